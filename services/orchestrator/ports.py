@@ -1,0 +1,114 @@
+"""What the orchestrator needs from the outside: somewhere to run a task, and somewhere to keep what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from pydantic import JsonValue
+
+from shared.domain.failure import FailureCode
+from shared.errors import AssayError
+from shared.ids import TestId, UserId
+
+Handle = Mapping[str, JsonValue]
+"""Where a task is: a plain value that any replica can pick up again after a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """Everything that a runtime must know to run one attempt of one test."""
+
+    test_id: TestId
+    attempt: int
+    user_id: UserId
+    launch_token: str
+    nonce: str
+    agent_code: str
+    query: str
+    requirements: tuple[str, ...] = ()
+    dockerfile: str = ""
+    entrypoint: str | None = None
+    env: Mapping[str, str] | None = None
+    timeout_s: int = 300
+    cpu: float = 0.25
+    """vCPU"""
+    memory_mib: int = 512
+    network: bool = True
+
+
+class Launched(NamedTuple):
+    """What a launch answers."""
+
+    handle: Handle
+    log_source: Mapping[str, JsonValue]
+    """Where the log streamer finds the task's output; `kind` says of which sort it is."""
+
+
+class Phase(StrEnum):
+    """What a runtime sees of a task."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One look at one task."""
+
+    phase: Phase
+    exit_code: int | None = None
+    stop_code: str | None = None
+    stop_reason: str | None = None
+    out_of_memory: bool = False
+
+
+class LaunchFailed(AssayError):
+    """The runtime could not start the task."""
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Runtime(Protocol):
+    """Somewhere to run tasks. One contract suite (tests/contract/test_runtimes.py) holds for every implementation."""
+
+    @property
+    def name(self) -> str:
+        """`process`, `ecs`, `scripted`: stored with the test."""
+        ...
+
+    async def launch(self, spec: TaskSpec) -> Launched:
+        """Starts the task, or finds it started: a second call with the same launch token never starts a second one.
+
+        Raises LaunchFailed."""
+        ...
+
+    async def inspect(self, handles: Sequence[Handle]) -> Sequence[Sighting]:
+        """One look at each task, in the order of `handles`, in as few calls as the platform allows."""
+        ...
+
+    async def collect(self, handle: Handle) -> bytes | None:
+        """The result object that the harness left, or None where there is none (yet)."""
+        ...
+
+    async def stop(self, handle: Handle, *, grace_s: float) -> None:
+        """Tells the task to end and, after `grace_s` seconds, ends it. Returns when told, not when dead."""
+        ...
+
+    async def cleanup(self, handle: Handle) -> None:
+        """Frees what the task held; only its log output stays. Harmless when repeated."""
+        ...
+
+    def watch(self, changed: Callable[[Handle], None]) -> None:
+        """Asks for a call of `changed` as soon as a task ended: a hint, polling alone stays correct."""
+        ...
+
+    async def aclose(self) -> None:
+        """Lets go of the tasks without stopping them."""
+        ...

@@ -1,0 +1,1 @@
+"""The kernel that every service imports: domain, events, store, bus, telemetry. It never imports a service."""

@@ -1,0 +1,1 @@
+"""Pure decisions and tables: no input or output, no clock, no asyncio."""

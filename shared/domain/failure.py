@@ -1,0 +1,159 @@
+"""The closed list of reasons why a test did not complete: what happened, where, whether we try again, what the user can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class FailureCode(StrEnum):
+    """Why a test did not complete. The names are part of the API."""
+
+    DEPENDENCY_INSTALL_FAILED = "DEPENDENCY_INSTALL_FAILED"
+    CONTEXT_UNAVAILABLE = "CONTEXT_UNAVAILABLE"
+    AGENT_IMPORT_ERROR = "AGENT_IMPORT_ERROR"
+    ENTRYPOINT_NOT_FOUND = "ENTRYPOINT_NOT_FOUND"
+    AGENT_EXCEPTION = "AGENT_EXCEPTION"
+    AGENT_EXITED = "AGENT_EXITED"
+    RESULT_TOO_LARGE = "RESULT_TOO_LARGE"
+    RESULT_INVALID = "RESULT_INVALID"
+    TIMED_OUT = "TIMED_OUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    CANCELLED = "CANCELLED"
+    CAPACITY_UNAVAILABLE = "CAPACITY_UNAVAILABLE"
+    IMAGE_PULL_FAILED = "IMAGE_PULL_FAILED"
+    TASK_START_FAILED = "TASK_START_FAILED"
+    TASK_START_TIMEOUT = "TASK_START_TIMEOUT"
+    TASK_LOST = "TASK_LOST"
+    SPOT_INTERRUPTED = "SPOT_INTERRUPTED"
+    THROTTLED = "THROTTLED"
+    QUEUE_TIMEOUT = "QUEUE_TIMEOUT"
+    CREDENTIALS_INVALID = "CREDENTIALS_INVALID"
+    INTERNAL = "INTERNAL"
+
+
+class Stage(StrEnum):
+    """In which part of its life a test failed."""
+
+    QUEUE = "queue"
+    LAUNCH = "launch"
+    BUILD = "build"
+    RUN = "run"
+    RESULT = "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is true of every failure with one code."""
+
+    stage: Stage
+    message: str
+    hint: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one test did not complete. `retryable` says that the platform, not the agent, was at fault, so that we try again."""
+
+    code: FailureCode
+    stage: Stage
+    message: str
+    hint: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, code: FailureCode, message: str | None = None, *, stage: Stage | None = None) -> Failure:
+        """The failure with this code, with its usual message, stage and hint unless others are given."""
+        kind = KINDS[code]
+        return cls(code, stage or kind.stage, message or kind.message, kind.hint, kind.retryable)
+
+
+_INFRASTRUCTURE_HINT = "Nothing is wrong with the agent. It is tried again by itself, three times in all; then submit it again later."
+
+KINDS: Final[dict[FailureCode, Kind]] = {
+    FailureCode.DEPENDENCY_INSTALL_FAILED: Kind(
+        Stage.BUILD,
+        "The requirements could not be installed.",
+        "Read the build lines of the log: a name is misspelt, a version does not exist, or two requirements contradict each other.",
+    ),
+    FailureCode.CONTEXT_UNAVAILABLE: Kind(
+        Stage.BUILD,
+        "The task could not read the code it was to run.",
+        "Submit the test again. If it happens again, the link to the code ran out before the task started: ask the operator.",
+    ),
+    FailureCode.AGENT_IMPORT_ERROR: Kind(
+        Stage.RUN,
+        "The agent's code could not be loaded.",
+        "Fix the error shown; a missing module belongs into the requirements.",
+    ),
+    FailureCode.ENTRYPOINT_NOT_FOUND: Kind(
+        Stage.RUN,
+        "The agent's code has no such entry point.",
+        "Define one of run, main, handle, invoke or agent in the code, or name yours with the entry point setting (agent:my_function).",
+    ),
+    FailureCode.AGENT_EXCEPTION: Kind(Stage.RUN, "The agent raised an exception.", "The traceback is in the log's last lines."),
+    FailureCode.AGENT_EXITED: Kind(
+        Stage.RUN,
+        "The agent's process ended without giving an answer.",
+        "Return the answer from the entry point instead of leaving the process (sys.exit, os._exit, a crash in native code).",
+    ),
+    FailureCode.RESULT_TOO_LARGE: Kind(
+        Stage.RESULT,
+        "The answer is larger than 1 MiB.",
+        "Return a summary, or a link to where the whole answer was stored.",
+    ),
+    FailureCode.RESULT_INVALID: Kind(
+        Stage.RESULT,
+        "The answer is not a JSON value.",
+        "Return strings, numbers, booleans, None, lists and dictionaries with string keys.",
+    ),
+    FailureCode.TIMED_OUT: Kind(
+        Stage.RUN,
+        "The agent did not answer within its time limit.",
+        "Give it a longer limit, or find out from its log where it waits.",
+    ),
+    FailureCode.OUT_OF_MEMORY: Kind(
+        Stage.RUN,
+        "The agent used more memory than its limit.",
+        "Give the test more memory, or make the agent hold less at once.",
+    ),
+    FailureCode.CANCELLED: Kind(Stage.RUN, "The test was cancelled.", "Submit it again when you want it to run."),
+    FailureCode.CAPACITY_UNAVAILABLE: Kind(
+        Stage.LAUNCH, "There was no room for the task.", _INFRASTRUCTURE_HINT, retryable=True
+    ),
+    FailureCode.IMAGE_PULL_FAILED: Kind(
+        Stage.LAUNCH,
+        "The container image could not be fetched.",
+        "The operator should check the image's name, its registry and the execution role.",
+    ),
+    FailureCode.TASK_START_FAILED: Kind(
+        Stage.LAUNCH, "The task could not be started.", _INFRASTRUCTURE_HINT, retryable=True
+    ),
+    FailureCode.TASK_START_TIMEOUT: Kind(
+        Stage.LAUNCH, "The task did not start in time.", _INFRASTRUCTURE_HINT, retryable=True
+    ),
+    FailureCode.TASK_LOST: Kind(
+        Stage.RUN, "The task disappeared before it ended.", _INFRASTRUCTURE_HINT, retryable=True
+    ),
+    FailureCode.SPOT_INTERRUPTED: Kind(
+        Stage.RUN, "The machine under the task was taken away.", _INFRASTRUCTURE_HINT, retryable=True
+    ),
+    FailureCode.THROTTLED: Kind(
+        Stage.LAUNCH, "The cloud provider refused more calls for now.", _INFRASTRUCTURE_HINT, retryable=True
+    ),
+    FailureCode.QUEUE_TIMEOUT: Kind(
+        Stage.QUEUE, "The test waited too long for a free slot.", "Submit it again later, or ask for more capacity."
+    ),
+    FailureCode.CREDENTIALS_INVALID: Kind(
+        Stage.LAUNCH,
+        "The credentials that the test needs are missing or not valid.",
+        "Check the secret references of the test; the operator should check the task's role.",
+    ),
+    FailureCode.INTERNAL: Kind(
+        Stage.RUN,
+        "Something in Assay itself went wrong.",
+        "Submit the test again; if it happens again, report it with the test's id.",
+    ),
+}

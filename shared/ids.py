@@ -1,0 +1,48 @@
+"""Identifiers: what they look like and how they are made.
+
+Ids of things are UUIDv7 with a prefix, so they sort by time; ids of facts are hashes, so that a repeated fact has the same id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from typing import NewType
+
+TestId = NewType("TestId", str)
+UserId = NewType("UserId", str)
+
+USER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # one NATS subject token
+TEST_ID = re.compile(r"tst_[0-9a-f]{32}")
+
+
+def _uuid7() -> str:
+    """32 hex digits of a UUIDv7 whose 12 bits after the milliseconds are the fraction of it (RFC 9562, 6.2, method 3)."""
+    now = time.time_ns()
+    milliseconds, rest = divmod(now, 1_000_000)
+    value = milliseconds << 80 | 0x7 << 76 | (rest * 4096 // 1_000_000) << 64
+    value |= 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2
+    return f"{value:032x}"
+
+
+def new_test_id() -> TestId:
+    """A new test id, `tst_` and 32 hex digits; later ones sort after earlier ones."""
+    return TestId("tst_" + _uuid7())
+
+
+def new_key_id() -> str:
+    """A new id of an API key, `key_` and 32 hex digits."""
+    return "key_" + _uuid7()
+
+
+def fact_id(*parts: object) -> str:
+    """The id of a fact: the same parts give the same id, so that telling it twice is seen."""
+    text = "\x1f".join(str(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def launch_token(test: TestId, attempt: int) -> str:
+    """The idempotency token of one launch: 64 characters at most (ECS API reference, RunTask, clientToken)."""
+    return fact_id("launch", test, attempt)
