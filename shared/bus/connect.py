@@ -1,0 +1,143 @@
+"""One service's connection to the bus: subscribe to events before it starts, publish and follow while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import structlog
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig
+
+from shared.bus.middleware import settle_with
+from shared.bus.streams import consumer_config, ensure_consumer, provision, stream_of
+from shared.errors import Unavailable
+from shared.events.base import Event
+
+log = structlog.get_logger()
+Told = TypeVar("Told", bound=Event)
+
+CONNECT_TIMEOUT_S = 5.0
+PUBLISH_TIMEOUT_S = 5.0
+WATCH_INTERVAL_S = 10.0
+
+
+class Bus:
+    """A service's side of NATS JetStream."""
+
+    def __init__(self, url: str, *, service: str, replicas: int = 1, workers: int = 64) -> None:
+        self._service = service
+        self._replicas = replicas
+        self._workers = workers
+        self._consumers: list[tuple[str, ConsumerConfig]] = []
+        self._client: Client | None = None
+        self.broker = NatsBroker(
+            url,
+            name=f"assay-{service}",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            max_reconnect_attempts=-1,  # the default gives up after 60 tries; a service must outlive its server's longest restart
+            reconnect_time_wait=0.25,
+            ping_interval=20,
+            middlewares=[settle_with(self._publish_dead)],
+            graceful_timeout=10.0,
+            logger=None,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+        )
+
+    def on(self, event: type[Told], handler: Callable[[Told], Awaitable[None]]) -> None:
+        """Calls `handler` for each `event`, at least once. All replicas of a service share the work. Call it before `running`."""
+        stream = stream_of(event.type)
+        durable = f"{self._service}-{event.type.replace('.', '-')}"
+        config = consumer_config(durable, event.pattern())
+        self._consumers.append((stream.name, config))
+        subscriber = self.broker.subscriber(
+            event.pattern(),
+            stream=JStream(stream.name, declare=False),
+            durable=durable,
+            config=config,
+            pull_sub=PullSub(batch_size=self._workers, timeout=30.0),
+            max_workers=self._workers,
+            ack_policy=AckPolicy.MANUAL,
+            title=durable,
+            description=(event.__doc__ or "").strip(),
+        )
+        subscriber(handler)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Bus]:
+        """Connected, subscribed, and drained at the end.
+
+        Raises Unavailable where the server does not answer."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                self._client = await self.broker.connect()
+        except (TimeoutError, OSError) as error:
+            raise Unavailable(f"NATS does not answer: {error or 'time ran out'}") from error
+        try:
+            await provision(self.jetstream, replicas=self._replicas)
+            for stream, config in self._consumers:
+                await ensure_consumer(self.jetstream, stream, config)
+            await self.broker.start()
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(self._watch_consumers())
+                try:
+                    yield self
+                finally:
+                    watch.cancel()
+        finally:
+            await self.broker.stop()
+
+    @property
+    def client(self) -> Client:
+        """The raw NATS connection. Raises Unavailable before `running`."""
+        if self._client is None:
+            raise Unavailable("the bus is not connected yet")
+        return self._client
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        return self.client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+
+    async def check(self) -> None:
+        """Raises Unavailable where the server cannot be reached now."""
+        if not self.client.is_connected:
+            raise Unavailable("NATS is not connected")
+
+    async def follow(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> Subscription:
+        """Hears what is published on `subject` from now on, without a promise: whoever needs all of it reads the store too."""
+        return await self.client.subscribe(subject, cb=heard)
+
+    async def _publish_dead(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
+        await self.jetstream.publish(subject, body, headers=headers)
+
+    async def _watch_consumers(self) -> None:
+        """A consumer that was deleted on the server would leave its subscriber silent for ever; it is made again."""
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            if not self.client.is_connected:
+                continue
+            try:
+                await provision(self.jetstream, replicas=self._replicas)
+                for stream, config in self._consumers:
+                    if await ensure_consumer(self.jetstream, stream, config):
+                        log.warning("consumer_was_missing", consumer=config.durable_name, stream=stream)
+            except Exception as error:  # the next round looks again; events are hints, the sweeps keep the work going meanwhile
+                log.warning("consumers_not_checked", error=repr(error))
+
+    async def _on_error(self, error: Exception) -> None:
+        log.warning("bus_error", service=self._service, error=repr(error))
+
+    async def _on_disconnected(self) -> None:
+        log.warning("bus_disconnected", service=self._service)
+
+    async def _on_reconnected(self) -> None:
+        log.info("bus_reconnected", service=self._service)

@@ -1,0 +1,87 @@
+"""What happens around every handler: ids into the log context, success into an ack, an error into a bounded retry or a dead letter.
+
+The one translation table from errors to the bus: retryable errors come again later, malformed messages and exhausted ones become
+dead letters. Nothing is redelivered without end, nothing is dropped without a trace.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from faststream import BaseMiddleware
+from faststream.nats.message import NatsMessage
+from pydantic import ValidationError
+
+from shared.bus.streams import DEAD, MAX_DELIVER, RETRY_DELAYS_S
+from shared.errors import Malformed
+from shared.telemetry.logging import bound
+from shared.telemetry.metrics import EVENTS_HANDLED
+
+log = structlog.get_logger()
+
+PublishDead = Callable[[str, bytes, dict[str, str]], Awaitable[None]]
+
+
+def is_hopeless(error: BaseException) -> bool:
+    """Whether the same message would fail in the same way for ever."""
+    return isinstance(error, ValidationError | Malformed | json.JSONDecodeError | UnicodeDecodeError)
+
+
+def retry_delay_s(deliveries: int) -> float | None:
+    """Seconds until the next try after `deliveries` failed ones; None where it is time to give up."""
+    return None if deliveries >= MAX_DELIVER else RETRY_DELAYS_S[min(deliveries, len(RETRY_DELAYS_S)) - 1]
+
+
+def deliveries(message: NatsMessage) -> int:
+    """How often the server has delivered this message, this time included."""
+    return message.raw_message.metadata.num_delivered or 1
+
+
+def settle_with(publish_dead: PublishDead) -> type[BaseMiddleware[Any, Any]]:
+    """The middleware, with the way to a dead letter."""
+
+    class Settle(BaseMiddleware[Any, Any]):
+        async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
+            message: NatsMessage = msg
+            consumer = message.raw_message.metadata.consumer
+            headers = message.headers
+            with bound(test_id=headers.get("ce-subject"), traceparent=headers.get("traceparent")):
+                try:
+                    result = await call_next(message)
+                except Exception as error:  # the edge: every error gets a verdict here
+                    await self._refuse(message, consumer, error)
+                    return None
+                await message.ack()
+                EVENTS_HANDLED.labels(consumer, "done").inc()
+                return result
+
+        async def _refuse(self, message: NatsMessage, consumer: str, error: Exception) -> None:
+            tries = deliveries(message)
+            delay = None if is_hopeless(error) else retry_delay_s(tries)
+            if delay is not None:
+                log.warning("event_will_be_retried", consumer=consumer, tries=tries, delay_s=delay, error=repr(error))
+                await message.nack(delay=delay)
+                EVENTS_HANDLED.labels(consumer, "retried").inc()
+                return
+            log.error("event_is_dead", consumer=consumer, tries=tries, exc_info=error)
+            raw = message.raw_message
+            reason = f"{type(error).__name__}: {error}"[:1024].replace("\n", " ")
+            await publish_dead(
+                f"dead.{consumer}",
+                raw.data,
+                {
+                    "Nats-Msg-Id": f"dead.{consumer}.{raw.metadata.stream}.{raw.metadata.sequence.stream}",
+                    "assay-origin": raw.subject,
+                    "assay-consumer": consumer,
+                    "assay-deliveries": str(tries),
+                    "assay-reason": reason.encode("ascii", "backslashreplace").decode(),
+                },
+            )
+            await message.reject()
+            EVENTS_HANDLED.labels(consumer, "dead").inc()
+
+    assert DEAD.subjects[0] == "dead.>"
+    return Settle

@@ -1,0 +1,151 @@
+"""Publishes what the store has in its outboxes, and clears it.
+
+A write hands its events over at once, so the usual way is a queue in memory; the sweep finds what a crash left behind. Publishing
+twice is harmless: the id of an event is its `Nats-Msg-Id`. Clearing is off the path of the test and done for many at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Protocol
+
+import structlog
+
+from shared.bus.connect import Bus
+from shared.bus.streams import stream_of
+from shared.clock import Clock
+from shared.events.base import Event
+from shared.ids import TestId
+from shared.telemetry.metrics import EVENTS_PUBLISHED, OUTBOX_SWEPT
+
+log = structlog.get_logger()
+
+CLEAR_WINDOW_S: Final = 0.1
+"""Cleared entries of one test within this time leave in one write."""
+SWEEP_AGE: Final = timedelta(seconds=3)
+"""An entry younger than this is still on its usual way."""
+RETRY_S: Final = 1.0
+
+
+class Letter(NamedTuple):
+    """An event on its way, as the outbox keeps it."""
+
+    test_id: TestId
+    id: str
+    subject: str
+    body: bytes
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, event: Event, traceparent: str | None) -> Letter:
+        return cls(
+            event.test_id,
+            event.id,
+            event.subject,
+            event.model_dump_json().encode(),
+            event.cloud_event_headers(traceparent),
+        )
+
+
+class Outboxes(Protocol):
+    """The store's side."""
+
+    async def clear(self, sent: Sequence[tuple[TestId, str]]) -> None:
+        """Removes these events from their documents."""
+        ...
+
+    async def unsent(self, before: datetime, limit: int) -> Sequence[Letter]:
+        """Events that have waited since before `before`."""
+        ...
+
+
+class Relay:
+    """From the outboxes to the bus."""
+
+    def __init__(self, bus: Bus, outboxes: Outboxes, clock: Clock, *, interval_s: float = 5.0) -> None:
+        self._bus = bus
+        self._outboxes = outboxes
+        self._clock = clock
+        self._interval_s = interval_s
+        self._letters: asyncio.Queue[Letter] = asyncio.Queue()
+        self._sent: list[tuple[TestId, str]] = []
+        self._some_sent = asyncio.Event()
+
+    def tell(self, letters: Sequence[Letter]) -> None:
+        """Publishes `letters` soon. Called right after the write that put them into the outbox."""
+        for letter in letters:
+            self._letters.put_nowait(letter)
+
+    async def run(self) -> None:
+        """Publishes, clears and sweeps until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._publish())
+            tasks.create_task(self._clear())
+            tasks.create_task(self._sweep())
+
+    async def drain(self, within_s: float = 2.0) -> None:
+        """Sends what is still in memory at the end of a process; what does not go in time stays in the store for the next sweep."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not self._letters.empty():
+                    await self._send(self._waiting())
+                if self._sent:
+                    await self._outboxes.clear(self._taken())
+        except Exception as error:
+            log.warning("outbox_not_drained", waiting=self._letters.qsize(), error=repr(error))
+
+    async def _publish(self) -> None:
+        while True:
+            first = await self._letters.get()
+            await self._send([first, *self._waiting()])
+
+    def _waiting(self) -> list[Letter]:
+        return [self._letters.get_nowait() for _ in range(self._letters.qsize())]
+
+    async def _send(self, letters: list[Letter]) -> None:
+        jetstream = self._bus.jetstream
+        answers = await asyncio.gather(
+            *(
+                jetstream.publish(letter.subject, letter.body, stream=stream_of(letter.subject).name, headers=letter.headers)
+                for letter in letters
+            ),
+            return_exceptions=True,
+        )
+        for letter, answer in zip(letters, answers, strict=True):
+            if isinstance(answer, BaseException):
+                log.warning("event_not_published", subject=letter.subject, error=repr(answer))
+                continue  # it stays in the outbox; the sweep sends it when the bus is back
+            EVENTS_PUBLISHED.labels(".".join(letter.subject.split(".", 2)[:2])).inc()
+            self._sent.append((letter.test_id, letter.id))
+        if self._sent:
+            self._some_sent.set()
+
+    def _taken(self) -> list[tuple[TestId, str]]:
+        taken, self._sent = self._sent, []
+        self._some_sent.clear()
+        return taken
+
+    async def _clear(self) -> None:
+        while True:
+            await self._some_sent.wait()
+            await asyncio.sleep(CLEAR_WINDOW_S)
+            taken = self._taken()
+            try:
+                await self._outboxes.clear(taken)
+            except Exception as error:  # the store is away: they are sent once more by the sweep, which is harmless
+                log.warning("outbox_not_cleared", events=len(taken), error=repr(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            try:
+                left = await self._outboxes.unsent(self._clock.now() - SWEEP_AGE, 500)
+                if left:
+                    OUTBOX_SWEPT.inc(len(left))
+                    log.info("outbox_swept", events=len(left))
+                    await self._send(list(left))
+            except Exception as error:
+                log.warning("outbox_not_swept", error=repr(error))

@@ -1,0 +1,65 @@
+"""What every event has: an id that is the same when the fact is told twice, a subject, and CloudEvents attributes.
+
+Knows nothing of NATS beyond the shape of a subject: `<domain>.<fact>.<user>.<test>`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.ids import TestId, UserId, fact_id
+
+
+class Event(BaseModel):
+    """A fact about one test. Additive: readers ignore fields that they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="utf8")
+
+    type: ClassVar[str]
+    """`<domain>.<fact>`, the first two tokens of the subject."""
+    version: ClassVar[int] = 1
+    told_by: ClassVar[str]
+    """The service that tells it."""
+
+    test_id: TestId
+    user_id: UserId
+    attempt: int = Field(default=0, ge=0, description="0 before the first slot was granted, then counted from 1")
+    at: datetime = Field(description="when it happened, UTC")
+
+    def facets(self) -> tuple[object, ...]:
+        """What tells two facts of this type about one attempt apart; nothing, where there can be only one."""
+        return ()
+
+    @property
+    def id(self) -> str:
+        """The same fact has the same id, whoever tells it and however often: JetStream drops the second one."""
+        return fact_id(self.type, self.test_id, self.attempt, *self.facets())
+
+    @property
+    def subject(self) -> str:
+        """Where it is published."""
+        return f"{self.type}.{self.user_id}.{self.test_id}"
+
+    @classmethod
+    def pattern(cls, user: str = "*", test: str = "*") -> str:
+        """The subject filter for these events, of one user or one test where given."""
+        return f"{cls.type}.{user}.{test}"
+
+    def cloud_event_headers(self, traceparent: str | None) -> dict[str, str]:
+        """CloudEvents 1.0 attributes in binary mode (CloudEvents NATS binding), the trace, and the id JetStream deduplicates by."""
+        headers = {
+            "Nats-Msg-Id": self.id,
+            "ce-specversion": "1.0",
+            "ce-id": self.id,
+            "ce-type": f"assay.{self.type}.v{self.version}",
+            "ce-source": f"/assay/{self.told_by}",
+            "ce-subject": self.test_id,
+            "ce-time": self.at.isoformat(),
+            "content-type": "application/json",
+        }
+        if traceparent:
+            headers["traceparent"] = traceparent
+        return headers

@@ -1,0 +1,75 @@
+"""The life of a service's process: settings from the environment, logs, the health port, signals, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+import structlog
+import uvloop
+from pydantic import ValidationError
+
+from shared.settings import CommonSettings
+from shared.telemetry.health import Health, health_port
+from shared.telemetry.logging import configure
+
+Settings = TypeVar("Settings", bound=CommonSettings)
+log = structlog.get_logger()
+
+
+def main(name: str, running: Callable[[Settings], AbstractAsyncContextManager[Health]], kind: type[Settings]) -> None:
+    """Runs one service until SIGTERM or SIGINT. Exits with 2 where the environment is wrong."""
+    try:
+        settings = kind()
+    except ValidationError as error:
+        for problem in error.errors():
+            variable = "ASSAY_" + "_".join(str(part) for part in problem["loc"]).upper()
+            sys.stderr.write(f"{name}: {variable}: {problem['msg']}\n")
+        sys.exit(2)
+    configure(level=settings.log_level, output=settings.log_format)
+    uvloop.run(_serve(name, running, settings))
+
+
+async def _serve(name: str, running: Callable[[Settings], AbstractAsyncContextManager[Health]], settings: Settings) -> None:
+    stopping = stop_signal()
+    health = Health(name)
+    async with health_port([health], host=settings.health_host, port=settings.health_port) as port:
+        health.draining = True  # alive, and not ready before it is
+        await _until_stopped(name, running(settings), health, stopping, port)
+
+
+async def _until_stopped(
+    name: str, running: AbstractAsyncContextManager[Health], outer: Health, stopping: asyncio.Event, port: int
+) -> None:
+    async with running as inner:
+        outer.add(name, lambda: _all_well(inner))
+        outer.draining = False
+        log.info("service_ready", service=name, health_port=port)
+        await stopping.wait()
+        outer.draining = True
+        log.info("service_draining", service=name)
+    log.info("service_stopped", service=name)
+
+
+async def _all_well(health: Health) -> None:
+    problems = await health.problems()
+    if problems:
+        raise RuntimeError("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+
+
+def stop_signal() -> asyncio.Event:
+    """Set on the first SIGTERM or SIGINT; the second one ends the process at once."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def first(number: signal.Signals) -> None:
+        stopping.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, first, number)
+    return stopping

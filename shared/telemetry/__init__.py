@@ -1,0 +1,1 @@
+"""What a service says about itself: logs, metrics, traces, health."""

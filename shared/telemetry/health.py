@@ -1,0 +1,75 @@
+"""The health port: /healthz (the process lives), /readyz (it can work: every check passes), /metrics (Prometheus text)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+Check = Callable[[], Awaitable[None]]
+"""Raises where the thing it looks at does not work."""
+
+CHECK_TIMEOUT_S = 2.0
+
+
+class Health:
+    """What a running service says of itself."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self._checks: dict[str, Check] = {}
+        self.draining = False
+
+    def add(self, name: str, check: Check) -> None:
+        """A check that must pass for the service to be ready."""
+        self._checks[name] = check
+
+    async def problems(self) -> dict[str, str]:
+        """What is wrong now, by the name of the check; empty when the service is ready."""
+        if self.draining:
+            return {self.service: "is shutting down"}
+        names = list(self._checks)
+        answers = await asyncio.gather(*(self._look(self._checks[name]) for name in names))
+        return {name: answer for name, answer in zip(names, answers, strict=True) if answer}
+
+    async def _look(self, check: Check) -> str:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await check()
+        except TimeoutError:
+            return f"no answer within {CHECK_TIMEOUT_S:g} s"
+        except Exception as error:  # a check may fail in any way; all of them mean "not ready"
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+
+@asynccontextmanager
+async def health_port(services: list[Health], *, host: str, port: int) -> AsyncIterator[int]:
+    """Serves the health of `services` and yields the port it listens on."""
+
+    async def alive(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "services": [service.service for service in services]})
+
+    async def ready(_: web.Request) -> web.Response:
+        found = [await service.problems() for service in services]
+        report = {service.service: problems or "ok" for service, problems in zip(services, found, strict=True)}
+        return web.json_response(report, status=503 if any(found) else 200)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.router.add_get("/healthz", alive)
+    app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", metrics)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, shutdown_timeout=1.0)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
