@@ -1,0 +1,1 @@
+"""Local mode: all services in one process, beside the servers they need as supervised children."""

@@ -1,0 +1,51 @@
+"""Fixtures that every test may ask for. Servers start when the first test asks, once per test process."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.servers import RunningServer, in_own_loop, running_mongo, running_nats
+
+
+@pytest.fixture(scope="session")
+def nats_url() -> Iterator[str]:
+    """A nats-server with JetStream shared by the session: for tests that share nothing but subjects of their own."""
+    with running_nats() as server:
+        yield server.url
+
+
+@pytest.fixture
+def nats_server() -> Iterator[RunningServer]:
+    """A nats-server of the test's own, which it may kill and start again."""
+    with running_nats() as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_nats_url(nats_server: RunningServer) -> str:
+    """A JetStream without any stream: streams are global per server, so a test that declares them takes this."""
+    return nats_server.url
+
+
+@pytest.fixture(scope="session")
+def mongo_url() -> Iterator[str]:
+    """A mongod (one-node replica set) shared by the session; take `mongo_database` beside it."""
+    with running_mongo() as server:
+        yield server.url
+
+
+@pytest.fixture
+def mongo_database(mongo_url: str) -> Iterator[str]:
+    """The name of a database that no other test uses, dropped afterwards."""
+    name = f"assay_test_{uuid.uuid4().hex[:12]}"
+    yield name
+    in_own_loop(_drop(mongo_url, name))
+
+
+async def _drop(url: str, name: str) -> None:
+    from pymongo import AsyncMongoClient
+
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(url)
+    async with client:
+        await client.drop_database(name)
