@@ -36,7 +36,7 @@ def fingerprint(sources: list[Path]) -> str:
 
 
 def generate(sources: list[Path], out: Path) -> None:
-    from grpc_tools import protoc  # 60 ms to import: only when there is something to build
+    from grpc_tools import protoc  # type: ignore[import-untyped]  # 60 ms to import: only when there is something to build
 
     scripts = Path(sysconfig.get_path("scripts"))
     status = protoc.main(
