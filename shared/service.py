@@ -34,7 +34,9 @@ def main(name: str, running: Callable[[Settings], AbstractAsyncContextManager[He
     uvloop.run(_serve(name, running, settings))
 
 
-async def _serve(name: str, running: Callable[[Settings], AbstractAsyncContextManager[Health]], settings: Settings) -> None:
+async def _serve(
+    name: str, running: Callable[[Settings], AbstractAsyncContextManager[Health]], settings: Settings
+) -> None:
     stopping = stop_signal()
     health = Health(name)
     async with health_port([health], host=settings.health_host, port=settings.health_port) as port:

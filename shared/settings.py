@@ -17,15 +17,26 @@ class CommonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ASSAY_", extra="ignore", frozen=True)
 
-    nats_url: SecretStr = Field(SecretStr("nats://127.0.0.1:4222"), description="NATS server, with credentials in the URL where it wants them")
+    nats_url: SecretStr = Field(
+        SecretStr("nats://127.0.0.1:4222"), description="NATS server, with credentials in the URL where it wants them"
+    )
     mongo_url: SecretStr = Field(
-        SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0"), description="MongoDB replica set, with credentials in the URL"
+        SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0"),
+        description="MongoDB replica set, with credentials in the URL",
     )
     mongo_database: str = Field("assay", description="name of the database")
-    stream_replicas: int = Field(1, ge=1, le=5, description="copies of each JetStream stream; 3 on a NATS cluster of three")
+    stream_replicas: int = Field(
+        1, ge=1, le=5, description="copies of each JetStream stream; 3 on a NATS cluster of three"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
     health_host: str = Field("0.0.0.0", description="address of the health port")  # noqa: S104 - probes come from outside the pod
-    health_port: int = Field(8080, ge=0, le=65535, description="port of /healthz, /readyz and /metrics; 0 takes a free one")
-    instance: str = Field(default_factory=socket.gethostname, description="name of this replica; two that run at once must differ")
-    sweep_interval_s: float = Field(5.0, gt=0, description="how often a service looks for work by itself, without an event, in seconds")
+    health_port: int = Field(
+        8080, ge=0, le=65535, description="port of /healthz, /readyz and /metrics; 0 takes a free one"
+    )
+    instance: str = Field(
+        default_factory=socket.gethostname, description="name of this replica; two that run at once must differ"
+    )
+    sweep_interval_s: float = Field(
+        5.0, gt=0, description="how often a service looks for work by itself, without an event, in seconds"
+    )

@@ -37,6 +37,8 @@ class TaskSpec:
     """vCPU"""
     memory_mib: int = 512
     network: bool = True
+    first_seq: int = 1
+    """Number of the first log line (shared.domain.logsequence)."""
 
 
 class Launched(NamedTuple):

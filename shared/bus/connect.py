@@ -24,7 +24,7 @@ from shared.events.base import Event
 log = structlog.get_logger()
 Told = TypeVar("Told", bound=Event)
 
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5
 PUBLISH_TIMEOUT_S = 5.0
 WATCH_INTERVAL_S = 10.0
 
@@ -43,7 +43,7 @@ class Bus:
             name=f"assay-{service}",
             connect_timeout=CONNECT_TIMEOUT_S,
             max_reconnect_attempts=-1,  # the default gives up after 60 tries; a service must outlive its server's longest restart
-            reconnect_time_wait=0.25,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # nats-py takes a float
             ping_interval=20,
             middlewares=[settle_with(self._publish_dead)],
             graceful_timeout=10.0,
@@ -81,7 +81,7 @@ class Bus:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 self._client = await self.broker.connect()
         except (TimeoutError, OSError) as error:
-            raise Unavailable(f"NATS does not answer: {error or 'time ran out'}") from error
+            raise Unavailable(f"NATS does not answer: {error!r}") from error
         try:
             await provision(self.jetstream, replicas=self._replicas)
             for stream, config in self._consumers:
@@ -130,7 +130,9 @@ class Bus:
                 for stream, config in self._consumers:
                     if await ensure_consumer(self.jetstream, stream, config):
                         log.warning("consumer_was_missing", consumer=config.durable_name, stream=stream)
-            except Exception as error:  # the next round looks again; events are hints, the sweeps keep the work going meanwhile
+            except (
+                Exception
+            ) as error:  # the next round looks again; events are hints, the sweeps keep the work going meanwhile
                 log.warning("consumers_not_checked", error=repr(error))
 
     async def _on_error(self, error: Exception) -> None:

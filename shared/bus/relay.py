@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from shared.bus.connect import Bus
 from shared.bus.streams import stream_of
 from shared.clock import Clock
-from shared.events.base import Event
+from shared.events.letter import Letter
 from shared.ids import TestId
 from shared.telemetry.metrics import EVENTS_PUBLISHED, OUTBOX_SWEPT
 
@@ -27,26 +27,6 @@ CLEAR_WINDOW_S: Final = 0.1
 SWEEP_AGE: Final = timedelta(seconds=3)
 """An entry younger than this is still on its usual way."""
 RETRY_S: Final = 1.0
-
-
-class Letter(NamedTuple):
-    """An event on its way, as the outbox keeps it."""
-
-    test_id: TestId
-    id: str
-    subject: str
-    body: bytes
-    headers: dict[str, str]
-
-    @classmethod
-    def of(cls, event: Event, traceparent: str | None) -> Letter:
-        return cls(
-            event.test_id,
-            event.id,
-            event.subject,
-            event.model_dump_json().encode(),
-            event.cloud_event_headers(traceparent),
-        )
 
 
 class Outboxes(Protocol):
@@ -108,7 +88,9 @@ class Relay:
         jetstream = self._bus.jetstream
         answers = await asyncio.gather(
             *(
-                jetstream.publish(letter.subject, letter.body, stream=stream_of(letter.subject).name, headers=letter.headers)
+                jetstream.publish(
+                    letter.subject, letter.body, stream=stream_of(letter.subject).name, headers=letter.headers
+                )
                 for letter in letters
             ),
             return_exceptions=True,

@@ -70,7 +70,9 @@ class Failure:
         return cls(code, stage or kind.stage, message or kind.message, kind.hint, kind.retryable)
 
 
-_INFRASTRUCTURE_HINT = "Nothing is wrong with the agent. It is tried again by itself, three times in all; then submit it again later."
+_INFRASTRUCTURE_HINT = (
+    "Nothing is wrong with the agent. It is tried again by itself, three times in all; then submit it again later."
+)
 
 KINDS: Final[dict[FailureCode, Kind]] = {
     FailureCode.DEPENDENCY_INSTALL_FAILED: Kind(
@@ -93,7 +95,9 @@ KINDS: Final[dict[FailureCode, Kind]] = {
         "The agent's code has no such entry point.",
         "Define one of run, main, handle, invoke or agent in the code, or name yours with the entry point setting (agent:my_function).",
     ),
-    FailureCode.AGENT_EXCEPTION: Kind(Stage.RUN, "The agent raised an exception.", "The traceback is in the log's last lines."),
+    FailureCode.AGENT_EXCEPTION: Kind(
+        Stage.RUN, "The agent raised an exception.", "The traceback is in the log's last lines."
+    ),
     FailureCode.AGENT_EXITED: Kind(
         Stage.RUN,
         "The agent's process ended without giving an answer.",

@@ -22,7 +22,9 @@ class LogLine(BaseModel):
     stream: Stream
     level: Level
     text: str
-    cont: bool = Field(default=False, description="this is the rest of the line before it, which was longer than 16 KiB")
+    cont: bool = Field(
+        default=False, description="this is the rest of the line before it, which was longer than 16 KiB"
+    )
 
 
 class LogsAppended(Event):

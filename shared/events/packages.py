@@ -38,6 +38,7 @@ class PackageFailed(Event):
 
     def facets(self) -> tuple[object, ...]:
         return (self.package_id,)
+
     message: str
 
 

@@ -21,7 +21,9 @@ def configure(*, level: str, output: Literal["json", "console"], stream: TextIO 
     number = logging.getLevelNamesMapping()[level.upper()]
     target = stream or sys.stdout
     render: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if output == "json" else structlog.dev.ConsoleRenderer(colors=target.isatty())
+        structlog.processors.JSONRenderer()
+        if output == "json"
+        else structlog.dev.ConsoleRenderer(colors=target.isatty())
     )
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,0 +1,139 @@
+"""The connection to MongoDB and the indexes, declared in one place. Every query has one; `docs/store.md` lists both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from bson.codec_options import CodecOptions
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.write_concern import WriteConcern
+
+from shared.errors import Unavailable
+from shared.store.documents import Document
+
+Database = AsyncDatabase[Document]
+
+StoreError = PyMongoError
+"""What a store operation raises where the database refuses or does not answer; the edges translate it."""
+
+SERVER_SELECTION_MS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index and the questions it answers."""
+
+    collection: str
+    model: IndexModel
+    answers: str
+
+
+INDEXES: Final = (
+    Index(
+        "executions",
+        IndexModel([("user_id", ASCENDING), ("request_key", ASCENDING)], unique=True, name="request"),
+        "one test per user and request id",
+    ),
+    Index(
+        "executions",
+        IndexModel([("user_id", ASCENDING), ("_id", DESCENDING)], name="user_newest"),
+        "a user's tests, newest first",
+    ),
+    Index(
+        "executions",
+        IndexModel([("user_id", ASCENDING), ("state", ASCENDING), ("_id", DESCENDING)], name="user_state"),
+        "a user's tests in some states, newest first",
+    ),
+    Index(
+        "executions",
+        IndexModel([("state", ASCENDING), ("times.submitted", ASCENDING)], name="state_age"),
+        "sweeps: tests that wait in a state",
+    ),
+    Index(
+        "executions", IndexModel([("outbox.at", ASCENDING)], sparse=True, name="outbox"), "sweep: events not sent yet"
+    ),
+    Index(
+        "executions",
+        IndexModel([("lease.until", ASCENDING)], sparse=True, name="lease"),
+        "sweep: tasks that nobody looks after",
+    ),
+    Index(
+        "executions",
+        IndexModel([("lease.owner", ASCENDING)], sparse=True, name="owner"),
+        "an orchestrator's own tasks, to renew",
+    ),
+    Index(
+        "executions",
+        IndexModel([("logs.until", ASCENDING)], sparse=True, name="log_lease"),
+        "sweep: logs that nobody follows",
+    ),
+    Index(
+        "executions",
+        IndexModel([("state", ASCENDING), ("cancel.requested_at", ASCENDING)], name="state_cancel"),
+        "sweep: waiting tests that somebody wants stopped",
+    ),
+    Index(
+        "queue",
+        IndexModel([("priority", DESCENDING), ("rank", ASCENDING), ("_id", ASCENDING)], name="order"),
+        "who is next, and how many are ahead",
+    ),
+    Index("queue", IndexModel([("enqueued_at", ASCENDING)], name="oldest"), "how long the oldest has waited"),
+    Index("queue", IndexModel([("user_id", ASCENDING)], name="user"), "how many of a user's tests wait"),
+    Index("slots", IndexModel([("test_id", ASCENDING)], name="test"), "a free slot, or the slot of a test"),
+    Index(
+        "log_chunks",
+        IndexModel([("test_id", ASCENDING), ("first", ASCENDING)], unique=True, name="sequence"),
+        "a test's lines from a number on",
+    ),
+    Index("api_keys", IndexModel([("key_id", ASCENDING)], unique=True, name="key_id"), "a key by its public id"),
+)
+
+
+@asynccontextmanager
+async def connected(url: str, database: str, *, service: str) -> AsyncIterator[Database]:
+    """The database, with majority writes. Raises Unavailable where no primary answers within 5 seconds."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        url,
+        appname=f"assay-{service}",
+        tz_aware=True,
+        w="majority",
+        retryWrites=True,
+        serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+        maxPoolSize=32,
+    )
+    try:
+        try:
+            await client.admin.command("ping")
+        except PyMongoError as error:
+            raise Unavailable(f"MongoDB does not answer: {error}") from error
+        yield client.get_database(
+            database,
+            codec_options=CodecOptions(tz_aware=True),
+            write_concern=WriteConcern(w="majority"),
+        )
+    finally:
+        await client.close()
+
+
+async def provision(database: Database) -> None:
+    """Creates the indexes that are missing. Harmless when repeated.
+
+    Raises Unavailable where an index of the same name has another shape: a migration has to decide then."""
+    by_collection: dict[str, list[IndexModel]] = {}
+    for index in INDEXES:
+        by_collection.setdefault(index.collection, []).append(index.model)
+    for collection, models in by_collection.items():
+        try:
+            await database[collection].create_indexes(models)
+        except OperationFailure as error:
+            raise Unavailable(f"the indexes of {collection} cannot be made: {error.details}") from error
+
+
+async def check(database: Database) -> None:
+    """Raises where the database does not answer."""
+    await database.command("ping")

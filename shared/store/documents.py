@@ -1,0 +1,252 @@
+"""The shapes of the documents, as they lie in MongoDB. Field by field in `docs/store.md`.
+
+Text that users choose as a key (labels) or nest (answers, log sources) is kept as strings, so that no `$` or dot of theirs meets an operator of ours.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from shared.domain.failure import Failure, FailureCode, Stage
+from shared.domain.lifecycle import State
+from shared.ids import TestId, UserId
+
+Document = dict[str, Any]
+
+
+class Part(BaseModel):
+    """A part of a document. Unknown fields are ignored, so that an older replica can read what a newer one wrote."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+
+class ModelSetting(Part):
+    provider: str
+    model_id: str = ""
+    base_url: str = ""
+    region: str = ""
+
+
+class Resources(Part):
+    cpu: float = 0.25
+    memory_mib: int = 512
+
+
+class Input(Part):
+    """What the user handed in."""
+
+    name: str = ""
+    agent_code: str = ""
+    requirements: list[str] = Field(default_factory=list)
+    dockerfile: str = ""
+    entrypoint: str = ""
+    query: str = ""
+    env: dict[str, str] = Field(default_factory=dict)
+    secret_refs: dict[str, str] = Field(default_factory=dict)
+    model: ModelSetting | None = None
+    timeout_s: int = 300
+    priority: int = 4
+    resources: Resources = Field(default_factory=Resources)
+    network: bool = True
+
+
+class HistoryEntry(Part):
+    state: State
+    at: datetime
+    by: str
+    attempt: int = 0
+    reason: str = ""
+    write: str = ""
+    """Names the write that made it: a batch of moves is checked by these (see `executions.py`)."""
+
+
+class Times(Part):
+    submitted: datetime
+    queued: datetime | None = None
+    scheduled: datetime | None = None
+    build_started: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    archived: datetime | None = None
+    deadline: datetime | None = None
+
+
+class Lease(Part):
+    """Which orchestrator looks after the task, and until when unless it says so again."""
+
+    owner: str
+    until: datetime
+
+
+class Task(Part):
+    """The container of the current attempt. The nonce never leaves the store."""
+
+    runtime: str
+    launch_token: str
+    nonce: str
+    handle: dict[str, JsonValue] | None = None
+    log_source: dict[str, JsonValue] | None = None
+    context_key: str = ""
+    result_key: str = ""
+    exit_code: int | None = None
+    stop_reason: str = ""
+
+
+class AgentError(Part):
+    type: str = ""
+    message: str = ""
+    traceback: str = ""
+
+
+class FailureDoc(Part):
+    code: FailureCode
+    stage: Stage
+    message: str
+    hint: str
+    retryable: bool = False
+    agent_error: AgentError | None = None
+
+    @classmethod
+    def of(cls, failure: Failure, agent_error: AgentError | None = None) -> FailureDoc:
+        return cls(
+            code=failure.code,
+            stage=failure.stage,
+            message=failure.message,
+            hint=failure.hint,
+            retryable=failure.retryable,
+            agent_error=agent_error,
+        )
+
+
+class Metrics(Part):
+    queue_ms: float | None = None
+    build_ms: float | None = None
+    run_ms: float | None = None
+    total_ms: float | None = None
+    cpu_s: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+class Usage(Part):
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Result(Part):
+    success: bool
+    response_json: str = ""
+    metrics: Metrics = Field(default_factory=Metrics)
+    usage: Usage | None = None
+    cost_usd: float | None = None
+
+
+class Chain(Part):
+    original_test_id: TestId
+    retry_of: TestId
+    retry_number: int
+
+
+class Cancel(Part):
+    requested_at: datetime
+    by: str
+    reason: str = ""
+
+
+class Logs(Part):
+    """The account of the task's output."""
+
+    lines: int = 0
+    bytes: int = 0
+    ended: bool = False
+    complete: bool = False
+    truncated: bool = False
+    expected: int | None = None
+    follower: str = ""
+    until: datetime | None = None
+    """Until when `follower` reads it; absent before a launch and after the end."""
+
+
+class Execution(Part):
+    """One test."""
+
+    id: TestId = Field(alias="_id")
+    user_id: UserId
+    agent_id: str
+    agent_name: str = ""
+    labels: list[str] = Field(default_factory=list)
+    """`key=value`, sorted"""
+    input: Input = Field(default_factory=Input)
+    request_key: str
+    """The client's request id, or the test's own id where there is none: unique per user."""
+    request_hash: str = ""
+    state: State = State.SUBMITTED
+    attempt: int = 0
+    failure: FailureDoc | None = None
+    history: list[HistoryEntry] = Field(default_factory=list)
+    times: Times
+    rank: float | None = None
+    """Its place in the queue; kept when it is queued again."""
+    lease: Lease | None = None
+    task: Task | None = None
+    result: Result | None = None
+    chain: Chain | None = None
+    cancel: Cancel | None = None
+    logs: Logs = Field(default_factory=Logs)
+    package_id: str = ""
+    traceparent: str = ""
+
+
+class QueueEntry(Part):
+    """A test that waits. The collection holds nothing else, so its size is the length of the queue."""
+
+    id: TestId = Field(alias="_id")
+    user_id: UserId
+    priority: int
+    rank: float
+    enqueued_at: datetime
+
+
+class Slot(Part):
+    """One unit of capacity, free where `test_id` is None."""
+
+    id: int = Field(alias="_id")
+    test_id: TestId | None = None
+    user_id: UserId | None = None
+    attempt: int = 0
+    since: datetime | None = None
+
+
+class StoredLine(Part):
+    seq: int
+    ts: float
+    stream: str
+    level: str
+    text: str
+    cont: bool = False
+
+
+class Chunk(Part):
+    """Lines that follow one another without a hole. Unique on (test_id, first)."""
+
+    test_id: TestId
+    first: int
+    last: int
+    bytes: int
+    lines: list[StoredLine]
+    cursor: dict[str, JsonValue] = Field(default_factory=dict)
+    """Where to read on after these lines."""
+
+
+class ApiKey(Part):
+    """`_id` is the SHA-256 of the key: the key itself is never stored."""
+
+    hash: str = Field(alias="_id")
+    key_id: str
+    user_id: UserId
+    role: str = "user"
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None

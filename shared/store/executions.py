@@ -1,0 +1,299 @@
+"""The tests: stored, found, and moved from state to state.
+
+A move is one compare-and-set that also puts the event that tells of it into the document's outbox: no event without its change, no change
+without its event. Who lost the race is told False; a replay therefore changes nothing. Which state may follow which is `domain.lifecycle`'s.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from shared.domain.lifecycle import ACTIVE, WAITING, State, check_move
+from shared.events.base import Event
+from shared.events.letter import Letter
+from shared.ids import TestId, UserId
+from shared.store.batch import GroupCommit
+from shared.store.connect import Database
+from shared.store.documents import Document, Execution
+
+_DUPLICATE_KEY: Final = 11000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER: Final = {"outbox": 0, "task.nonce": 0}
+_BASIC: Final = {
+    **_NEVER,
+    "history": 0,
+    "result.response_json": 0,
+    "input.agent_code": 0,
+    "input.requirements": 0,
+    "input.dockerfile": 0,
+    "input.env": 0,
+}
+
+
+class Submitted(NamedTuple):
+    """What a submission answers: the stored test, and whether this call stored it."""
+
+    execution: Execution
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One change of state, fenced by the state and the attempt it starts from."""
+
+    test_id: TestId
+    source: State
+    attempt: int
+    to: State
+    at: datetime
+    by: str
+    telling: tuple[Event, ...]
+    reason: str = ""
+    via: State | None = None
+    """A state passed on the way in the same write (BUILDING to COMPLETED passes RUNNING)."""
+    new_attempt: int | None = None
+    set: Mapping[str, Any] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    """Further conditions, as a filter."""
+    traceparent: str = ""
+
+    def __post_init__(self) -> None:
+        steps = [self.source, *([self.via] if self.via else []), self.to]
+        for source, to in pairwise(steps):
+            check_move(source, to)
+
+
+class Executions:
+    """The collection of tests."""
+
+    def __init__(self, database: Database, told: Callable[[Sequence[Letter]], None]) -> None:
+        self._collection = database["executions"]
+        self._told = told
+        """Called with the events of a write that succeeded, so that they are published at once."""
+        self._insert = GroupCommit("submit", self._insert_all)
+        self._update = GroupCommit("move", self._move_all)
+
+    # -- writing
+
+    async def submit(self, execution: Execution, telling: Event) -> Submitted:
+        """Stores a new test with the event that tells of it. The same user and request key give the test that is there already."""
+        letter = Letter.of(telling, execution.traceparent)
+        document = execution.model_dump(by_alias=True, exclude_none=True)
+        document["outbox"] = [_outbox_entry(letter, telling.at)]
+        if await self._insert(document):
+            self._told([letter])
+            return Submitted(execution, created=True)
+        found = await self._collection.find_one(
+            {"user_id": execution.user_id, "request_key": execution.request_key}, _NEVER
+        )
+        return Submitted(Execution.model_validate(found), created=False)
+
+    async def move(self, move: Move) -> bool:
+        """Makes the move and publishes its events; False where the test is no longer where the move starts."""
+        return await self._update(move)
+
+    async def change(
+        self,
+        test_id: TestId,
+        *,
+        where: Mapping[str, Any],
+        set: Mapping[str, Any],  # noqa: A002 - the name of the operator
+        unset: Sequence[str] = (),
+        telling: Sequence[Event] = (),
+        traceparent: str = "",
+    ) -> Execution | None:
+        """A compare-and-set that moves no state: the test as it is now, or None where `where` does not hold."""
+        letters = [Letter.of(event, traceparent) for event in telling]
+        update: Document = {"$set": dict(set)}
+        if unset:
+            update["$unset"] = dict.fromkeys(unset, "")
+        if letters:
+            update["$push"] = {
+                "outbox": {"$each": [_outbox_entry(x, e.at) for x, e in zip(letters, telling, strict=True)]}
+            }
+        found = await self._collection.find_one_and_update(
+            {"_id": test_id, **where}, update, {"outbox": 0}, return_document=ReturnDocument.AFTER
+        )
+        if found is None:
+            return None
+        self._told(letters)
+        return Execution.model_validate(found)
+
+    async def renew(self, owner: str, until: datetime) -> int:
+        """Prolongs all leases of one orchestrator in one write; the number of tasks it looks after."""
+        result = await self._collection.update_many({"lease.owner": owner}, {"$set": {"lease.until": until}})
+        return result.matched_count
+
+    async def renew_logs(self, tests: Iterable[TestId], follower: str, until: datetime) -> None:
+        """Prolongs a follower's hold on these logs in one write."""
+        await self._collection.update_many(
+            {"_id": {"$in": list(tests)}, "logs.follower": follower, "logs.ended": False},
+            {"$set": {"logs.until": until}},
+        )
+
+    # -- reading
+
+    async def get(self, test_id: TestId) -> Execution | None:
+        """The test with everything but its outbox."""
+        found = await self._collection.find_one({"_id": test_id}, {"outbox": 0})
+        return Execution.model_validate(found) if found else None
+
+    async def get_many(self, tests: Iterable[TestId]) -> dict[TestId, Execution]:
+        """Those of `tests` that exist, without code, answers and history."""
+        cursor = self._collection.find({"_id": {"$in": list(tests)}}, _BASIC)
+        return {found["_id"]: Execution.model_validate(found) async for found in cursor}
+
+    async def page(
+        self,
+        *,
+        user_id: UserId | None,
+        states: Sequence[State],
+        before: TestId | None,
+        limit: int,
+        whole: bool = False,
+    ) -> list[Execution]:
+        """At most `limit` tests, newest first, older than the test `before`; of one user unless `user_id` is None."""
+        where: Document = {}
+        if user_id is not None:
+            where["user_id"] = user_id
+        if states:
+            where["state"] = {"$in": list(states)}
+        if before is not None:
+            where["_id"] = {"$lt": before}
+        cursor = self._collection.find(where, _NEVER if whole else _BASIC).sort("_id", DESCENDING).limit(limit)
+        return [Execution.model_validate(found) async for found in cursor]
+
+    # -- looking for work without an event
+
+    async def stale(self, state: State, before: datetime, limit: int) -> list[Execution]:
+        """Tests that are in `state` and were submitted before `before`, oldest first."""
+        cursor = (
+            self._collection.find({"state": state, "times.submitted": {"$lt": before}}, _BASIC)
+            .sort("times.submitted", ASCENDING)
+            .limit(limit)
+        )
+        return [Execution.model_validate(found) async for found in cursor]
+
+    async def unattended(self, now: datetime, limit: int) -> list[TestId]:
+        """Tests whose task nobody has looked after since their lease ran out, oldest lease first."""
+        cursor = (
+            self._collection.find({"lease.until": {"$lt": now}}, {"_id": 1}).sort("lease.until", ASCENDING).limit(limit)
+        )
+        return [found["_id"] async for found in cursor]
+
+    async def active(self, limit: int) -> list[Execution]:
+        """Tests that hold a slot."""
+        cursor = self._collection.find({"state": {"$in": sorted(ACTIVE)}}, _BASIC).limit(limit)
+        return [Execution.model_validate(found) async for found in cursor]
+
+    async def waiting_but_unwanted(self, limit: int) -> list[TestId]:
+        """Tests that wait and that somebody wants stopped."""
+        wanted = {"state": {"$in": sorted(WAITING)}, "cancel.requested_at": {"$gt": _EPOCH}}
+        cursor = self._collection.find(wanted, {"_id": 1}).limit(limit)
+        return [found["_id"] async for found in cursor]
+
+    async def unread(self, now: datetime, limit: int) -> list[TestId]:
+        """Tests with output that nobody follows."""
+        cursor = (
+            self._collection.find({"logs.until": {"$lt": now}}, {"_id": 1}).sort("logs.until", ASCENDING).limit(limit)
+        )
+        return [found["_id"] async for found in cursor]
+
+    # -- the outbox (shared.bus.relay.Outboxes)
+
+    async def clear(self, sent: Sequence[tuple[TestId, str]]) -> None:
+        """Removes published events from their documents, one write per test, one round trip in all."""
+        by_test: dict[TestId, list[str]] = {}
+        for test_id, event_id in sent:
+            by_test.setdefault(test_id, []).append(event_id)
+        await self._collection.bulk_write(
+            [UpdateOne({"_id": test}, {"$pull": {"outbox": {"id": {"$in": ids}}}}) for test, ids in by_test.items()],
+            ordered=False,
+        )
+
+    async def unsent(self, before: datetime, limit: int) -> list[Letter]:
+        """Events that were written before `before` and are still there."""
+        letters: list[Letter] = []
+        async for found in self._collection.find({"outbox.at": {"$lt": before}}, {"outbox": 1}).limit(limit):
+            letters += [
+                Letter(found["_id"], entry["id"], entry["subject"], entry["body"].encode(), entry["headers"])
+                for entry in found["outbox"]
+                if entry["at"] < before
+            ]
+        return letters
+
+    # -- batches
+
+    async def _insert_all(self, documents: Sequence[Document]) -> Sequence[bool | Exception]:
+        if len(documents) == 1:
+            try:
+                await self._collection.insert_one(documents[0])
+            except DuplicateKeyError:
+                return [False]
+            return [True]
+        answers: list[bool | Exception] = [True] * len(documents)
+        try:
+            await self._collection.bulk_write([InsertOne(document) for document in documents], ordered=False)
+        except BulkWriteError as error:
+            for problem in error.details["writeErrors"]:
+                duplicate = problem["code"] == _DUPLICATE_KEY
+                answers[problem["index"]] = False if duplicate else BulkWriteError({"writeErrors": [problem]})
+            if error.details.get("writeConcernErrors"):
+                raise
+        return answers
+
+    async def _move_all(self, moves: Sequence[Move]) -> Sequence[bool | Exception]:
+        writes = [secrets.token_hex(4) for _ in moves]
+        letters = [[Letter.of(event, move.traceparent) for event in move.telling] for move in moves]
+        updates = [_update(*parts) for parts in zip(moves, letters, writes, strict=True)]
+        if len(moves) == 1:
+            done = [(await self._collection.update_one(*updates[0])).matched_count == 1]
+        else:
+            result = await self._collection.bulk_write([UpdateOne(*update) for update in updates], ordered=False)
+            if result.matched_count == len(moves):
+                done = [True] * len(moves)
+            else:  # the server counts, but does not say which: the history does
+                made = await self._writes_made({move.test_id for move in moves})
+                done = [write in made for write in writes]
+        self._told([letter for ok, told in zip(done, letters, strict=True) if ok for letter in told])
+        return list(done)
+
+    async def _writes_made(self, tests: Iterable[TestId]) -> set[str]:
+        cursor = self._collection.find({"_id": {"$in": list(tests)}}, {"history.write": 1})
+        return {entry.get("write", "") async for found in cursor for entry in found["history"]}
+
+
+def _update(move: Move, letters: Sequence[Letter], write: str) -> tuple[Document, Document]:
+    attempt = move.attempt if move.new_attempt is None else move.new_attempt
+    steps = [*([move.via] if move.via else []), move.to]
+    history = [
+        {"state": step, "at": move.at, "by": move.by, "attempt": attempt, "reason": move.reason, "write": write}
+        for step in steps
+    ]
+    entries = [_outbox_entry(letter, move.at) for letter in letters]
+    update: Document = {
+        "$set": {"state": move.to, "attempt": attempt, **move.set},
+        "$push": {"history": {"$each": history}, "outbox": {"$each": entries}},
+    }
+    if move.unset:
+        update["$unset"] = dict.fromkeys(move.unset, "")
+    return {"_id": move.test_id, "state": move.source, "attempt": move.attempt, **move.guard}, update
+
+
+def _outbox_entry(letter: Letter, at: datetime) -> Document:
+    return {
+        "id": letter.id,
+        "at": at,
+        "subject": letter.subject,
+        "body": letter.body.decode(),
+        "headers": letter.headers,
+    }

@@ -1,0 +1,90 @@
+"""The lines that tests wrote, in chunks that are never changed.
+
+Unique on (test, first line), so a chunk stored twice is one chunk. Two followers that overlap for a moment may cut the lines differently;
+numbers come from the source, so a reader drops what it has seen and notices what it has not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from shared.ids import TestId
+from shared.store.batch import GroupCommit
+from shared.store.connect import Database
+from shared.store.documents import Chunk, Document, StoredLine
+
+_DUPLICATE_KEY: Final = 11000
+
+
+class LogChunks:
+    """The collection of log chunks."""
+
+    def __init__(self, database: Database) -> None:
+        self._chunks = database["log_chunks"]
+        self._insert = GroupCommit("log_chunks", self._insert_all)
+
+    async def append(self, chunk: Chunk) -> None:
+        """Stores lines. Harmless when repeated."""
+        await self._insert(chunk.model_dump(by_alias=True))
+
+    async def last(self, test: TestId, *, within: range) -> Chunk | None:
+        """The chunk with the highest numbers in `within`: where to read on."""
+        found = await self._chunks.find_one(
+            {"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}},
+            {"lines": 0},
+            sort=[("first", DESCENDING)],
+        )
+        return Chunk.model_validate({**found, "lines": []}) if found else None
+
+    async def read(self, test: TestId, *, from_seq: int, limit: int) -> list[StoredLine]:
+        """At most `limit` lines from number `from_seq` on, in order, each once."""
+        lines: list[StoredLine] = []
+        last = from_seq - 1
+        # The chunk that holds `from_seq` may begin before it.
+        before = await self._chunks.find_one(
+            {"test_id": test, "first": {"$lte": from_seq}}, {"first": 1}, sort=[("first", DESCENDING)]
+        )
+        start = before["first"] if before else from_seq
+        cursor = self._chunks.find({"test_id": test, "first": {"$gte": start}}).sort("first", ASCENDING)
+        async with cursor:
+            async for found in cursor:
+                for line in Chunk.model_validate(found).lines:
+                    if line.seq > last:
+                        lines.append(line)
+                        last = line.seq
+                        if len(lines) == limit:
+                            return lines
+        return lines
+
+    async def account(self, test: TestId, *, within: range) -> tuple[int, int]:
+        """(lines, bytes) received with numbers in `within`, each line once, however the chunks were cut."""
+        lines = size = 0
+        last = within.start - 1
+        cursor = self._chunks.find(
+            {"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}}, {"first": 1, "last": 1, "bytes": 1}
+        ).sort("first", ASCENDING)
+        async for found in cursor:
+            new = found["last"] - max(last, found["first"] - 1)
+            if new <= 0:
+                continue
+            lines += new
+            size += round(found["bytes"] * new / (found["last"] - found["first"] + 1))
+            last = found["last"]
+        return lines, size
+
+    async def _insert_all(self, chunks: Sequence[Document]) -> Sequence[Exception | None]:
+        try:
+            if len(chunks) == 1:
+                await self._chunks.insert_one(chunks[0])
+            else:
+                await self._chunks.insert_many(chunks, ordered=False)
+        except DuplicateKeyError:
+            pass
+        except BulkWriteError as error:
+            if any(problem["code"] != _DUPLICATE_KEY for problem in error.details["writeErrors"]):
+                raise
+        return [None] * len(chunks)

@@ -1,0 +1,126 @@
+"""The queue and its figures. The collection holds only tests that wait, so its size is the length of the queue, known without a count.
+
+Ranks are reserved with two atomic writes per user, so any number of schedulers agree on one order (`domain.fairness` says what a rank is).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo.errors import BulkWriteError
+
+from shared.domain.fairness import ranks
+from shared.ids import TestId, UserId
+from shared.store.batch import GroupCommit
+from shared.store.connect import Database
+from shared.store.documents import QueueEntry
+
+_DUPLICATE_KEY: Final = 11000
+_ORDER: Final = [("priority", DESCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
+_META: Final = "queue"
+RECENT_WAITS: Final = 100
+"""The average wait is that of the last so many granted tests."""
+
+
+class Figures(NamedTuple):
+    """The queue at a glance."""
+
+    pending: int
+    oldest: datetime | None
+    average_wait_s: float
+
+
+class Queue:
+    """The tests that wait for a slot."""
+
+    def __init__(self, database: Database) -> None:
+        self._entries = database["queue"]
+        self._meta = database["meta"]
+        self._users = database["queue_users"]
+        self._insert = GroupCommit("enqueue", self._insert_all)
+        self._delete = GroupCommit("dequeue", self._delete_all)
+
+    async def reserve(self, user: UserId, count: int, *, weight: float = 1.0) -> list[float]:
+        """Ranks for the next `count` tests of this user, no rank given twice."""
+        state = await self._meta.find_one({"_id": _META}, {"virtual_now": 1})
+        virtual_now = float(state.get("virtual_now", 0.0)) if state else 0.0
+        # Not below what is served now, then behind the user's own: two simple operators instead of one that only MongoDB has.
+        await self._users.update_one({"_id": user}, {"$max": {"last_rank": virtual_now}}, upsert=True)
+        after = await self._users.find_one_and_update(
+            {"_id": user}, {"$inc": {"last_rank": count / weight}}, return_document=ReturnDocument.AFTER
+        )
+        assert after is not None
+        start = float(after["last_rank"]) - count / weight
+        return ranks(virtual_now=start, last_rank=None, count=count, weight=weight)
+
+    async def add(self, entry: QueueEntry) -> None:
+        """Puts a test in. Harmless when it is in already."""
+        await self._insert(entry)
+
+    async def remove(self, test: TestId) -> None:
+        """Takes a test out. Harmless when it is out already."""
+        await self._delete(test)
+
+    async def head(self, limit: int) -> list[QueueEntry]:
+        """The next tests in the order of service."""
+        cursor = self._entries.find({}).sort(_ORDER).limit(limit)
+        return [QueueEntry.model_validate(found) async for found in cursor]
+
+    async def granted(self, rank: float, waits_s: Sequence[float]) -> None:
+        """Moves the virtual time on to the rank that was granted last, and remembers how long the granted ones had waited."""
+        await self._meta.update_one(
+            {"_id": _META},
+            {
+                "$max": {"virtual_now": rank},
+                "$push": {"recent_waits_s": {"$each": list(waits_s), "$slice": -RECENT_WAITS}},
+            },
+            upsert=True,
+        )
+
+    async def figures(self) -> Figures:
+        """Length, oldest entry and average wait, at the same cost whatever the length."""
+        pending = await self._entries.estimated_document_count()
+        oldest = await self._entries.find_one({}, {"enqueued_at": 1}, sort=[("enqueued_at", ASCENDING)])
+        state = await self._meta.find_one({"_id": _META}, {"recent_waits_s": 1}) or {}
+        waits = state.get("recent_waits_s", [])
+        return Figures(
+            pending if oldest else 0,
+            oldest["enqueued_at"] if oldest else None,
+            sum(waits) / len(waits) if waits else 0.0,
+        )
+
+    async def position(self, test: TestId) -> int | None:
+        """1 for the test that is next; None for one that does not wait. Counts what is ahead: meant for one user looking at one test."""
+        found = await self._entries.find_one({"_id": test})
+        if found is None:
+            return None
+        entry = QueueEntry.model_validate(found)
+        ahead = await self._entries.count_documents(
+            {"$or": [{"priority": {"$gt": entry.priority}}, {"priority": entry.priority, "rank": {"$lt": entry.rank}}]}
+        )
+        return ahead + 1
+
+    async def pending_of(self, user: UserId) -> int:
+        """How many tests of this user wait."""
+        return await self._entries.count_documents({"user_id": user})
+
+    async def missing(self, tests: Iterable[TestId]) -> set[TestId]:
+        """Those of `tests` that are not in the queue."""
+        wanted = set(tests)
+        cursor = self._entries.find({"_id": {"$in": list(wanted)}}, {"_id": 1})
+        return wanted - {found["_id"] async for found in cursor}
+
+    async def _insert_all(self, entries: Sequence[QueueEntry]) -> Sequence[Exception | None]:
+        try:
+            await self._entries.insert_many([entry.model_dump(by_alias=True) for entry in entries], ordered=False)
+        except BulkWriteError as error:
+            if any(problem["code"] != _DUPLICATE_KEY for problem in error.details["writeErrors"]):
+                raise
+        return [None] * len(entries)
+
+    async def _delete_all(self, tests: Sequence[TestId]) -> Sequence[Exception | None]:
+        await self._entries.delete_many({"_id": {"$in": list(tests)}})
+        return [None] * len(tests)

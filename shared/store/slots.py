@@ -1,0 +1,93 @@
+"""Capacity: one document per unit of it. Taking one is a compare-and-set, so no number of schedulers can overbook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from pymongo import ASCENDING, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from shared.ids import TestId, UserId
+from shared.store.connect import Database
+from shared.store.documents import Slot
+
+_DUPLICATE_KEY: Final = 11000
+
+
+class Occupancy(NamedTuple):
+    """How much of the capacity is in use. `running` may exceed `capacity` for a while after it was lowered."""
+
+    running: int
+    capacity: int
+
+
+class Slots:
+    """The units of capacity."""
+
+    def __init__(self, database: Database) -> None:
+        self._slots = database["slots"]
+
+    async def ensure(self, capacity: int) -> None:
+        """Makes the slots 0 .. capacity-1 where there are none at all: a capacity set at run time is kept over a restart."""
+        if await self._slots.find_one({}, {"_id": 1}) is None:
+            await self.resize(capacity)
+
+    async def resize(self, capacity: int) -> None:
+        """Adds slots, or removes free ones above `capacity`; a slot in use goes when it is released."""
+        try:
+            await self._slots.insert_many(
+                [{"_id": number, "test_id": None} for number in range(capacity)], ordered=False
+            )
+        except BulkWriteError as error:
+            if any(problem["code"] != _DUPLICATE_KEY for problem in error.details["writeErrors"]):
+                raise
+        await self._slots.delete_many({"_id": {"$gte": capacity}, "test_id": None})
+
+    async def free(self, limit: int) -> list[int]:
+        """The numbers of free slots, lowest first."""
+        cursor = self._slots.find({"test_id": None}, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
+        return [found["_id"] async for found in cursor]
+
+    async def take(self, slot: int, *, test: TestId, user: UserId, attempt: int, now: datetime) -> bool:
+        """Takes the slot for one attempt of a test; False where somebody was quicker."""
+        result = await self._slots.update_one(
+            {"_id": slot, "test_id": None},
+            {"$set": {"test_id": test, "user_id": user, "attempt": attempt, "since": now}},
+        )
+        return result.matched_count == 1
+
+    async def release(self, test: TestId, attempt: int) -> bool:
+        """Frees what this attempt holds; False where it held nothing."""
+        result = await self._slots.update_many(
+            {"test_id": test, "attempt": {"$lte": attempt}},
+            {"$set": {"test_id": None, "user_id": None, "attempt": 0, "since": None}},
+        )
+        return result.modified_count > 0
+
+    async def release_all(self, holders: Sequence[tuple[TestId, int]]) -> int:
+        """Frees what these attempts hold in one round trip; the number of slots that became free."""
+        if not holders:
+            return 0
+        result = await self._slots.bulk_write(
+            [
+                UpdateOne(
+                    {"test_id": test, "attempt": {"$lte": attempt}},
+                    {"$set": {"test_id": None, "user_id": None, "attempt": 0, "since": None}},
+                )
+                for test, attempt in holders
+            ],
+            ordered=False,
+        )
+        return result.modified_count
+
+    async def taken(self) -> list[Slot]:
+        """The slots in use. There are never more than the capacity, so this is small."""
+        cursor = self._slots.find({"test_id": {"$ne": None}})
+        return [Slot.model_validate(found) async for found in cursor]
+
+    async def occupancy(self) -> Occupancy:
+        """Slots in use and in all."""
+        slots = [found async for found in self._slots.find({}, {"test_id": 1})]
+        return Occupancy(sum(1 for slot in slots if slot["test_id"]), len(slots))
