@@ -1,0 +1,1336 @@
+"""Runs one agent and reports what it did: the program inside every sandbox and container of Assay.
+
+It takes a context (one JSON object), installs the requirements, runs the agent in a child process, turns every line that the agent writes
+into a numbered JSON line on fd 1, and hands back one result object. It knows nothing of queues, stores and clouds.
+
+The agent is not trusted. It is forked *before* the context is read, so the nonce that proves our marks was never in its memory; this process
+is made non-dumpable, so an agent of the same user cannot look into it (a process with CAP_SYS_PTRACE could: do not give it that). As PID 1
+the harness cannot be killed from inside, and a SIGTERM that comes from inside is ignored.
+
+Speed is a feature: a test costs one start of this interpreter, which is why nothing is imported here that is not needed by every test
+(`json` alone would cost more than all the rest of this file), and why the process leaves through os._exit.
+
+    python3 -S -I test_runner.py                    context on fd 0, or from ASSAY_CONTEXT_URL
+    python  test_runner.py --agent IN OUT           inside: the agent's own process in another interpreter (see _exec_agent)
+"""
+
+from __future__ import annotations
+
+import _signal
+import os
+import select
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import FrameType, ModuleType, TracebackType
+    from typing import Any, NoReturn
+
+VERSION = 1
+TERM_GRACE_S = 2.0  # between SIGTERM and SIGKILL
+ANSWER_GRACE_S = 2.0  # for threads and exit handlers of an agent that has answered
+DRAIN_S = 0.3  # for reading on after the agent ended, whoever still holds its pipes
+READ_BYTES = 65536
+MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
+MAX_MESSAGE = 8 * 1024  # characters of an error message
+MAX_TRACEBACK = 32 * 1024
+ENVELOPE_BYTES = 256 * 1024  # beside the response in what an agent process hands over: error, usage
+DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
+METHODS = ("run_sync", "invoke", "ainvoke", "run", "__call__")
+AGENT_CODES = (
+    "DEPENDENCY_INSTALL_FAILED",
+    "AGENT_IMPORT_ERROR",
+    "ENTRYPOINT_NOT_FOUND",
+    "AGENT_EXCEPTION",
+    "AGENT_EXITED",
+    "RESULT_TOO_LARGE",
+    "RESULT_INVALID",
+)
+
+
+# --- JSON: the C scanner and encoder without the json package, which imports re -----------------------------------------------------
+
+
+class NotJson(Exception):
+    """A value that JSON has no form for."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_object(value: object) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+class _ScannerSettings:
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_refuse_constant)
+    memo: dict[str, str] = {}
+
+
+try:
+    import _json
+
+    quote: Callable[[str], str] = _json.encode_basestring
+    _scan = _json.make_scanner(_ScannerSettings())
+    _encode = _json.make_encoder(None, _refuse_object, quote, None, ":", ",", False, False, False)
+
+    def from_json(text: str) -> Any:
+        text = text.strip(" \t\r\n")
+        try:
+            value, end = _scan(text, 0)
+        except StopIteration:
+            raise ValueError("not a JSON value") from None
+        if end != len(text):
+            raise ValueError(f"something follows the JSON value at character {end}")
+        return value
+
+    def to_json(value: Any) -> str:
+        return "".join(_encode(value, 0))
+
+except Exception:  # another interpreter than CPython, or one whose private parts have moved
+    import json
+
+    def quote(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)
+
+    def from_json(text: str) -> Any:
+        return json.loads(text, parse_constant=_refuse_constant)
+
+    def to_json(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+# --- System calls that os does not have ----------------------------------------------------------------------------------------------
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+SFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def libc(name: str, *args: int | bytes) -> int:
+    try:
+        import _ctypes
+
+        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), name)  # type: ignore[attr-defined]
+        result: int = _ctypes.call_function(address, args)  # type: ignore[attr-defined]
+    except AttributeError:
+        import ctypes
+
+        result = getattr(ctypes.CDLL(None), name)(*args)
+    return result
+
+
+class Signals:
+    """SIGTERM and SIGCHLD as a readable fd, with the sender known, so that an agent cannot pose as the runtime."""
+
+    def __init__(self) -> None:
+        watched = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGCHLD)
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+        mask = sum(1 << (number - 1) for number in watched).to_bytes(128, sys.byteorder)
+        self.fd = libc("signalfd", -1, mask, SFD_FLAGS)
+        if self.fd < 0:
+            raise OSError("signalfd failed")
+        self.cancelled = False
+
+    def read(self) -> None:
+        """Takes in what has arrived. `cancelled` is set by a SIGTERM from outside; inside a pid namespace such a sender has no pid."""
+        while True:
+            try:
+                data = os.read(self.fd, 128 * 16)
+            except BlockingIOError:
+                return
+            for at in range(0, len(data), 128):
+                number = int.from_bytes(data[at : at + 4], sys.byteorder)
+                sender = int.from_bytes(data[at + 12 : at + 16], sys.byteorder)
+                if number != _signal.SIGCHLD and (sender == 0 or os.getpid() != 1):
+                    self.cancelled = True
+
+
+# --- The output protocol: one JSON object per line on fd 1 ---------------------------------------------------------------------------
+
+LEVEL_WORDS = (
+    ("DEBUG", "debug"),
+    ("INFO", "info"),
+    ("WARNING", "warning"),
+    ("WARN", "warning"),
+    ("ERROR", "error"),
+    ("CRITICAL", "critical"),
+)
+
+
+def level_of(text: str, default: str) -> str:
+    """The level that a line names with its first word, as logging does; else the default of its stream."""
+    if text[:1] == "[":
+        text = text[1:]
+    if text[:1] in ("D", "I", "W", "E", "C"):
+        for word, level in LEVEL_WORDS:
+            if text.startswith(word) and not text[len(word) : len(word) + 1].isalnum():
+                return level
+    return default
+
+
+class Output:
+    """Numbers the lines and writes them in bursts: one write for what one read brought. The only writer of fd 1."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.nonce = ""
+        self.seq = 0  # of the last line
+        self.max_lines = self.room = sys.maxsize
+        self.line_bytes = 16384
+        self.truncated = False
+        self.broken = False
+        self.waiting: list[str] = []
+
+    def line(self, stream: str, raw: bytes, *, default: str, continued: bool = False) -> None:
+        if self.truncated:
+            return
+        self.room -= len(raw)
+        if self.seq >= self.max_lines or self.room < 0:
+            self._truncate()
+            return
+        text = raw.decode("utf-8", "replace")
+        self._append(stream, level_of(text, default), text, ',"cont":true' if continued else "")
+
+    def say(self, text: str, level: str = "info") -> None:
+        """A line of our own, of the stream `system`."""
+        if not self.truncated:
+            self._append("system", level, text, "")
+
+    def _append(self, stream: str, level: str, text: str, more: str) -> None:
+        self.seq += 1
+        self.waiting.append(
+            f'{{"seq":{self.seq},"ts":{time.time():.6f},"stream":"{stream}","level":"{level}","text":{quote(text)}{more}}}\n'
+        )
+
+    def mark(self, name: str, more: str = "") -> None:
+        self.waiting.append(f'{{"mark":"{name}","ts":{time.time():.6f},"nonce":{quote(self.nonce)}{more}}}\n')
+
+    def _truncate(self) -> None:
+        reason = "bytes" if self.room < 0 else "lines"
+        self.say(f"Too many {reason} of output: what follows is not kept. The agent runs on.", "warning")
+        self.truncated = True
+        self.mark("truncated", f',"lines":{self.seq}')
+
+    def flush(self) -> None:
+        if self.waiting and not self.broken:
+            data = "".join(self.waiting).encode("utf-8", "replace")
+            try:
+                write_all(self.fd, data)
+            except OSError as error:  # a full disk or a reader that left: the test goes on, and the missing lines are missed by number
+                self.broken = True
+                complain(f"output is lost: {error}")
+        self.waiting.clear()
+
+
+class Stream:
+    """Cuts what one pipe brings into lines, and long lines into pieces at character boundaries."""
+
+    def __init__(self, fd: int, name: str, output: Output, default: str = "info") -> None:
+        self.fd = fd
+        self.name = name
+        self.output = output
+        self.default = default
+        self.rest = b""
+        self.continued = False
+
+    def feed(self, data: bytes) -> None:
+        if self.output.truncated:
+            return
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop()
+        for line in lines:
+            self._emit(self._long(line))
+            self.continued = False
+        self.rest = self._long(self.rest)
+
+    def end(self) -> None:
+        """A last line without a newline is a line."""
+        if self.rest:
+            self._emit(self.rest)
+            self.rest = b""
+
+    def _long(self, line: bytes) -> bytes:
+        """Sends off full pieces of a long line, gives back what is left of it."""
+        limit = self.output.line_bytes
+        while len(line) > limit:
+            cut = limit
+            while cut > limit - 4 and line[cut] & 0xC0 == 0x80:  # inside a UTF-8 sequence
+                cut -= 1
+            self._emit(line[:cut])
+            self.continued = True
+            line = line[cut:]
+        return line
+
+    def _emit(self, line: bytes) -> None:
+        self.output.line(self.name, line, default=self.default, continued=self.continued)
+
+
+class Answer:
+    """What the agent process hands over on its own pipe: one JSON object and a newline. What follows it is not read as anything."""
+
+    def __init__(self, fd: int, limit: int) -> None:
+        self.fd = fd
+        self.limit = limit
+        self.data = b""
+        self.complete = False
+        self.too_large = False
+
+    def feed(self, data: bytes) -> None:
+        if self.complete or self.too_large:
+            return
+        self.data += data
+        self.complete = b"\n" in data
+        self.too_large = len(self.data) > self.limit
+
+    def end(self) -> None:
+        pass
+
+
+def write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def read_all(fd: int) -> bytes:
+    pieces = []
+    while piece := os.read(fd, 1 << 20):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def complain(text: str) -> None:
+    """To the harness's own stderr: for whoever operates the runtime. Never seen by the agent."""
+    try:
+        write_all(2, f"assay harness: {text}\n".encode("utf-8", "replace"))
+    except OSError:
+        pass
+
+
+# --- Child processes -----------------------------------------------------------------------------------------------------------------
+
+
+class Child:
+    """A started process and our ends of its pipes."""
+
+    def __init__(self, pid: int, readers: Sequence[int], instructions: int = -1) -> None:
+        self.pid = pid
+        self.readers = readers
+        self.instructions = instructions
+
+
+def fork_with(outputs: int, body: Callable[[Sequence[int], int], None]) -> Child:
+    """Forks a child that runs `body(write ends of `outputs` pipes, read end of its instructions)` and never comes back."""
+    pipes = [os.pipe() for _ in range(outputs)]
+    instructions, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            body([write for _, write in pipes], instructions)
+        except BaseException as error:  # noqa: BLE001 - nothing of the parent's may run in the child
+            complain(f"child: {type(error).__name__}: {error}")
+        finally:
+            os._exit(70)
+    for _, write in pipes:
+        os.close(write)
+    os.close(instructions)
+    return Child(pid, [read for read, _ in pipes], tell)
+
+
+def settle(out: int, err: int, keep: Sequence[int]) -> None:
+    """Makes the calling child its own session with /dev/null, `out` and `err` as 0, 1, 2 and no other fd than `keep`."""
+    os.setsid()
+    libc("prctl", PR_SET_PDEATHSIG, _signal.SIGKILL, 0, 0, 0)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    try:
+        opened: Iterable[int] = [int(fd) for fd in os.listdir("/proc/self/fd")]
+    except OSError:
+        opened = range(4096)
+    for fd in opened:
+        if fd > 2 and fd not in keep:
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+class Watch:
+    """Reads what a child writes until it has ended and nothing of it is left; ends it after `seconds`, or on SIGTERM."""
+
+    def __init__(
+        self, child: Child, readers: Sequence[Stream | Answer], seconds: float, output: Output, signals: Signals
+    ) -> None:
+        self.pid = child.pid
+        self.output = output
+        self.signals = signals
+        self.pipes: dict[int, Stream | Answer] = {reader.fd: reader for reader in readers}
+        self.answer = next((reader for reader in readers if isinstance(reader, Answer)), None)
+        self.answered = False
+        self.stopped = ""  # why we ended it: TIMED_OUT, CANCELLED, or ANSWERED when it answered and then would not end
+        self.exited = False
+        self.others = False  # children beside the one that we watch: orphans that have come to us
+        self.exit_code: int | None = None
+        self.signal: int | None = None
+        self.cpu_s = 0.0  # of it and of all its descendants
+        self.peak_bytes = 0
+        self.started = time.monotonic()
+        self.seconds = 0.0
+        self.until = self.started + seconds  # when something has to be done next
+
+    def follow(self) -> None:
+        poll = select.poll()
+        for fd in (self.signals.fd, *self.pipes):
+            poll.register(fd, select.POLLIN)
+        while True:
+            now = time.monotonic()
+            if not self.exited:
+                self._end_what_must_end(now)
+            elif now >= self.until or not (self.pipes or self.others):
+                break
+            elif self.others:
+                kill_all_but_us()
+            wait = 0.01 if self.exited and self.others else max(0.0, self.until - now)
+            for fd, _ in poll.poll(wait * 1000 + 1):
+                if fd == self.signals.fd:
+                    self.signals.read()
+                    self._reap()
+                elif data := os.read(fd, READ_BYTES):
+                    self.pipes[fd].feed(data)
+                else:
+                    poll.unregister(fd)
+                    self.pipes.pop(fd).end()
+                    os.close(fd)
+            self.output.flush()
+        for fd, reader in self.pipes.items():
+            reader.end()
+            os.close(fd)
+        self._reap()
+        self.output.flush()
+
+    def _end_what_must_end(self, now: float) -> None:
+        if self.stopped:
+            if now >= self.until:
+                kill_group(self.pid, _signal.SIGKILL)
+                self.until = now + TERM_GRACE_S
+        elif self.signals.cancelled:
+            self._stop("CANCELLED", now)
+        elif now >= self.until:
+            self._stop("ANSWERED" if self.answered else "TIMED_OUT", now)
+        elif self.answer is not None and self.answer.complete and not self.answered:
+            self.answered = True
+            self.until = min(self.until, now + ANSWER_GRACE_S)
+
+    def _stop(self, why: str, now: float) -> None:
+        self.stopped = why
+        if why == "ANSWERED":
+            text = (
+                "The agent answered but its process did not end (a thread or an exit handler still runs): stopping it."
+            )
+        elif why == "TIMED_OUT":
+            text = f"The time limit of {now - self.started:.0f} s is over: stopping the agent."
+        else:
+            text = "The test was cancelled: stopping the agent."
+        self.output.say(text, "warning")
+        kill_group(self.pid, _signal.SIGTERM)
+        self.until = now + TERM_GRACE_S
+
+    def _reap(self) -> None:
+        """Takes in every child that has ended: the one we watch and, as init or subreaper, its orphans."""
+        self.others = False
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                self.others = True
+                return
+            self.cpu_s += usage.ru_utime + usage.ru_stime
+            self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * 1024)
+            if pid == self.pid:
+                self._has_exited(status)
+
+    def _has_exited(self, status: int) -> None:
+        self.exited = True
+        now = time.monotonic()
+        self.seconds = now - self.started
+        self.until = now + DRAIN_S
+        if os.WIFSIGNALED(status):
+            self.signal = os.WTERMSIG(status)
+        else:
+            self.exit_code = os.WEXITSTATUS(status)
+        kill_group(self.pid, _signal.SIGKILL)
+        kill_all_but_us()
+
+
+def kill_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def kill_all_but_us() -> None:
+    """Whatever the agent left behind, in whatever session: as init everything else, otherwise our children (we are their subreaper)."""
+    try:
+        if os.getpid() == 1:
+            os.kill(-1, _signal.SIGKILL)
+            return
+        for pid in _children():
+            os.kill(pid, _signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _children() -> Iterator[int]:
+    us = str(os.getpid()).encode()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                fd = os.open(f"/proc/{name}/stat", os.O_RDONLY)
+            except OSError:
+                continue
+            try:
+                fields = os.read(fd, 512).rpartition(b")")[2].split()  # after the name: state, parent
+            except OSError:
+                continue
+            finally:
+                os.close(fd)
+            if fields[1:2] == [us]:
+                yield int(name)
+
+
+# --- Where the context comes from and the result goes --------------------------------------------------------------------------------
+
+
+class ContextUnavailable(Exception):
+    """There is nothing to run."""
+
+
+class Context:
+    """What is to be done: the object that the runtime wrote, checked for its shape and not for its sense."""
+
+    def __init__(self, raw: bytes) -> None:
+        try:
+            data = from_json(raw.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ContextUnavailable(f"the context is not JSON: {error}") from None
+        try:
+            if data["version"] != VERSION:
+                raise ContextUnavailable(f"the context has version {data['version']}, this harness knows {VERSION}")
+            self.test_id: str = data["test_id"]
+            self.attempt: int = data["attempt"]
+            self.nonce: str = data["nonce"]
+            self.mode: str = data["mode"]
+            self.first_seq: int = data.get("first_seq", 1)
+            self.result_fd: int | None = data.get("result_fd")
+            self.files: dict[str, str] = data["files"]
+            self.code: str = self.files.get("agent.py", "")
+            self.requirements: str = self.files.get("requirements.txt", "")
+            self.entrypoint: str | None = data.get("entrypoint")
+            self.query: str = data.get("query", "")
+            self.env: dict[str, str] = data.get("env") or {}
+            self.timeout_s: float = data["timeout_s"]
+            self.python: str | None = data.get("python")
+            self.env_dir: str = data.get("env_dir") or "/tmp/env"
+            limits: dict[str, int] = data["limits"]
+            self.max_lines = limits["lines"]
+            self.max_bytes = limits["bytes"]
+            self.line_bytes = max(16, limits["line_bytes"])
+            self.response_bytes = limits["response_bytes"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ContextUnavailable(f"the context lacks something: {type(error).__name__}: {error}") from None
+        if self.mode not in ("run", "build", "all"):
+            raise ContextUnavailable(f"the context asks for the unknown mode {self.mode!r}")
+
+
+def take_context() -> Context:
+    url = os.environ.get("ASSAY_CONTEXT_URL")
+    if url is None:
+        return Context(read_all(0))
+    raw = transfer(url, None)
+    import hashlib
+
+    if hashlib.sha256(raw).hexdigest() != os.environ.get("ASSAY_CONTEXT_SHA256", "").lower():
+        raise ContextUnavailable("the context is not the one that was written: its SHA-256 differs")
+    return Context(raw)
+
+
+def deliver(result: Mapping[str, object], result_fd: int | None) -> bool:
+    data = to_json(result).encode("utf-8")
+    url = os.environ.get("ASSAY_RESULT_URL")
+    try:
+        if url is not None:
+            transfer(url, data)
+        elif result_fd is not None:
+            write_all(result_fd, data)
+            os.close(result_fd)
+    except (OSError, ContextUnavailable) as error:
+        complain(f"the result cannot be delivered: {error}")
+        return False
+    return True
+
+
+def transfer(url: str, body: bytes | None) -> bytes:
+    """GET, or PUT of a body, with retries over about 15 s: a pre-signed URL stays good, a network that comes up does not come at once."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    problem = ""
+    for pause in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 0.0):
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        request = urllib.request.Request(url, data=body, headers=headers, method="GET" if body is None else "PUT")  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the URL is the runtime's, not the agent's
+                received: bytes = answer.read()
+                return received
+        except urllib.error.HTTPError as error:
+            problem = f"HTTP {error.code}"
+            if error.code in (400, 401, 403, 404):  # a signature or an address does not get better
+                break
+        except (OSError, http.client.HTTPException) as error:
+            problem = f"{type(error).__name__}: {error}"
+        time.sleep(pause)
+    raise ContextUnavailable(
+        f"{'GET' if body is None else 'PUT'} failed: {problem}"
+    )  # without the URL: it is a credential
+
+
+# --- The requirements ----------------------------------------------------------------------------------------------------------------
+
+
+class InstallFailed(Exception):
+    """The requirements cannot be installed; the message is the end of what the installer said."""
+
+
+class Stopped(Exception):
+    """The time limit or a SIGTERM came while installing."""
+
+
+NO_WHEEL = ("no wheels", "no usable wheels", "building from source is disabled", "no matching distribution found")
+
+
+class Installer:
+    """Installs into a fresh environment, with uv where there is one, else with venv and pip. Says on stream `build` what they say."""
+
+    def __init__(self, context: Context, output: Output, signals: Signals) -> None:
+        self.env_dir = context.env_dir
+        self.python = f"{context.env_dir}/bin/python"
+        self.requirements = context.requirements
+        self.deadline = time.monotonic() + context.timeout_s
+        self.shared = context.mode == "all"  # an image may bring packages of its own
+        self.output = output
+        self.signals = signals
+        self.env = own_environment()
+        self.env.update(UV_NO_PROGRESS="1", NO_COLOR="1", UV_PYTHON_DOWNLOADS="never")
+        self.env.update(
+            PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", PIP_PROGRESS_BAR="off", PIP_ROOT_USER_ACTION="ignore"
+        )
+
+    def install(self) -> None:
+        """Raises InstallFailed, Stopped."""
+        uv = find_program("uv", self.env.get("PATH", ""))
+        shared = ["--system-site-packages"] if self.shared else []
+        base = sys.executable or "/usr/bin/python3"
+        if uv:
+            self._must(uv, "venv", "--quiet", "--python", base, *shared, self.env_dir)
+            command = [uv, "pip", "install", "--python", self.python]
+        else:
+            self._must(base, "-m", "venv", *shared, self.env_dir)
+            command = [self.python, "-m", "pip", "install"]
+        file = f"{self.env_dir}/requirements.txt"
+        with open(file, "w", encoding="utf-8") as target:
+            target.write(self.requirements)
+        code, said = self._call(*command, "--only-binary", ":all:", "-r", file)
+        if code and any(sign in " ".join(said.lower().split()) for sign in NO_WHEEL):
+            self.output.say("Not everything comes as a wheel: installing again, with building from source.")
+            code, said = self._call(*command, "-r", file)
+        if code:
+            raise InstallFailed(said)
+
+    def _must(self, *command: str) -> None:
+        code, said = self._call(*command)
+        if code:
+            raise InstallFailed(f"{' '.join(command)} ended with {code}: {said}")
+
+    def _call(self, *command: str) -> tuple[int, str]:
+        def become(outputs: Sequence[int], instructions: int) -> None:
+            settle(outputs[0], outputs[0], ())
+            _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+            os.execve(command[0], command, self.env)
+
+        child = fork_with(1, become)
+        os.close(child.instructions)
+        said = Transcript(child.readers[0], "build", self.output)
+        watch = Watch(child, [said], max(0.0, self.deadline - time.monotonic()), self.output, self.signals)
+        watch.follow()
+        if watch.stopped:
+            raise Stopped(watch.stopped)
+        return watch.exit_code if watch.exit_code is not None else 128 + (watch.signal or 0), "\n".join(said.tail)
+
+
+class Transcript(Stream):
+    """A stream that remembers its last lines, for the error message."""
+
+    tail: tuple[str, ...] = ()
+
+    def _emit(self, line: bytes) -> None:
+        super()._emit(line)
+        if line.strip():
+            self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
+
+
+def find_program(name: str, path: str) -> str | None:
+    for folder in path.split(":"):
+        candidate = f"{folder}/{name}"
+        if folder and os.access(candidate, os.X_OK):
+            return candidate
+    return None
+
+
+def own_environment() -> dict[str, str]:
+    """What children may see of our environment: everything but what was meant for us."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
+    env.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
+    env.setdefault("HOME", os.getcwd())
+    env.setdefault("LANG", "C.UTF-8")
+    return env
+
+
+def wants_install(requirements: str) -> bool:
+    return any(line.strip() and not line.strip().startswith("#") for line in requirements.splitlines())
+
+
+# --- The agent's process -------------------------------------------------------------------------------------------------------------
+
+
+def start_agent() -> Child:
+    """Forks the process that will be the agent. It waits for its instructions; an end of file tells it that it is not needed."""
+    return fork_with(3, _await_instructions)
+
+
+def _await_instructions(outputs: Sequence[int], instructions: int) -> None:
+    out, err, answer = outputs
+    settle(out, err, (answer, instructions))
+    raw = read_all(instructions)
+    os.close(instructions)
+    if not raw:
+        os._exit(0)
+    job = from_json(raw.decode("utf-8"))
+    if job["python"] is not None:
+        _exec_agent(job["python"], raw, answer)
+    environment = own_environment()
+    environment.update(job["env"])
+    os.environ.clear()
+    os.environ.update(environment)
+    run_agent(job, answer)
+
+
+def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
+    """Goes on as another interpreter: that of an installed environment. The instructions go along in memory, not in a file."""
+    job = from_json(raw.decode("utf-8"))
+    env = own_environment()
+    if not python.startswith("/usr/"):
+        env["VIRTUAL_ENV"] = python.rpartition("/bin/")[0]
+        env["PATH"] = f"{env['VIRTUAL_ENV']}/bin:{env['PATH']}"
+    env.update(job["env"])
+    memory = os.memfd_create("instructions", 0)
+    write_all(memory, raw)
+    os.lseek(memory, 0, os.SEEK_SET)
+    os.set_inheritable(answer, True)
+    try:
+        os.execve(python, [python, os.path.abspath(__file__), "--agent", str(memory), str(answer)], env)
+    except OSError as error:
+        Reply(answer).fail("DEPENDENCY_INSTALL_FAILED", f"The environment of this test cannot be started: {error}")
+        os._exit(1)
+
+
+def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
+    """The life of the agent's process: load, call, answer, end as an interpreter ends (threads, exit handlers, buffers)."""
+    import faulthandler
+
+    libc("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, b"1000")  # when memory runs out, the agent goes and not the harness
+        os.close(fd)
+    except OSError:
+        pass
+    faulthandler.enable()
+    faulthandler.register(_signal.SIGTERM, chain=True)  # an agent that is stopped leaves in its log where it was
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    reply = Reply(answer)
+    us = os.getpid()
+    code = 1
+    try:
+        code = _load_and_call(job, reply)
+    except BaseException:  # noqa: BLE001 - only what a forked copy of the agent raises comes here
+        if os.getpid() == us:
+            raise
+        import traceback
+
+        traceback.print_exc()
+    if os.getpid() == us or code == 0:
+        _leave(code)
+    os._exit(code)
+
+
+def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
+    us = os.getpid()
+    code = "AGENT_IMPORT_ERROR"
+    try:
+        module = load_agent(job["code"])
+        entry = find_entry(module, job["entrypoint"])
+        code = "AGENT_EXCEPTION"
+        value = call_entry(entry, job["query"])
+        if os.getpid() != us:  # a fork that returned from the agent's function: not the one who is asked
+            return 0
+        reply.answer(value, module, job["response_bytes"])
+        return 0
+    except EntrypointNotFound as error:
+        reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
+    except NotJson as error:
+        reply.fail("RESULT_INVALID", str(error))
+    except SystemExit as error:
+        if os.getpid() != us:
+            raise
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        said = "" if error.code is None or isinstance(error.code, int) else f": {error.code}"
+        reply.fail("AGENT_EXITED", f"The agent called sys.exit({status}) instead of returning an answer{said}", error)
+        return status & 255
+    except BaseException as error:  # noqa: BLE001 - whatever an agent may raise is a fact to report
+        if os.getpid() != us:
+            raise
+        reply.fail(code, None, error)
+    return 1
+
+
+def _leave(code: int) -> NoReturn:
+    try:
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading._shutdown()
+        import atexit
+
+        atexit._run_exitfuncs()
+    except BaseException as error:  # noqa: BLE001
+        complain(f"while ending: {type(error).__name__}: {error}")
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed or replaced by the agent
+            pass
+    os._exit(code)
+
+
+class EntrypointNotFound(Exception):
+    """The message says what was looked for and what is there."""
+
+
+def load_agent(code: str) -> ModuleType:
+    """Runs agent.py as the module `agent`, with the work folder first on the path."""
+    work = os.getcwd()
+    path = f"{work}/agent.py"
+    sys.argv = [path]
+    if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
+        del sys.path[0]
+    sys.path.insert(0, work)
+    import builtins
+
+    for name in ("exit", "quit"):  # python -S has none
+        if not hasattr(builtins, name):
+            setattr(builtins, name, sys.exit)
+    module = type(sys)("agent")
+    module.__file__ = path
+    sys.modules["agent"] = module
+    exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - this is what we are for
+    return module
+
+
+def find_entry(module: ModuleType, entrypoint: str | None) -> Callable[..., object]:
+    """The thing to call: `module:name`, `name`, or the first of the usual names. Raises EntrypointNotFound."""
+    if entrypoint:
+        where, colon, name = entrypoint.rpartition(":")
+        target: Any = module
+        if colon and where != "agent":
+            target = _import(where)
+        for part in name.split("."):
+            if not hasattr(target, part):
+                raise EntrypointNotFound(f"There is no {name!r} in {where or 'agent'}.py. {_offers(target)}")
+            target = getattr(target, part)
+        return as_callable(target, name)
+    for name in DEFAULT_ENTRYPOINTS:
+        if hasattr(module, name):
+            return as_callable(getattr(module, name), name)
+    raise EntrypointNotFound(
+        f"agent.py has none of {', '.join(DEFAULT_ENTRYPOINTS)}, and no entry point was named. {_offers(module)}"
+    )
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(error.name + ".")):
+            raise EntrypointNotFound(f"There is no module {error.name!r} for the entry point.") from None
+        raise
+    return sys.modules[name]
+
+
+def _offers(target: object) -> str:
+    found = [
+        name
+        for name, value in vars(target).items()
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "agent") == "agent"
+    ]
+    return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
+
+
+def as_callable(target: Any, name: str) -> Callable[..., object]:
+    """A function as it is, a class by making one, an object by the first of its methods that frameworks use."""
+    if isinstance(target, type):
+        target = target()
+    kind = type(target)
+    if hasattr(target, "__code__") or hasattr(target, "__func__"):
+        return target  # type: ignore[no-any-return]
+    for method in METHODS:
+        if hasattr(kind, method):
+            bound = getattr(target, method)
+            if kind.__module__.split(".")[0] == "langgraph":
+                return lambda query: bound(graph_input(target, query))
+            return bound  # type: ignore[no-any-return]
+    raise EntrypointNotFound(f"{name!r} is a {kind.__name__}: not a function, and without any of {', '.join(METHODS)}.")
+
+
+def graph_input(graph: Any, query: str) -> object:
+    """A LangGraph graph takes a state: its messages if it has any, else the query as the JSON object that it then has to be."""
+    if "messages" in getattr(graph, "channels", ()):
+        return {"messages": [{"role": "user", "content": query}]}
+    try:
+        return from_json(query)
+    except ValueError:
+        return query
+
+
+def call_entry(entry: Callable[..., Any], query: str) -> object:
+    """Calls it with the query, or with nothing if it takes nothing; awaits and iterates what is to be awaited and iterated."""
+    value = entry(query) if takes_an_argument(entry) else entry()
+    if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
+        import asyncio
+
+        return asyncio.run(_consume(value))
+    if type(value).__name__ == "generator":
+        return _joined([_shown(item) for item in value])
+    return value
+
+
+async def _consume(value: Any) -> object:
+    if hasattr(type(value), "__await__"):
+        value = await value
+    if type(value).__name__ == "async_generator":
+        return _joined([_shown(item) async for item in value])
+    if type(value).__name__ == "generator":
+        return _joined([_shown(item) for item in value])
+    return value
+
+
+def takes_an_argument(entry: Any) -> bool:
+    function = getattr(entry, "__func__", entry)
+    bound = function is not entry
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return True
+    return bool(code.co_argcount > bound or code.co_flags & 0x04)  # 0x04: *args
+
+
+def _shown(item: Any) -> object:
+    """A yield is a log line."""
+    value = jsonable(unwrap(item), "answer")
+    print(value if isinstance(value, str) else to_json(value), flush=True)
+    return value
+
+
+def _joined(values: list[object]) -> object:
+    if values and all(isinstance(value, str) for value in values):
+        return "".join(value for value in values if isinstance(value, str))
+    return values
+
+
+# --- From what an agent returns to JSON ----------------------------------------------------------------------------------------------
+
+
+def unwrap(value: Any) -> Any:
+    """The answer inside what frameworks return: pydantic-ai keeps it in `.output`, LangChain messages in `.content`."""
+    family = {cls.__module__.split(".")[0] for cls in type(value).__mro__}
+    if "pydantic_ai" in family and hasattr(value, "output"):
+        return value.output
+    if "langchain_core" in family and hasattr(value, "content"):
+        return value.content
+    return value
+
+
+def jsonable(value: Any, where: str, depth: int = 0) -> Any:
+    """The value as plain JSON data. Raises NotJson saying what stands in the way, and where."""
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return _text(value, where)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise NotJson(f"{where} is {float(value)!r}: JSON has no such number.")
+        return float(value)
+    if depth >= MAX_DEPTH:
+        raise NotJson(f"The answer is nested more than {MAX_DEPTH} levels deep, or contains itself, at {where[:200]}.")
+    if isinstance(value, dict):
+        return {_key(key, where): jsonable(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+    plain = _as_plain(value)
+    if plain is value:
+        raise NotJson(f"{where} is a {_type_name(type(value))}: not something that JSON can hold.")
+    return jsonable(plain, where, depth + 1)
+
+
+def _as_plain(value: Any) -> Any:
+    kind = type(value)
+    if hasattr(kind, "model_dump"):
+        return value.model_dump(mode="json")
+    if hasattr(kind, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in kind.__dataclass_fields__ if hasattr(value, name)}
+    for name in ("output", "content"):
+        if hasattr(value, name):
+            return getattr(value, name)
+    return value
+
+
+def _text(value: str, where: str) -> str:
+    value = str.__str__(value)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NotJson(f"{where} holds half a surrogate pair: not Unicode text.") from None
+    return value
+
+
+def _key(key: object, where: str) -> str:
+    if isinstance(key, str):
+        return _text(key, where)
+    if key is None or isinstance(key, (bool, int, float)):
+        return to_json(key)
+    raise NotJson(f"{where} has a key of type {_type_name(type(key))}: JSON has only text there.")
+
+
+def usage_of(value: Any, module: object) -> dict[str, int] | None:
+    """Tokens, where the agent tells: by what its framework's result carries, by `"usage": {"input_tokens", "output_tokens"}` in the
+    answer, or by a variable `usage` of that form in agent.py."""
+    try:
+        usage = getattr(value, "usage", None)
+        candidates = [usage() if callable(usage) else usage, getattr(value, "usage_metadata", None), value]
+        if isinstance(value, dict):
+            candidates.append(value.get("usage"))
+            messages = value.get("messages")
+            if isinstance(messages, list):
+                candidates.append(_summed([getattr(message, "usage_metadata", None) for message in messages]))
+        candidates.append(getattr(module, "usage", None))
+        return next(filter(None, map(_tokens, candidates)), None)
+    except Exception:  # noqa: BLE001 - foreign objects may do anything when asked; a count is not worth a failure
+        return None
+
+
+def _tokens(candidate: Any) -> dict[str, int] | None:
+    found = []
+    for names in (
+        ("input_tokens", "prompt_tokens", "request_tokens", "prompt_eval_count"),
+        ("output_tokens", "completion_tokens", "response_tokens", "eval_count"),
+    ):
+        get = candidate.get if isinstance(candidate, dict) else lambda name: getattr(candidate, name, None)
+        found.append(next((got for got in map(get, names) if type(got) is int and got >= 0), None))
+    if found == [None, None]:
+        return None
+    return {"input_tokens": found[0] or 0, "output_tokens": found[1] or 0}
+
+
+def _summed(parts: list[Any]) -> dict[str, int] | None:
+    counts = list(filter(None, map(_tokens, parts)))
+    return (
+        {name: sum(count[name] for count in counts) for name in ("input_tokens", "output_tokens")} if counts else None
+    )
+
+
+class Reply:
+    """The one message from the agent's process to the harness."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def answer(self, value: Any, module: object, limit: int) -> None:
+        response = jsonable(unwrap(value), "answer")
+        size = len(to_json(response).encode("utf-8"))
+        if size > limit:
+            self.fail("RESULT_TOO_LARGE", f"The answer has {size:,} bytes as JSON; {limit:,} are allowed.")
+        else:
+            self._send({"response": response, "usage": usage_of(value, module)})
+
+    def fail(self, code: str, message: str | None, error: BaseException | None = None) -> None:
+        self._send({"code": code, "error": describe(error, message)})
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
+        os.close(self.fd)
+
+
+def describe(error: BaseException | None, message: str | None) -> dict[str, str | None]:
+    """type, message and traceback, in sizes that can be stored; the traceback without our own frames."""
+    if error is None:
+        return {"type": None, "message": message, "traceback": None}
+    if message is None:
+        message = _said(error)
+    if isinstance(error, SystemExit):
+        return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": None}
+    import traceback
+
+    ours = _load_and_call.__code__.co_filename
+    place: TracebackType | None = error.__traceback__
+    while place is not None and place.tb_frame.f_code.co_filename == ours:
+        place = place.tb_next
+    try:
+        text = "".join(traceback.format_exception(type(error), error, place))
+    except Exception as problem:  # noqa: BLE001 - an exception that cannot even be shown
+        text = f"{_type_name(type(error))} (its traceback cannot be shown: {type(problem).__name__})"
+    if len(text) > MAX_TRACEBACK:
+        text = f"{text[: MAX_TRACEBACK // 2]}\n[...]\n{text[-MAX_TRACEBACK // 2 :]}"
+    return {"type": _type_name(type(error)), "message": message[:MAX_MESSAGE], "traceback": text}
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        name = os.path.basename(error.filename or "agent.py")
+        return f"{name}, line {error.lineno}: {error.msg}"
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001
+        return "(its text cannot be shown)"
+
+
+def _type_name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{kind.__qualname__}"
+
+
+# --- One test ------------------------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """One context from its reading to its result."""
+
+    def __init__(self, context: Context, output: Output, signals: Signals) -> None:
+        self.context = context
+        self.output = output
+        self.signals = signals
+        self.build_ms: float | None = None
+        self.watch: Watch | None = None
+        output.nonce = context.nonce
+        output.seq = context.first_seq - 1
+        output.max_lines = context.max_lines
+        output.room = context.max_bytes
+        output.line_bytes = context.line_bytes
+
+    def install(self) -> dict[str, object] | None:
+        """None, or the result of a test that ends here."""
+        self.output.mark("building")
+        self.output.flush()
+        started = time.monotonic()
+        installer = Installer(self.context, self.output, self.signals)
+        try:
+            installer.install()
+            return None
+        except InstallFailed as error:
+            return self.failure("DEPENDENCY_INSTALL_FAILED", str(error))
+        except OSError as error:
+            return self.failure("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}")
+        except Stopped as stop:
+            return self.failure(str(stop), "Stopped while installing the requirements.")
+        finally:
+            self.build_ms = (time.monotonic() - started) * 1000
+
+    def agent(self, child: Child, python: str | None) -> dict[str, object]:
+        context, output = self.context, self.output
+        for name, text in context.files.items():
+            if name not in ("requirements.txt", "Dockerfile") and "/" not in name:
+                self._write(name, text)
+        output.mark("running")
+        output.flush()
+        job = {
+            "code": context.code,
+            "entrypoint": context.entrypoint,
+            "query": context.query,
+            "env": context.env,
+            "python": python,
+            "response_bytes": context.response_bytes,
+        }
+        out, err, back = child.readers
+        answer = Answer(back, context.response_bytes + ENVELOPE_BYTES)
+        streams = [Stream(out, "stdout", output), Stream(err, "stderr", output, "warning"), answer]
+        self.watch = Watch(child, streams, context.timeout_s, output, self.signals)
+        try:
+            write_all(child.instructions, to_json(job).encode("utf-8", "replace"))
+            os.close(child.instructions)
+        except BrokenPipeError:
+            pass  # it is dead already; that is told below
+        self.watch.follow()
+        output.mark("finished")
+        return self._verdict(self.watch, answer)
+
+    def _write(self, name: str, text: str) -> None:
+        """For tracebacks and for children of the agent; the agent itself runs from memory, so a full disk is not the end."""
+        try:
+            with open(name, "w", encoding="utf-8", errors="replace", newline="") as target:
+                target.write(text)
+        except OSError as error:
+            self.output.say(f"{name} cannot be written to the work folder: {error}", "warning")
+
+    def _verdict(self, watch: Watch, answer: Answer) -> dict[str, object]:
+        if watch.stopped == "TIMED_OUT":
+            return self.failure("TIMED_OUT", f"The agent did not answer within {self.context.timeout_s:g} s.")
+        if watch.stopped == "CANCELLED":
+            return self.failure("CANCELLED", "The test was cancelled while the agent was running.")
+        if answer.too_large:
+            return self.failure("RESULT_TOO_LARGE", "The agent's process sent more than an answer may have.")
+        if not answer.complete:
+            return self.failure("AGENT_EXITED", f"The agent's process ended without an answer: {how_it_ended(watch)}.")
+        try:
+            reply = from_json(answer.data.partition(b"\n")[0].decode("utf-8"))
+            if "code" in reply:
+                error = reply["error"]
+                kind, said, trace = (error[name] and str(error[name]) for name in ("type", "message", "traceback"))
+                return self.failure(
+                    reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED", said or "", kind, trace
+                )
+            response = jsonable(reply["response"], "answer")
+            if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
+                return self.failure("RESULT_TOO_LARGE", "The answer is too large.")
+            return self._result("success", None, response, None, _tokens(reply["usage"]))
+        except (ValueError, LookupError, TypeError, RecursionError, NotJson) as error:  # the agent wrote on our pipe
+            return self.failure("RESULT_INVALID", f"What the agent's process sent is not an answer: {error}")
+
+    def failure(self, code: str, message: str, kind: str | None = None, trace: str | None = None) -> dict[str, object]:
+        return self._result("error", code, None, {"type": kind, "message": message, "traceback": trace}, None)
+
+    def _result(
+        self, outcome: str, code: str | None, response: object, error: object, usage: object
+    ) -> dict[str, object]:
+        watch = self.watch
+        return {
+            "version": VERSION,
+            "test_id": self.context.test_id,
+            "attempt": self.context.attempt,
+            "nonce": self.context.nonce,
+            "outcome": outcome,
+            "code": code,
+            "response": response,
+            "error": error,
+            "phases": {"build_ms": self.build_ms, "run_ms": watch.seconds * 1000 if watch else None},
+            "cpu_s": watch.cpu_s if watch else 0.0,
+            "peak_memory_bytes": watch.peak_bytes if watch else 0,
+            "usage": usage,
+            "lines": self.output.seq,
+            "truncated": self.output.truncated,
+            "exit_code": watch.exit_code if watch else None,
+            "signal": watch.signal if watch else None,
+        }
+
+
+def how_it_ended(watch: Watch) -> str:
+    if watch.signal is not None:
+        try:
+            import signal
+
+            return f"killed by {signal.Signals(watch.signal).name}"
+        except ValueError:
+            return f"killed by signal {watch.signal}"
+    return f"exit code {watch.exit_code}"
+
+
+def shield() -> Signals:
+    """Makes this process one that its children cannot look into, and that inherits their orphans."""
+    libc("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return Signals()
+
+
+def run_test(output: Output, signals: Signals) -> int:
+    """The exit code: 0 for success, 1 for an error with a result, 143 when it was cancelled."""
+    by_url = (
+        "ASSAY_CONTEXT_URL" in os.environ
+    )  # then our environment holds a credential, and the agent must not be a fork of us
+    child = None if by_url else start_agent()
+    context = take_context()
+    if context.result_fd is not None:
+        os.set_inheritable(context.result_fd, False)
+    run = Run(context, output, signals)
+    started = time.monotonic()
+    result: Mapping[str, object] | None = None
+    python = context.python or (sys.executable if by_url else None)
+    if context.mode == "build" or (context.mode == "all" and wants_install(context.requirements)):
+        if child is not None:
+            os.close(child.instructions)
+            child = None
+        result = run.install()
+        python = f"{context.env_dir}/bin/python"
+        if context.mode == "build" and result is None:
+            output.flush()
+            took = (time.monotonic() - started) * 1000
+            return 0 if deliver({"ok": True, "lines": output.seq, "duration_ms": took}, context.result_fd) else 1
+    if result is None:
+        result = run.agent(child or start_agent(), python)
+    output.flush()
+    delivered = deliver(result, context.result_fd)
+    output.mark(
+        "end", f',"lines":{output.seq},"outcome":{quote(str(result["outcome"]))},"code":{to_json(result["code"])}'
+    )
+    output.flush()
+    if result["code"] == "CANCELLED":
+        return 143
+    return 0 if delivered and result["outcome"] == "success" else 1
+
+
+def main() -> NoReturn:
+    if sys.argv[1:2] == ["--agent"]:
+        memory, answer = int(sys.argv[2]), int(sys.argv[3])
+        os.set_inheritable(answer, False)
+        job = from_json(read_all(memory).decode("utf-8"))
+        os.close(memory)
+        run_agent(job, answer)
+    output = Output(1)
+    code = 1
+    try:
+        code = run_test(output, shield())
+    except ContextUnavailable as error:
+        complain(str(error))
+        failed = {"type": None, "message": str(error), "traceback": None}
+        deliver({"version": VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE", "error": failed}, None)
+    except BaseException as error:  # noqa: BLE001 - a bug of ours: say all there is
+        import traceback
+
+        complain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
