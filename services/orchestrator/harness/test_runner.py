@@ -770,8 +770,7 @@ def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
         pass
     faulthandler.enable()
     faulthandler.register(_signal.SIGTERM, chain=True)  # an agent that is stopped leaves in its log where it was
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    renew_streams()
     reply = Reply(answer)
     us = os.getpid()
     code = 1
@@ -786,6 +785,15 @@ def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
     if os.getpid() == us or code == 0:
         _leave(code)
     os._exit(code)
+
+
+def renew_streams() -> None:
+    """Standard streams made for what fds 0, 1 and 2 are now; every line leaves at once, and nothing is unprintable."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)  # type: ignore[misc]
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        stream = open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
