@@ -1,0 +1,121 @@
+"""Assay: run tests of AI agents in isolation. This package is the public SDK; it knows the gRPC API and nothing else.
+
+Names are loaded on first use, so that `import assay` (and with it `assay --help`) costs nothing.
+
+    from assay import Assay
+
+    with Assay() as client:
+        test = client.run("def run(query): return query.upper()", "hello")
+        print(test.response)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assay.blocking import Assay, Listing, Logs
+    from assay.client import AsyncAssay, AsyncListing, AsyncLogs
+    from assay.connection import Connection
+    from assay.errors import (
+        AlreadyExists,
+        AssayError,
+        DeadlineExceeded,
+        FailedPrecondition,
+        FieldViolation,
+        InvalidRequest,
+        NotConfigured,
+        NotFound,
+        NotImplementedYet,
+        PermissionDenied,
+        RateLimited,
+        ServerError,
+        TestFailed,
+        Unauthenticated,
+        Unavailable,
+    )
+    from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
+    from assay.outcome import AgentError, Failure
+    from assay.queue import QueueStatus
+    from assay.retry import RetryPolicy
+    from assay.tests import (
+        Cancelled,
+        CancelOutcome,
+        Model,
+        Page,
+        Test,
+        TestOrder,
+        TestState,
+        Update,
+        WatchEvent,
+    )
+
+_MODULES = {
+    "blocking": "Assay Listing Logs",
+    "client": "AsyncAssay AsyncListing AsyncLogs",
+    "connection": "Connection",
+    "errors": "AlreadyExists AssayError DeadlineExceeded FailedPrecondition FieldViolation InvalidRequest NotConfigured "
+    "NotFound NotImplementedYet PermissionDenied RateLimited ServerError TestFailed Unauthenticated Unavailable",
+    "logs": "LogLevel LogLine LogStream LogsComplete",
+    "outcome": "AgentError Failure",
+    "queue": "QueueStatus",
+    "retry": "RetryPolicy",
+    "tests": "CancelOutcome Cancelled Model Page Test TestOrder TestState Update WatchEvent",
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = [
+    "AgentError",
+    "AlreadyExists",
+    "Assay",
+    "AssayError",
+    "AsyncAssay",
+    "AsyncListing",
+    "AsyncLogs",
+    "CancelOutcome",
+    "Cancelled",
+    "Connection",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "Failure",
+    "FieldViolation",
+    "InvalidRequest",
+    "Listing",
+    "LogLevel",
+    "LogLine",
+    "LogStream",
+    "Logs",
+    "LogsComplete",
+    "Model",
+    "NotConfigured",
+    "NotFound",
+    "NotImplementedYet",
+    "Page",
+    "PermissionDenied",
+    "QueueStatus",
+    "RateLimited",
+    "RetryPolicy",
+    "ServerError",
+    "Test",
+    "TestFailed",
+    "TestOrder",
+    "TestState",
+    "Unauthenticated",
+    "Unavailable",
+    "Update",
+    "WatchEvent",
+]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

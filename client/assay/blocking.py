@@ -1,0 +1,190 @@
+"""Assay: the SDK without asyncio. Same methods, same meaning and same errors as AsyncAssay in client.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from datetime import timedelta
+from types import TracebackType
+from typing import Self, Unpack
+
+from assay import requests, translate
+from assay.blocking_calls import BlockingCalls
+from assay.connection import Connection, resolve
+from assay.errors import stream_ended_early
+from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
+from assay.queue import QueueStatus
+from assay.requests import ListOptions, Source, SubmitOptions
+from assay.retry import RetryPolicy
+from assay.tests import Cancelled, Page, Test, Update
+from assay.v1 import queue_service_pb2, test_service_pb2
+
+
+class Assay:
+    """A connection to Assay for code without asyncio. Safe to share between threads.
+
+    It finds its server as AsyncAssay does.
+
+    with Assay() as client:
+        test = client.run(Path("agent.py"), "What is new?").raise_for_failure()
+        print(test.response)
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        api_key: str | None = None,
+        *,
+        connection: Connection | None = None,
+        timeout: float = 30.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.connection = connection or resolve(address, api_key)
+        self._calls = BlockingCalls(self.connection, timeout=timeout, retry=retry or RetryPolicy())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all calls and streams of this client."""
+        self._calls.close()
+
+    def submit(self, agent: Source, query: str, **options: Unpack[SubmitOptions]) -> Test:
+        """Hands in a test. `agent` is source code as text, or a path. Raises InvalidRequest, RateLimited."""
+        request = requests.submit(agent, query, options)
+        return translate.test(self._calls.unary(self._calls.tests.SubmitTest, request).test)
+
+    def run(self, agent: Source, query: str, **options: Unpack[SubmitOptions]) -> Test:
+        """Hands in a test and waits for its end. A failed test is returned, too: see Test.raise_for_failure."""
+        return self.wait(self.submit(agent, query, **options).id)
+
+    def get(self, test_id: str) -> Test:
+        """One test with everything that is known of it. Raises NotFound."""
+        request = test_service_pb2.GetTestRequest(test_id=test_id)
+        return translate.test(self._calls.unary(self._calls.tests.GetTest, request).test)
+
+    def list(self, *, limit: int | None = None, **options: Unpack[ListOptions]) -> Listing:
+        """Tests, newest first unless ordered otherwise: iterate over it, or over its `pages()`."""
+        return Listing(self._calls, options, limit)
+
+    def watch(self, test_id: str) -> Generator[Update]:
+        """How a test stands: at once, then at each change, until it ended. Outlives a lost connection."""
+        return self._watch(test_id, None)
+
+    def _watch(self, test_id: str, until: float | None) -> Generator[Update]:
+        request = test_service_pb2.WatchTestRequest(test_id=test_id)
+        last: object = None
+        stream = self._calls.stream(self._calls.tests.WatchTest, lambda: request, endless=True, until=until)
+        with closing(stream) as messages:
+            for message in messages:
+                test = translate.test(message.test)
+                if test.standing != last:  # a new connection begins with what was seen before
+                    last = test.standing
+                    yield Update(test, translate.watch_event(message.event))
+                if test.ended:
+                    return
+
+    def wait(self, test_id: str, *, timeout: float | timedelta | None = None) -> Test:
+        """The test when it ended. Raises TimeoutError after `timeout` (seconds); the test goes on then."""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        until = None if seconds is None else time.monotonic() + seconds
+        with closing(self._watch(test_id, until)) as updates:
+            for update in updates:
+                if update.test.ended:
+                    return update.test
+        raise stream_ended_early()
+
+    def logs(
+        self,
+        test_id: str,
+        *,
+        follow: bool = False,
+        from_seq: int = 1,
+        tail: int | None = None,
+        min_level: LogLevel | str | None = None,
+        streams: Iterable[LogStream | str] = (),
+    ) -> Logs:
+        """Output of a test: what there is, or with `follow` all of it as it comes. Goes on after a lost connection.
+
+        Iterate over it for lines, or over its `batches()`. Afterwards `.complete` says whether these were all lines.
+        `tail`: begin with the last so many stored lines (at most 10,000) instead of at `from_seq`.
+        """
+        wanted = requests.LogSelection(test_id, follow, tail, min_level, tuple(streams))
+        return Logs(self._calls, wanted, LogCursor(next_seq=from_seq))
+
+    def cancel(self, test_id: str, reason: str = "") -> Cancelled:
+        """Stops a test, waiting or running; harmless when it ended. Raises NotFound."""
+        request = test_service_pb2.CancelTestRequest(test_id=test_id, reason=reason)
+        answer = self._calls.unary(self._calls.tests.CancelTest, request)
+        return Cancelled(translate.test(answer.test), translate.cancel_outcome(answer.outcome))
+
+    def queue_status(self) -> QueueStatus:
+        """How the queue stands."""
+        request = queue_service_pb2.GetQueueStatusRequest()
+        return translate.queue_status(self._calls.unary(self._calls.queue.GetQueueStatus, request).status)
+
+
+class Listing:
+    """Tests of a list, fetched page by page as they are needed."""
+
+    def __init__(self, calls: BlockingCalls, options: ListOptions, limit: int | None) -> None:
+        self._calls, self._options, self._limit = calls, options, limit
+
+    def pages(self) -> Generator[Page]:
+        request = requests.list_tests(self._options)
+        while True:
+            answer = self._calls.unary(self._calls.tests.ListTests, request)
+            yield translate.page(answer)
+            if not answer.next_page_token:
+                return
+            request.page_token = answer.next_page_token
+
+    def __iter__(self) -> Generator[Test]:
+        left = self._limit
+        if left is not None and left <= 0:
+            return
+        for page in self.pages():
+            for test in page.tests:
+                yield test
+                if left is not None and (left := left - 1) <= 0:
+                    return
+
+
+class Logs:
+    """Output of one test. `complete` is set at the end, if the output has ended by then."""
+
+    def __init__(self, calls: BlockingCalls, wanted: requests.LogSelection, cursor: LogCursor) -> None:
+        self._calls, self._wanted, self._cursor = calls, wanted, cursor
+
+    @property
+    def complete(self) -> LogsComplete | None:
+        return self._cursor.complete
+
+    def __iter__(self) -> Generator[LogLine]:
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Generator[list[LogLine]]:
+        """Lines in the groups in which they arrive: cheaper when there are many."""
+        cursor, wanted = self._cursor, self._wanted
+        if wanted.tail is not None:
+            answer = self._calls.unary(self._calls.tests.GetLogs, wanted.tail_request())
+            if fresh := cursor.take(*translate.log_batch(answer)):
+                yield fresh
+            if not wanted.follow or cursor.complete:
+                return
+        stream = self._calls.stream(
+            self._calls.tests.StreamLogs, lambda: wanted.stream_request(cursor.next_seq), endless=wanted.follow
+        )
+        with closing(stream) as messages:
+            for message in messages:
+                if fresh := cursor.take(*translate.log_batch(message)):
+                    yield fresh
+                if cursor.complete:
+                    return

@@ -1,0 +1,85 @@
+"""Calls without asyncio: the channel, the retries, and streams that go on after a lost connection.
+
+The twin of calls.py, on grpc's blocking interface: no event loop, no thread of ours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+import grpc
+
+from assay import channel
+from assay.connection import Connection
+from assay.errors import AssayError, from_rpc, lost_stream, stream_ended_early
+from assay.retry import RetryPolicy
+from assay.v1.queue_service_pb2_grpc import QueueServiceStub
+from assay.v1.test_service_pb2_grpc import TestServiceStub
+
+M = TypeVar("M")
+
+
+class BlockingCalls:
+    """Calls to one server. `timeout` in seconds bounds each try of a unary call."""
+
+    def __init__(self, connection: Connection, *, timeout: float, retry: RetryPolicy) -> None:
+        self.connection = connection
+        self._timeout = timeout
+        self._retry = retry
+        self._metadata: Any = channel.metadata(connection)
+        self._channel = channel.blocking_channel(connection)
+        self.tests = TestServiceStub(self._channel)
+        self.queue = QueueServiceStub(self._channel)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def unary(self, method: Callable[..., M], request: object) -> M:
+        failures = 0
+        while True:
+            try:
+                return method(request, timeout=self._timeout, metadata=self._metadata)
+            except grpc.RpcError as raised:
+                error = from_rpc(raised)
+                failures += 1
+                if not error.temporary or failures >= self._retry.attempts:
+                    raise error from raised
+            time.sleep(self._retry.pause(failures))
+
+    def stream(
+        self,
+        method: Callable[..., Any],
+        request: Callable[[], object],
+        *,
+        endless: bool,
+        until: float | None = None,
+    ) -> Generator[Any]:
+        """As Calls.stream. `until`: a time of time.monotonic() after which TimeoutError is raised."""
+        failures = 0
+        while True:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError
+            call = method(request(), metadata=self._metadata, timeout=left)
+            error: AssayError
+            try:
+                for message in call:
+                    failures = 0
+                    yield message
+                if not endless:
+                    return
+                error = stream_ended_early()
+            except grpc.RpcError as raised:
+                error = from_rpc(raised)
+                if left is not None and error.code == "DEADLINE_EXCEEDED":
+                    raise TimeoutError from raised
+                if not lost_stream(error):
+                    raise error from raised
+            finally:
+                call.cancel()
+            failures += 1
+            if failures >= self._retry.stream_attempts:
+                raise error
+            time.sleep(self._retry.pause(failures))

@@ -1,0 +1,92 @@
+"""Calls for asyncio: the channel, the retries, and streams that go on after a lost connection.
+
+Knows nothing of what the messages mean. blocking_calls.py is its twin for code without asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+
+from assay import channel
+from assay.connection import Connection
+from assay.errors import AssayError, from_rpc, lost_stream, stream_ended_early
+from assay.retry import RetryPolicy
+from assay.v1.queue_service_pb2_grpc import QueueServiceAsyncStub, QueueServiceStub
+from assay.v1.test_service_pb2_grpc import TestServiceAsyncStub, TestServiceStub
+
+M = TypeVar("M")
+
+
+class Calls:
+    """Calls to one server. `timeout` in seconds bounds each try of a unary call."""
+
+    def __init__(self, connection: Connection, *, timeout: float, retry: RetryPolicy) -> None:
+        self.connection = connection
+        self._timeout = timeout
+        self._retry = retry
+        self._metadata: Any = channel.metadata(connection)
+        self._opened: grpc.aio.Channel | None = None
+
+    @property
+    def tests(self) -> TestServiceAsyncStub:
+        return TestServiceStub(self._channel())
+
+    @property
+    def queue(self) -> QueueServiceAsyncStub:
+        return QueueServiceStub(self._channel())
+
+    def _channel(self) -> grpc.aio.Channel:
+        if self._opened is None:  # not in __init__: a channel belongs to the loop that runs when it is made
+            self._opened = channel.asyncio_channel(self.connection)
+        return self._opened
+
+    async def aclose(self) -> None:
+        if self._opened is not None:
+            await self._opened.close(None)
+            self._opened = None
+
+    async def unary(self, method: Callable[..., Awaitable[M]], request: object) -> M:
+        failures = 0
+        while True:
+            try:
+                return await method(request, timeout=self._timeout, metadata=self._metadata)
+            except grpc.RpcError as raised:
+                error = from_rpc(raised)
+                failures += 1
+                if not error.temporary or failures >= self._retry.attempts:
+                    raise error from raised
+            await asyncio.sleep(self._retry.pause(failures))
+
+    async def stream(
+        self, method: Callable[..., Any], request: Callable[[], object], *, endless: bool
+    ) -> AsyncGenerator[Any]:
+        """Messages of a stream, begun again with a new request whenever the connection is lost.
+
+        endless: the stream is begun again after a regular end, too; the caller stops when it has its last message.
+        """
+        failures = 0
+        while True:
+            call = method(request(), metadata=self._metadata)
+            error: AssayError
+            try:
+                async for message in call:
+                    failures = 0
+                    yield message
+                if not endless:
+                    return
+                error = stream_ended_early()
+            except grpc.RpcError as raised:
+                error = from_rpc(raised)
+                if not lost_stream(error):
+                    raise error from raised
+            finally:
+                call.cancel()
+            failures += 1
+            if failures >= self._retry.stream_attempts:
+                raise error
+            await asyncio.sleep(self._retry.pause(failures))

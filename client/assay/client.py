@@ -1,0 +1,195 @@
+"""AsyncAssay: the SDK for asyncio. Owns what its methods mean; calls, messages and retries are made elsewhere.
+
+blocking.py is its twin for code without asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from datetime import timedelta
+from types import TracebackType
+from typing import Self, Unpack
+
+from assay import requests, translate
+from assay.calls import Calls
+from assay.connection import Connection, resolve
+from assay.errors import stream_ended_early
+from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
+from assay.queue import QueueStatus
+from assay.requests import ListOptions, Source, SubmitOptions
+from assay.retry import RetryPolicy
+from assay.tests import Cancelled, Page, Test, Update
+from assay.v1 import queue_service_pb2, test_service_pb2
+
+
+class AsyncAssay:
+    """A connection to Assay. Safe to share between tasks of one event loop; made once, used for many calls.
+
+    Without arguments it finds the server by ASSAY_ADDRESS and ASSAY_API_KEY, else by the nearest `.assay/client.json`
+    that local mode wrote. `timeout` (seconds) bounds each try of a call; streams have no time limit.
+    Every method raises subclasses of AssayError.
+
+        async with AsyncAssay() as client:
+            test = await client.submit(Path("agent.py"), "What is new?")
+            async for line in client.logs(test.id, follow=True):
+                print(line.text)
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        api_key: str | None = None,
+        *,
+        connection: Connection | None = None,
+        timeout: float = 30.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.connection = connection or resolve(address, api_key)
+        self._calls = Calls(self.connection, timeout=timeout, retry=retry or RetryPolicy())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Ends all calls and streams of this client."""
+        await self._calls.aclose()
+
+    async def submit(self, agent: Source, query: str, **options: Unpack[SubmitOptions]) -> Test:
+        """Hands in a test. `agent` is source code as text, or a path. Raises InvalidRequest, RateLimited."""
+        request = requests.submit(agent, query, options)
+        return translate.test((await self._calls.unary(self._calls.tests.SubmitTest, request)).test)
+
+    async def run(self, agent: Source, query: str, **options: Unpack[SubmitOptions]) -> Test:
+        """Hands in a test and waits for its end. A failed test is returned, too: see Test.raise_for_failure."""
+        return await self.wait((await self.submit(agent, query, **options)).id)
+
+    async def get(self, test_id: str) -> Test:
+        """One test with everything that is known of it. Raises NotFound."""
+        request = test_service_pb2.GetTestRequest(test_id=test_id)
+        return translate.test((await self._calls.unary(self._calls.tests.GetTest, request)).test)
+
+    def list(self, *, limit: int | None = None, **options: Unpack[ListOptions]) -> AsyncListing:
+        """Tests, newest first unless ordered otherwise: iterate over it, or over its `pages()`."""
+        return AsyncListing(self._calls, options, limit)
+
+    async def watch(self, test_id: str) -> AsyncGenerator[Update]:
+        """How a test stands: at once, then at each change, until it ended. Outlives a lost connection."""
+        request = test_service_pb2.WatchTestRequest(test_id=test_id)
+        last: object = None
+        stream = self._calls.stream(self._calls.tests.WatchTest, lambda: request, endless=True)
+        async with aclosing(stream) as messages:
+            async for message in messages:
+                test = translate.test(message.test)
+                if test.standing != last:  # a new connection begins with what was seen before
+                    last = test.standing
+                    yield Update(test, translate.watch_event(message.event))
+                if test.ended:
+                    return
+
+    async def wait(self, test_id: str, *, timeout: float | timedelta | None = None) -> Test:
+        """The test when it ended. Raises TimeoutError after `timeout` (seconds); the test goes on then."""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        async with asyncio.timeout(seconds), aclosing(self.watch(test_id)) as updates:
+            async for update in updates:
+                if update.test.ended:
+                    return update.test
+        raise stream_ended_early()
+
+    def logs(
+        self,
+        test_id: str,
+        *,
+        follow: bool = False,
+        from_seq: int = 1,
+        tail: int | None = None,
+        min_level: LogLevel | str | None = None,
+        streams: Iterable[LogStream | str] = (),
+    ) -> AsyncLogs:
+        """Output of a test: what there is, or with `follow` all of it as it comes. Goes on after a lost connection.
+
+        Iterate over it for lines, or over its `batches()`. Afterwards `.complete` says whether these were all lines.
+        `tail`: begin with the last so many stored lines (at most 10,000) instead of at `from_seq`.
+        """
+        wanted = requests.LogSelection(test_id, follow, tail, min_level, tuple(streams))
+        return AsyncLogs(self._calls, wanted, LogCursor(next_seq=from_seq))
+
+    async def cancel(self, test_id: str, reason: str = "") -> Cancelled:
+        """Stops a test, waiting or running; harmless when it ended. Raises NotFound."""
+        request = test_service_pb2.CancelTestRequest(test_id=test_id, reason=reason)
+        answer = await self._calls.unary(self._calls.tests.CancelTest, request)
+        return Cancelled(translate.test(answer.test), translate.cancel_outcome(answer.outcome))
+
+    async def queue_status(self) -> QueueStatus:
+        """How the queue stands."""
+        request = queue_service_pb2.GetQueueStatusRequest()
+        return translate.queue_status((await self._calls.unary(self._calls.queue.GetQueueStatus, request)).status)
+
+
+class AsyncListing:
+    """Tests of a list, fetched page by page as they are needed."""
+
+    def __init__(self, calls: Calls, options: ListOptions, limit: int | None) -> None:
+        self._calls, self._options, self._limit = calls, options, limit
+
+    async def pages(self) -> AsyncGenerator[Page]:
+        request = requests.list_tests(self._options)
+        while True:
+            answer = await self._calls.unary(self._calls.tests.ListTests, request)
+            yield translate.page(answer)
+            if not answer.next_page_token:
+                return
+            request.page_token = answer.next_page_token
+
+    async def __aiter__(self) -> AsyncGenerator[Test]:
+        left = self._limit
+        if left is not None and left <= 0:
+            return
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for test in page.tests:
+                    yield test
+                    if left is not None and (left := left - 1) <= 0:
+                        return
+
+
+class AsyncLogs:
+    """Output of one test. `complete` is set at the end, if the output has ended by then."""
+
+    def __init__(self, calls: Calls, wanted: requests.LogSelection, cursor: LogCursor) -> None:
+        self._calls, self._wanted, self._cursor = calls, wanted, cursor
+
+    @property
+    def complete(self) -> LogsComplete | None:
+        return self._cursor.complete
+
+    async def __aiter__(self) -> AsyncGenerator[LogLine]:
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                for line in batch:
+                    yield line
+
+    async def batches(self) -> AsyncGenerator[list[LogLine]]:
+        """Lines in the groups in which they arrive: cheaper when there are many."""
+        cursor, wanted = self._cursor, self._wanted
+        if wanted.tail is not None:
+            answer = await self._calls.unary(self._calls.tests.GetLogs, wanted.tail_request())
+            if fresh := cursor.take(*translate.log_batch(answer)):
+                yield fresh
+            if not wanted.follow or cursor.complete:
+                return
+        stream = self._calls.stream(
+            self._calls.tests.StreamLogs, lambda: wanted.stream_request(cursor.next_seq), endless=wanted.follow
+        )
+        async with aclosing(stream) as messages:
+            async for message in messages:
+                if fresh := cursor.take(*translate.log_batch(message)):
+                    yield fresh
+                if cursor.complete:
+                    return

@@ -1,0 +1,87 @@
+"""Lines of output, and the cursor that makes sure that no line is seen twice or missed when a connection is lost.
+
+The cursor does no I/O: the blocking and the asyncio client both drive it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from assay.plain import plain
+
+
+class LogStream(StrEnum):
+    """Where a line came from."""
+
+    UNKNOWN = "UNKNOWN"
+    STDOUT = "STDOUT"
+    STDERR = "STDERR"
+    BUILD = "BUILD"
+    SYSTEM = "SYSTEM"
+
+
+class LogLevel(StrEnum):
+    """How important a line is."""
+
+    UNKNOWN = "UNKNOWN"
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line. `seq` counts from 1 without holes; `continued` marks the next piece of a line over 16 KiB."""
+
+    seq: int
+    time: datetime
+    stream: LogStream
+    level: LogLevel
+    text: str
+    continued: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        value: dict[str, Any] = plain(self)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class LogsComplete:
+    """The last word on the output: `complete` says that these are all the lines that the agent wrote."""
+
+    expected: int
+    received: int
+    complete: bool
+    truncated: bool
+    missing: tuple[tuple[int, int], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        value: dict[str, Any] = plain(self)
+        return value
+
+
+@dataclass(slots=True)
+class LogCursor:
+    """How far a reader has come in the output of one test."""
+
+    next_seq: int = 1
+    complete: LogsComplete | None = None
+    progress: int = field(default=0)
+
+    def take(self, lines: Iterable[LogLine], complete: LogsComplete | None) -> list[LogLine]:
+        """What of a message is new. Lines that a server sends again after a lost connection are dropped here."""
+        fresh: list[LogLine] = []
+        for line in lines:
+            if line.seq >= self.next_seq:
+                fresh.append(line)
+                self.next_seq = line.seq + 1
+        if complete is not None:
+            self.complete = complete
+        self.progress += len(fresh)
+        return fresh

@@ -1,0 +1,235 @@
+"""The API's messages as the SDK's values. Owns how the messages look; decides and connects nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
+from assay.outcome import AgentError, Cost, Failure, Metrics, Result, TokenUsage
+from assay.queue import QueueStatus
+from assay.tests import (
+    Cancellation,
+    CancelOutcome,
+    LogSummary,
+    Model,
+    Page,
+    QueuePlace,
+    RetryLink,
+    StateChange,
+    TaskInfo,
+    Test,
+    TestSpec,
+    TestState,
+    TestTimes,
+    WatchEvent,
+)
+from assay.v1 import log_pb2, queue_service_pb2, test_pb2, test_service_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
+    from google.protobuf.message import Message
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _enum_table(wrapper: _EnumTypeWrapper[Any], prefix: str, kind: type[E]) -> dict[int, E]:
+    known = {member.name: member for member in kind}
+    names = ((number, name.removeprefix(prefix)) for name, number in wrapper.items())
+    return {number: known[name] for number, name in names if name in known}
+
+
+_STATES = _enum_table(test_pb2.TestState, "TEST_STATE_", TestState)
+_EVENTS = _enum_table(test_service_pb2.WatchEvent, "WATCH_EVENT_", WatchEvent)
+_OUTCOMES = _enum_table(test_service_pb2.CancelOutcome, "CANCEL_OUTCOME_", CancelOutcome)
+_STREAMS = _enum_table(log_pb2.LogStream, "LOG_STREAM_", LogStream)
+_LEVELS = _enum_table(log_pb2.LogLevel, "LOG_LEVEL_", LogLevel)
+
+
+def state(number: int) -> TestState:
+    return _STATES.get(number, TestState.UNKNOWN)
+
+
+def watch_event(number: int) -> WatchEvent:
+    return _EVENTS.get(number, WatchEvent.UNKNOWN)
+
+
+def cancel_outcome(number: int) -> CancelOutcome:
+    return _OUTCOMES.get(number, CancelOutcome.UNKNOWN)
+
+
+def _instant(stamp: Timestamp) -> datetime:
+    return datetime.fromtimestamp(stamp.seconds, UTC) + timedelta(microseconds=stamp.nanos // 1000)
+
+
+def _time(message: Message, field: str) -> datetime | None:
+    return _instant(getattr(message, field)) if message.HasField(field) else None
+
+
+def _span(message: Message, field: str) -> timedelta | None:
+    if not message.HasField(field):
+        return None
+    duration: Duration = getattr(message, field)
+    return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000)
+
+
+def test(message: test_pb2.Test) -> Test:
+    return Test(
+        id=message.id,
+        user_id=message.user_id,
+        spec=_spec(message.spec),
+        state=state(message.state),
+        attempt=message.attempt,
+        failure=_failure(message.failure) if message.HasField("failure") else None,
+        times=_times(message.times),
+        result=_result(message.result) if message.HasField("result") else None,
+        task=_task(message.task) if message.HasField("task") else None,
+        retry=_retry(message.retry) if message.HasField("retry") else None,
+        cancellation=_cancellation(message.cancellation) if message.HasField("cancellation") else None,
+        logs=LogSummary(
+            message.logs.lines, message.logs.bytes, message.logs.ended, message.logs.complete, message.logs.truncated
+        ),
+        package_id=message.package_id,
+        queue_place=QueuePlace(message.queue_place.position, _span(message.queue_place, "estimated_wait"))
+        if message.HasField("queue_place")
+        else None,
+        history=tuple(
+            StateChange(state(move.state), _time(move, "time"), move.attempt, move.moved_by, move.reason)
+            for move in message.history
+        ),
+    )
+
+
+def _spec(message: test_pb2.TestSpec) -> TestSpec:
+    model = message.model
+    return TestSpec(
+        name=message.name,
+        agent_id=message.agent_id,
+        agent_name=message.agent_name,
+        agent_code=message.agent_code,
+        requirements=tuple(message.requirements),
+        dockerfile=message.dockerfile,
+        entrypoint=message.entrypoint,
+        query=message.query,
+        env=dict(message.env),
+        secret_refs=dict(message.secret_refs),
+        model=Model(model.provider, model.model_id, model.base_url, model.region)
+        if message.HasField("model")
+        else None,
+        timeout=_span(message, "timeout"),
+        priority=message.priority if message.HasField("priority") else None,
+        cpu=message.resources.cpu,
+        memory_mib=message.resources.memory_mib,
+        network=message.network != test_pb2.NETWORK_ACCESS_NONE,
+        labels=dict(message.labels),
+    )
+
+
+def _failure(message: test_pb2.Failure) -> Failure:
+    error = message.agent_error
+    return Failure(
+        code=message.code,
+        stage=message.stage,
+        message=message.message,
+        hint=message.hint,
+        retryable=message.retryable,
+        agent_error=AgentError(error.type, error.message, error.traceback) if message.HasField("agent_error") else None,
+    )
+
+
+def _times(message: test_pb2.TestTimes) -> TestTimes:
+    return TestTimes(
+        submitted=_time(message, "submit_time"),
+        queued=_time(message, "queue_time"),
+        scheduled=_time(message, "schedule_time"),
+        build_started=_time(message, "build_start_time"),
+        run_started=_time(message, "run_start_time"),
+        ended=_time(message, "end_time"),
+        archived=_time(message, "archive_time"),
+        deadline=_time(message, "deadline_time"),
+    )
+
+
+def _result(message: test_pb2.Result) -> Result:
+    metrics, cost = message.metrics, message.cost
+    return Result(
+        success=message.success,
+        response_json=message.response_json,
+        metrics=Metrics(
+            queue=_span(metrics, "queue_duration"),
+            build=_span(metrics, "build_duration"),
+            run=_span(metrics, "run_duration"),
+            total=_span(metrics, "total_duration"),
+            cpu=_span(metrics, "cpu_time"),
+            peak_memory_bytes=metrics.peak_memory_bytes,
+        ),
+        usage=TokenUsage(message.usage.input_tokens, message.usage.output_tokens)
+        if message.HasField("usage")
+        else None,
+        cost=Cost(cost.total_usd, cost.cpu_usd, cost.memory_usd, cost.storage_usd, cost.logs_usd)
+        if message.HasField("cost")
+        else None,
+    )
+
+
+def _task(message: test_pb2.TaskInfo) -> TaskInfo:
+    exit_code = message.exit_code if message.HasField("exit_code") else None
+    return TaskInfo(message.runtime, message.task_id, exit_code, message.stop_reason)
+
+
+def _retry(message: test_pb2.RetryLink) -> RetryLink:
+    return RetryLink(message.original_test_id, message.retry_of, message.retry_number)
+
+
+def _cancellation(message: test_pb2.Cancellation) -> Cancellation:
+    return Cancellation(_time(message, "request_time"), message.requested_by, message.reason)
+
+
+def log_line(message: log_pb2.LogLine) -> LogLine:
+    return LogLine(
+        seq=message.seq,
+        time=_instant(message.time),
+        stream=_STREAMS.get(message.stream, LogStream.UNKNOWN),
+        level=_LEVELS.get(message.level, LogLevel.UNKNOWN),
+        text=message.text,
+        continued=message.continued,
+    )
+
+
+def logs_complete(message: log_pb2.LogsComplete) -> LogsComplete:
+    missing = tuple((gap.first, gap.last) for gap in message.missing)
+    return LogsComplete(message.expected, message.received, message.complete, message.truncated, missing)
+
+
+def log_batch(
+    message: test_service_pb2.StreamLogsResponse | test_service_pb2.GetLogsResponse,
+) -> tuple[list[LogLine], LogsComplete | None]:
+    lines = [log_line(line) for line in message.lines]
+    return lines, logs_complete(message.complete) if message.HasField("complete") else None
+
+
+def page(message: test_service_pb2.ListTestsResponse) -> Page:
+    return Page(
+        tests=tuple(test(item) for item in message.tests),
+        next_page_token=message.next_page_token,
+        totals={state(total.state): total.count for total in message.totals},
+    )
+
+
+def queue_status(message: queue_service_pb2.QueueStatus) -> QueueStatus:
+    return QueueStatus(
+        pending=message.pending,
+        running=message.running,
+        capacity=message.capacity,
+        utilization=message.utilization,
+        average_wait=_span(message, "average_wait"),
+        oldest_pending_age=_span(message, "oldest_pending_age"),
+        paused=message.paused,
+        pause_reason=message.pause_reason,
+        own_pending=message.own_pending,
+        own_running=message.own_running,
+        time=_time(message, "time"),
+    )
