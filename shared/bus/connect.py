@@ -121,19 +121,12 @@ class Bus:
 
     async def _watch_consumers(self) -> None:
         """A consumer that was deleted on the server would leave its subscriber silent for ever; it is made again."""
-        while True:
-            await asyncio.sleep(WATCH_INTERVAL_S)
-            if not self.client.is_connected:
-                continue
-            try:
-                await provision(self.jetstream, replicas=self._replicas)
-                for stream, config in self._consumers:
-                    if await ensure_consumer(self.jetstream, stream, config):
-                        log.warning("consumer_was_missing", consumer=config.durable_name, stream=stream)
-            except (
-                Exception
-            ) as error:  # the next round looks again; events are hints, the sweeps keep the work going meanwhile
-                log.warning("consumers_not_checked", error=repr(error))
+        if not self.client.is_connected:
+            return
+        await provision(self.jetstream, replicas=self._replicas)
+        for stream, config in self._consumers:
+            if await ensure_consumer(self.jetstream, stream, config):
+                log.warning("consumer_was_missing", consumer=config.durable_name, stream=stream)
 
     async def _on_error(self, error: Exception) -> None:
         log.warning("bus_error", service=self._service, error=repr(error))

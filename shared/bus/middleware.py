@@ -19,6 +19,7 @@ from shared.bus.streams import DEAD, MAX_DELIVER, RETRY_DELAYS_S
 from shared.errors import Malformed
 from shared.telemetry.logging import bound
 from shared.telemetry.metrics import EVENTS_HANDLED
+from shared.telemetry.tracing import enter
 
 log = structlog.get_logger()
 
@@ -48,10 +49,11 @@ def settle_with(publish_dead: PublishDead) -> type[BaseMiddleware[Any, Any]]:
             message: NatsMessage = msg
             consumer = message.raw_message.metadata.consumer
             headers = message.headers
+            enter(headers.get("traceparent", ""))
             with bound(test_id=headers.get("ce-subject"), traceparent=headers.get("traceparent")):
                 try:
                     result = await call_next(message)
-                except Exception as error:  # the edge: every error gets a verdict here
+                except Exception as error:  # noqa: BLE001 - the edge: every error gets a verdict here
                     await self._refuse(message, consumer, error)
                     return None
                 await message.ack()

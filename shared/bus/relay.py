@@ -7,12 +7,14 @@ twice is harmless: the id of an event is its `Nats-Msg-Id`. Clearing is off the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
 
+from shared.background import background, every
 from shared.bus.connect import Bus
 from shared.bus.streams import stream_of
 from shared.clock import Clock
@@ -44,9 +46,8 @@ class Outboxes(Protocol):
 class Relay:
     """From the outboxes to the bus."""
 
-    def __init__(self, bus: Bus, outboxes: Outboxes, clock: Clock, *, interval_s: float = 5.0) -> None:
+    def __init__(self, bus: Bus, clock: Clock, *, interval_s: float = 5.0) -> None:
         self._bus = bus
-        self._outboxes = outboxes
         self._clock = clock
         self._interval_s = interval_s
         self._letters: asyncio.Queue[Letter] = asyncio.Queue()
@@ -58,22 +59,28 @@ class Relay:
         for letter in letters:
             self._letters.put_nowait(letter)
 
-    async def run(self) -> None:
-        """Publishes, clears and sweeps until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._publish())
-            tasks.create_task(self._clear())
-            tasks.create_task(self._sweep())
+    @asynccontextmanager
+    async def running(self, outboxes: Outboxes) -> AsyncIterator[None]:
+        """Publishes, clears and sweeps; at the end sends what is still in memory."""
+        try:
+            async with background(
+                self._publish(),
+                self._clear(outboxes),
+                every(self._interval_s, "outbox_sweep", lambda: self._sweep(outboxes)),
+            ):
+                yield
+        finally:
+            await self._drain(outboxes)
 
-    async def drain(self, within_s: float = 2.0) -> None:
+    async def _drain(self, outboxes: Outboxes, within_s: float = 2.0) -> None:
         """Sends what is still in memory at the end of a process; what does not go in time stays in the store for the next sweep."""
         try:
             async with asyncio.timeout(within_s):
                 while not self._letters.empty():
                     await self._send(self._waiting())
                 if self._sent:
-                    await self._outboxes.clear(self._taken())
-        except Exception as error:
+                    await outboxes.clear(self._taken())
+        except Exception as error:  # noqa: BLE001 - the process ends; the next sweep sends it
             log.warning("outbox_not_drained", waiting=self._letters.qsize(), error=repr(error))
 
     async def _publish(self) -> None:
@@ -109,25 +116,20 @@ class Relay:
         self._some_sent.clear()
         return taken
 
-    async def _clear(self) -> None:
+    async def _clear(self, outboxes: Outboxes) -> None:
         while True:
             await self._some_sent.wait()
             await asyncio.sleep(CLEAR_WINDOW_S)
             taken = self._taken()
             try:
-                await self._outboxes.clear(taken)
-            except Exception as error:  # the store is away: they are sent once more by the sweep, which is harmless
+                await outboxes.clear(taken)
+            except Exception as error:  # noqa: BLE001 - the store is away: they are sent once more by the sweep, which is harmless
                 log.warning("outbox_not_cleared", events=len(taken), error=repr(error))
                 await asyncio.sleep(RETRY_S)
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval_s)
-            try:
-                left = await self._outboxes.unsent(self._clock.now() - SWEEP_AGE, 500)
-                if left:
-                    OUTBOX_SWEPT.inc(len(left))
-                    log.info("outbox_swept", events=len(left))
-                    await self._send(list(left))
-            except Exception as error:
-                log.warning("outbox_not_swept", error=repr(error))
+    async def _sweep(self, outboxes: Outboxes) -> None:
+        left = await outboxes.unsent(self._clock.now() - SWEEP_AGE, 500)
+        if left:
+            OUTBOX_SWEPT.inc(len(left))
+            log.info("outbox_swept", events=len(left))
+            await self._send(list(left))

@@ -48,14 +48,14 @@ class Event(BaseModel):
         """The subject filter for these events, of one user or one test where given."""
         return f"{cls.type}.{user}.{test}"
 
-    def cloud_event_headers(self, traceparent: str | None) -> dict[str, str]:
+    def cloud_event_headers(self, traceparent: str | None, source: str | None = None) -> dict[str, str]:
         """CloudEvents 1.0 attributes in binary mode (CloudEvents NATS binding), the trace, and the id JetStream deduplicates by."""
         headers = {
             "Nats-Msg-Id": self.id,
             "ce-specversion": "1.0",
             "ce-id": self.id,
             "ce-type": f"assay.{self.type}.v{self.version}",
-            "ce-source": f"/assay/{self.told_by}",
+            "ce-source": f"/assay/{source or self.told_by}",
             "ce-subject": self.test_id,
             "ce-time": self.at.isoformat(),
             "content-type": "application/json",

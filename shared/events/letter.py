@@ -18,11 +18,11 @@ class Letter(NamedTuple):
     headers: dict[str, str]
 
     @classmethod
-    def of(cls, event: Event, traceparent: str | None) -> Letter:
+    def of(cls, event: Event, traceparent: str | None, source: str | None = None) -> Letter:
         return cls(
             event.test_id,
             event.id,
             event.subject,
             event.model_dump_json().encode(),
-            event.cloud_event_headers(traceparent),
+            event.cloud_event_headers(traceparent, source),
         )

@@ -13,6 +13,7 @@ class TestSubmitted(Event):
 
     type: ClassVar[str] = "test.submitted"
     told_by: ClassVar[str] = "gateway"
+    priority: int
 
 
 class TestCancelRequested(Event):

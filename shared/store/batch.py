@@ -52,7 +52,7 @@ class GroupCommit(Generic[Item, Answer]):
             answers: Sequence[Answer | Exception]
             try:
                 answers = await self._write([item for item, _ in batch])
-            except Exception as error:  # the whole round trip failed: each caller is told
+            except Exception as error:  # noqa: BLE001 - the whole round trip failed: each caller is told
                 answers = [error] * len(batch)
             for (_, future), answer in zip(batch, answers, strict=True):
                 if future.done():  # its caller went away

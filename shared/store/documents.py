@@ -93,6 +93,8 @@ class Task(Part):
     result_key: str = ""
     exit_code: int | None = None
     stop_reason: str = ""
+    abandoned: dict[str, JsonValue] | None = None
+    """Handle of an earlier attempt that nobody stopped; whoever begins the next one does."""
 
 
 class AgentError(Part):
@@ -207,6 +209,9 @@ class QueueEntry(Part):
     priority: int
     rank: float
     enqueued_at: datetime
+    attempt: int = 0
+    """The attempt that the test has behind it: a grant begins the next one."""
+    traceparent: str = ""
 
 
 class Slot(Part):

@@ -253,7 +253,7 @@ class Executions:
 
     async def _move_all(self, moves: Sequence[Move]) -> Sequence[bool | Exception]:
         writes = [secrets.token_hex(4) for _ in moves]
-        letters = [[Letter.of(event, move.traceparent) for event in move.telling] for move in moves]
+        letters = [[Letter.of(event, move.traceparent, move.by) for event in move.telling] for move in moves]
         updates = [_update(*parts) for parts in zip(moves, letters, writes, strict=True)]
         if len(moves) == 1:
             done = [(await self._collection.update_one(*updates[0])).matched_count == 1]

@@ -41,7 +41,7 @@ class Health:
                 await check()
         except TimeoutError:
             return f"no answer within {CHECK_TIMEOUT_S:g} s"
-        except Exception as error:  # a check may fail in any way; all of them mean "not ready"
+        except Exception as error:  # noqa: BLE001 - a check may fail in any way; all of them mean "not ready"
             return f"{type(error).__name__}: {error}"
         return ""
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextvars import ContextVar
+
+_current: ContextVar[str] = ContextVar("traceparent", default="")
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
@@ -19,3 +22,13 @@ def trace_id(traceparent: str) -> str:
     """The 32 hex digits of the trace, empty where the header is not valid."""
     match = _TRACEPARENT.fullmatch(traceparent)
     return match.group(1) if match else ""
+
+
+def current() -> str:
+    """The `traceparent` of the message being handled; empty outside of a handler."""
+    return _current.get()
+
+
+def enter(traceparent: str) -> None:
+    """Makes this the current trace for the task that calls it."""
+    _current.set(traceparent)

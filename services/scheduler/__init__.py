@@ -1,0 +1,1 @@
+"""The queue, the capacity slots, fairness and abandoned claims. Knows nothing of containers and logs."""

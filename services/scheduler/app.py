@@ -1,0 +1,72 @@
+"""Constructs the scheduler and wires it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from services.scheduler.admit import Admission
+from services.scheduler.dispatch import Dispatch
+from services.scheduler.figures import publish_figures
+from services.scheduler.handlers import subscribe
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.sweep import Sweep
+from services.scheduler.withdraw import Withdrawal
+from shared.background import background, every
+from shared.bus.connect import Bus
+from shared.bus.relay import Relay
+from shared.clock import SystemClock
+from shared.store.connect import check, connected, provision
+from shared.store.executions import Executions
+from shared.store.queue import Queue
+from shared.store.slots import Slots
+from shared.telemetry.health import Health
+
+
+@asynccontextmanager
+async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
+    """The scheduler at work; drained at the end."""
+    health = Health("scheduler")
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="scheduler")
+        )
+        await provision(database)
+        clock = SystemClock()
+        bus = Bus(settings.nats_url.get_secret_value(), service="scheduler", replicas=settings.stream_replicas)
+        relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
+        tests = Executions(database, relay.tell)
+        line = Queue(database)
+        slots = Slots(database)
+        await slots.ensure(settings.scheduler_capacity)
+
+        dispatch = Dispatch(tests, line, slots, clock)
+        admission = Admission(tests, line, clock, wake=dispatch.wake)
+        withdrawal = Withdrawal(tests, line, clock)
+        sweep = Sweep(
+            tests,
+            line,
+            slots,
+            clock,
+            admission=admission,
+            dispatch=dispatch,
+            withdrawal=withdrawal,
+            silence=timedelta(seconds=settings.scheduler_silence_s),
+        )
+        subscribe(bus, tests=tests, admission=admission, dispatch=dispatch, withdrawal=withdrawal)
+
+        health.add("mongodb", lambda: check(database))
+        health.add("nats", bus.check)
+        await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(relay.running(tests))
+        await stack.enter_async_context(
+            background(
+                dispatch.run(settings.sweep_interval_s),
+                every(settings.sweep_interval_s, "scheduler_sweep", sweep.sweep),
+                every(settings.sweep_interval_s, "queue_figures", lambda: publish_figures(line, slots)),
+            )
+        )
+        await stack.enter_async_context(bus.consuming())
+        yield health
+        health.draining = True

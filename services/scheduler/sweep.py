@@ -1,0 +1,141 @@
+"""Looks by itself, without an event, for what got lost: the reason why losing every event costs seconds and never a test."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from services.scheduler.admit import Admission, Arrival
+from services.scheduler.dispatch import Dispatch
+from services.scheduler.metrics import ABANDONED
+from services.scheduler.order import is_abandoned, void_claims
+from services.scheduler.ports import Capacity, Line, Tests
+from services.scheduler.withdraw import Withdrawal
+from shared.clock import Clock
+from shared.domain.failure import Failure, FailureCode
+from shared.domain.lifecycle import MAX_ATTEMPTS, State
+from shared.events.base import Event
+from shared.events.tests import TestFailed, TestRequeued
+from shared.store.documents import Execution, FailureDoc
+from shared.store.executions import Move
+
+log = structlog.get_logger()
+
+UNSEEN: Final = timedelta(seconds=2)
+"""A test that has been SUBMITTED for longer was missed by the event."""
+LIMIT: Final = 500
+
+
+class Sweep:
+    """Everything the scheduler checks on its timer."""
+
+    def __init__(
+        self,
+        tests: Tests,
+        line: Line,
+        capacity: Capacity,
+        clock: Clock,
+        *,
+        admission: Admission,
+        dispatch: Dispatch,
+        withdrawal: Withdrawal,
+        silence: timedelta,
+    ) -> None:
+        self._tests = tests
+        self._line = line
+        self._capacity = capacity
+        self._clock = clock
+        self._admission = admission
+        self._dispatch = dispatch
+        self._withdrawal = withdrawal
+        self._silence = silence
+
+    async def sweep(self) -> None:
+        """One round."""
+        for test_id in await self._tests.waiting_but_unwanted(LIMIT):
+            await self._withdrawal.withdraw(test_id)
+        await self._admit_unseen()
+        await self._restore_missing()
+        await self._check_claims()
+        self._dispatch.wake()
+
+    async def _admit_unseen(self) -> None:
+        unseen = await self._tests.stale(State.SUBMITTED, self._clock.now() - UNSEEN, LIMIT)
+        for test in unseen:
+            await self._admission.admit(Arrival(test.id, test.user_id, test.input.priority, test.traceparent))
+        if unseen:
+            log.info("unseen_tests_admitted", tests=len(unseen))
+
+    async def _restore_missing(self) -> None:
+        """The oldest QUEUED tests must be in the queue. Newer ones become the oldest in time."""
+        queued = {test.id: test for test in await self._tests.stale(State.QUEUED, self._clock.now() - UNSEEN, LIMIT)}
+        missing = await self._line.missing(queued)
+        if not missing:
+            return
+        now_queued = await self._tests.get_many(missing)
+        for test in now_queued.values():
+            if test.state is State.QUEUED:
+                log.warning("queued_test_was_not_in_the_queue", test_id=test.id)
+                await self._admission.restore(test)
+
+    async def _check_claims(self) -> None:
+        taken = await self._capacity.taken()
+        tests = await self._tests.get_many(slot.test_id for slot in taken if slot.test_id is not None)
+        now = self._clock.now()
+        for test in tests.values():
+            if is_abandoned(test, now, silence=self._silence):
+                await self._give_up(test)
+        void = void_claims(taken, tests, now)
+        if void:
+            log.warning("void_claims_released", tests=[test_id for test_id, _ in void])
+            await self._capacity.release_all(void)
+
+    async def _give_up(self, test: Execution) -> None:
+        """Takes a claim back. Whoever begins the next attempt stops what may still run of this one."""
+        now = self._clock.now()
+        failure = Failure.of(
+            FailureCode.TASK_LOST, f"No orchestrator has looked after it for {self._silence.total_seconds():g} s."
+        )
+        again = test.attempt < MAX_ATTEMPTS and test.cancel is None
+        telling: Event = (
+            TestRequeued(
+                test_id=test.id,
+                user_id=test.user_id,
+                attempt=test.attempt,
+                at=now,
+                code=failure.code,
+                message=failure.message,
+            )
+            if again
+            else TestFailed(
+                test_id=test.id,
+                user_id=test.user_id,
+                attempt=test.attempt,
+                at=now,
+                code=failure.code,
+                stage=failure.stage,
+                message=failure.message,
+            )
+        )
+        ended = {"failure": FailureDoc.of(failure).model_dump(exclude_none=True), "times.finished": now}
+        abandoned = {"task.abandoned": test.task.handle} if test.task and test.task.handle else {}
+        moved = await self._tests.move(
+            Move(
+                test_id=test.id,
+                source=test.state,
+                attempt=test.attempt,
+                to=State.QUEUED if again else State.FAILED,
+                at=now,
+                by="scheduler",
+                reason=failure.message,
+                telling=(telling,),
+                set={**({} if again else ended), **abandoned},
+                unset=("lease", "task.handle"),
+                traceparent=test.traceparent,
+            )
+        )
+        if moved:
+            ABANDONED.inc()
+            log.warning("claim_was_abandoned", test_id=test.id, attempt=test.attempt, again=again)
