@@ -54,8 +54,8 @@ _MODULES = {
     "blocking": "Assay Listing Logs",
     "client": "AsyncAssay AsyncListing AsyncLogs",
     "connection": "Connection",
-    "errors": "AlreadyExists AssayError DeadlineExceeded FailedPrecondition FieldViolation InvalidRequest NotConfigured "
-    "NotFound NotImplementedYet PermissionDenied RateLimited ServerError TestFailed Unauthenticated Unavailable",
+    "errors": "AlreadyExists AssayError DeadlineExceeded FailedPrecondition FieldViolation InvalidRequest "
+    "NotConfigured NotFound NotImplementedYet PermissionDenied RateLimited ServerError TestFailed Unauthenticated Unavailable",
     "logs": "LogLevel LogLine LogStream LogsComplete",
     "outcome": "AgentError Failure",
     "queue": "QueueStatus",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -16,8 +16,12 @@ from assay import channel
 from assay.connection import Connection
 from assay.errors import AssayError, from_rpc, lost_stream, stream_ended_early
 from assay.retry import RetryPolicy
-from assay.v1.queue_service_pb2_grpc import QueueServiceAsyncStub, QueueServiceStub
-from assay.v1.test_service_pb2_grpc import TestServiceAsyncStub, TestServiceStub
+from assay.v1.queue_service_pb2_grpc import QueueServiceStub
+from assay.v1.test_service_pb2_grpc import TestServiceStub
+
+if TYPE_CHECKING:  # these exist for the checker only: one stub serves both interfaces of grpc
+    from assay.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from assay.v1.test_service_pb2_grpc import TestServiceAsyncStub
 
 M = TypeVar("M")
 

@@ -25,8 +25,11 @@ class SubmitOptions(TypedDict, total=False):
     """What may be said about a test beside its code and its query. All of it has a default on the server.
 
     requirements: names with versions as in requirements.txt, or the path of such a file.
-    entrypoint: `module:name` of what is called. timeout: of the run, as seconds or timedelta. cpu: in vCPU.
-    memory_mib: in MiB. network=False: the agent runs without network. priority: 0 (last) to 9 (first). dockerfile: text, or a path.
+    entrypoint: `module:name` of what is called.
+    timeout: of the run, in seconds or as a timedelta. cpu: in vCPU. memory_mib: in MiB.
+    network=False: the agent runs without network.
+    priority: 0 (last) to 9 (first).
+    dockerfile: text, or a path.
     request_id: repeat a submission with the same id and there is still one test; made up when not given.
     validate_only: check everything and make nothing.
     """
