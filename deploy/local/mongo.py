@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 OLDEST = (6, 0)
 CACHE_GB = "0.25"  # the smallest that mongod accepts
-UNAUTHORIZED, AUTHENTICATION_FAILED, ALREADY_INITIALIZED = 13, 18, 23  # MongoDB's error codes
+UNAUTHORIZED, AUTHENTICATION_FAILED, ALREADY_INITIALIZED, NOT_YET_INITIALIZED = 13, 18, 23, 94  # MongoDB's error codes
 
 
 class MongoUnusable(Exception):
@@ -118,6 +118,8 @@ class MongoServer:
         try:
             config = (await known.admin.command("replSetGetConfig"))["config"]
         except OperationFailure as refused:
+            if refused.code == NOT_YET_INITIALIZED:
+                return  # still reading its own configuration: look again
             if refused.code == AUTHENTICATION_FAILED:
                 raise self._another_password() from refused
             raise

@@ -1,0 +1,93 @@
+"""The servers that local mode stands on: nats-server and mongod as children, or the ones that the caller names.
+
+Owns which servers there are, where their data is, and the order of things. Must not know streams, collections or
+services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from deploy.local import lifeline, ports
+from deploy.local.child import RUN, Child, Program
+from deploy.local.credentials import MONGO_KEY_FILE, USER, Credentials
+from deploy.local.mongo import MongoServer
+from deploy.local.nats import NatsServer
+
+log = structlog.get_logger()
+
+# Not the servers' own 4222 and 27017: one of those may well run here, and must not be mistaken for ours.
+NATS_PORT, MONGO_PORT = 7422, 7417
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """Where the servers are, credentials included, and which of them are our children."""
+
+    nats_url: str = field(repr=False)
+    mongo_url: str = field(repr=False)
+    children: tuple[Child, ...]
+
+
+@asynccontextmanager
+async def backing_servers(
+    folder: Path,
+    credentials: Credentials,
+    *,
+    nats_url: str | None = None,
+    mongo_url: str | None = None,
+    orphan_grace_s: float = lifeline.ORPHAN_GRACE_S,
+) -> AsyncIterator[Backing]:
+    """Runs what is not given by URL, both at once, and keeps it alive until the end of the context.
+
+    The caller owns `folder` (see `ownership`). Raises StartFailed, MongoUnusable, ToolMissing or NoFreePort.
+    """
+    await _end_orphans(folder, orphan_grace_s)  # before ports are chosen: they hold some
+    wanted = ({} if nats_url else {"nats": NATS_PORT}) | ({} if mongo_url else {"mongo": MONGO_PORT})
+    with ports.reserved(folder, wanted) as chosen:
+        children: list[Child] = []
+        if not nats_url:
+            nats = NatsServer(folder / "nats", chosen["nats"], USER, credentials.nats_password)
+            children.append(Child(Program("nats-server", nats.command(), nats.ready), folder))
+            nats_url = nats.url
+        if not mongo_url:
+            key = (folder / MONGO_KEY_FILE).resolve()
+            mongo = MongoServer(folder / "mongo", chosen["mongo"], USER, credentials.mongo_password, key)
+            children.append(Child(Program("mongod", mongo.command(), mongo.ready), folder))
+            mongo_url = mongo.url
+        async with _kept_alive(children):
+            yield Backing(nats_url, mongo_url, tuple(children))
+
+
+@asynccontextmanager
+async def _kept_alive(children: Sequence[Child]) -> AsyncIterator[None]:
+    # Not a TaskGroup: it would wrap what the body raises. These tasks are ended and awaited right here.
+    starting = [asyncio.ensure_future(child.start()) for child in children]
+    keeping: list[asyncio.Task[None]] = []
+    try:
+        await asyncio.gather(*starting)
+        keeping = [asyncio.ensure_future(child.keep_alive()) for child in children]
+        yield
+    finally:
+        tasks = [*starting, *keeping]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(child.stop() for child in children))
+
+
+async def _end_orphans(folder: Path, grace_s: float) -> None:
+    """Ends what a run of us that was killed may have left behind; its data would be locked otherwise."""
+
+    async def end(file: Path) -> None:
+        pid = await asyncio.to_thread(lifeline.end_recorded, file, grace_s=grace_s)
+        if pid is not None:
+            log.warning("orphan_ended", child=file.stem, pid=pid)
+
+    await asyncio.gather(*(end(file) for file in (folder / RUN).glob("*.pid")))
