@@ -1,22 +1,26 @@
 """Runs one agent and reports what it did: the program inside every sandbox and container of Assay.
 
-It takes a context (one JSON object), installs the requirements, runs the agent in a child process, turns every line that the agent writes
-into a numbered JSON line on fd 1, and hands back one result object. It knows nothing of queues, stores and clouds.
+It takes a context (one JSON object), installs the requirements, runs the agent in a child process, turns every line
+that the agent writes into a numbered JSON line on fd 1, and hands back one result object. It knows nothing of queues,
+stores and clouds.
 
-The agent is not trusted. It is forked *before* the context is read, so the nonce that proves our marks was never in its memory; this process
-is made non-dumpable, so an agent of the same user cannot look into it (a process with CAP_SYS_PTRACE could: do not give it that). As PID 1
-the harness cannot be killed from inside, and a SIGTERM that comes from inside is ignored.
+The agent is not trusted. It is forked *before* the context is read, so the nonce that proves our marks was never in its
+memory, and this process is non-dumpable, so an agent of the same user cannot look into it (with CAP_SYS_PTRACE it
+could: do not give it that). As PID 1 the harness cannot be killed from inside, and a SIGTERM from inside is ignored.
 
-Speed is a feature: a test costs one start of this interpreter, which is why nothing is imported here that is not needed by every test
-(`json` alone would cost more than all the rest of this file), and why the process leaves through os._exit.
+Speed is a feature: every test pays for a start of this file. So nothing is imported here that not every test needs
+(`json` alone costs more than all of this), and the process leaves through os._exit. Compiling it costs twice as much as
+running it: where that matters, compile it once with py_compile and run the .pyc.
 
-    python3 -S -I test_runner.py                    context on fd 0, or from ASSAY_CONTEXT_URL
-    python  test_runner.py --agent IN OUT           inside: the agent's own process in another interpreter (see _exec_agent)
+    python3 -S -I test_runner.py            context on fd 0, or from ASSAY_CONTEXT_URL
+    python test_runner.py --agent IN OUT    inside: the agent's process as another interpreter (see _exec_agent)
 """
+
+# ruff: noqa: SIM105, FBT003 - contextlib would be one import more; the bool arguments are those of C functions
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import os
 import select
 import sys
@@ -25,7 +29,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from types import FrameType, ModuleType, TracebackType
+    from types import ModuleType, TracebackType
     from typing import Any, NoReturn
 
 VERSION = 1
@@ -50,7 +54,7 @@ AGENT_CODES = (
 )
 
 
-# --- JSON: the C scanner and encoder without the json package, which imports re -----------------------------------------------------
+# --- JSON: the C scanner and encoder without the json package, which imports re
 
 
 class NotJson(Exception):
@@ -72,14 +76,13 @@ class _ScannerSettings:
     parse_float = float
     parse_int = int
     parse_constant = staticmethod(_refuse_constant)
-    memo: dict[str, str] = {}
 
 
 try:
     import _json
 
     quote: Callable[[str], str] = _json.encode_basestring
-    _scan = _json.make_scanner(_ScannerSettings())
+    _scan = _json.make_scanner(_ScannerSettings())  # type: ignore[arg-type]
     _encode = _json.make_encoder(None, _refuse_object, quote, None, ":", ",", False, False, False)
 
     def from_json(text: str) -> Any:
@@ -108,7 +111,7 @@ except Exception:  # another interpreter than CPython, or one whose private part
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-# --- System calls that os does not have ----------------------------------------------------------------------------------------------
+# --- System calls that os does not have
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 SFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
@@ -118,8 +121,8 @@ def libc(name: str, *args: int | bytes) -> int:
     try:
         import _ctypes
 
-        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), name)  # type: ignore[attr-defined]
-        result: int = _ctypes.call_function(address, args)  # type: ignore[attr-defined]
+        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), name)  # type: ignore[arg-type]
+        result: int = _ctypes.call_function(address, args)
     except AttributeError:
         import ctypes
 
@@ -140,7 +143,7 @@ class Signals:
         self.cancelled = False
 
     def read(self) -> None:
-        """Takes in what has arrived. `cancelled` is set by a SIGTERM from outside; inside a pid namespace such a sender has no pid."""
+        """Takes in what has arrived. A SIGTERM from outside sets `cancelled`: seen from PID 1 its sender has no pid."""
         while True:
             try:
                 data = os.read(self.fd, 128 * 16)
@@ -153,7 +156,7 @@ class Signals:
                     self.cancelled = True
 
 
-# --- The output protocol: one JSON object per line on fd 1 ---------------------------------------------------------------------------
+# --- The output protocol: one JSON object per line on fd 1
 
 LEVEL_WORDS = (
     ("DEBUG", "debug"),
@@ -224,7 +227,9 @@ class Output:
             data = "".join(self.waiting).encode("utf-8", "replace")
             try:
                 write_all(self.fd, data)
-            except OSError as error:  # a full disk or a reader that left: the test goes on, and the missing lines are missed by number
+            except (
+                OSError
+            ) as error:  # a full disk, a reader that left: the test goes on, the numbers tell what is missing
                 self.broken = True
                 complain(f"output is lost: {error}")
         self.waiting.clear()
@@ -274,7 +279,7 @@ class Stream:
 
 
 class Answer:
-    """What the agent process hands over on its own pipe: one JSON object and a newline. What follows it is not read as anything."""
+    """What the agent process hands over on its own pipe: one JSON object and a newline. What follows is ignored."""
 
     def __init__(self, fd: int, limit: int) -> None:
         self.fd = fd
@@ -284,11 +289,12 @@ class Answer:
         self.too_large = False
 
     def feed(self, data: bytes) -> None:
-        if self.complete or self.too_large:
+        if self.complete:
             return
         self.data += data
         self.complete = b"\n" in data
         self.too_large = len(self.data) > self.limit
+        self.complete |= self.too_large
 
     def end(self) -> None:
         pass
@@ -301,7 +307,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 def read_all(fd: int) -> bytes:
     pieces = []
-    while piece := os.read(fd, 1 << 20):
+    while piece := os.read(fd, READ_BYTES):
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -314,7 +320,7 @@ def complain(text: str) -> None:
         pass
 
 
-# --- Child processes -----------------------------------------------------------------------------------------------------------------
+# --- Child processes
 
 
 class Child:
@@ -327,14 +333,14 @@ class Child:
 
 
 def fork_with(outputs: int, body: Callable[[Sequence[int], int], None]) -> Child:
-    """Forks a child that runs `body(write ends of `outputs` pipes, read end of its instructions)` and never comes back."""
+    """Forks a child that runs `body` with the write ends of its pipes and the read end of its instructions."""
     pipes = [os.pipe() for _ in range(outputs)]
     instructions, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             body([write for _, write in pipes], instructions)
-        except BaseException as error:  # noqa: BLE001 - nothing of the parent's may run in the child
+        except BaseException as error:  # nothing of the parent's may run in the child
             complain(f"child: {type(error).__name__}: {error}")
         finally:
             os._exit(70)
@@ -345,7 +351,7 @@ def fork_with(outputs: int, body: Callable[[Sequence[int], int], None]) -> Child
 
 
 def settle(out: int, err: int, keep: Sequence[int]) -> None:
-    """Makes the calling child its own session with /dev/null, `out` and `err` as 0, 1, 2 and no other fd than `keep`."""
+    """Makes the calling child its own session, with /dev/null, `out`, `err` and `keep` as its only open files."""
     os.setsid()
     libc("prctl", PR_SET_PDEATHSIG, _signal.SIGKILL, 0, 0, 0)
     null = os.open(os.devnull, os.O_RDWR)
@@ -366,7 +372,7 @@ def settle(out: int, err: int, keep: Sequence[int]) -> None:
 
 
 class Watch:
-    """Reads what a child writes until it has ended and nothing of it is left; ends it after `seconds`, or on SIGTERM."""
+    """Reads what a child writes until it and all its descendants are gone; ends it after `seconds`, or on SIGTERM."""
 
     def __init__(
         self, child: Child, readers: Sequence[Stream | Answer], seconds: float, output: Output, signals: Signals
@@ -401,7 +407,7 @@ class Watch:
             elif self.others:
                 kill_all_but_us()
             wait = 0.01 if self.exited and self.others else max(0.0, self.until - now)
-            for fd, _ in poll.poll(wait * 1000 + 1):
+            for fd, _ in poll.poll(min(wait, 3600.0) * 1000 + 1):
                 if fd == self.signals.fd:
                     self.signals.read()
                     self._reap()
@@ -471,7 +477,6 @@ class Watch:
         else:
             self.exit_code = os.WEXITSTATUS(status)
         kill_group(self.pid, _signal.SIGKILL)
-        kill_all_but_us()
 
 
 def kill_group(pid: int, number: int) -> None:
@@ -482,7 +487,7 @@ def kill_group(pid: int, number: int) -> None:
 
 
 def kill_all_but_us() -> None:
-    """Whatever the agent left behind, in whatever session: as init everything else, otherwise our children (we are their subreaper)."""
+    """What the agent left behind, in whatever session: as init everything else, otherwise what has become our child."""
     try:
         if os.getpid() == 1:
             os.kill(-1, _signal.SIGKILL)
@@ -511,7 +516,7 @@ def _children() -> Iterator[int]:
                 yield int(name)
 
 
-# --- Where the context comes from and the result goes --------------------------------------------------------------------------------
+# --- Where the context comes from and the result goes
 
 
 class ContextUnavailable(Exception):
@@ -583,7 +588,7 @@ def deliver(result: Mapping[str, object], result_fd: int | None) -> bool:
 
 
 def transfer(url: str, body: bytes | None) -> bytes:
-    """GET, or PUT of a body, with retries over about 15 s: a pre-signed URL stays good, a network that comes up does not come at once."""
+    """GET, or PUT of a body, tried again for about 12 s: a new container's network does not always come up at once."""
     import http.client
     import urllib.error
     import urllib.request
@@ -591,9 +596,9 @@ def transfer(url: str, body: bytes | None) -> bytes:
     problem = ""
     for pause in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 0.0):
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        request = urllib.request.Request(url, data=body, headers=headers, method="GET" if body is None else "PUT")  # noqa: S310
+        request = urllib.request.Request(url, data=body, headers=headers, method="GET" if body is None else "PUT")
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the URL is the runtime's, not the agent's
+            with urllib.request.urlopen(request, timeout=20) as answer:  # the URL is the runtime's, not the agent's
                 received: bytes = answer.read()
                 return received
         except urllib.error.HTTPError as error:
@@ -608,7 +613,7 @@ def transfer(url: str, body: bytes | None) -> bytes:
     )  # without the URL: it is a credential
 
 
-# --- The requirements ----------------------------------------------------------------------------------------------------------------
+# --- The requirements
 
 
 class InstallFailed(Exception):
@@ -623,7 +628,7 @@ NO_WHEEL = ("no wheels", "no usable wheels", "building from source is disabled",
 
 
 class Installer:
-    """Installs into a fresh environment, with uv where there is one, else with venv and pip. Says on stream `build` what they say."""
+    """Fills a fresh environment, with uv where there is one, else with venv and pip. Their output is stream `build`."""
 
     def __init__(self, context: Context, output: Output, signals: Signals) -> None:
         self.env_dir = context.env_dir
@@ -645,7 +650,7 @@ class Installer:
         shared = ["--system-site-packages"] if self.shared else []
         base = sys.executable or "/usr/bin/python3"
         if uv:
-            self._must(uv, "venv", "--quiet", "--python", base, *shared, self.env_dir)
+            self._must(uv, "venv", "--quiet", "--allow-existing", "--python", base, *shared, self.env_dir)
             command = [uv, "pip", "install", "--python", self.python]
         else:
             self._must(base, "-m", "venv", *shared, self.env_dir)
@@ -667,7 +672,7 @@ class Installer:
 
     def _call(self, *command: str) -> tuple[int, str]:
         def become(outputs: Sequence[int], instructions: int) -> None:
-            settle(outputs[0], outputs[0], ())
+            settle(outputs[0], outputs[0], (instructions,))
             _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
             os.execve(command[0], command, self.env)
 
@@ -713,11 +718,11 @@ def wants_install(requirements: str) -> bool:
     return any(line.strip() and not line.strip().startswith("#") for line in requirements.splitlines())
 
 
-# --- The agent's process -------------------------------------------------------------------------------------------------------------
+# --- The agent's process
 
 
 def start_agent() -> Child:
-    """Forks the process that will be the agent. It waits for its instructions; an end of file tells it that it is not needed."""
+    """Forks the process that will be the agent. It waits for instructions; if none come, it is not needed."""
     return fork_with(3, _await_instructions)
 
 
@@ -739,7 +744,7 @@ def _await_instructions(outputs: Sequence[int], instructions: int) -> None:
 
 
 def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
-    """Goes on as another interpreter: that of an installed environment. The instructions go along in memory, not in a file."""
+    """Goes on as the interpreter of an installed environment. The instructions go along in memory, not in a file."""
     job = from_json(raw.decode("utf-8"))
     env = own_environment()
     if not python.startswith("/usr/"):
@@ -750,15 +755,18 @@ def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
     write_all(memory, raw)
     os.lseek(memory, 0, os.SEEK_SET)
     os.set_inheritable(answer, True)
+    this = os.path.abspath(__file__)
+    if this.endswith("c") and os.path.realpath(python) != os.path.realpath(sys.executable):
+        this = this[:-1]  # compiled for one version of Python
     try:
-        os.execve(python, [python, os.path.abspath(__file__), "--agent", str(memory), str(answer)], env)
+        os.execve(python, [python, this, "--agent", str(memory), str(answer)], env)
     except OSError as error:
         Reply(answer).fail("DEPENDENCY_INSTALL_FAILED", f"The environment of this test cannot be started: {error}")
         os._exit(1)
 
 
 def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
-    """The life of the agent's process: load, call, answer, end as an interpreter ends (threads, exit handlers, buffers)."""
+    """The life of the agent's process: load, call, answer, end as interpreters do (threads, exit handlers, buffers)."""
     import faulthandler
 
     libc("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
@@ -776,7 +784,7 @@ def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
     code = 1
     try:
         code = _load_and_call(job, reply)
-    except BaseException:  # noqa: BLE001 - only what a forked copy of the agent raises comes here
+    except BaseException:  # only what a forked copy of the agent raises comes here
         if os.getpid() == us:
             raise
         import traceback
@@ -807,7 +815,6 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         if os.getpid() != us:  # a fork that returned from the agent's function: not the one who is asked
             return 0
         reply.answer(value, module, job["response_bytes"])
-        return 0
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
     except NotJson as error:
@@ -819,10 +826,12 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         said = "" if error.code is None or isinstance(error.code, int) else f": {error.code}"
         reply.fail("AGENT_EXITED", f"The agent called sys.exit({status}) instead of returning an answer{said}", error)
         return status & 255
-    except BaseException as error:  # noqa: BLE001 - whatever an agent may raise is a fact to report
+    except BaseException as error:  # whatever an agent may raise is a fact to report
         if os.getpid() != us:
             raise
         reply.fail(code, None, error)
+    else:
+        return 0
     return 1
 
 
@@ -834,7 +843,7 @@ def _leave(code: int) -> NoReturn:
         import atexit
 
         atexit._run_exitfuncs()
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         complain(f"while ending: {type(error).__name__}: {error}")
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -864,7 +873,7 @@ def load_agent(code: str) -> ModuleType:
     module = type(sys)("agent")
     module.__file__ = path
     sys.modules["agent"] = module
-    exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - this is what we are for
+    exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # this is what we are for
     return module
 
 
@@ -880,12 +889,13 @@ def find_entry(module: ModuleType, entrypoint: str | None) -> Callable[..., obje
                 raise EntrypointNotFound(f"There is no {name!r} in {where or 'agent'}.py. {_offers(target)}")
             target = getattr(target, part)
         return as_callable(target, name)
-    for name in DEFAULT_ENTRYPOINTS:
-        if hasattr(module, name):
-            return as_callable(getattr(module, name), name)
-    raise EntrypointNotFound(
-        f"agent.py has none of {', '.join(DEFAULT_ENTRYPOINTS)}, and no entry point was named. {_offers(module)}"
-    )
+    for own in (True, False):  # first what agent.py itself defines: `from subprocess import run` is no agent
+        for name in DEFAULT_ENTRYPOINTS:
+            target = getattr(module, name, None)
+            imported = hasattr(target, "__code__") and target.__module__ != "agent"
+            if _method_of(target) and imported is not own:
+                return as_callable(target, name)
+    raise EntrypointNotFound(f"agent.py has none of {', '.join(DEFAULT_ENTRYPOINTS)} to call. {_offers(module)}")
 
 
 def _import(name: str) -> ModuleType:
@@ -911,20 +921,25 @@ def as_callable(target: Any, name: str) -> Callable[..., object]:
     """A function as it is, a class by making one, an object by the first of its methods that frameworks use."""
     if isinstance(target, type):
         target = target()
-    kind = type(target)
-    if hasattr(target, "__code__") or hasattr(target, "__func__"):
+    method = _method_of(target)
+    if not method:
+        raise EntrypointNotFound(
+            f"{name!r} is a {_type_name(type(target))}: not a function, and without any of {', '.join(METHODS)}."
+        )
+    if method == "__call__":
         return target  # type: ignore[no-any-return]
-    for method in METHODS:
-        if hasattr(kind, method):
-            bound = getattr(target, method)
-            if kind.__module__.split(".")[0] == "langgraph":
-                return lambda query: bound(graph_input(target, query))
-            return bound  # type: ignore[no-any-return]
-    raise EntrypointNotFound(f"{name!r} is a {kind.__name__}: not a function, and without any of {', '.join(METHODS)}.")
+    bound = getattr(target, method)
+    if type(target).__module__.split(".")[0] == "langgraph":
+        return lambda query: bound(graph_input(target, query))
+    return bound  # type: ignore[no-any-return]
+
+
+def _method_of(target: Any) -> str | None:
+    return next((method for method in METHODS if hasattr(type(target), method)), None)
 
 
 def graph_input(graph: Any, query: str) -> object:
-    """A LangGraph graph takes a state: its messages if it has any, else the query as the JSON object that it then has to be."""
+    """A LangGraph graph takes a state: one message if its state has messages, else the query, which then is JSON."""
     if "messages" in getattr(graph, "channels", ()):
         return {"messages": [{"role": "user", "content": query}]}
     try:
@@ -934,7 +949,7 @@ def graph_input(graph: Any, query: str) -> object:
 
 
 def call_entry(entry: Callable[..., Any], query: str) -> object:
-    """Calls it with the query, or with nothing if it takes nothing; awaits and iterates what is to be awaited and iterated."""
+    """Calls it with the query, or with nothing if it takes nothing; awaits or iterates what it gives back."""
     value = entry(query) if takes_an_argument(entry) else entry()
     if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
         import asyncio
@@ -956,12 +971,14 @@ async def _consume(value: Any) -> object:
 
 
 def takes_an_argument(entry: Any) -> bool:
+    if not hasattr(entry, "__code__") and not hasattr(entry, "__func__"):
+        entry = entry.__call__
     function = getattr(entry, "__func__", entry)
     bound = function is not entry
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
     code = getattr(function, "__code__", None)
-    if code is None:
+    if code is None:  # written in C, or something rarer: the usual is to take the query
         return True
     return bool(code.co_argcount > bound or code.co_flags & 0x04)  # 0x04: *args
 
@@ -979,7 +996,7 @@ def _joined(values: list[object]) -> object:
     return values
 
 
-# --- From what an agent returns to JSON ----------------------------------------------------------------------------------------------
+# --- From what an agent returns to JSON
 
 
 def unwrap(value: Any) -> Any:
@@ -999,6 +1016,8 @@ def jsonable(value: Any, where: str, depth: int = 0) -> Any:
     if isinstance(value, str):
         return _text(value, where)
     if isinstance(value, int):
+        if abs(value) >= 10**4300:  # more digits than int() reads back
+            raise NotJson(f"{where} is an integer of more than 4300 digits.")
         return int(value)
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
@@ -1010,7 +1029,10 @@ def jsonable(value: Any, where: str, depth: int = 0) -> Any:
         return {_key(key, where): jsonable(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [jsonable(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
-    plain = _as_plain(value)
+    try:
+        plain = _as_plain(value)
+    except Exception as error:
+        raise NotJson(f"{where} is a {_type_name(type(value))} that cannot be turned into JSON: {error}") from None
     if plain is value:
         raise NotJson(f"{where} is a {_type_name(type(value))}: not something that JSON can hold.")
     return jsonable(plain, where, depth + 1)
@@ -1046,8 +1068,8 @@ def _key(key: object, where: str) -> str:
 
 
 def usage_of(value: Any, module: object) -> dict[str, int] | None:
-    """Tokens, where the agent tells: by what its framework's result carries, by `"usage": {"input_tokens", "output_tokens"}` in the
-    answer, or by a variable `usage` of that form in agent.py."""
+    """Tokens, where the agent tells: in what its framework's result carries, in the answer as
+    `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
     try:
         usage = getattr(value, "usage", None)
         candidates = [usage() if callable(usage) else usage, getattr(value, "usage_metadata", None), value]
@@ -1058,7 +1080,7 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
                 candidates.append(_summed([getattr(message, "usage_metadata", None) for message in messages]))
         candidates.append(getattr(module, "usage", None))
         return next(filter(None, map(_tokens, candidates)), None)
-    except Exception:  # noqa: BLE001 - foreign objects may do anything when asked; a count is not worth a failure
+    except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
         return None
 
 
@@ -1107,7 +1129,7 @@ class Reply:
 def describe(error: BaseException | None, message: str | None) -> dict[str, str | None]:
     """type, message and traceback, in sizes that can be stored; the traceback without our own frames."""
     if error is None:
-        return {"type": None, "message": message, "traceback": None}
+        return {"type": None, "message": (message or "")[:MAX_MESSAGE], "traceback": None}
     if message is None:
         message = _said(error)
     if isinstance(error, SystemExit):
@@ -1120,7 +1142,7 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str 
         place = place.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, place))
-    except Exception as problem:  # noqa: BLE001 - an exception that cannot even be shown
+    except Exception as problem:  # an exception that cannot even be shown
         text = f"{_type_name(type(error))} (its traceback cannot be shown: {type(problem).__name__})"
     if len(text) > MAX_TRACEBACK:
         text = f"{text[: MAX_TRACEBACK // 2]}\n[...]\n{text[-MAX_TRACEBACK // 2 :]}"
@@ -1133,15 +1155,16 @@ def _said(error: BaseException) -> str:
         return f"{name}, line {error.lineno}: {error.msg}"
     try:
         return str(error)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return "(its text cannot be shown)"
 
 
 def _type_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{kind.__qualname__}"
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{kind.__qualname__}"
+    return name[:200]
 
 
-# --- One test ------------------------------------------------------------------------------------------------------------------------
+# --- One test
 
 
 class Run:
@@ -1167,13 +1190,14 @@ class Run:
         installer = Installer(self.context, self.output, self.signals)
         try:
             installer.install()
-            return None
         except InstallFailed as error:
             return self.failure("DEPENDENCY_INSTALL_FAILED", str(error))
         except OSError as error:
             return self.failure("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}")
         except Stopped as stop:
             return self.failure(str(stop), "Stopped while installing the requirements.")
+        else:
+            return None
         finally:
             self.build_ms = (time.monotonic() - started) * 1000
 
@@ -1194,7 +1218,11 @@ class Run:
         }
         out, err, back = child.readers
         answer = Answer(back, context.response_bytes + ENVELOPE_BYTES)
-        streams = [Stream(out, "stdout", output), Stream(err, "stderr", output, "warning"), answer]
+        streams: list[Stream | Answer] = [
+            Stream(out, "stdout", output),
+            Stream(err, "stderr", output, "warning"),
+            answer,
+        ]
         self.watch = Watch(child, streams, context.timeout_s, output, self.signals)
         try:
             write_all(child.instructions, to_json(job).encode("utf-8", "replace"))
@@ -1206,10 +1234,11 @@ class Run:
         return self._verdict(self.watch, answer)
 
     def _write(self, name: str, text: str) -> None:
-        """For tracebacks and for children of the agent; the agent itself runs from memory, so a full disk is not the end."""
+        """For tracebacks and children of the agent. It runs from memory itself, so a full disk is not the end."""
         try:
-            with open(name, "w", encoding="utf-8", errors="replace", newline="") as target:
-                target.write(text)
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            write_all(fd, text.encode("utf-8", "replace"))
+            os.close(fd)
         except OSError as error:
             self.output.say(f"{name} cannot be written to the work folder: {error}", "warning")
 
@@ -1284,9 +1313,7 @@ def shield() -> Signals:
 
 def run_test(output: Output, signals: Signals) -> int:
     """The exit code: 0 for success, 1 for an error with a result, 143 when it was cancelled."""
-    by_url = (
-        "ASSAY_CONTEXT_URL" in os.environ
-    )  # then our environment holds a credential, and the agent must not be a fork of us
+    by_url = "ASSAY_CONTEXT_URL" in os.environ  # then our memory holds a credential from the start: no agent by fork
     child = None if by_url else start_agent()
     context = take_context()
     if context.result_fd is not None:
@@ -1333,7 +1360,7 @@ def main() -> NoReturn:
         complain(str(error))
         failed = {"type": None, "message": str(error), "traceback": None}
         deliver({"version": VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE", "error": failed}, None)
-    except BaseException as error:  # noqa: BLE001 - a bug of ours: say all there is
+    except BaseException as error:  # a bug of ours: say all there is
         import traceback
 
         complain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
