@@ -55,7 +55,8 @@ _MODULES = {
     "client": "AsyncAssay AsyncListing AsyncLogs",
     "connection": "Connection",
     "errors": "AlreadyExists AssayError DeadlineExceeded FailedPrecondition FieldViolation InvalidRequest "
-    "NotConfigured NotFound NotImplementedYet PermissionDenied RateLimited ServerError TestFailed Unauthenticated Unavailable",
+    "NotConfigured NotFound NotImplementedYet PermissionDenied RateLimited ServerError TestFailed "
+    "Unauthenticated Unavailable",
     "logs": "LogLevel LogLine LogStream LogsComplete",
     "outcome": "AgentError Failure",
     "queue": "QueueStatus",

@@ -1,0 +1,61 @@
+"""The command tree of `assay`. Owns names and help; each command's work is in a module that is loaded when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assay.cli.dev import dev
+from assay.cli.show import cancel, get, list_tests, queue
+from assay.cli.stream import logs, watch
+from assay.cli.submit import submit
+
+# Rich help would cost 0.25 s (it loads a Markdown parser and a highlighter): plain help appears at once.
+app = typer.Typer(
+    name="assay",
+    help="Run tests of AI agents in isolation, and see what they did.",
+    epilog="Exit codes: 0 passed, 1 the test failed, 2 usage or server error, 130 interrupted.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"assay {version('assay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Server to talk to; grpcs://HOST:PORT for TLS. Else ASSAY_ADDRESS, else the nearest "
+            ".assay/client.json. The key comes from ASSAY_API_KEY or the same file.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Keeps what all commands share."""
+    del version
+    context.obj = address
+
+
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(dev)
+app.command()(submit)
+app.command()(get)
+app.command("list")(list_tests)
+app.command()(logs)
+app.command()(watch)
+app.command()(cancel)
+app.command()(queue)

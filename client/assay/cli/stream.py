@@ -1,0 +1,87 @@
+"""Commands that stay and print what comes: logs, watch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.options import Json, TestId
+
+if TYPE_CHECKING:
+    from assay.client import AsyncAssay, AsyncLogs
+
+
+def logs(
+    context: typer.Context,
+    test: TestId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until the output has ended.")] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", "-n", min=1, max=10_000, help="Begin with the last lines.")
+    ] = None,
+    from_seq: Annotated[int, typer.Option("--from", min=1, metavar="SEQ", help="Begin at this line.")] = 1,
+    level: Annotated[str, typer.Option(metavar="LEVEL", help="Only lines of at least this level.")] = "",
+    stream: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only stdout, stderr, build or system.")
+    ] = None,
+    times: Annotated[bool, typer.Option("--times", "-t", help="Show time and stream of each line.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the output of a test."""
+    from assay.cli import find
+    from assay.cli.session import run
+
+    async def body(client: AsyncAssay) -> int:
+        wanted = client.logs(
+            await find.test_id(client, test),
+            follow=follow,
+            from_seq=from_seq,
+            tail=tail,
+            min_level=level or None,
+            streams=stream or (),
+        )
+        return await _print_logs(wanted, times=times, as_json=as_json)
+
+    run(context, body, as_json=as_json)
+
+
+async def _print_logs(wanted: AsyncLogs, *, times: bool, as_json: bool) -> int:
+    from assay.cli import text
+    from assay.cli.output import RawOutput
+    from assay.cli.screen import open_screen
+    from assay.cli.session import PASSED
+
+    raw = RawOutput(sys.stdout)
+    screen = open_screen()
+    async for batch in wanted.batches():
+        if as_json:
+            print("\n".join(json.dumps(line.to_dict(), ensure_ascii=False) for line in batch), flush=True)
+        elif times:
+            screen.show(text.log_line(line) for line in batch)
+        else:
+            raw.write(batch)
+    raw.close()
+    if wanted.complete is None:
+        return PASSED
+    if as_json:
+        print(json.dumps({"logs_complete": wanted.complete.to_dict()}), flush=True)
+    elif not wanted.complete.complete or wanted.complete.truncated:
+        note = "".join(piece for piece, _ in text.output(wanted.complete)).strip()
+        print(f"note: {note}", file=sys.stderr)
+    return PASSED
+
+
+def watch(context: typer.Context, test: TestId, as_json: Json = False) -> None:
+    """Follow a test from state to state (exit code 1: it failed)."""
+    from assay.cli import find
+    from assay.cli.session import run
+
+    async def body(client: AsyncAssay) -> int:
+        from assay.cli.follow import JsonTeller, StoryTeller, follow_test
+
+        found = await find.test_id(client, test)
+        return await follow_test(client, found, JsonTeller() if as_json else StoryTeller(), with_logs=False)
+
+    run(context, body, as_json=as_json)
