@@ -1,0 +1,117 @@
+"""`make check`: every tool that holds a rule of this code base up, all at once; failures are shown at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.setup.steps import PROJECT, TOOLS
+
+BIN = Path(sys.executable).parent  # the tools of this environment, whatever PATH says
+CHECKED_TYPES = ("shared", "services", "client/assay", "deploy", "tests")
+BUF_VERSION = "1.75.0"
+BUF_FOLDER = TOOLS / "buf"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    command: Sequence[str]
+    skipped: str = ""
+    """Why it cannot run here, if so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    check: Check
+    passed: bool
+    seconds: float
+    output: str
+
+
+def checks() -> list[Check]:
+    python, ruff = sys.executable, str(BIN / "ruff")
+    return [
+        Check("types", (str(BIN / "mypy"), *CHECKED_TYPES)),  # the slowest goes first
+        Check("imports", (str(BIN / "lint-imports"),)),
+        Check("lint", (ruff, "check", ".")),
+        Check("format", (ruff, "format", "--check", ".")),
+        _generated_docs(python),
+        _api_lint(),
+    ]
+
+
+def _generated_docs(python: str) -> Check:
+    missing = not (PROJECT / "deploy" / "docs.py").exists() and not (PROJECT / "deploy" / "docs").exists()
+    return Check("docs", (python, "-m", "deploy.docs", "--check"), "no generator yet" if missing else "")
+
+
+def _api_lint() -> Check:
+    command = ("lint", "proto")
+    if found := shutil.which("buf"):
+        return Check("api", (found, *command))
+    local = BUF_FOLDER / "node_modules" / ".bin" / "buf"
+    if not local.exists() and (npm := shutil.which("npm")):
+        BUF_FOLDER.mkdir(parents=True, exist_ok=True)
+        install = (
+            npm,
+            "install",
+            "--prefix",
+            str(BUF_FOLDER),
+            "--no-save",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        )
+        _run((*install, f"@bufbuild/buf@{BUF_VERSION}"))
+    if not local.exists():
+        return Check("api", (), "needs buf or npm")
+    return Check("api", (str(local), *command))
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env=os.environ | {"NO_COLOR": "1"},
+    )
+
+
+def _outcome(check: Check) -> Outcome:
+    begun = time.monotonic()
+    done = _run(check.command)
+    return Outcome(check, done.returncode == 0, time.monotonic() - begun, done.stdout)
+
+
+def main() -> int:
+    everything = checks()
+    for check in everything:
+        if check.skipped:
+            print(f"  - {check.name}: skipped, {check.skipped}", flush=True)
+    failed: list[Outcome] = []
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        for outcome in pool.map(_outcome, [check for check in everything if not check.skipped]):
+            mark = "✓" if outcome.passed else "✗"
+            print(f"  {mark} {outcome.check.name} ({outcome.seconds:.1f} s)", flush=True)
+            if not outcome.passed:
+                failed.append(outcome)
+    for outcome in failed:
+        print(f"\n── {outcome.check.name}: {' '.join(outcome.check.command[-2:])}\n\n{outcome.output.strip()}")
+    print("CHECK_EXIT=1" if failed else "CHECK_EXIT=0")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
