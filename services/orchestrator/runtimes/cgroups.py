@@ -1,0 +1,229 @@
+"""Limits that the kernel enforces on a task as a whole: memory, processes and, when asked, processor time.
+
+Knows cgroup v1 and v2 and where this process may make groups; the fork server makes a task's group and enters it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+Plan = list[tuple[str, dict[str, str]]]
+"""Folders to make, each with the values to write into it: the form that the forkserver takes."""
+
+_V1: Final = ("memory", "pids", "cpu")
+_CPU_PERIOD_US: Final = 100_000  # the kernel's default
+_BASE: Final = "assay"
+
+
+class Unavailable(Exception):
+    """Groups cannot be made here; the message says why."""
+
+
+class Mount(NamedTuple):
+    """One mounted hierarchy."""
+
+    point: Path
+    root: str
+    """which part of the hierarchy is seen at the mount point"""
+    version: Literal[1, 2]
+    controllers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroups:
+    """Where groups of tasks are made: one parent folder per hierarchy."""
+
+    version: Literal[1, 2]
+    parents: Mapping[str, Path]
+
+    def plan(self, name: str, *, memory_mib: int, processes: int, cpu: float | None = None) -> Plan:
+        """The group of one task. `cpu` is in vCPU, None for no limit of its own."""
+        memory = str(memory_mib << 20)
+        quota = None if cpu is None else max(1000, int(cpu * _CPU_PERIOD_US))
+        if self.version == 2:
+            values = {"memory.max": memory, "memory.swap.max": "0", "pids.max": str(processes)}
+            if not (self.parents["memory"] / "memory.swap.max").exists():
+                del values["memory.swap.max"]
+            if quota and "cpu" in self.parents:
+                values["cpu.max"] = f"{quota} {_CPU_PERIOD_US}"
+            return [(str(self.parents["memory"] / name), values)]
+        limits = {"memory.limit_in_bytes": memory}
+        if (self.parents["memory"] / "memory.memsw.limit_in_bytes").exists():
+            limits["memory.memsw.limit_in_bytes"] = memory
+        plan: Plan = [
+            (str(self.parents["memory"] / name), limits),
+            (str(self.parents["pids"] / name), {"pids.max": str(processes)}),
+        ]
+        if quota and "cpu" in self.parents:
+            plan.append((str(self.parents["cpu"] / name), {"cpu.cfs_quota_us": str(quota)}))
+        return plan
+
+
+def available() -> Cgroups:
+    """Finds where groups can be made, and tries it. Raises Unavailable."""
+    mounts = parse_mounts(Path("/proc/self/mountinfo").read_text())
+    own = parse_membership(Path("/proc/self/cgroup").read_text())
+    reasons = []
+    for attempt in (_version_1, _version_2):
+        try:
+            found = attempt(mounts, own)
+            _try(found)
+        except (Unavailable, OSError) as error:
+            reasons.append(str(error))
+        else:
+            return found
+    raise Unavailable("; ".join(reasons))
+
+
+def parse_mounts(mountinfo: str) -> list[Mount]:
+    """The cgroup hierarchies among the mounts (proc_pid_mountinfo(5))."""
+    found = []
+    for line in mountinfo.splitlines():
+        front, _, back = line.partition(" - ")
+        kind, _, options = back.split(" ", 2)
+        point = Path(re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), front.split()[4]))
+        if kind == "cgroup":
+            found.append(Mount(point, front.split()[3], 1, frozenset(options.split(","))))
+        elif kind == "cgroup2":
+            found.append(Mount(point, front.split()[3], 2, frozenset()))
+    return found
+
+
+def parse_membership(text: str) -> dict[str, str]:
+    """In which group this process is, per controller; the key of version 2 is empty."""
+    own = {}
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            own[controller] = path
+    return own
+
+
+def _candidates(mount: Mount, path: str) -> list[Path]:
+    """Below our own group, so that limits on us hold for our tasks too; else at the top."""
+    inside = path.removeprefix(mount.root.rstrip("/")).strip("/")
+    return [mount.point / inside, mount.point] if inside else [mount.point]
+
+
+def _version_1(mounts: Sequence[Mount], own: Mapping[str, str]) -> Cgroups:
+    parents: dict[str, Path] = {}
+    for controller in _V1:
+        for mount in mounts:
+            if mount.version == 1 and controller in mount.controllers:
+                for candidate in _candidates(mount, own.get(controller, "/")):
+                    with contextlib.suppress(OSError):
+                        (candidate / _BASE).mkdir(exist_ok=True)
+                        parents.setdefault(controller, candidate / _BASE)
+    missing = {"memory", "pids"} - parents.keys()
+    if missing:
+        raise Unavailable(f"no writable cgroup v1 hierarchy for {' and '.join(sorted(missing))}")
+    return Cgroups(1, parents)
+
+
+def _version_2(mounts: Sequence[Mount], own: Mapping[str, str]) -> Cgroups:
+    reason = "cgroup v2 is not mounted"
+    for mount in mounts:
+        if mount.version != 2:
+            continue
+        offered = (mount.point / "cgroup.controllers").read_text().split()
+        if not {"memory", "pids"} <= set(offered):
+            reason = "cgroup v2 has no memory and pids controllers here"
+            continue
+        wanted = [name for name in ("memory", "pids", "cpu") if name in offered]
+        for candidate in _candidates(mount, own.get("", "/")):
+            try:
+                _delegate(candidate, wanted, may_move=candidate == mount.point)
+                base = candidate / _BASE
+                base.mkdir(exist_ok=True)
+                _write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in wanted))
+            except OSError as error:
+                reason = f"cgroup v2 at {candidate}: {error.strerror}"
+            else:
+                return Cgroups(2, dict.fromkeys(wanted, base))
+    raise Unavailable(reason)
+
+
+def _delegate(group: Path, wanted: Sequence[str], *, may_move: bool) -> None:
+    """Hands the controllers down to the groups below. A group with processes of its own may not do that, except the
+    real root; at the top of a container's view they are moved into a leaf first, as systemd and Docker do."""
+    if set(wanted) <= set((group / "cgroup.subtree_control").read_text().split()):
+        return
+    order = " ".join(f"+{name}" for name in wanted)
+    try:
+        _write(group / "cgroup.subtree_control", order)
+    except OSError as error:
+        if error.errno != errno.EBUSY or not may_move:
+            raise
+        leaf = group / f"{_BASE}-services"
+        leaf.mkdir(exist_ok=True)
+        for pid in (group / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                _write(leaf / "cgroup.procs", pid)
+        _write(group / "cgroup.subtree_control", order)
+
+
+def _try(groups: Cgroups) -> None:
+    """A group can be made and limited. Leaves nothing behind."""
+    plan = groups.plan(f"trial-{os.getpid()}", memory_mib=64, processes=16)
+    try:
+        for folder, values in plan:
+            Path(folder).mkdir(exist_ok=True)
+            for name, value in values.items():
+                _write(Path(folder, name), value)
+    finally:
+        remove([folder for folder, _ in plan])
+
+
+def out_of_memory(folders: Sequence[str]) -> bool:
+    """Whether the kernel killed something in the group for want of memory. False when the group is gone."""
+    for folder in folders:
+        for name in ("memory.events", "memory.oom_control"):  # version 2, version 1
+            with contextlib.suppress(OSError):
+                for line in Path(folder, name).read_text().splitlines():
+                    key, _, value = line.partition(" ")
+                    if key == "oom_kill" and int(value) > 0:
+                        return True
+    return False
+
+
+def kill_all(folders: Sequence[str]) -> bool:
+    """Kills what is in the group. True when nothing was left to kill: repeat until then."""
+    pids: set[int] = set()
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            pids.update(map(int, Path(folder, "cgroup.procs").read_text().split()))
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return not pids
+
+
+def remove(folders: Sequence[str]) -> bool:
+    """Removes the group. False while a process of it is still on its way out."""
+    for folder in folders:
+        try:
+            os.rmdir(folder)  # noqa: PTH106 - three of them for every task
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return False
+    return True
+
+
+def _write(path: Path, value: str) -> None:
+    # Not write_text: a control file wants one write, and must not be created where it is missing.
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)

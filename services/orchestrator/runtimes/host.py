@@ -1,0 +1,204 @@
+"""What this machine offers for running tasks, found out by trying it once at start, and said loudly where it is too little.
+
+Knows the tools (bubblewrap, cgroups, an interpreter, uv), nothing of single tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from services.orchestrator.runtimes import cgroups, processes, sandbox
+from services.orchestrator.runtimes.launcher import Launcher, LauncherFailed, Order, Started
+from services.orchestrator.runtimes.options import Isolation, ProcessOptions
+from services.orchestrator.runtimes.system_view import SystemView
+from services.orchestrator.runtimes.task_folder import RUN, TaskFolder
+
+log = structlog.get_logger(__name__)
+
+_FOLDERS: Final = {"tasks": 0o700, "trials": 0o700, "work": 0o711, "views": 0o711, "tools": 0o711, "cache": 0o711}
+_ASK_VERSION: Final = "import sys, os; print(sys.implementation.cache_tag, *sys.version_info, os.uname().machine)"
+
+
+class Unfit(Exception):
+    """The machine cannot run tasks in the way that the options demand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine, as far as tasks need it."""
+
+    options: ProcessOptions
+    root: Path
+    launcher: Launcher
+    view: SystemView
+    interpreter: str
+    interpreter_version: str
+    groups: cgroups.Cgroups | None = None
+    """None: no limits by cgroup"""
+    bwrap: str | None = None
+    """None: no sandbox"""
+    uv: Path | None = None
+    """a folder with nothing but uv in it; None: the harness takes pip"""
+    boot: str = ""
+    name: str = ""
+
+    def uid_of(self, token: str) -> int | None:
+        """The user that a task runs under; None when we may not choose."""
+        if os.geteuid() != 0:
+            return None
+        return self.options.uid_base + zlib.crc32(token.encode()) % self.options.uid_count
+
+    @property
+    def installer_uid(self) -> int | None:
+        """The one user who may write to the shared download cache."""
+        return self.options.uid_base + self.options.uid_count if os.geteuid() == 0 else None
+
+
+async def survey(options: ProcessOptions) -> Host:
+    """Looks at the machine. Raises Unfit."""
+    if not hasattr(os, "pidfd_open") or not Path("/proc/self/stat").exists():
+        raise Unfit("the process runtime needs Linux 5.3 or later with /proc")
+    root = options.root.resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o711)
+    for name, mode in _FOLDERS.items():
+        (root / name).mkdir(exist_ok=True)
+        (root / name).chmod(mode)
+    interpreter, version = await asyncio.to_thread(_interpreter, options.interpreter)
+    host = Host(
+        options=options,
+        root=root,
+        launcher=Launcher(root),
+        view=SystemView(root / "views", os.environ, interpreter=interpreter),
+        interpreter=interpreter,
+        interpreter_version=version,
+        groups=_groups(options),
+        uv=await asyncio.to_thread(_uv, root / "tools"),
+        boot=processes.boot_id(),
+        name=socket.gethostname(),
+    )
+    if options.isolation is Isolation.OFF:
+        return _without_sandbox(host, "switched off by the settings")
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        return _without_sandbox(host, "bubblewrap is not installed (Debian and Ubuntu package: bubblewrap)")
+    host = replace(host, bwrap=bwrap)
+    problem = await _trial(host)
+    return host if problem is None else _without_sandbox(replace(host, bwrap=None), problem)
+
+
+def _without_sandbox(host: Host, reason: str) -> Host:
+    if host.options.isolation is Isolation.REQUIRED:
+        host.launcher.close()
+        raise Unfit(f"no sandbox: {reason}")
+    log.warning(
+        "tasks_run_without_sandbox",
+        reason=reason,
+        meaning="agents can read and reach whatever the user they run under can; run only agents that you trust",
+        same_user_as_services=os.geteuid() != 0,
+    )
+    return host
+
+
+def _groups(options: ProcessOptions) -> cgroups.Cgroups | None:
+    try:
+        return cgroups.available()
+    except (cgroups.Unavailable, OSError) as error:
+        if options.isolation is Isolation.REQUIRED:
+            raise Unfit(f"no limits by cgroup: {error}") from error
+        log.warning(
+            "tasks_run_without_cgroups",
+            reason=str(error),
+            meaning="memory is limited for each process and not for the test as a whole; out of memory is told as MemoryError",
+        )
+        return None
+
+
+async def _trial(host: Host) -> str | None:
+    """Makes one real sandbox. None when that went well, else what went wrong."""
+    folder = TaskFolder(tempfile.mkdtemp(dir=host.root / "trials"))
+    view = host.view.current()
+    try:
+        room = sandbox.Room(view=host.launcher.seen(view), memory_mib=64, network=False)
+        folder.write_context(RUN, {})
+        order = Order(
+            record=folder / RUN.record,
+            context=folder / RUN.context,
+            output=folder / "output",
+            errors=folder / RUN.errors,
+            result=folder / RUN.result,
+            status=folder / RUN.status,
+            argv=sandbox.command(str(host.bwrap), room, ["/usr/bin/test", "-r", host.view.harness]),
+            env=sandbox.variables(build=False),
+            facts={"boot": host.boot, "cgroups": [], "sandboxed": True},
+            uid=host.uid_of("trial"),
+        )
+        answer = await host.launcher.start(order)
+        if not isinstance(answer, Started):
+            return getattr(answer, "message", "it was not started")
+        record = folder.record(RUN)
+        assert record is not None
+        ended = asyncio.Event()
+        watch = processes.ExitWatch.on(record.process, boot=host.boot, ended=ended.set)
+        if watch:
+            await asyncio.wait_for(ended.wait(), 10)
+        code = folder.status(RUN).get("exit-code")
+        return None if code == 0 else folder.complaint(RUN) or f"it ended with exit code {code}"
+    except (LauncherFailed, OSError, TimeoutError) as error:
+        return f"{type(error).__name__} {error}".strip()
+    finally:
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _interpreter(wanted: str) -> tuple[str, str]:
+    """A Python that tasks can see, and its version. A Python below a home folder is invisible in a sandbox."""
+    for candidate in (wanted, "/usr/bin/python3", "/usr/local/bin/python3"):
+        try:
+            asked = subprocess.run(
+                [candidate, "-S", "-I", "-c", _ASK_VERSION],
+                check=True,
+                capture_output=True,
+                text=True,
+                env={},
+                timeout=30,
+            )
+        except (OSError, subprocess.SubprocessError):
+            continue
+        if candidate != wanted:
+            log.warning("interpreter_not_found", wanted=wanted, taken=candidate)
+        return candidate, asked.stdout.strip()
+    raise Unfit(f"there is no Python for tasks at {wanted}")
+
+
+def _uv(tools: Path) -> Path | None:
+    """A copy of uv in a folder of its own, where a sandbox of another user can reach it."""
+    try:
+        found: str | None = importlib.import_module("uv").find_uv_bin()
+    except (ImportError, OSError):
+        found = shutil.which("uv")
+    if found is None:
+        return None
+    facts = Path(found).stat()
+    folder = tools / f"uv-{facts.st_size}-{facts.st_mtime_ns}"
+    if not (folder / "uv").exists():
+        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=tools))
+        shutil.copyfile(found, staging / "uv")
+        (staging / "uv").chmod(0o755)
+        staging.chmod(0o755)
+        try:
+            staging.rename(folder)
+        except OSError:  # another replica was faster
+            shutil.rmtree(staging)
+    return folder

@@ -1,0 +1,206 @@
+"""The orchestrator's end of the fork server: sends orders, awaits answers, starts it again when it is gone.
+
+Also gives sandboxes a way to our files when the work folder lies where other users may not go (below /root, say): then the
+fork server lives in a mount namespace of its own in which the work folder is mounted a second time, below /run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+from pydantic import JsonValue
+
+from services.orchestrator.runtimes import cgroups
+
+FORKSERVER: Final = Path(__file__).with_name("forkserver.py")
+
+_OPEN_THE_WAY: Final = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+
+
+class LauncherFailed(Exception):
+    """The fork server does not start, or is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """All that the fork server must know to start one process. Paths are absolute."""
+
+    record: str
+    """where the process records that it is this task: the link that exists once"""
+    context: str
+    output: str
+    errors: str
+    result: str
+    status: str
+    argv: list[str]
+    env: Mapping[str, str]
+    facts: Mapping[str, JsonValue]
+    """what the record says besides pid and start time"""
+    cgroups: cgroups.Plan = field(default_factory=list)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """resource limits by their names in the `resource` module"""
+    uid: int | None = None
+    nice: int = 0
+    folder: str = ""
+    lock: str = ""
+    """a file to hold a lock on while the process lives; the answer is Busy when another one holds it"""
+    unless: str = ""
+    """with `lock`: a path whose existence makes the order needless"""
+    write_exit_code: bool = False
+    """for a program that, unlike bubblewrap, does not write its exit code to `status` itself"""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The process runs; `facts` are what its record says."""
+
+    facts: Mapping[str, JsonValue]
+
+
+class Exists:
+    """There is a record already: somebody started this task before."""
+
+
+class Busy:
+    """Another process holds the lock, or what it guards has been made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The system refused."""
+
+    message: str
+
+
+Answer = Started | Exists | Busy | Failed
+
+
+class Launcher:
+    """One fork server and the orders under way."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._way = _way_for_others(root)
+        self._orders: _Orders | None = None
+        self._starting = asyncio.Lock()
+
+    def seen(self, path: Path) -> Path:
+        """The same file as sandboxes of other users can reach it."""
+        return self._way / path.relative_to(self._root) if self._way else path
+
+    async def start(self, order: Order) -> Answer:
+        """Has the process started. Raises LauncherFailed; whether the order was carried out is then open, its record tells."""
+        async with self._starting:
+            if self._orders is None or self._orders.lost:
+                self._orders = await self._connected()
+        return _read(await self._orders.send(asdict(order)))
+
+    def close(self) -> None:
+        """Takes no more orders. The fork server stays until the tasks that it started have ended."""
+        if self._orders:
+            self._orders.close()
+
+    async def _connected(self) -> _Orders:
+        program = [sys.executable, "-S", "-I", str(FORKSERVER)]
+        if self._way:
+            opening = ["sh", "-c", _OPEN_THE_WAY, "sh", str(self._root), str(self._way)]
+            program = ["unshare", "--mount", "--propagation", "slave", *opening, *program]
+        ours, theirs = socket.socketpair()
+        with theirs, (self._root / "forkserver.log").open("ab") as log:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *program,
+                    stdin=theirs.fileno(),
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                    env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                )
+                code = (
+                    await process.wait()
+                )  # it leaves our family at once: the first process ends as soon as it is ready
+            except OSError as error:
+                ours.close()
+                raise LauncherFailed(f"{program[0]}: {error.strerror}") from error
+        if code:
+            ours.close()
+            raise LauncherFailed(f"the fork server ended with {code}, see {self._root / 'forkserver.log'}")
+        _, protocol = await asyncio.get_running_loop().create_connection(_Orders, sock=ours)
+        return protocol
+
+
+class _Orders(asyncio.Protocol):
+    """The line to the fork server."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._transport: asyncio.WriteTransport | None = None
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._sent = 0
+        self._pending = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one without being a subclass
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for line in lines:
+            answer = json.loads(line)
+            future = self._waiting.pop(answer["id"], None)
+            if future and not future.done():
+                future.set_result(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(LauncherFailed("the fork server is gone"))
+        self._waiting.clear()
+
+    async def send(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Sends one order and awaits its answer."""
+        if self._transport is None or self.lost:
+            raise LauncherFailed("the fork server is gone")
+        self._sent += 1
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[self._sent] = future
+        self._transport.write(json.dumps({**order, "id": self._sent}).encode() + b"\n")
+        answer: dict[str, Any] = await future
+        return answer
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.close()
+
+
+def _read(answer: Mapping[str, Any]) -> Answer:
+    match answer["answer"]:
+        case "started":
+            return Started(answer["facts"])
+        case "exists":
+            return Exists()
+        case "busy":
+            return Busy()
+        case _:
+            return Failed(answer["message"])
+
+
+def _way_for_others(root: Path) -> Path | None:
+    """Where sandboxes find our files; None when they can use the same path as we do."""
+    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (root, *root.parents)):
+        return None
+    way = Path("/run/assay", hashlib.sha256(os.fsencode(root)).hexdigest()[:16])
+    with contextlib.suppress(OSError):
+        way.mkdir(parents=True, exist_ok=True)
+        return way
+    return None

@@ -1,0 +1,45 @@
+"""What the process runtime can be told. The orchestrator's settings carry the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Isolation(StrEnum):
+    """How much a task is shut in."""
+
+    AUTO = "auto"
+    """a sandbox where the machine allows one, else a plain process and a loud warning"""
+    REQUIRED = "required"
+    """a sandbox with cgroup limits, or the runtime does not start"""
+    OFF = "off"
+    """plain limited processes: for machines where tasks are trusted"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessOptions:
+    """How tasks run on this machine."""
+
+    root: Path
+    """work folder: tasks, environments, caches"""
+    isolation: Isolation = Isolation.AUTO
+    processes: int = 64
+    """processes and threads that an agent may have at once"""
+    open_files: int = 4096
+    cpu_quota: bool = False
+    """holds each task to its vCPU; otherwise idle processors are anybody's"""
+    nice: int = 5
+    """niceness of tasks, so that the services stay quick on a busy machine"""
+    uid_base: int = 1_900_000_000
+    """first of the user ids that tasks run under (systemd's list keeps this range free); only root can hand them out"""
+    uid_count: int = 65_536
+    build_memory_mib: int = 2048
+    build_processes: int = 256
+    build_timeout_s: int = 600
+    build_env: Mapping[str, str] = field(default_factory=dict)
+    """environment for installing: UV_INDEX_URL, HTTPS_PROXY and the like; code of packages that are built from source sees it"""
+    interpreter: str = "/usr/bin/python3"
+    """the Python of tasks; must be in /usr to be seen inside a sandbox"""

@@ -1,0 +1,205 @@
+"""What exactly is started for a task: the context that the harness reads and the order that the fork server carries out.
+
+Values in, values out; whether and when something is started is process.py's decision.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from services.orchestrator.ports import TaskSpec
+from services.orchestrator.runtimes import sandbox
+from services.orchestrator.runtimes.environments import Environments
+from services.orchestrator.runtimes.host import Host
+from services.orchestrator.runtimes.launcher import Order
+from services.orchestrator.runtimes.task_folder import BUILD, OUTPUT, RUN, WHEELS, Plan, Stage, TaskFolder
+
+LIMITS: Final = {"lines": 100_000, "bytes": 50 << 20, "line_bytes": 16 << 10, "response_bytes": 1 << 20}
+_LARGEST_FILE: Final = 1 << 30  # far above what the harness writes; a bound for what must never happen
+_LARGEST_INSTALLED_FILE: Final = 8 << 30
+
+
+class Orders:
+    """Turns specs and plans into contexts and orders for this machine."""
+
+    def __init__(self, host: Host, environments: Environments) -> None:
+        self._host = host
+        self._environments = environments
+
+    def contexts(self, spec: TaskSpec, plan: Plan) -> dict[Stage, dict[str, Any]]:
+        """What the harness will read at each stage that this task may go through."""
+        files = {"agent.py": spec.agent_code}
+        if spec.dockerfile:
+            files["Dockerfile"] = spec.dockerfile
+        base = {
+            "version": 1,
+            "test_id": spec.test_id,
+            "attempt": spec.attempt,
+            "nonce": spec.nonce,
+            "first_seq": 1,
+            "result_fd": sandbox.RESULT_FD,
+            "entrypoint": spec.entrypoint,
+            "query": "",
+            "env": {},
+            "python": None,
+            "env_dir": None,
+            "limits": LIMITS,
+        }
+        run = {
+            **base,
+            "mode": "run",
+            "files": files,
+            "query": spec.query,
+            "env": dict(spec.env or {}),
+            "timeout_s": spec.timeout_s,
+        }
+        if plan.environment is None:
+            return {RUN: run}
+        run |= self._places(str(self._seen_environment(plan.environment)))
+        # No code of the agent's and none of its secrets: the installer runs what packages bring along.
+        build = {
+            **base,
+            "mode": "build",
+            "files": {"agent.py": "", "requirements.txt": "\n".join(spec.requirements) + "\n"},
+            "timeout_s": self._host.options.build_timeout_s,
+        }
+        build |= self._places(str(self._host.launcher.seen(self._environments.staging(spec.launch_token) / "env")))
+        return {RUN: run, WHEELS: {**build, "wheels_only": True}, BUILD: build}
+
+    def run(self, token: str, folder: TaskFolder, plan: Plan) -> Order:
+        """Runs the agent."""
+        environment = None if plan.environment is None else self._seen_environment(plan.environment)
+        room = sandbox.Room(
+            view=self._host.launcher.seen(self._host.view.current()),
+            memory_mib=plan.memory_mib,
+            network=plan.network,
+            environment=environment,
+        )
+        return self._order(token, folder, RUN, room, cpu=plan.cpu)
+
+    def build(self, token: str, folder: TaskFolder, plan: Plan, stage: Stage) -> Order:
+        """Installs the requirements: WHEELS with the shared download cache, where no code of a package runs; BUILD, where
+        packages may be built from source and so may run code, with a cache that is thrown away."""
+        assert plan.environment is not None
+        staging = self._environments.staging(token)
+        room = sandbox.Room(
+            view=self._host.launcher.seen(self._host.view.current()),
+            memory_mib=self._host.options.build_memory_mib,
+            network=True,
+            environment=self._host.launcher.seen(staging / "env"),
+            environment_writable=True,
+            cache=self._host.launcher.seen(self._cache(stage, staging)),
+            tools=None if self._host.uv is None else self._host.launcher.seen(self._host.uv),
+        )
+        lock = str(self._environments.lock(plan.environment))
+        return self._order(token, folder, stage, room, lock=lock, unless=str(self._environments.path(plan.environment)))
+
+    def builder_uid(self, token: str, stage: Stage) -> int | None:
+        """The user who installs, and to whom the place to install into must belong."""
+        return self._host.installer_uid if stage is WHEELS else self._host.uid_of(token)
+
+    def make_work_folder(self, token: str) -> None:
+        """The agent's folder where there is no sandbox to bring one along."""
+        if self._host.bwrap is None:
+            folder = self._work_folder(token)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            uid = self._host.uid_of(token)
+            if uid is not None:
+                os.chown(folder, uid, uid)
+
+    def remove_work_folder(self, token: str) -> None:
+        """Undoes make_work_folder."""
+        if self._host.bwrap is None:
+            shutil.rmtree(self._work_folder(token), ignore_errors=True)
+
+    def _work_folder(self, token: str) -> Path:
+        return self._host.root / "work" / token
+
+    def _order(
+        self,
+        token: str,
+        folder: TaskFolder,
+        stage: Stage,
+        room: sandbox.Room,
+        *,
+        cpu: float | None = None,
+        lock: str = "",
+        unless: str = "",
+    ) -> Order:
+        host, options = self._host, self._host.options
+        processes = options.processes if stage is RUN else options.build_processes
+        limits = {
+            "RLIMIT_CORE": 0,
+            "RLIMIT_NOFILE": options.open_files,
+            "RLIMIT_FSIZE": _LARGEST_FILE if stage is RUN else _LARGEST_INSTALLED_FILE,
+        }
+        groups: list[tuple[str, dict[str, str]]] = []
+        if host.groups:
+            groups = host.groups.plan(
+                f"{token}-{stage.name}",
+                memory_mib=room.memory_mib,
+                processes=processes + 2,  # bubblewrap and the harness are not the agent's
+                cpu=cpu if options.cpu_quota else None,
+            )
+        else:
+            limits["RLIMIT_AS"] = room.memory_mib << 20
+            if host.uid_of(token) is not None:  # else it would count what else runs under our user
+                limits["RLIMIT_NPROC"] = processes + 2
+        argv, env, work = self._program(token, room, build=stage is not RUN)
+        facts: dict[str, JsonValue] = {
+            "boot": host.boot,
+            "cgroups": [path for path, _ in groups],
+            "sandboxed": host.bwrap is not None,
+        }
+        return Order(
+            record=folder / stage.record,
+            context=folder / stage.context,
+            output=folder / OUTPUT,
+            errors=folder / stage.errors,
+            result=folder / stage.result,
+            status=folder / stage.status,
+            argv=argv,
+            env=env,
+            facts=facts,
+            cgroups=groups,
+            limits=limits,
+            uid=host.uid_of(token) if stage is RUN else self.builder_uid(token, stage),
+            nice=options.nice,
+            folder=work,
+            lock=lock,
+            unless=unless,
+            write_exit_code=host.bwrap is None,
+        )
+
+    def _program(self, token: str, room: sandbox.Room, *, build: bool) -> tuple[list[str], Mapping[str, str], str]:
+        """What becomes of the new process, with which environment, and in which folder."""
+        env = sandbox.variables(build=build)
+        if build:
+            env |= self._host.options.build_env
+        harness = self._host.view.harness
+        python = [self._host.interpreter, "-S", "-I"]
+        if self._host.bwrap:
+            return sandbox.command(self._host.bwrap, room, [*python, harness]), env, ""
+        work = str(self._host.launcher.seen(self._work_folder(token)))
+        ca = str(room.view) + sandbox.CA_BUNDLE
+        env |= {"HOME": work, "TMPDIR": work}
+        env |= {name: ca for name in env if env[name] == sandbox.CA_BUNDLE}
+        if build:
+            env |= {"PATH": f"{room.tools}:{env['PATH']}", "UV_CACHE_DIR": str(room.cache)}
+        return [*python, str(room.view) + harness], env, work
+
+    def _places(self, environment: str) -> dict[str, Any]:
+        folder = sandbox.ENVIRONMENT if self._host.bwrap else environment
+        return {"env_dir": folder, "python": f"{folder}/bin/python"}
+
+    def _seen_environment(self, key: str) -> Path:
+        return self._host.launcher.seen(self._environments.path(key))
+
+    def _cache(self, stage: Stage, staging: Path) -> Path:
+        return self._host.root / "cache" / "uv" if stage is WHEELS else staging / "cache"

@@ -1,0 +1,312 @@
+"""The process runtime: tasks as sandboxed processes of this machine, one folder each.
+
+All memory is on disk (task_folder.py), written in an order that allows a crash after any instruction; what is held here only
+saves looking again. A task with requirements installs first and runs then: `inspect` takes the step between the two, and
+`changed` asks for that look as soon as it is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Self
+
+import structlog
+
+from services.orchestrator.ports import Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
+from services.orchestrator.runtimes import cgroups, stopping
+from services.orchestrator.runtimes.host import Host, survey
+from services.orchestrator.runtimes.options import ProcessOptions
+from services.orchestrator.runtimes.processes import ExitWatch, Life, life
+from services.orchestrator.runtimes.sighting import STOPPED_BEFORE_START, of_ended
+from services.orchestrator.runtimes.steps import Steps, last_started
+from services.orchestrator.runtimes.task_folder import OUTPUT, RUN, STAGES, Plan, Record, Stage, TaskFolder
+from shared.domain.failure import FailureCode
+
+log = structlog.get_logger(__name__)
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_EXIT_CODE_S: Final = 1.0  # how long an exit code may be on its way from a process that has ended
+_RETRY_S: Final = 0.02
+_KILL_S: Final = 5.0  # a process in the kernel may take its time to die
+_RUNNING: Final = Sighting(Phase.RUNNING)
+_PENDING: Final = Sighting(Phase.PENDING)
+_MISSING: Final = Sighting(Phase.MISSING, stop_reason="the task's folder is gone")
+
+
+class _Task:
+    """What is remembered of a task, to save looking again."""
+
+    __slots__ = ("ended", "folder", "installs", "lock", "timer", "token", "unreaped_since", "waits_for", "watch")
+
+    def __init__(self, token: str, folder: TaskFolder) -> None:
+        self.token = token
+        self.folder = folder
+        self.lock = asyncio.Lock()
+        self.watch: ExitWatch | None = None  # while it is there, the process that was started last lives
+        self.timer: asyncio.TimerHandle | None = None  # of a stop under way
+        self.ended: Sighting | None = None
+        self.unreaped_since: float | None = None
+        self.installs: str | None = None  # the environment that it makes right now
+        self.waits_for: str | None = None  # the environment that another task makes
+
+    def let_go(self) -> None:
+        """Stops watching; the task goes on."""
+        if self.watch:
+            self.watch.close()
+            self.watch = None
+        if self.timer:
+            self.timer.cancel()
+            self.timer = None
+
+
+class ProcessRuntime:
+    """Runs tasks as sandboxed processes. Made by `open`."""
+
+    name = "process"
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._steps = Steps(host)
+        self._tasks: dict[str, _Task] = {}
+        self._changed: list[Callable[[Handle], None]] = []
+
+    @classmethod
+    async def open(cls, options: ProcessOptions) -> Self:
+        """Looks at the machine and starts. Raises Unfit where it does not allow what the options demand."""
+        return cls(await survey(options))
+
+    # --- the port
+
+    async def launch(self, spec: TaskSpec) -> Launched:
+        """Starts the task or its installation, unless its folder says that this was done before."""
+        if not _TOKEN.fullmatch(spec.launch_token):
+            raise LaunchFailed(FailureCode.INTERNAL, "a launch token is made of letters, digits, - and _")
+        task = self._task(spec.launch_token)
+        try:
+            async with task.lock:
+                plan = self._steps.plan(spec)
+                if not task.folder.is_begun:
+                    self._steps.hand_over(task.folder, spec, plan)
+                await self._step(task, plan)
+        except OSError as error:
+            raise LaunchFailed(FailureCode.TASK_START_FAILED, f"{error.strerror}: {error.filename}") from error
+        source = {"kind": "file", "host": self.host.name, "path": task.folder / OUTPUT}
+        return Launched(_handle(task), source)
+
+    async def inspect(self, handles: Sequence[Handle]) -> Sequence[Sighting]:
+        """Looks at each task, and takes the step from its installation to its run where that is due."""
+        return [await self._look(self._of(handle)) for handle in handles]
+
+    async def collect(self, handle: Handle) -> bytes | None:
+        """The result of the run, or of an installation that failed."""
+        folder = self._of(handle).folder
+        for stage in STAGES:
+            if result := folder.result(stage):
+                try:
+                    values = json.loads(result)
+                except ValueError:  # not all of it yet
+                    return None
+                return result if "outcome" in values else None
+        return None
+
+    async def stop(self, handle: Handle, *, grace_s: float) -> None:
+        """SIGTERM to the harness, and after `grace_s` seconds SIGKILL to everything. Nothing more is started for the task."""
+        task = self._of(handle)
+        task.folder.ask_stop()
+        loop = asyncio.get_running_loop()
+        if last_started(task.folder) is None:
+            loop.call_soon(self._tell, task)
+        self._press(task, loop.time() + grace_s)
+
+    async def cleanup(self, handle: Handle) -> None:
+        """Removes everything but the output; ends what still runs."""
+        task = self._of(handle)
+        async with task.lock:
+            for stage in STAGES:
+                if record := task.folder.record(stage):
+                    await self._end(task, stage, record)
+            task.let_go()
+            if task.folder.read_plan() or not self.host.bwrap:
+                await asyncio.to_thread(self._steps.forget, task.token)
+            task.folder.clear()
+        self._release(task)
+        self._tasks.pop(task.token, None)
+
+    def watch(self, changed: Callable[[Handle], None]) -> None:
+        """`changed` is called when a task has ended and when its next step is due: answer with `inspect`."""
+        self._changed.append(changed)
+
+    async def aclose(self) -> None:
+        """Lets go. Tasks run on; the next runtime on the same folder finds them."""
+        for task in self._tasks.values():
+            task.let_go()
+        self._tasks.clear()
+        self.host.launcher.close()
+
+    # --- beyond the port
+
+    async def prune(self, *, outputs_s: float, environments_s: float) -> None:
+        """Removes outputs of cleaned tasks that are older, and environments unused for longer, than so many seconds."""
+        await asyncio.to_thread(self._prune_outputs, time.time() - outputs_s)
+        await asyncio.to_thread(self._steps.environments.prune, older_than_s=environments_s)
+
+    def _prune_outputs(self, limit: float) -> None:
+        for path in (self.host.root / "tasks").iterdir():
+            try:
+                if os.listdir(path) == [OUTPUT] and (path / OUTPUT).stat().st_mtime < limit:  # noqa: PTH208
+                    shutil.rmtree(path)
+            except OSError:  # somebody else is at it
+                continue
+
+    # --- looking
+
+    def _task(self, token: str) -> _Task:
+        task = self._tasks.get(token)
+        if task is None:
+            task = self._tasks[token] = _Task(token, TaskFolder(f"{self.host.root}/tasks/{token}"))
+        return task
+
+    def _of(self, handle: Handle) -> _Task:
+        return self._task(str(handle["token"]))
+
+    async def _look(self, task: _Task) -> Sighting:
+        if task.watch:
+            return _RUNNING
+        if task.ended:
+            return task.ended
+        if plan := task.folder.read_plan():
+            async with task.lock:
+                try:
+                    await self._step(task, plan)
+                except (LaunchFailed, OSError) as error:  # the next look tries again
+                    log.warning("next_step_failed", launch_token=task.token, error=str(error))
+        last = last_started(task.folder)
+        if last is None:
+            return self._not_started(task)
+        if task.watch is None:
+            self._begin_watch(task, last[1])
+        return _RUNNING if task.watch else self._ended(task, *last)
+
+    def _not_started(self, task: _Task) -> Sighting:
+        if task.folder.has_context(RUN):
+            return STOPPED_BEFORE_START if task.folder.stop_asked else _PENDING
+        self._tasks.pop(task.token, None)
+        return _MISSING
+
+    def _ended(self, task: _Task, stage: Stage, record: Record) -> Sighting:
+        status = task.folder.status(stage)
+        exit_code = status.get("exit-code")
+        if exit_code is None and self._exit_code_may_come(task, record):
+            return _RUNNING
+        if not record.sandboxed or exit_code is None:
+            stopping.kill_rest(record)
+        task.ended = of_ended(
+            exit_code=exit_code,
+            began=not record.sandboxed or "child-pid" in status,
+            out_of_memory=exit_code != 0 and cgroups.out_of_memory(record.cgroups),
+            stop_asked=task.folder.stop_asked,
+            same_boot=record.process.boot == self.host.boot,
+            complaint=task.folder.complaint(stage) if exit_code not in {0, 1} else "",
+        )
+        self._release(task)
+        return task.ended
+
+    def _exit_code_may_come(self, task: _Task, record: Record) -> bool:
+        """Whether the process has ended a moment ago and its parent has not been there yet."""
+        if life(record.process, boot=self.host.boot) is not Life.ZOMBIE:
+            return False
+        task.unreaped_since = task.unreaped_since or time.monotonic()
+        return time.monotonic() - task.unreaped_since < _EXIT_CODE_S
+
+    # --- going on
+
+    async def _step(self, task: _Task, plan: Plan) -> None:
+        """Starts what is due, and watches what was started."""
+        if task.watch or self._must_wait(task, plan):
+            return
+        started = await self._steps.take(task.token, task.folder, plan)
+        last = last_started(task.folder)
+        if last is None:
+            task.waits_for = None if started else plan.environment
+            return
+        stage, record = last
+        if stage is RUN:
+            self._release(task)
+        else:
+            task.installs = plan.environment
+        self._begin_watch(task, record)
+        if task.watch is None and stage is RUN:  # it has ended already, and no pidfd will tell
+            asyncio.get_running_loop().call_soon(self._tell, task)
+
+    def _must_wait(self, task: _Task, plan: Plan) -> bool:
+        """Whether another task that we know is installing the same: no use in asking for the lock then."""
+        if plan.environment is None or last_started(task.folder):
+            return False
+        if any(other.installs == plan.environment for other in self._tasks.values()):
+            task.waits_for = plan.environment
+            return True
+        return False
+
+    def _release(self, task: _Task) -> None:
+        """The installation is over, well or not: those who wait for it can go on."""
+        environment, task.installs = task.installs, None
+        if environment is not None:
+            for other in [*self._tasks.values()]:
+                if other.waits_for == environment:
+                    other.waits_for = None
+                    self._tell(other)
+
+    def _begin_watch(self, task: _Task, record: Record) -> None:
+        task.watch = ExitWatch.on(record.process, boot=self.host.boot, ended=lambda: self._process_ended(task, record))
+
+    def _process_ended(self, task: _Task, record: Record) -> None:
+        task.watch = None
+        last = last_started(task.folder)
+        if last and "exit-code" not in task.folder.status(last[0]) and self._exit_code_may_come(task, record):
+            asyncio.get_running_loop().call_later(_RETRY_S, self._process_ended, task, record)
+        else:
+            self._tell(task)
+
+    def _tell(self, task: _Task) -> None:
+        for changed in self._changed:
+            changed(_handle(task))
+
+    # --- ending
+
+    def _press(self, task: _Task, deadline: float) -> None:
+        """Asks the harness to end, then makes it; comes back until nothing lives."""
+        task.timer = None
+        loop = asyncio.get_running_loop()
+        last = last_started(task.folder)
+        again = loop.time() + _RETRY_S
+        if last is None or life(last[1].process, boot=self.host.boot) is not Life.ALIVE:
+            if not task.lock.locked():  # nothing is being started right now
+                return
+        elif loop.time() >= deadline:
+            stopping.kill(last[1], task.folder.status(last[0]))
+        elif stopping.ask(last[1], task.folder.status(last[0])):
+            again = deadline
+        task.timer = loop.call_at(max(again, loop.time()), self._press, task, deadline)
+
+    async def _end(self, task: _Task, stage: Stage, record: Record) -> None:
+        """Sees to it that nothing of a process is left, its cgroup included."""
+        until = time.monotonic() + _KILL_S
+        while time.monotonic() < until:
+            if life(record.process, boot=self.host.boot) is Life.ALIVE:
+                stopping.kill(record, task.folder.status(stage))
+            elif cgroups.remove(record.cgroups):
+                return
+            else:
+                stopping.kill_rest(record)
+            await asyncio.sleep(_RETRY_S)
+        log.warning("task_not_cleaned", launch_token=task.token, stage=stage.name, cgroups=record.cgroups)
+
+
+def _handle(task: _Task) -> Handle:
+    return {"runtime": ProcessRuntime.name, "token": task.token}

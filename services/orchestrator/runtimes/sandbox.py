@@ -1,0 +1,87 @@
+"""The command line of the sandbox: what a task sees and what it may do, as bubblewrap arguments.
+
+Pure text from values. Limits on memory and processes are elsewhere (cgroups.py), and so is the user outside (forkserver.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+INSIDE_UID: Final = 1000
+HARNESS_FOLDER: Final = "/assay"
+ENVIRONMENT: Final = "/env"
+CACHE: Final = "/cache"
+TOOLS: Final = "/assay/bin"
+CA_BUNDLE: Final = "/etc/ssl/certs/ca-certificates.crt"
+STATUS_FD: Final = 4  # forkserver.py puts the status file there
+RESULT_FD: Final = 3
+
+_WRITABLE: Final = ("/dev/shm", "/tmp", "/work")  # noqa: S108 - private to each sandbox
+
+MOUNT_POINTS: Final = ("usr", "proc", "dev", "tmp", "work", "env", "cache", "assay/bin", "etc/ssl/certs")
+"""Folders that the system view must have, because nothing can be made in it once it is mounted read-only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one task finds in its sandbox besides the system."""
+
+    view: Path
+    """folder with the root of the sandbox (system_view.py)"""
+    memory_mib: int
+    network: bool
+    environment: Path | None = None
+    environment_writable: bool = False
+    cache: Path | None = None
+    tools: Path | None = None
+    """folder with `uv`"""
+
+
+def command(bwrap: str, room: Room, program: list[str]) -> list[str]:
+    """The line that runs `program` as process 1 of a sandbox.
+
+    Without --die-with-parent, for a task outlives the orchestrator."""
+    # What is written to memory counts against the task's limit anyway; the size is the bound where there are no cgroups.
+    size = str(room.memory_mib << 20)
+    line = [bwrap, "--unshare-user", "--disable-userns", "--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID)]
+    line += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "agent"]
+    if not room.network:
+        line.append("--unshare-net")
+    line += ["--ro-bind", str(room.view), "/", "--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
+    for folder in _WRITABLE:
+        line += ["--size", size, "--tmpfs", folder]
+    if room.environment:
+        line += ["--bind" if room.environment_writable else "--ro-bind", str(room.environment), ENVIRONMENT]
+    if room.cache:
+        line += ["--bind", str(room.cache), CACHE]
+    if room.tools:
+        line += ["--ro-bind", str(room.tools), TOOLS]
+    line += ["--chdir", "/work", "--cap-drop", "ALL", "--new-session", "--as-pid-1"]
+    return [*line, "--json-status-fd", str(STATUS_FD), "--", *program]
+
+
+def variables(*, build: bool) -> dict[str, str]:
+    """The environment of bubblewrap itself and so of everything inside: nothing of the host's."""
+    values = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/work",
+        "LANG": "C.UTF-8",
+        "SSL_CERT_FILE": CA_BUNDLE,
+        "REQUESTS_CA_BUNDLE": CA_BUNDLE,
+        "CURL_CA_BUNDLE": CA_BUNDLE,
+    }
+    if build:
+        values |= {
+            "PATH": f"{TOOLS}:{values['PATH']}",
+            "PIP_CERT": CA_BUNDLE,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "UV_CACHE_DIR": CACHE,
+            "UV_LINK_MODE": "copy",  # the cache is another mount, and an environment must not share files with it
+            "UV_NO_CONFIG": "1",
+            "UV_NO_PROGRESS": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "NO_COLOR": "1",
+        }
+    return values

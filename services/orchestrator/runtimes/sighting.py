@@ -1,0 +1,45 @@
+"""What the facts of an ended task mean: a pure decision with a table of cases as its test."""
+
+from __future__ import annotations
+
+import signal
+from typing import Final
+
+from services.orchestrator.ports import Phase, Sighting
+
+STOPPED_BEFORE_START: Final = Sighting(
+    Phase.STOPPED, exit_code=128 + signal.SIGTERM, stop_code="Stopped", stop_reason="stopped before it was started"
+)
+
+
+def of_ended(
+    *, exit_code: int | None, began: bool, out_of_memory: bool, stop_asked: bool, same_boot: bool, complaint: str
+) -> Sighting:
+    """The sighting of a task whose process is no more.
+
+    `began`: the sandbox was complete and the harness was started. `complaint`: the last words on standard error."""
+    if exit_code is None:
+        if not same_boot:
+            return Sighting(Phase.MISSING, stop_reason="the machine was restarted while the task ran")
+        if not began:
+            return Sighting(
+                Phase.STOPPED, stop_code="SandboxFailed", stop_reason=complaint or "the sandbox was not made"
+            )
+        return Sighting(
+            Phase.STOPPED,
+            stop_code="Killed",
+            stop_reason="the sandbox was killed from outside" if not stop_asked else "stopped",
+            out_of_memory=out_of_memory,
+        )
+    reason = f"killed by {_name(exit_code - 128)}" if exit_code > 128 else f"exit code {exit_code}"
+    if exit_code not in {0, 1} and complaint:
+        reason += f": {complaint}"
+    code = "Stopped" if stop_asked else "Exited"
+    return Sighting(Phase.STOPPED, exit_code, stop_code=code, stop_reason=reason, out_of_memory=out_of_memory)
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

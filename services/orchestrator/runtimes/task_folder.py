@@ -1,0 +1,188 @@
+"""The folder of one task: which files there are, and what they say.
+
+Facts on disk are the whole memory of the process runtime, so that another orchestrator can take over at any moment. Knows
+nothing of processes: what a record means today is processes.py's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from services.orchestrator.runtimes.processes import Identity
+
+OUTPUT: Final = "output.jsonl"
+_PLAN: Final = "plan.json"
+_STOPPED: Final = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One of the processes that a task consists of, by the names of its files."""
+
+    name: str
+    record: str
+    context: str
+    result: str
+    status: str
+    errors: str
+
+
+RUN: Final = Stage("run", "process", "context.json", "test_result.json", "status.json", "errors.txt")
+WHEELS: Final = Stage(
+    "wheels", "wheels", "wheels-context.json", "wheels-result.json", "wheels-status.json", "wheels-errors.txt"
+)
+BUILD: Final = Stage(
+    "build", "build", "build-context.json", "build-result.json", "build-status.json", "build-errors.txt"
+)
+STAGES: Final = (RUN, BUILD, WHEELS)
+"""The last that was started comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a process wrote down about itself before it became the sandbox."""
+
+    process: Identity
+    cgroups: tuple[str, ...]
+    sandboxed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What must be known of a task beyond its contexts."""
+
+    environment: str | None
+    memory_mib: int
+    cpu: float
+    network: bool
+
+
+class TaskFolder:
+    """Reads and writes the facts of one task."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __truediv__(self, name: str) -> str:
+        return f"{self.path}/{name}"
+
+    # --- what is to be done
+
+    def create(self) -> None:
+        """Makes the folder; only we may look into it."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self.path, 0o700)  # noqa: PTH102 - once a launch
+
+    def write_context(self, stage: Stage, context: Mapping[str, Any]) -> None:
+        """Writes what the harness will read, whole or not at all."""
+        self._write(stage.context, context)
+
+    def read_context(self, stage: Stage) -> dict[str, Any] | None:
+        """What the harness would read; None once a process has taken it."""
+        return self._read(stage.context)
+
+    def has_context(self, stage: Stage) -> bool:
+        """Whether there is something to start for this stage, and nobody has taken it."""
+        return Path(self / stage.context).exists()
+
+    def write_plan(self, plan: Plan) -> None:
+        """Remembers how to go on after the installation: only tasks with requirements need it."""
+        self._write(
+            _PLAN,
+            {
+                "environment": plan.environment,
+                "memory_mib": plan.memory_mib,
+                "cpu": plan.cpu,
+                "network": plan.network,
+            },
+        )
+
+    def read_plan(self) -> Plan | None:
+        """How to go on after the installation; None when there is nothing to install."""
+        values = self._read(_PLAN)
+        return None if values is None else Plan(**values)
+
+    def ask_stop(self) -> None:
+        """Nothing more is started for this task, even if we crash right now."""
+        with contextlib.suppress(FileNotFoundError):  # cleaned up: nothing is left to start
+            os.close(os.open(self / _STOPPED, os.O_WRONLY | os.O_CREAT, 0o600))
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether somebody asked for the end."""
+        return Path(self / _STOPPED).exists()
+
+    # --- what happened
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether this task was handed to us before, and not only half."""
+        return any(self.record(stage) for stage in STAGES) or Path(self / OUTPUT).exists() or bool(self.read_plan())
+
+    def record(self, stage: Stage) -> Record | None:
+        """The process that was started for a stage."""
+        try:
+            values = json.loads(os.readlink(self / stage.record))  # noqa: PTH115 - the text of the link is the record
+        except OSError:
+            return None
+        identity = Identity(values["pid"], values["start"], values["boot"])
+        return Record(identity, tuple(values["cgroups"]), values["sandboxed"])
+
+    def status(self, stage: Stage) -> dict[str, Any]:
+        """What bubblewrap says of a stage: `child-pid` once it runs, `exit-code` once it ended."""
+        values: dict[str, Any] = {}
+        with contextlib.suppress(OSError):
+            for line in Path(self / stage.status).read_bytes().splitlines():
+                with contextlib.suppress(ValueError):  # a line that is being written
+                    values |= json.loads(line)
+        return values
+
+    def result(self, stage: Stage) -> bytes | None:
+        """What the harness handed in, as far as it is written."""
+        try:
+            return Path(self / stage.result).read_bytes() or None
+        except OSError:
+            return None
+
+    def complaint(self, stage: Stage) -> str:
+        """The last words on standard error: of bubblewrap when it could not make the sandbox, of the harness when it broke."""
+        try:
+            text = Path(self / stage.errors).read_bytes()[-2000:].decode(errors="replace")
+        except OSError:
+            return ""
+        return text.strip().rpartition("\n")[2]
+
+    # --- the end
+
+    def clear(self) -> None:
+        """Removes all but the output. Records go last: until then a second attempt can still find what they name."""
+        if not Path(self.path).is_dir():
+            return
+        os.close(os.open(self / OUTPUT, os.O_WRONLY | os.O_CREAT, 0o644))  # says from now on that this task was here
+        records = [stage.record for stage in STAGES]
+        names = [name for name in os.listdir(self.path) if name != OUTPUT]  # noqa: PTH208
+        for name in sorted(names, key=records.__contains__):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self / name)  # noqa: PTH108
+
+    def _write(self, name: str, values: Mapping[str, Any]) -> None:
+        temporary = self / f".{name}"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(json.dumps(values, ensure_ascii=False).encode(errors="surrogatepass"))
+        os.replace(temporary, self / name)  # noqa: PTH105
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            values: dict[str, Any] = json.loads(Path(self / name).read_bytes())
+        except OSError:
+            return None
+        return values
