@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import JsonValue
 
 from shared.domain.failure import FailureCode
 from shared.errors import AssayError
+from shared.events.base import Event
 from shared.ids import TestId, UserId
+from shared.store.documents import Execution
+from shared.store.executions import Move
 
 Handle = Mapping[str, JsonValue]
 """Where a task is: a plain value that any replica can pick up again after a crash."""
@@ -114,3 +118,25 @@ class Runtime(Protocol):
     async def aclose(self) -> None:
         """Lets go of the tasks without stopping them."""
         ...
+
+
+class Tests(Protocol):
+    """The stored tests (shared.store.executions)."""
+
+    async def move(self, move: Move) -> bool: ...
+    async def change(
+        self,
+        test_id: TestId,
+        *,
+        where: Mapping[str, Any],
+        set: Mapping[str, Any],  # noqa: A002 - the name of the operator
+        unset: Sequence[str] = (),
+        telling: Sequence[Event] = (),
+        traceparent: str = "",
+    ) -> Execution | None: ...
+    async def get(self, test_id: TestId) -> Execution | None: ...
+    async def get_many(self, tests: Iterable[TestId]) -> dict[TestId, Execution]: ...
+    async def renew(self, owner: str, until: datetime) -> int: ...
+    async def owned(self, owner: str, limit: int) -> list[TestId]: ...
+    async def unlaunched(self, before: datetime, limit: int) -> list[Execution]: ...
+    async def unattended(self, now: datetime, limit: int) -> list[TestId]: ...

@@ -49,7 +49,7 @@ class Admission:
         answers = await asyncio.gather(
             *(self._enqueue(arrival, ranks[arrival.test_id]) for arrival in arrivals), return_exceptions=True
         )
-        return [_own(answer) for answer in answers]
+        return [answer if isinstance(answer, bool | Exception) else RuntimeError(repr(answer)) for answer in answers]
 
     async def _enqueue(self, arrival: Arrival, rank: float) -> bool:
         now = self._clock.now()
@@ -100,9 +100,3 @@ class Admission:
             )
         )
         self._wake()
-
-
-def _own(answer: bool | BaseException) -> bool | Exception:
-    if isinstance(answer, BaseException) and not isinstance(answer, Exception):
-        raise answer
-    return answer

@@ -16,6 +16,7 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 
+from shared.background import background, every
 from shared.bus.middleware import settle_with
 from shared.bus.streams import consumer_config, ensure_consumer, provision, stream_of
 from shared.errors import Unavailable
@@ -73,10 +74,8 @@ class Bus:
         subscriber(handler)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Bus]:
-        """Connected, subscribed, and drained at the end.
-
-        Raises Unavailable where the server does not answer."""
+    async def connected(self) -> AsyncIterator[None]:
+        """Connected, with the streams in place. Raises Unavailable where the server does not answer."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 self._client = await self.broker.connect()
@@ -84,17 +83,21 @@ class Bus:
             raise Unavailable(f"NATS does not answer: {error!r}") from error
         try:
             await provision(self.jetstream, replicas=self._replicas)
-            for stream, config in self._consumers:
-                await ensure_consumer(self.jetstream, stream, config)
-            await self.broker.start()
-            async with asyncio.TaskGroup() as tasks:
-                watch = tasks.create_task(self._watch_consumers())
-                try:
-                    yield self
-                finally:
-                    watch.cancel()
+            yield
         finally:
             await self.broker.stop()
+
+    @asynccontextmanager
+    async def consuming(self) -> AsyncIterator[None]:
+        """Every `on` handler is called from here on; at the end the ones under way are waited for."""
+        for stream, config in self._consumers:
+            await ensure_consumer(self.jetstream, stream, config)
+        await self.broker.start()
+        async with background(every(WATCH_INTERVAL_S, "consumer_watch", self._watch_consumers)):
+            try:
+                yield
+            finally:
+                await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
 
     @property
     def client(self) -> Client:

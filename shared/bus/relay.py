@@ -50,14 +50,20 @@ class Relay:
         self._bus = bus
         self._clock = clock
         self._interval_s = interval_s
-        self._letters: asyncio.Queue[Letter] = asyncio.Queue()
+        self._letters: asyncio.Queue[tuple[Letter, bool]] = asyncio.Queue()
         self._sent: list[tuple[TestId, str]] = []
         self._some_sent = asyncio.Event()
 
     def tell(self, letters: Sequence[Letter]) -> None:
         """Publishes `letters` soon. Called right after the write that put them into the outbox."""
         for letter in letters:
-            self._letters.put_nowait(letter)
+            self._letters.put_nowait((letter, True))
+
+    def announce(self, letters: Sequence[Letter]) -> None:
+        """Publishes `letters` soon, once, and does not look back: for facts that lie in no outbox because a reader who
+        misses one notices (log lines have numbers) and reads the store."""
+        for letter in letters:
+            self._letters.put_nowait((letter, False))
 
     @asynccontextmanager
     async def running(self, outboxes: Outboxes) -> AsyncIterator[None]:
@@ -88,26 +94,27 @@ class Relay:
             first = await self._letters.get()
             await self._send([first, *self._waiting()])
 
-    def _waiting(self) -> list[Letter]:
+    def _waiting(self) -> list[tuple[Letter, bool]]:
         return [self._letters.get_nowait() for _ in range(self._letters.qsize())]
 
-    async def _send(self, letters: list[Letter]) -> None:
+    async def _send(self, letters: list[tuple[Letter, bool]]) -> None:
         jetstream = self._bus.jetstream
         answers = await asyncio.gather(
             *(
                 jetstream.publish(
                     letter.subject, letter.body, stream=stream_of(letter.subject).name, headers=letter.headers
                 )
-                for letter in letters
+                for letter, _ in letters
             ),
             return_exceptions=True,
         )
-        for letter, answer in zip(letters, answers, strict=True):
+        for (letter, kept), answer in zip(letters, answers, strict=True):
             if isinstance(answer, BaseException):
                 log.warning("event_not_published", subject=letter.subject, error=repr(answer))
                 continue  # it stays in the outbox; the sweep sends it when the bus is back
             EVENTS_PUBLISHED.labels(".".join(letter.subject.split(".", 2)[:2])).inc()
-            self._sent.append((letter.test_id, letter.id))
+            if kept:
+                self._sent.append((letter.test_id, letter.id))
         if self._sent:
             self._some_sent.set()
 
@@ -132,4 +139,4 @@ class Relay:
         if left:
             OUTBOX_SWEPT.inc(len(left))
             log.info("outbox_swept", events=len(left))
-            await self._send(list(left))
+            await self._send([(letter, True) for letter in left])

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from shared.domain.lifecycle import ACTIVE, WAITING, State, check_move
+from shared.domain.lifecycle import WAITING, State, check_move
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import TestId, UserId
@@ -27,8 +27,8 @@ from shared.store.documents import Document, Execution
 _DUPLICATE_KEY: Final = 11000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER: Final = {"outbox": 0, "task.nonce": 0}
-_BASIC: Final = {
-    **_NEVER,
+_BRIEF: Final = {
+    "outbox": 0,
     "history": 0,
     "result.response_json": 0,
     "input.agent_code": 0,
@@ -36,6 +36,7 @@ _BASIC: Final = {
     "input.dockerfile": 0,
     "input.env": 0,
 }
+_BASIC: Final = {**_BRIEF, **_NEVER}
 
 
 class Submitted(NamedTuple):
@@ -110,8 +111,11 @@ class Executions:
         unset: Sequence[str] = (),
         telling: Sequence[Event] = (),
         traceparent: str = "",
+        brief: bool = False,
     ) -> Execution | None:
-        """A compare-and-set that moves no state: the test as it is now, or None where `where` does not hold."""
+        """A compare-and-set that moves no state: the test as it is now, or None where `where` does not hold.
+
+        A `brief` answer lacks the code, the requirements, the answer and the history."""
         letters = [Letter.of(event, traceparent) for event in telling]
         update: Document = {"$set": dict(set)}
         if unset:
@@ -121,7 +125,7 @@ class Executions:
                 "outbox": {"$each": [_outbox_entry(x, e.at) for x, e in zip(letters, telling, strict=True)]}
             }
         found = await self._collection.find_one_and_update(
-            {"_id": test_id, **where}, update, {"outbox": 0}, return_document=ReturnDocument.AFTER
+            {"_id": test_id, **where}, update, _BRIEF if brief else {"outbox": 0}, return_document=ReturnDocument.AFTER
         )
         if found is None:
             return None
@@ -190,9 +194,15 @@ class Executions:
         )
         return [found["_id"] async for found in cursor]
 
-    async def active(self, limit: int) -> list[Execution]:
-        """Tests that hold a slot."""
-        cursor = self._collection.find({"state": {"$in": sorted(ACTIVE)}}, _BASIC).limit(limit)
+    async def owned(self, owner: str, limit: int) -> list[TestId]:
+        """Tests whose task this orchestrator looks after."""
+        cursor = self._collection.find({"lease.owner": owner}, {"_id": 1}).limit(limit)
+        return [found["_id"] async for found in cursor]
+
+    async def unlaunched(self, before: datetime, limit: int) -> list[Execution]:
+        """Tests that were granted a slot before `before` and that no orchestrator has taken up. Few: they hold slots."""
+        wanted = {"state": State.BUILDING, "lease": None, "times.scheduled": {"$lt": before}}
+        cursor = self._collection.find(wanted, _BASIC).limit(limit)
         return [Execution.model_validate(found) async for found in cursor]
 
     async def waiting_but_unwanted(self, limit: int) -> list[TestId]:
@@ -205,6 +215,13 @@ class Executions:
         """Tests with output that nobody follows."""
         cursor = (
             self._collection.find({"logs.until": {"$lt": now}}, {"_id": 1}).sort("logs.until", ASCENDING).limit(limit)
+        )
+        return [found["_id"] async for found in cursor]
+
+    async def followed_by(self, follower: str, limit: int) -> list[TestId]:
+        """Tests whose output this log streamer follows."""
+        cursor = self._collection.find({"logs.until": {"$gt": _EPOCH}, "logs.follower": follower}, {"_id": 1}).limit(
+            limit
         )
         return [found["_id"] async for found in cursor]
 

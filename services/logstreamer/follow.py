@@ -1,0 +1,178 @@
+"""Follows the output of one attempt from its first line to its last: read, order, store, tell."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from services.logstreamer.metrics import BYTES, LINES, SEALED, UNREADABLE
+from services.logstreamer.ports import Chunks, Cursor, Feed, Tests
+from services.logstreamer.sequence import PhaseMark, Sequencer, Step, runs
+from shared.bus.relay import Relay
+from shared.clock import Clock
+from shared.domain.logsequence import BLOCK, first_seq
+from shared.events.letter import Letter
+from shared.events.logs import LogLine, LogsAppended, LogsCompleted
+from shared.events.tasks import TaskPhase
+from shared.store.documents import Chunk, Execution, StoredLine
+
+log = structlog.get_logger()
+
+CHUNK_LINES: Final = 2_000
+CHUNK_BYTES: Final = 256 * 1024
+"""A chunk is one message, and a NATS message is at most 1 MiB by default."""
+IDLE_S: Final = 5.0
+
+
+class Follower:
+    """One attempt's output on its way into the store and onto the bus."""
+
+    def __init__(
+        self,
+        test: Execution,
+        feed: Feed,
+        *,
+        sequencer: Sequencer,
+        cursor: Cursor,
+        received: int,
+        size: int,
+        chunks: Chunks,
+        tests: Tests,
+        relay: Relay,
+        clock: Clock,
+        drain_s: float,
+    ) -> None:
+        self.test = test
+        self._feed = feed
+        self._sequencer = sequencer
+        self._cursor = cursor
+        self._received = received
+        self._size = size
+        self._chunks = chunks
+        self._tests = tests
+        self._relay = relay
+        self._clock = clock
+        self._drain_s = drain_s
+        self._stopped_at: float | None = None
+        self._let_go = False
+        self._wake = asyncio.Event()
+
+    def task_stopped(self) -> None:
+        """The task has ended: what is not there within the drain time will not come."""
+        if self._stopped_at is None:
+            self._stopped_at = time.monotonic()
+
+    def let_go(self) -> None:
+        """Somebody else follows it, or the attempt is over: stop without a word."""
+        self._let_go = True
+
+    async def run(self) -> None:
+        """Until the end mark, or until the task has stopped and nothing more comes."""
+        try:
+            while not self._let_go:
+                batch = await self._feed.read(wait_s=self._wait_s())
+                if batch.lines:
+                    await self._pass_on(self._sequencer.feed(batch.lines), batch.cursor)
+                if self._sequencer.ended or (not batch.lines and self._drained()):
+                    await self._seal()
+                    return
+        finally:
+            self._feed.close()
+
+    def _wait_s(self) -> float:
+        return IDLE_S if self._stopped_at is None else min(IDLE_S, max(self._drain_s / 4, 0.05))
+
+    def _drained(self) -> bool:
+        return self._stopped_at is not None and time.monotonic() - self._stopped_at >= self._drain_s
+
+    async def _pass_on(self, step: Step, cursor: Cursor) -> None:
+        if step.unreadable:
+            UNREADABLE.inc(step.unreadable)
+            log.warning("output_is_not_protocol", test_id=self.test.id, pieces=step.unreadable)
+        if step.phases:
+            self._tell_phase(step.phases[-1])  # several in one read: only the newest still says something
+        # Lines kept back are not stored, so whoever reads on after us must read them again.
+        await self._store(step.lines, self._cursor if self._sequencer.keeps_back else cursor)
+
+    async def _store(self, lines: list[LogLine], cursor: Cursor) -> None:
+        pieces = runs(lines, max_lines=CHUNK_LINES, max_bytes=CHUNK_BYTES)
+        for number, piece in enumerate(pieces, start=1):
+            if number == len(pieces):  # only with the last piece is everything before the cursor stored
+                self._cursor = cursor
+            size = sum(len(line.text.encode()) for line in piece)
+            await self._chunks.append(
+                Chunk(
+                    test_id=self.test.id,
+                    first=piece[0].seq,
+                    last=piece[-1].seq,
+                    bytes=size,
+                    lines=[StoredLine.model_construct(**line.model_dump()) for line in piece],
+                    cursor=dict(self._cursor),
+                )
+            )
+            event = LogsAppended(
+                test_id=self.test.id,
+                user_id=self.test.user_id,
+                attempt=self.test.attempt,
+                at=self._clock.now(),
+                lines=tuple(piece),
+            )
+            self._relay.announce([Letter.of(event, self.test.traceparent)])
+            self._received += len(piece)
+            self._size += size
+            LINES.inc(len(piece))
+            BYTES.inc(size)
+
+    def _tell_phase(self, mark: PhaseMark) -> None:
+        event = TaskPhase(
+            test_id=self.test.id,
+            user_id=self.test.user_id,
+            attempt=self.test.attempt,
+            at=datetime.fromtimestamp(mark.ts, UTC),
+            phase=mark.phase,
+        )
+        self._relay.announce([Letter.of(event, self.test.traceparent)])
+
+    async def _seal(self) -> None:
+        await self._store(self._sequencer.release(), self._cursor)
+        last = self._sequencer.expected_last
+        expected = None if last is None else last - self._sequencer.first + 1
+        complete = expected == self._received
+        told = LogsCompleted(
+            test_id=self.test.id,
+            user_id=self.test.user_id,
+            attempt=self.test.attempt,
+            at=self._clock.now(),
+            expected=expected,
+            received=self._received,
+            complete=complete,
+            truncated=self._sequencer.truncated,
+        )
+        await self._tests.change(
+            self.test.id,
+            where={"attempt": self.test.attempt, "logs.ended": False},
+            set={
+                "logs.lines": self._received,
+                "logs.bytes": self._size,
+                "logs.ended": True,
+                "logs.complete": complete,
+                "logs.truncated": self._sequencer.truncated,
+                "logs.expected": expected,
+            },
+            unset=("logs.until",),
+            telling=[told],
+            traceparent=self.test.traceparent,
+            brief=True,
+        )
+        SEALED.labels(str(complete).lower()).inc()
+        if not complete:
+            log.warning("log_is_incomplete", test_id=self.test.id, expected=expected, received=self._received)
+
+
+def numbers_of(attempt: int) -> range:
+    """The sequence numbers that lines of this attempt can have."""
+    return range(first_seq(attempt), first_seq(attempt) + BLOCK)

@@ -1,0 +1,159 @@
+"""Who follows what: claims outputs, keeps the claims alive, and finds outputs that nobody follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from services.logstreamer.follow import Follower, numbers_of
+from services.logstreamer.metrics import FOLLOWED
+from services.logstreamer.ports import Chunks, Source, Tests
+from services.logstreamer.sequence import Sequencer
+from shared.bus.relay import Relay
+from shared.clock import Clock
+from shared.domain.lifecycle import ACTIVE
+from shared.ids import TestId
+from shared.store.documents import Execution
+
+log = structlog.get_logger()
+
+LIMIT = 500
+
+
+class Roster:
+    """The outputs that this log streamer follows."""
+
+    def __init__(
+        self,
+        tests: Tests,
+        chunks: Chunks,
+        sources: Mapping[str, Source],
+        relay: Relay,
+        clock: Clock,
+        tasks: asyncio.TaskGroup,
+        *,
+        follower: str,
+        lease: timedelta,
+        drain_s: float,
+    ) -> None:
+        self._tests = tests
+        self._chunks = chunks
+        self._sources = sources
+        self._relay = relay
+        self._clock = clock
+        self._tasks = tasks
+        self._follower = follower
+        self._lease = lease
+        self._drain_s = drain_s
+        self._followers: dict[TestId, Follower] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def claim_new(self, test_id: TestId, attempt: int) -> bool:
+        """Follows an output from its first line; False where somebody has begun to."""
+        return await self._claim(test_id, {"attempt": attempt, "logs.follower": ""}, new=True)
+
+    async def claim_lapsed(self, test_id: TestId) -> bool:
+        """Follows an output that nobody follows any more, from where the store ends; False where somebody does."""
+        return await self._claim(test_id, {"logs.until": {"$lt": self._clock.now()}}, new=False)
+
+    async def resume(self) -> None:
+        """Takes up at start what this log streamer followed before it was restarted."""
+        for test_id in await self._tests.followed_by(self._follower, LIMIT):
+            await self._claim(test_id, {"logs.follower": self._follower}, new=False)
+
+    async def _claim(self, test_id: TestId, where: dict[str, Any], *, new: bool) -> bool:
+        now = self._clock.now()
+        test = await self._tests.change(
+            test_id,
+            where={**where, "logs.ended": False},
+            set={"logs.follower": self._follower, "logs.until": now + self._lease},
+            brief=True,
+        )
+        if test is None or test.task is None or test.task.log_source is None:
+            return False
+        source = self._sources.get(str(test.task.log_source.get("kind")))
+        if source is None:
+            log.error("unknown_log_source", test_id=test_id, log_source=test.task.log_source)
+            return False
+        await self._begin(test, source, new=new)
+        return True
+
+    async def _begin(self, test: Execution, source: Source, *, new: bool) -> None:
+        assert test.task is not None
+        assert test.task.log_source is not None
+        before = self._followers.get(test.id)
+        if before is not None:
+            before.let_go()
+        numbers = numbers_of(test.attempt)
+        last = None if new else await self._chunks.last(test.id, within=numbers)
+        received, size = await self._chunks.account(test.id, within=numbers) if last else (0, 0)
+        cursor = last.cursor if last else {}
+        follower = Follower(
+            test,
+            source.follow(test.task.log_source, cursor),
+            sequencer=Sequencer(nonce=test.task.nonce, first=numbers.start, last=last.last if last else None),
+            cursor=cursor,
+            received=received,
+            size=size,
+            chunks=self._chunks,
+            tests=self._tests,
+            relay=self._relay,
+            clock=self._clock,
+            drain_s=self._drain_s,
+        )
+        self._followers[test.id] = follower
+        FOLLOWED.set(len(self._followers))
+        task = self._tasks.create_task(self._follow(follower))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        if test.state not in ACTIVE:
+            follower.task_stopped()
+
+    async def _follow(self, follower: Follower) -> None:
+        try:
+            await follower.run()
+        except Exception as error:  # noqa: BLE001 - the claim runs out, and the sweep takes it up from what is stored
+            log.warning("following_failed", test_id=follower.test.id, error=repr(error))
+        finally:
+            if self._followers.get(follower.test.id) is follower:
+                del self._followers[follower.test.id]
+                FOLLOWED.set(len(self._followers))
+
+    def stopped(self, test_id: TestId, attempt: int) -> bool:
+        """The task has ended; False where this log streamer does not follow it."""
+        follower = self._followers.get(test_id)
+        if follower is None or follower.test.attempt != attempt:
+            return False
+        follower.task_stopped()
+        return True
+
+    async def renew(self) -> None:
+        """Says that we still follow."""
+        if self._followers:
+            await self._tests.renew_logs(list(self._followers), self._follower, self._clock.now() + self._lease)
+
+    async def sweep(self) -> None:
+        """Takes up outputs that nobody follows, and hears by itself of tasks that ended and attempts that are over."""
+        for test_id in await self._tests.unread(self._clock.now(), LIMIT):
+            if await self.claim_lapsed(test_id):
+                log.info("output_taken_up", test_id=test_id)
+        followed = dict(self._followers)
+        current = await self._tests.get_many(followed) if followed else {}
+        for test_id, follower in followed.items():
+            test = current.get(test_id)
+            if test is None or test.attempt != follower.test.attempt or test.logs.ended:
+                follower.let_go()
+            elif test.state not in ACTIVE:
+                follower.task_stopped()
+            elif test.logs.follower != self._follower:
+                log.warning("output_is_followed_by_another", test_id=test_id, other=test.logs.follower)
+                follower.let_go()
+
+    async def aclose(self) -> None:
+        """Lets go of everything; the next log streamer reads on from what is stored."""
+        for task in list(self._running):
+            task.cancel()

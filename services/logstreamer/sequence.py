@@ -1,0 +1,126 @@
+"""Puts what was read back into the order of the source, and knows exactly what is missing.
+
+Every line carries its number from the source, so loss, repetition and reordering on the way are facts and not guesses. Pure: no reading,
+no clock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.events.logs import LogLine
+from shared.events.tasks import HarnessPhase
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseMark:
+    """The harness entered a phase, at `ts` (seconds since 1970)."""
+
+    phase: HarnessPhase
+    ts: float
+
+
+@dataclass(slots=True)
+class Step:
+    """What a piece of output came to."""
+
+    lines: list[LogLine] = field(default_factory=list)
+    """In order, new; a hole before one of them only after `release`."""
+    phases: list[PhaseMark] = field(default_factory=list)
+    unreadable: int = 0
+
+
+class Sequencer:
+    """The state of one attempt's output."""
+
+    def __init__(self, *, nonce: str, first: int, last: int | None = None) -> None:
+        self._nonce = nonce
+        self.first = first
+        self.last = first - 1 if last is None else last
+        """The highest number handed on."""
+        self.expected_last: int | None = None
+        """The source's last number, once the end mark was read."""
+        self.truncated = False
+        self._ahead: dict[int, LogLine] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end mark was read and every line before it, too."""
+        return self.expected_last is not None and self.last >= self.expected_last
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether lines wait for a hole before them to be filled."""
+        return bool(self._ahead)
+
+    def feed(self, raw: Iterable[bytes]) -> Step:
+        """Takes output in. Lines that are ahead of a hole are kept back until the hole is filled or `release` is called."""
+        step = Step()
+        for piece in raw:
+            found = _parse(piece)
+            if isinstance(found, LogLine):
+                self._take(found, step)
+            elif found is not None and found.get("nonce") == self._nonce:
+                self._mark(found, step)
+            else:
+                step.unreadable += 1
+        return step
+
+    def release(self) -> list[LogLine]:
+        """Hands on what was kept back, holes and all: nothing more will come to fill them."""
+        lines = [self._ahead[seq] for seq in sorted(self._ahead)]
+        self._ahead.clear()
+        if lines:
+            self.last = lines[-1].seq
+        return lines
+
+    def _take(self, line: LogLine, step: Step) -> None:
+        if line.seq <= self.last:
+            return  # seen before
+        if line.seq > self.last + 1:
+            self._ahead[line.seq] = line
+            return
+        step.lines.append(line)
+        self.last = line.seq
+        while self._ahead and (following := self._ahead.pop(self.last + 1, None)) is not None:
+            step.lines.append(following)
+            self.last = following.seq
+
+    def _mark(self, mark: dict[str, Any], step: Step) -> None:
+        name = mark.get("mark")
+        if name == "end":
+            self.expected_last = int(mark.get("lines", 0))
+        elif name == "truncated":
+            self.truncated = True
+        elif name in set(HarnessPhase):
+            step.phases.append(PhaseMark(HarnessPhase(name), float(mark.get("ts", 0.0))))
+
+
+def runs(lines: Sequence[LogLine], *, max_lines: int, max_bytes: int) -> list[list[LogLine]]:
+    """Cuts lines into pieces without a hole inside, of at most so many lines and (roughly) bytes."""
+    pieces: list[list[LogLine]] = []
+    size = 0
+    for line in lines:
+        length = len(line.text) + 80
+        whole = pieces and pieces[-1][-1].seq + 1 == line.seq
+        if not whole or len(pieces[-1]) >= max_lines or size + length > max_bytes:
+            pieces.append([])
+            size = 0
+        pieces[-1].append(line)
+        size += length
+    return pieces
+
+
+def _parse(piece: bytes) -> LogLine | dict[str, Any] | None:
+    try:
+        if b'"mark"' not in piece[:12]:
+            return LogLine.model_validate_json(piece)
+        mark = json.loads(piece)
+    except (ValidationError, ValueError, RecursionError):
+        return None
+    return mark if isinstance(mark, dict) else None

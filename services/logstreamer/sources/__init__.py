@@ -1,0 +1,1 @@
+"""The places where tasks leave their output: each a `Source`."""

@@ -1,0 +1,77 @@
+"""Constructs the orchestrator and wires it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from services.orchestrator.charges import Charges
+from services.orchestrator.finish import Finish
+from services.orchestrator.handlers import subscribe
+from services.orchestrator.launch import Launch
+from services.orchestrator.runtimes.choice import open_runtime
+from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.stop import Stop
+from services.orchestrator.watch import Watch
+from shared.background import background, every
+from shared.bus.connect import Bus
+from shared.bus.relay import Relay
+from shared.clock import SystemClock
+from shared.store.connect import check, connected, provision
+from shared.store.executions import Executions
+from shared.telemetry.health import Health
+
+
+@asynccontextmanager
+async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
+    """The orchestrator at work. At the end it lets go of its tasks, which run on; it finds them again when it is back."""
+    health = Health("orchestrator")
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="orchestrator")
+        )
+        await provision(database)
+        clock = SystemClock()
+        bus = Bus(settings.nats_url.get_secret_value(), service="orchestrator", replicas=settings.stream_replicas)
+        relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
+        tests = Executions(database, relay.tell)
+        runtime = await open_runtime(settings, clock)
+        stack.push_async_callback(runtime.aclose)
+
+        owner = settings.instance
+        lease = timedelta(seconds=settings.orchestrator_lease_s)
+        charges = Charges()
+        finish = Finish(tests, runtime, charges, clock, owner=owner)
+        stop = Stop(tests, runtime, charges, clock, grace=timedelta(seconds=settings.orchestrator_grace_s))
+        launch = Launch(
+            tests,
+            runtime,
+            charges,
+            finish,
+            stop,
+            clock,
+            owner=owner,
+            lease=lease,
+            start_limit=timedelta(seconds=settings.orchestrator_start_limit_s),
+        )
+        watch = Watch(tests, charges, launch, finish, stop, clock, owner=owner, lease=lease)
+        runtime.watch(watch.hint)
+        subscribe(bus, launch=launch, stop=stop, watch=watch)
+
+        health.add("mongodb", lambda: check(database))
+        health.add("nats", bus.check)
+        await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(relay.running(tests))
+        await watch.resume()
+        await stack.enter_async_context(
+            background(
+                watch.follow_hints(),
+                every(settings.orchestrator_poll_s, "task_round", watch.look),
+                every(settings.orchestrator_lease_s / 3, "lease_renewal", watch.renew),
+                every(settings.sweep_interval_s, "orchestrator_sweep", watch.sweep),
+            )
+        )
+        await stack.enter_async_context(bus.consuming())
+        yield health
+        health.draining = True

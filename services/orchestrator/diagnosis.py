@@ -1,0 +1,111 @@
+"""How an attempt ended: a pure function from what was seen to a verdict."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.orchestrator.harness_result import HarnessResult
+from services.orchestrator.ports import Phase, Sighting
+from shared.domain.failure import Failure, FailureCode, Stage
+from shared.domain.lifecycle import MAX_ATTEMPTS, State
+
+
+class StopCause(StrEnum):
+    """Why we told a task to stop."""
+
+    CANCEL = "cancel"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that is known when an attempt has ended."""
+
+    attempt: int
+    timeout_s: int
+    sighting: Sighting
+    result: HarnessResult | None = None
+    result_problem: str = ""
+    """Why the result object could not be used, where there was one."""
+    told_to_stop: StopCause | None = None
+    cancelled_by: str = ""
+    cancel_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of the test. `failure` is None exactly where it completed."""
+
+    to: State
+    failure: Failure | None = None
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The state the test goes to, and why."""
+    failure = diagnose(evidence)
+    if failure is None:
+        return Verdict(State.COMPLETED)
+    if failure.retryable and evidence.attempt < MAX_ATTEMPTS and evidence.told_to_stop is not StopCause.CANCEL:
+        return Verdict(State.QUEUED, failure)
+    return Verdict(State.TIMED_OUT if failure.code is FailureCode.TIMED_OUT else State.FAILED, failure)
+
+
+def diagnose(evidence: Evidence) -> Failure | None:
+    """Why the attempt failed; None where it did not. The answer counts, even when a stop was already on its way."""
+    result = evidence.result
+    if result is not None and result.success:
+        return None
+    if evidence.told_to_stop is StopCause.CANCEL:
+        return _cancelled(evidence)
+    if evidence.told_to_stop is StopCause.DEADLINE:
+        return Failure.of(
+            FailureCode.TIMED_OUT,
+            f"The task did not end by its deadline, although the agent's time limit of {evidence.timeout_s} s had passed.",
+        )
+    if result is not None:
+        return _reported(result, evidence)
+    return _silent(evidence)
+
+
+def _cancelled(evidence: Evidence) -> Failure:
+    reason = f": {evidence.cancel_reason}" if evidence.cancel_reason else "."
+    by = f" by {evidence.cancelled_by}" if evidence.cancelled_by else ""
+    return Failure.of(FailureCode.CANCELLED, f"Cancelled{by} while it ran{reason}")
+
+
+def _reported(result: HarnessResult, evidence: Evidence) -> Failure:
+    """The harness lived to tell."""
+    code = result.code or FailureCode.INTERNAL
+    if evidence.sighting.out_of_memory and code in {FailureCode.AGENT_EXITED, FailureCode.AGENT_EXCEPTION}:
+        return Failure.of(FailureCode.OUT_OF_MEMORY)
+    if code is FailureCode.CANCELLED:  # somebody else told the container to stop: a host that shuts down, an operator
+        return Failure.of(FailureCode.TASK_LOST, "The task was stopped from outside before it ended.")
+    message = result.error.message if result.error else ""
+    if code is FailureCode.AGENT_EXCEPTION and result.error and result.error.type:
+        message = f"{result.error.type}: {message}" if message else result.error.type
+    return Failure.of(code, message or None)
+
+
+def _silent(evidence: Evidence) -> Failure:
+    """No word from the harness. The agent cannot end it (it is the first process of its container), so the fault is ours."""
+    sighting = evidence.sighting
+    if sighting.out_of_memory:
+        return Failure.of(FailureCode.OUT_OF_MEMORY)
+    if evidence.result_problem:
+        return Failure.of(FailureCode.INTERNAL, evidence.result_problem, stage=Stage.RESULT)
+    if sighting.phase is Phase.MISSING:
+        return Failure.of(FailureCode.TASK_LOST)
+    ending = _ending(sighting.exit_code)
+    reason = f" ({sighting.stop_reason})" if sighting.stop_reason else ""
+    return Failure.of(FailureCode.TASK_LOST, f"The task ended without a result, {ending}{reason}.")
+
+
+def _ending(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "with an unknown exit code"
+    number = -exit_code if exit_code < 0 else exit_code - 128
+    if number in set(signal.Signals):
+        return f"killed by {signal.Signals(number).name}"
+    return f"with exit code {exit_code}"

@@ -1,0 +1,216 @@
+"""Ends attempts: looks at tasks, collects the result, decides, moves the test, cleans up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+
+from services.orchestrator.charges import Charge, Charges
+from services.orchestrator.diagnosis import Evidence, StopCause, Verdict, judge
+from services.orchestrator.harness_result import HarnessResult, read_result
+from services.orchestrator.metrics import ENDED
+from services.orchestrator.ports import Phase, Runtime, Sighting, Tests
+from shared.clock import Clock
+from shared.domain.failure import Failure
+from shared.domain.lifecycle import ACTIVE, MAX_ATTEMPTS, State
+from shared.errors import Malformed
+from shared.events.base import Event
+from shared.events.tasks import TaskStopped
+from shared.events.tests import TestCompleted, TestFailed, TestRequeued, TestRunning, TestTimedOut
+from shared.store.documents import AgentError, Execution, FailureDoc, Metrics, Result, Usage
+from shared.store.executions import Move
+
+log = structlog.get_logger()
+
+BATCH: Final = 100  # ECS: at most 100 tasks a call (API reference, DescribeTasks)
+_TRIES: Final = 3  # a phase move may come between the look and the write, and nothing else
+_NOTHING_TO_READ: Final = {"logs.ended": True, "logs.complete": True, "logs.expected": 0}
+
+
+class Finish:
+    """From a task that ended to a test that ended, or waits for its next attempt."""
+
+    def __init__(self, tests: Tests, runtime: Runtime, charges: Charges, clock: Clock, *, owner: str) -> None:
+        self._tests = tests
+        self._runtime = runtime
+        self._charges = charges
+        self._clock = clock
+        self._owner = owner
+
+    async def look(self, charges: Sequence[Charge]) -> None:
+        """Looks at these tasks and ends the attempts of those that have stopped."""
+        for start in range(0, len(charges), BATCH):
+            batch = charges[start : start + BATCH]
+            sightings = await self._runtime.inspect([charge.handle for charge in batch])
+            for charge, sighting in zip(batch, sightings, strict=True):
+                if sighting.phase in {Phase.STOPPED, Phase.MISSING}:
+                    await self._end(charge, sighting)
+
+    async def never_started(self, test: Execution, failure: Failure) -> None:
+        """Ends an attempt whose task could not be launched."""
+        again = failure.retryable and test.attempt < MAX_ATTEMPTS and test.cancel is None
+        verdict = Verdict(State.QUEUED if again else State.FAILED, failure)
+        await self._tests.move(
+            self._move(
+                test,
+                State.BUILDING,
+                verdict,
+                extra={} if again else dict(_NOTHING_TO_READ),
+                telling=[self._telling(test, verdict, run_ms=None)],
+            )
+        )
+        ENDED.labels(verdict.to, failure.code).inc()
+
+    async def _end(self, charge: Charge, sighting: Sighting) -> None:
+        async with charge.lock:
+            if self._charges.of_test(charge.test_id) is not charge:
+                return  # ended already by another look
+            test = await self._tests.get(charge.test_id)
+            if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
+                self._charges.drop(charge)
+                return
+            result, problem = await self._result(charge)
+            if test.cancel is not None and charge.told_to_stop is None:
+                charge.told_to_stop = StopCause.CANCEL  # another orchestrator told it
+            verdict = judge(
+                Evidence(
+                    attempt=charge.attempt,
+                    timeout_s=charge.timeout_s,
+                    sighting=sighting,
+                    result=result,
+                    result_problem=problem,
+                    told_to_stop=charge.told_to_stop,
+                    cancelled_by=test.cancel.by if test.cancel else "",
+                    cancel_reason=test.cancel.reason if test.cancel else "",
+                )
+            )
+            if not await self._move_to(test, verdict, sighting, result):
+                return  # the next look decides anew
+            self._charges.drop(charge)
+        code = verdict.failure.code if verdict.failure else ""
+        ENDED.labels(verdict.to, code).inc()
+        log.info("task_ended", test_id=test.id, attempt=test.attempt, state=verdict.to, code=code)
+        await self._runtime.cleanup(charge.handle)
+
+    async def _result(self, charge: Charge) -> tuple[HarnessResult | None, str]:
+        raw = await self._runtime.collect(charge.handle)
+        if raw is None:
+            return None, ""
+        try:
+            return read_result(raw, nonce=charge.nonce), ""
+        except Malformed as error:
+            return None, str(error)
+
+    async def _move_to(
+        self, test: Execution, verdict: Verdict, sighting: Sighting, result: HarnessResult | None
+    ) -> bool:
+        """Writes the verdict; False where the test is not ours any more."""
+        current: Execution | None = test
+        for _ in range(_TRIES):
+            if current is None or current.attempt != test.attempt or current.state not in ACTIVE:
+                return False
+            if await self._tests.move(self._ending(current, verdict, sighting, result)):
+                return True
+            current = await self._tests.get(test.id)
+        return False
+
+    def _ending(self, test: Execution, verdict: Verdict, sighting: Sighting, result: HarnessResult | None) -> Move:
+        now = self._clock.now()
+        run_ms = result.phases.run_ms if result else None
+        telling: list[Event] = [
+            TaskStopped(
+                test_id=test.id,
+                user_id=test.user_id,
+                attempt=test.attempt,
+                at=now,
+                exit_code=sighting.exit_code,
+                stop_reason=sighting.stop_reason,
+            )
+        ]
+        extra: dict[str, Any] = {
+            "task.exit_code": sighting.exit_code,
+            "task.stop_reason": sighting.stop_reason or "",
+        }
+        via = None
+        # The phase mark may still be on its way; that the agent answered says as much.
+        if verdict.to is State.COMPLETED and test.state is State.BUILDING:
+            via = State.RUNNING
+            started = now - timedelta(milliseconds=run_ms or 0)
+            extra["times.started"] = test.times.started = started
+            telling.append(TestRunning(test_id=test.id, user_id=test.user_id, attempt=test.attempt, at=started))
+        telling.append(self._telling(test, verdict, run_ms=run_ms))
+        if verdict.to is not State.QUEUED:
+            metrics = _metrics(test, result, total_ms=_ms(now - test.times.submitted))
+            extra["result"] = Result(
+                success=verdict.to is State.COMPLETED,
+                response_json=result.response_json if result and verdict.to is State.COMPLETED else "",
+                metrics=metrics,
+                usage=Usage(**result.usage.model_dump()) if result and result.usage else None,
+            ).model_dump(exclude_none=True)
+        return self._move(test, test.state, verdict, extra=extra, telling=telling, via=via, result=result)
+
+    def _move(
+        self,
+        test: Execution,
+        source: State,
+        verdict: Verdict,
+        *,
+        extra: dict[str, Any],
+        telling: Sequence[Event],
+        via: State | None = None,
+        result: HarnessResult | None = None,
+    ) -> Move:
+        now = self._clock.now()
+        ended = verdict.to is not State.QUEUED
+        fields = dict(extra)
+        if ended:
+            fields["times.finished"] = now
+        if ended and verdict.failure is not None:
+            agent_error = AgentError(**result.error.model_dump()) if result and result.error else None
+            fields["failure"] = FailureDoc.of(verdict.failure, agent_error).model_dump(exclude_none=True)
+        return Move(
+            test_id=test.id,
+            source=source,
+            attempt=test.attempt,
+            to=verdict.to,
+            via=via,
+            at=now,
+            by="orchestrator",
+            reason=f"{verdict.failure.code}: {verdict.failure.message}"[:500] if verdict.failure else "",
+            telling=tuple(telling),
+            set=fields,
+            unset=("lease",) if ended else ("lease", "task.handle", "task.log_source", "logs.until", "times.started"),
+            guard={"lease.owner": self._owner},
+            traceparent=test.traceparent,
+        )
+
+    def _telling(self, test: Execution, verdict: Verdict, *, run_ms: float | None) -> Event:
+        now = self._clock.now()
+        ids: dict[str, Any] = {"test_id": test.id, "user_id": test.user_id, "attempt": test.attempt, "at": now}
+        failure = verdict.failure
+        if failure is None:
+            return TestCompleted(run_ms=run_ms, **ids)
+        if verdict.to is State.QUEUED:
+            return TestRequeued(code=failure.code, message=failure.message, **ids)
+        if verdict.to is State.TIMED_OUT:
+            return TestTimedOut(message=failure.message, **ids)
+        return TestFailed(code=failure.code, stage=failure.stage, message=failure.message, **ids)
+
+
+def _metrics(test: Execution, result: HarnessResult | None, *, total_ms: float) -> Metrics:
+    times = test.times
+    return Metrics(
+        queue_ms=_ms(times.scheduled - times.submitted) if times.scheduled else None,
+        build_ms=_ms(times.started - times.build_started) if times.started and times.build_started else None,
+        run_ms=result.phases.run_ms if result else None,
+        total_ms=total_ms,
+        cpu_s=result.cpu_s if result else None,
+        peak_memory_bytes=result.peak_memory_bytes if result else None,
+    )
+
+
+def _ms(span: timedelta) -> float:
+    return round(span.total_seconds() * 1000, 3)

@@ -1,0 +1,176 @@
+"""Launches the task of a test that was granted a slot, and takes tasks over from an orchestrator that went away.
+
+The order is what makes a crash harmless: first the intent (with the nonce), then the launch, which is idempotent by its token, then the
+handle. A crash between any two of them is healed by doing the rest again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from services.orchestrator.charges import Charge, Charges
+from services.orchestrator.finish import Finish
+from services.orchestrator.metrics import ADOPTED, LAUNCH_SECONDS, LAUNCHED
+from services.orchestrator.ports import LaunchFailed, Runtime, Tests
+from services.orchestrator.specification import specification
+from services.orchestrator.stop import Stop
+from shared.clock import Clock
+from shared.domain.failure import Failure, FailureCode
+from shared.domain.lifecycle import ACTIVE, State
+from shared.events.tasks import TaskStarted
+from shared.events.tests import TestBuilding
+from shared.ids import TestId, UserId, launch_token
+from shared.store.documents import Execution
+
+log = structlog.get_logger()
+
+
+class Launch:
+    """From a granted slot to a running task under our care."""
+
+    def __init__(
+        self,
+        tests: Tests,
+        runtime: Runtime,
+        charges: Charges,
+        finish: Finish,
+        stop: Stop,
+        clock: Clock,
+        *,
+        owner: str,
+        lease: timedelta,
+        start_limit: timedelta,
+    ) -> None:
+        self._tests = tests
+        self._runtime = runtime
+        self._charges = charges
+        self._finish = finish
+        self._stop = stop
+        self._clock = clock
+        self._owner = owner
+        self._lease = lease
+        self._start_limit = start_limit
+
+    async def begin(self, test_id: TestId, user_id: UserId, attempt: int, traceparent: str) -> bool:
+        """Launches this attempt, unless somebody else has already; False then."""
+        now = self._clock.now()
+        intent: dict[str, Any] = {
+            "lease": {"owner": self._owner, "until": now + self._lease},
+            "task.runtime": self._runtime.name,
+            "task.launch_token": launch_token(test_id, attempt),
+            "task.nonce": secrets.token_hex(16),
+            "times.build_started": now,
+        }
+        test = await self._tests.change(
+            test_id,
+            where={"state": State.BUILDING, "attempt": attempt, "lease": None},
+            set=intent,
+            telling=[
+                TestBuilding(test_id=test_id, user_id=user_id, attempt=attempt, at=now, runtime=self._runtime.name)
+            ],
+            traceparent=traceparent,
+        )
+        if test is None:
+            return False
+        await self._launch(test)
+        return True
+
+    async def adopt(self, test_id: TestId, *, also_own: bool = False) -> bool:
+        """Takes a task over whose lease ran out (or is our own, from before a restart); False where there is none."""
+        now = self._clock.now()
+        lapsed: dict[str, Any] = {"lease.until": {"$lt": now}}
+        test = await self._tests.change(
+            test_id,
+            where={
+                "state": {"$in": sorted(ACTIVE)},
+                **({"$or": [lapsed, {"lease.owner": self._owner}]} if also_own else lapsed),
+            },
+            set={"lease": {"owner": self._owner, "until": now + self._lease}},
+        )
+        if test is None or self._charges.of_test(test_id, test.attempt):
+            return False
+        ADOPTED.inc()
+        log.info("task_adopted", test_id=test_id, attempt=test.attempt, launched=bool(test.task and test.task.handle))
+        if test.task is not None and test.task.handle is not None:
+            await self._look_after(test)
+        else:
+            await self._launch(test)
+        return True
+
+    async def _launch(self, test: Execution) -> None:
+        assert test.task is not None
+        if test.cancel is not None:
+            await self._finish.never_started(
+                test, Failure.of(FailureCode.CANCELLED, "Cancelled before it was launched.")
+            )
+            return
+        if test.input.secret_refs and self._runtime.name != "ecs":
+            message = f"The {self._runtime.name} runtime has no secret store; secret references need the ecs runtime."
+            await self._finish.never_started(test, Failure.of(FailureCode.CREDENTIALS_INVALID, message))
+            return
+        if test.task.abandoned is not None:
+            await self._runtime.stop(test.task.abandoned, grace_s=0)
+            await self._runtime.cleanup(test.task.abandoned)
+        started = time.perf_counter()
+        try:
+            launched = await self._runtime.launch(specification(test))
+        except LaunchFailed as error:
+            log.warning("launch_failed", test_id=test.id, attempt=test.attempt, code=error.code, error=str(error))
+            await self._finish.never_started(test, Failure.of(error.code, str(error)))
+            return
+        LAUNCH_SECONDS.observe(time.perf_counter() - started)
+        LAUNCHED.labels(self._runtime.name).inc()
+        now = self._clock.now()
+        stored = await self._tests.change(
+            test.id,
+            where={"attempt": test.attempt, "lease.owner": self._owner},
+            set={
+                "task.handle": dict(launched.handle),
+                "task.log_source": dict(launched.log_source),
+                "times.deadline": now + self._start_limit + timedelta(seconds=test.input.timeout_s),
+                "logs.until": now,  # nobody reads it yet
+                "logs.follower": "",
+                "logs.ended": False,
+                "logs.complete": False,
+            },
+            unset=("task.abandoned",),
+            telling=[
+                TaskStarted(
+                    test_id=test.id,
+                    user_id=test.user_id,
+                    attempt=test.attempt,
+                    at=now,
+                    runtime=self._runtime.name,
+                    log_source=dict(launched.log_source),
+                )
+            ],
+            traceparent=test.traceparent,
+        )
+        if stored is None:  # our lease ran out meanwhile; whoever has the test now finds this task by its token
+            log.warning("launched_for_somebody_else", test_id=test.id, attempt=test.attempt)
+            return
+        await self._look_after(stored)
+
+    async def _look_after(self, test: Execution) -> None:
+        assert test.task is not None
+        assert test.task.handle is not None
+        charge = Charge(
+            test_id=test.id,
+            user_id=test.user_id,
+            attempt=test.attempt,
+            handle=test.task.handle,
+            nonce=test.task.nonce,
+            timeout_s=test.input.timeout_s,
+            traceparent=test.traceparent,
+            deadline=test.times.deadline or self._clock.now() + self._start_limit,
+            state=test.state,
+        )
+        self._charges.take(charge)
+        if test.cancel is not None:
+            await self._stop.cancel(charge)
+        await self._finish.look([charge])  # it may have ended before we began to watch

@@ -1,0 +1,47 @@
+"""From a stored test to what a runtime must know: a pure function, so that a repeated launch sends the same bytes."""
+
+from __future__ import annotations
+
+from services.orchestrator.ports import TaskSpec
+from shared.domain.logsequence import first_seq
+from shared.ids import launch_token
+from shared.store.documents import Execution, ModelSetting
+
+
+def specification(test: Execution) -> TaskSpec:
+    """The spec of the test's current attempt. The test must have a task (its intent is stored first)."""
+    assert test.task is not None
+    given = test.input
+    return TaskSpec(
+        test_id=test.id,
+        attempt=test.attempt,
+        user_id=test.user_id,
+        launch_token=launch_token(test.id, test.attempt),
+        nonce=test.task.nonce,
+        agent_code=given.agent_code,
+        query=given.query,
+        requirements=tuple(given.requirements),
+        dockerfile=given.dockerfile,
+        entrypoint=given.entrypoint or None,
+        env={**model_environment(given.model), **given.env},
+        timeout_s=given.timeout_s,
+        cpu=given.resources.cpu,
+        memory_mib=given.resources.memory_mib,
+        network=given.network,
+        first_seq=first_seq(test.attempt),
+    )
+
+
+def model_environment(model: ModelSetting | None) -> dict[str, str]:
+    """The environment variables that tell an agent which model to use; the user's own of the same name win."""
+    if model is None:
+        return {}
+    named = {
+        "MODEL_PROVIDER": model.provider,
+        "MODEL_ID": model.model_id,
+        "BEDROCK_MODEL_ID": model.model_id if model.provider == "bedrock" else "",
+        "OLLAMA_BASE_URL": model.base_url if model.provider == "ollama" else "",
+        "MODEL_BASE_URL": model.base_url,
+        "AWS_REGION": model.region,
+    }
+    return {name: value for name, value in named.items() if value}

@@ -1,0 +1,72 @@
+"""Tells tasks to stop: cancelled ones, and those past their deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import structlog
+
+from services.orchestrator.charges import Charge, Charges
+from services.orchestrator.diagnosis import StopCause
+from services.orchestrator.ports import Runtime, Tests
+from shared.clock import Clock
+from shared.domain.lifecycle import ACTIVE
+from shared.ids import TestId
+from shared.store.documents import Execution
+
+log = structlog.get_logger()
+
+
+class Stop:
+    """Asks first; after the grace time the runtime does not ask."""
+
+    def __init__(self, tests: Tests, runtime: Runtime, charges: Charges, clock: Clock, *, grace: timedelta) -> None:
+        self._tests = tests
+        self._runtime = runtime
+        self._charges = charges
+        self._clock = clock
+        self._grace = grace
+
+    async def requested(self, test_id: TestId) -> None:
+        """Somebody wants this test stopped. Any orchestrator can tell the task; the one that looks after it ends the test."""
+        charge = self._charges.of_test(test_id)
+        if charge is not None:
+            await self.cancel(charge)
+            return
+        test = await self._tests.get(test_id)
+        if test and test.cancel and test.state in ACTIVE and test.task and test.task.handle:
+            await self._runtime.stop(test.task.handle, grace_s=self._grace.total_seconds())
+
+    async def cancel(self, charge: Charge) -> None:
+        """Stops a task of ours because its test was cancelled."""
+        if charge.told_to_stop is None:
+            await self._tell(charge, StopCause.CANCEL)
+
+    async def overdue(self, charges: Iterable[Charge]) -> None:
+        """Stops what is past its deadline, and ends what was told to stop and did not."""
+        now = self._clock.now()
+        for charge in charges:
+            if charge.told_to_stop is None and now >= charge.deadline:
+                await self._tell(charge, StopCause.DEADLINE)
+            elif charge.stop_by is not None and now >= charge.stop_by:
+                log.warning("task_did_not_stop", test_id=charge.test_id, attempt=charge.attempt)
+                charge.stop_by = now + self._grace
+                await self._runtime.stop(charge.handle, grace_s=0)
+
+    async def reconcile(self, current: dict[TestId, Execution]) -> None:
+        """Heals lost events: cancels what was cancelled, lets go of what is no longer ours."""
+        for charge in self._charges:
+            test = current.get(charge.test_id)
+            if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
+                log.warning("task_is_no_longer_ours", test_id=charge.test_id, attempt=charge.attempt)
+                self._charges.drop(charge)
+                await self._runtime.stop(charge.handle, grace_s=0)
+            elif test.cancel is not None:
+                await self.cancel(charge)
+
+    async def _tell(self, charge: Charge, cause: StopCause) -> None:
+        charge.told_to_stop = cause
+        charge.stop_by = self._clock.now() + 2 * self._grace + timedelta(seconds=5)
+        log.info("task_told_to_stop", test_id=charge.test_id, attempt=charge.attempt, cause=cause)
+        await self._runtime.stop(charge.handle, grace_s=self._grace.total_seconds())

@@ -1,0 +1,134 @@
+"""Watches the tasks under our care: at once when the runtime gives a hint, and all of them on a timer."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from services.orchestrator.charges import Charge, Charges
+from services.orchestrator.finish import Finish
+from services.orchestrator.launch import Launch
+from services.orchestrator.ports import Handle, Tests
+from services.orchestrator.stop import Stop
+from shared.clock import Clock
+from shared.domain.lifecycle import State
+from shared.events.tests import TestRunning
+from shared.ids import TestId, UserId
+from shared.store.executions import Move
+
+log = structlog.get_logger()
+
+UNLAUNCHED = timedelta(seconds=3)
+"""A granted test that no orchestrator took up for so long was missed by the event."""
+LIMIT = 500
+
+
+class Watch:
+    """Keeps the store and the tasks in step."""
+
+    def __init__(
+        self,
+        tests: Tests,
+        charges: Charges,
+        launch: Launch,
+        finish: Finish,
+        stop: Stop,
+        clock: Clock,
+        *,
+        owner: str,
+        lease: timedelta,
+    ) -> None:
+        self._tests = tests
+        self._charges = charges
+        self._launch = launch
+        self._finish = finish
+        self._stop = stop
+        self._clock = clock
+        self._owner = owner
+        self._lease = lease
+        self._hints: asyncio.Queue[Charge] = asyncio.Queue()
+
+    def hint(self, handle: Handle) -> None:
+        """The runtime says that something changed there."""
+        charge = self._charges.of_handle(handle)
+        if charge is not None:
+            self._hints.put_nowait(charge)
+
+    async def follow_hints(self, workers: int = 8) -> None:
+        """Ends tasks as soon as the runtime says that they ended, several at a time."""
+
+        async def work() -> None:
+            while True:
+                charge = await self._hints.get()
+                try:
+                    await self._finish.look([charge])
+                except Exception as error:  # noqa: BLE001 - the round on the timer looks again
+                    log.warning("look_failed", test_id=charge.test_id, error=repr(error))
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(workers):
+                tasks.create_task(work())
+
+    async def look(self) -> None:
+        """One round over all tasks."""
+        await self._finish.look(list(self._charges))
+        await self._stop.overdue(self._charges)
+
+    async def renew(self) -> None:
+        """Says that we are still there."""
+        if len(self._charges):
+            await self._tests.renew(self._owner, self._clock.now() + self._lease)
+
+    async def resume(self) -> None:
+        """Takes up at start what this orchestrator had before it was restarted."""
+        for test_id in await self._tests.owned(self._owner, LIMIT):
+            await self._launch.adopt(test_id, also_own=True)
+
+    async def sweep(self) -> None:
+        """Looks for what no event told: granted and not launched, launched and left alone, cancelled and not stopped."""
+        now = self._clock.now()
+        for test in await self._tests.unlaunched(now - UNLAUNCHED, LIMIT):
+            log.info("unlaunched_test_found", test_id=test.id, attempt=test.attempt)
+            await self._launch.begin(test.id, test.user_id, test.attempt, test.traceparent)
+        for test_id in await self._tests.unattended(now, LIMIT):
+            await self._launch.adopt(test_id)
+        mine = [charge.test_id for charge in self._charges]
+        if mine:
+            await self._stop.reconcile(await self._tests.get_many(mine))
+
+    async def agent_runs(self, test_id: TestId, attempt: int, since: datetime, traceparent: str) -> bool:
+        """The harness says that the agent's own code runs: BUILDING becomes RUNNING."""
+        charge = self._charges.of_test(test_id, attempt)
+        if charge is None:
+            test = await self._tests.get(test_id)
+            if test is None or test.state is not State.BUILDING or test.attempt != attempt:
+                return False
+            return await self._to_running(test_id, test.user_id, attempt, since, traceparent)
+        if charge.lock.locked():
+            return False  # it is being ended, which passes RUNNING by itself
+        async with charge.lock:
+            if charge.state is not State.BUILDING or self._charges.of_test(test_id) is not charge:
+                return False
+            moved = await self._to_running(test_id, charge.user_id, attempt, since, traceparent)
+            charge.state = State.RUNNING
+            return moved
+
+    async def _to_running(
+        self, test_id: TestId, user_id: UserId, attempt: int, since: datetime, traceparent: str
+    ) -> bool:
+        now = self._clock.now()
+        return await self._tests.move(
+            Move(
+                test_id=test_id,
+                source=State.BUILDING,
+                attempt=attempt,
+                to=State.RUNNING,
+                at=now,
+                by="orchestrator",
+                telling=(TestRunning(test_id=test_id, user_id=user_id, attempt=attempt, at=now),),
+                set={"times.started": since},
+                traceparent=traceparent,
+            )
+        )
