@@ -42,7 +42,7 @@ MAX_MESSAGE = 8 * 1024  # characters of an error message
 MAX_TRACEBACK = 32 * 1024
 ENVELOPE_BYTES = 256 * 1024  # beside the response in what an agent process hands over: error, usage
 DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
-METHODS = ("run_sync", "invoke", "ainvoke", "run", "__call__")
+METHODS = ("run_sync", "invoke", "ainvoke", "run")  # of agent objects, before calling the object itself
 AGENT_CODES = (
     "DEPENDENCY_INSTALL_FAILED",
     "AGENT_IMPORT_ERROR",
@@ -924,7 +924,7 @@ def as_callable(target: Any, name: str) -> Callable[..., object]:
     method = _method_of(target)
     if not method:
         raise EntrypointNotFound(
-            f"{name!r} is a {_type_name(type(target))}: not a function, and without any of {', '.join(METHODS)}."
+            f"{name!r} is a {_type_name(type(target))}: not a function, and without {', '.join(METHODS)}."
         )
     if method == "__call__":
         return target  # type: ignore[no-any-return]
@@ -935,7 +935,7 @@ def as_callable(target: Any, name: str) -> Callable[..., object]:
 
 
 def _method_of(target: Any) -> str | None:
-    return next((method for method in METHODS if hasattr(type(target), method)), None)
+    return next((name for name in METHODS if hasattr(type(target), name)), "__call__" if callable(target) else None)
 
 
 def graph_input(graph: Any, query: str) -> object:
@@ -1154,13 +1154,14 @@ def _said(error: BaseException) -> str:
         name = os.path.basename(error.filename or "agent.py")
         return f"{name}, line {error.lineno}: {error.msg}"
     try:
-        return str(error)
+        return str(error) or _type_name(type(error))
     except Exception:
         return "(its text cannot be shown)"
 
 
 def _type_name(kind: type) -> str:
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{kind.__qualname__}"
+    name = kind.__qualname__.rpartition("<locals>.")[2]
+    name = name if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{name}"
     return name[:200]
 
 
@@ -1216,6 +1217,10 @@ class Run:
             "python": python,
             "response_bytes": context.response_bytes,
         }
+        try:
+            instructions = to_json(job).encode("utf-8")
+        except UnicodeEncodeError:
+            return self.failure("CONTEXT_UNAVAILABLE", "The context holds half a surrogate pair: not Unicode text.")
         out, err, back = child.readers
         answer = Answer(back, context.response_bytes + ENVELOPE_BYTES)
         streams: list[Stream | Answer] = [
@@ -1225,7 +1230,7 @@ class Run:
         ]
         self.watch = Watch(child, streams, context.timeout_s, output, self.signals)
         try:
-            write_all(child.instructions, to_json(job).encode("utf-8", "replace"))
+            write_all(child.instructions, instructions)
             os.close(child.instructions)
         except BrokenPipeError:
             pass  # it is dead already; that is told below
