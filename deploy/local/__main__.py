@@ -1,0 +1,114 @@
+"""`assay dev`: the servers, then the services, then a banner; Ctrl-C ends them in the opposite order."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvloop
+
+from deploy.local import ports
+from deploy.local.banner import banner
+from deploy.local.child import StartFailed
+from deploy.local.children import backing_servers
+from deploy.local.credentials import load_or_create, write_private
+from deploy.local.mongo import MongoUnusable
+from deploy.local.ownership import AlreadyRunning, owned
+from deploy.local.tools import ToolMissing
+
+GATEWAY_PORT, HEALTH_PORT = 7450, 7480
+CLIENT_FILE = "client.json"  # what the SDK and the CLI look for, in this folder and those above it
+BEGUN = time.monotonic()
+
+
+class CannotStart(Exception):
+    """Local mode cannot start, for a reason that the user can mend."""
+
+
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="assay dev",
+        description="Runs all of Assay here: five services in one process, beside a nats-server and a mongod.",
+        epilog="ASSAY_NATS_URL and ASSAY_MONGO_URL name servers to use instead. Every other ASSAY_* variable works as "
+        "it does for the services one by one.",
+    )
+    default = Path(os.environ.get("ASSAY_DATA", ".assay"))
+    parser.add_argument("--data", type=Path, default=default, help="data folder (default: .assay, or ASSAY_DATA)")
+    parser.add_argument("--port", type=int, help=f"gRPC port (default: {GATEWAY_PORT}, or the next free one)")
+    levels = ("debug", "info", "warning", "error")
+    parser.add_argument("--log-level", choices=levels, default=os.environ.get("ASSAY_LOG_LEVEL", "warning"))
+    parser.add_argument(
+        "--log-format", choices=("console", "json"), default=os.environ.get("ASSAY_LOG_FORMAT", "console")
+    )
+    return parser.parse_args(words)
+
+
+@asynccontextmanager
+async def local_mode(folder: Path, *, port: int | None) -> AsyncIterator[str]:
+    """Everything at work; yields the gateway's address. Raises CannotStart and what the parts raise."""
+    with owned(folder) as ownership, ThreadPoolExecutor(1, "load") as loader:
+        credentials = load_or_create(folder)
+        nats_url, mongo_url = os.environ.get("ASSAY_NATS_URL"), os.environ.get("ASSAY_MONGO_URL")
+        loaded = loader.submit(_load_services)
+        async with backing_servers(folder, credentials, nats_url=nats_url, mongo_url=mongo_url) as backing:
+            await asyncio.wrap_future(loaded)
+            from deploy.local.composition import Place, all_services
+
+            wanted = {"health": HEALTH_PORT} | ({} if port else {"gateway": GATEWAY_PORT})
+            with ports.reserved(folder, wanted) as chosen:
+                place = Place(folder, port or chosen["gateway"], chosen["health"])
+                async with all_services(backing, place, api_key=credentials.api_key):
+                    address = f"{ports.LOOPBACK}:{place.gateway_port}"
+                    ownership.announce(address)
+                    known = {"address": address, "api_key": credentials.api_key, "nats_url": backing.nats_url}
+                    write_private(folder / CLIENT_FILE, json.dumps(known, indent=2) + "\n")
+                    print(banner(folder, address, place.health_port, backing, time.monotonic() - BEGUN), flush=True)
+                    try:
+                        yield address
+                    finally:
+                        (folder / CLIENT_FILE).unlink(missing_ok=True)
+
+
+def _load_services() -> None:
+    """Reads the code of all services while the servers start: each takes about half a second."""
+    import deploy.local.composition  # noqa: F401
+
+
+async def run(options: argparse.Namespace) -> None:
+    from shared.service import stop_signal
+
+    if options.port and not ports.is_free(options.port):
+        raise CannotStart(f"Port {options.port} is taken. Leave --port out to take the next free one.")
+    stopping = stop_signal()
+    async with local_mode(options.data.resolve(), port=options.port):
+        await stopping.wait()
+        print("\n  Stopping ... tests that run are looked after again at the next start.", flush=True)
+    print("  Stopped.", flush=True)
+
+
+def main() -> int:
+    options = arguments()
+    from shared.telemetry.logging import configure
+
+    configure(level=options.log_level, output=options.log_format, stream=sys.stderr)
+    from shared.errors import Unavailable
+
+    expected = (AlreadyRunning, CannotStart, StartFailed, MongoUnusable, ToolMissing, ports.NoFreePort, Unavailable)
+    try:
+        uvloop.run(run(options))
+    except expected as error:
+        print(f"assay dev: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The five services of local mode, constructed from where its servers and folders are.
+
+Imported late and on purpose: reading this module loads every service, which takes about as long as the servers need
+to start. Must not know how the servers were started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from pydantic import SecretStr
+
+from deploy.local.children import Backing
+from services.gateway.app import running as gateway
+from services.gateway.settings import GatewaySettings
+from services.logstreamer.app import running as logstreamer
+from services.logstreamer.settings import LogstreamerSettings
+from services.orchestrator.app import running as orchestrator
+from services.orchestrator.settings import OrchestratorSettings
+from services.packager.app import running as packager
+from services.packager.settings import PackagerSettings
+from services.scheduler.app import running as scheduler
+from services.scheduler.settings import SchedulerSettings
+from shared.clock import SystemClock
+from shared.ids import UserId
+from shared.settings import CommonSettings
+from shared.store.connect import connected, provision
+from shared.store.keys import ApiKeys
+from shared.telemetry.health import Health, health_port
+
+LOOPBACK = "127.0.0.1"
+INSTANCE = "local"  # the same at every start, so that tasks which outlived the last one are ours at once
+DEVELOPER = UserId("dev")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where local mode is: its data and its ports."""
+
+    folder: Path
+    gateway_port: int
+    health_port: int
+
+
+class _Common(TypedDict):
+    nats_url: SecretStr
+    mongo_url: SecretStr
+    instance: str
+
+
+@asynccontextmanager
+async def all_services(backing: Backing, place: Place, *, api_key: str) -> AsyncIterator[None]:
+    """All five at work, with one health port for all of them and the developer's key in the store."""
+    common = _Common(nats_url=SecretStr(backing.nats_url), mongo_url=SecretStr(backing.mongo_url), instance=INSTANCE)
+    await _let_developer_in(backing, api_key)
+    async with AsyncExitStack() as stack:
+        healths = [await stack.enter_async_context(service) for service in _services(common, place)]
+        await stack.enter_async_context(health_port(healths, host=LOOPBACK, port=place.health_port))
+        yield
+
+
+def _services(common: _Common, place: Place) -> Iterator[AbstractAsyncContextManager[Health]]:
+    # The gateway comes last: nothing is accepted before everything is there, and nothing after it goes.
+    yield logstreamer(LogstreamerSettings(**common))
+    yield orchestrator(OrchestratorSettings(**common, process_root=place.folder / "tasks"))
+    yield scheduler(SchedulerSettings(**common))
+    yield packager(PackagerSettings(**common))
+    yield gateway(GatewaySettings(**common, gateway_host=LOOPBACK, gateway_port=place.gateway_port))
+
+
+async def _let_developer_in(backing: Backing, api_key: str) -> None:
+    async with connected(backing.mongo_url, CommonSettings().mongo_database, service="local") as database:
+        await provision(database)
+        await ApiKeys(database).add(api_key, user=DEVELOPER, role="admin", now=SystemClock().now())
