@@ -5,6 +5,11 @@ from __future__ import annotations
 
 def main() -> None:
     """Entry point of the `assay` command."""
+    import os
+
+    # gRPC's core writes to standard error whenever a server goes away; we say it in our own words.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
     from assay.cli.app import app
 
     app()

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
+from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from assay.cli import text
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 # How long the last lines may take after the end: CloudWatch is drained for 60 s at most.
 DRAIN_S = 75.0
 SOON_S = 0.5  # after which it is worth saying that one waits for them
+
+
+_IMPLIED = {
+    LogStream.BUILD: TestState.BUILDING,
+    LogStream.STDOUT: TestState.RUNNING,
+    LogStream.STDERR: TestState.RUNNING,
+}
 
 
 class Teller(Protocol):
@@ -111,8 +119,10 @@ class StoryTeller:
             self._screen.status(test.state.value.lower(), text.place(test))
 
     def lines(self, batch: Sequence[LogLine]) -> None:
-        self._imply(batch[0])
-        self._screen.show(text.log_line(line) for line in batch)
+        for implied, group in groupby(batch, key=lambda line: _IMPLIED.get(line.stream)):
+            if implied is not None:
+                self._imply(implied)
+            self._screen.show(text.log_line(line) for line in group)
 
     def draining(self) -> None:
         self._screen.status("ended", "waiting for the last lines")
@@ -142,14 +152,9 @@ class StoryTeller:
     def close(self) -> None:
         self._screen.close()
 
-    def _imply(self, line: LogLine) -> None:
+    def _imply(self, implied: TestState) -> None:
         """Output tells of a phase, too, and may come before the news of it."""
-        implied = {
-            LogStream.BUILD: TestState.BUILDING,
-            LogStream.STDOUT: TestState.RUNNING,
-            LogStream.STDERR: TestState.RUNNING,
-        }.get(line.stream)
-        if implied is not None and _rank(max(self._told, self._implied or self._told, key=_rank)) < _rank(implied):
+        if _rank(max(self._told, self._implied or self._told, key=_rank)) < _rank(implied):
             self._implied = implied
             self._screen.status(implied.value.lower())
 

@@ -67,6 +67,12 @@ def span(value: timedelta | None) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3600:02d} h"
 
 
+def roughly(value: timedelta) -> str:
+    """A duration without fractions."""
+    seconds = round(value.total_seconds())
+    return f"{seconds} s" if seconds < 60 else span(timedelta(seconds=seconds))
+
+
 def size(count: int) -> str:
     """Bytes with a binary unit."""
     if count < 1024:
@@ -81,7 +87,7 @@ def age(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return "-"
     past = now - moment
-    return "now" if past < timedelta(seconds=1) else f"{span(timedelta(seconds=int(past.total_seconds())))} ago"
+    return "now" if past < timedelta(seconds=1) else f"{roughly(past)} ago"
 
 
 def clock(moment: datetime) -> str:
@@ -116,7 +122,7 @@ def place(test: Test) -> str:
         return "stopping"
     if test.state.waiting and test.queue_place is not None:
         wait = test.queue_place.estimated_wait
-        return f"position {test.queue_place.position}" + (f", about {span(wait)}" if wait is not None else "")
+        return f"position {test.queue_place.position}" + (f", about {roughly(wait)}" if wait is not None else "")
     return f"attempt {test.attempt}" if test.attempt > 1 else ""
 
 

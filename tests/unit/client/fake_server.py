@@ -1,0 +1,216 @@
+# ruff: noqa: N802 - methods are called as in the .proto
+"""A small server of the API with a story per test: real gRPC on a real port, so that clients meet what life has.
+
+Knows nothing of queues or containers; a test tells it what to say, when to break a connection and what to refuse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
+from assay.v1 import log_pb2, queue_service_pb2, queue_service_pb2_grpc, test_pb2, test_service_pb2
+from assay.v1.test_service_pb2_grpc import TestServiceServicer, add_TestServiceServicer_to_server
+
+KEY = "key-of-alice"
+SECOND = 1_700_000_000
+
+
+def line(seq: int, text: str | None = None, **more: Any) -> log_pb2.LogLine:
+    made = log_pb2.LogLine(
+        seq=seq,
+        stream=more.pop("stream", log_pb2.LOG_STREAM_STDOUT),
+        level=more.pop("level", log_pb2.LOG_LEVEL_INFO),
+        text=f"line {seq}" if text is None else text,
+        **more,
+    )
+    made.time.FromMilliseconds(SECOND * 1000 + seq)
+    return made
+
+
+def a_test(test_id: str, state: str, **more: Any) -> test_pb2.Test:
+    made = test_pb2.Test(id=test_id, user_id="alice", state=test_pb2.TestState.Value(f"TEST_STATE_{state}"), **more)
+    if not made.HasField("spec"):
+        made.spec.CopyFrom(test_pb2.TestSpec(agent_name="echo", query="What is new?"))
+    made.times.submit_time.FromSeconds(SECOND)
+    if state in {"COMPLETED", "FAILED", "TIMED_OUT"}:
+        made.times.end_time.FromMilliseconds(SECOND * 1000 + 1320)
+    return made
+
+
+def passed(test_id: str, response_json: str = '{"answer": 42}') -> test_pb2.Test:
+    made = a_test(test_id, "COMPLETED", attempt=1)
+    made.result.success = True
+    made.result.response_json = response_json
+    made.result.metrics.queue_duration.FromMilliseconds(20)
+    made.result.metrics.run_duration.FromMilliseconds(380)
+    made.result.metrics.peak_memory_bytes = 31 * 2**20
+    return made
+
+
+def failed(test_id: str, code: str = "AGENT_EXCEPTION") -> test_pb2.Test:
+    made = a_test(test_id, "FAILED", attempt=1)
+    made.failure.code, made.failure.stage = code, "run"
+    made.failure.message, made.failure.hint = "ValueError: boom", "Read the traceback."
+    made.failure.agent_error.type, made.failure.agent_error.traceback = "ValueError", 'File "agent.py", line 3'
+    return made
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a call is answered with instead."""
+
+    code: grpc.StatusCode
+    message: str = "refused"
+    details: tuple[Message, ...] = ()
+
+
+@dataclass
+class Story:
+    """What is told of one test. `gate` holds the stream of states back before the last one."""
+
+    states: list[test_pb2.Test]
+    lines: list[log_pb2.LogLine] = field(default_factory=list)
+    complete: log_pb2.LogsComplete | None = None
+    gate: asyncio.Event | None = None
+
+
+class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceServicer):
+    """Serves stories. Every other method answers UNIMPLEMENTED."""
+
+    def __init__(self) -> None:
+        self.stories: dict[str, Story] = {}
+        self.listed: list[test_pb2.Test] = []
+        self.next_story: Callable[[str], Story] = lambda test_id: Story([passed(test_id)])
+        self.refusals: dict[str, list[Refusal]] = {}
+        self.silent: set[str] = set()  # methods that never answer
+        self.requests: list[Message] = []
+        self.metadata: list[dict[str, str]] = []
+        self.by_request_id: dict[str, str] = {}
+        self.log_cuts: list[int] = []  # each log stream breaks after so many lines, as long as there are entries
+        self.repeat = 0  # lines that a log stream sends again before what was asked for
+        self.watch_cuts = 0  # so many watch streams break after their first message
+        self.streams_closed = 0
+        self.status = queue_service_pb2.QueueStatus(pending=3, running=10, capacity=10, utilization=1.0, own_pending=1)
+
+    async def _enter(self, method: str, request: Message, context: Any) -> None:
+        self.requests.append(request)
+        seen = dict(context.invocation_metadata())
+        self.metadata.append(seen)
+        if seen.get("authorization") != f"Bearer {KEY}":
+            await refuse(context, Refusal(grpc.StatusCode.UNAUTHENTICATED, "this API key is not known"))
+        if method in self.silent:
+            await asyncio.Event().wait()
+        if self.refusals.get(method):
+            await refuse(context, self.refusals[method].pop(0))
+
+    async def _story(self, test_id: str, context: Any) -> Story:
+        if test_id not in self.stories:
+            info = error_details_pb2.ResourceInfo(resource_type="test", resource_name=test_id)
+            await refuse(context, Refusal(grpc.StatusCode.NOT_FOUND, f"there is no test {test_id}", (info,)))
+        return self.stories[test_id]
+
+    async def SubmitTest(self, request: Any, context: Any) -> test_service_pb2.SubmitTestResponse:
+        await self._enter("SubmitTest", request, context)
+        test_id = self.by_request_id.setdefault(request.request_id, f"tst_{len(self.by_request_id) + 1:032x}")
+        self.stories.setdefault(test_id, self.next_story(test_id))
+        if self.refusals.get("SubmitTest.after"):  # stored, and the answer got lost
+            await refuse(context, self.refusals["SubmitTest.after"].pop(0))
+        return test_service_pb2.SubmitTestResponse(test=a_test(test_id, "SUBMITTED", spec=request.spec))
+
+    async def GetTest(self, request: Any, context: Any) -> test_service_pb2.GetTestResponse:
+        await self._enter("GetTest", request, context)
+        return test_service_pb2.GetTestResponse(test=(await self._story(request.test_id, context)).states[-1])
+
+    async def ListTests(self, request: Any, context: Any) -> test_service_pb2.ListTestsResponse:
+        await self._enter("ListTests", request, context)
+        first = int(request.page_token or 0)
+        last = first + (request.page_size or 20)
+        token = str(last) if last < len(self.listed) else ""
+        return test_service_pb2.ListTestsResponse(tests=self.listed[first:last], next_page_token=token)
+
+    async def WatchTest(self, request: Any, context: Any) -> AsyncIterator[test_service_pb2.WatchTestResponse]:
+        await self._enter("WatchTest", request, context)
+        story = await self._story(request.test_id, context)
+        try:
+            for number, state in enumerate(story.states):
+                if story.gate is not None and number == len(story.states) - 1:
+                    await story.gate.wait()
+                event = "CURRENT" if number == 0 else "STATE_CHANGED"
+                yield test_service_pb2.WatchTestResponse(
+                    test=state, event=test_service_pb2.WatchEvent.Value(f"WATCH_EVENT_{event}")
+                )
+                if self.watch_cuts:
+                    self.watch_cuts -= 1
+                    await refuse(context, Refusal(grpc.StatusCode.UNAVAILABLE, "going down"))
+        finally:
+            self.streams_closed += 1
+
+    async def StreamLogs(self, request: Any, context: Any) -> AsyncIterator[test_service_pb2.StreamLogsResponse]:
+        await self._enter("StreamLogs", request, context)
+        story = await self._story(request.test_id, context)
+        cut = self.log_cuts.pop(0) if self.log_cuts else None
+        wanted = [entry for entry in story.lines if entry.seq >= (request.from_seq or 1) - self.repeat]
+        for number in range(0, len(wanted[:cut]), 2):
+            yield test_service_pb2.StreamLogsResponse(lines=wanted[:cut][number : number + 2])
+        if cut is not None:
+            await refuse(context, Refusal(grpc.StatusCode.UNAVAILABLE, "going down"))
+        if story.complete is not None:
+            yield test_service_pb2.StreamLogsResponse(complete=story.complete)
+
+    async def GetLogs(self, request: Any, context: Any) -> test_service_pb2.GetLogsResponse:
+        await self._enter("GetLogs", request, context)
+        story = await self._story(request.test_id, context)
+        return test_service_pb2.GetLogsResponse(lines=story.lines[-request.tail :], complete=story.complete)
+
+    async def CancelTest(self, request: Any, context: Any) -> test_service_pb2.CancelTestResponse:
+        await self._enter("CancelTest", request, context)
+        story = await self._story(request.test_id, context)
+        return test_service_pb2.CancelTestResponse(
+            test=story.states[-1], outcome=test_service_pb2.CANCEL_OUTCOME_STOPPING
+        )
+
+    async def GetQueueStatus(self, request: Any, context: Any) -> queue_service_pb2.GetQueueStatusResponse:
+        await self._enter("GetQueueStatus", request, context)
+        return queue_service_pb2.GetQueueStatusResponse(status=self.status)
+
+    async def _not_here(self, request: Any, context: Any) -> NoReturn:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        raise AssertionError
+
+    async def WatchQueue(self, request: Any, context: Any) -> AsyncIterator[queue_service_pb2.WatchQueueResponse]:
+        await self._enter("WatchQueue", request, context)
+        yield queue_service_pb2.WatchQueueResponse(status=self.status)
+
+    RetryTest = ArchiveTests = GetRetryChain = GetAgentStats = _not_here
+
+
+async def refuse(context: Any, refusal: Refusal) -> NoReturn:
+    status = status_pb2.Status(code=refusal.code.value[0], message=refusal.message)
+    for detail in refusal.details:
+        status.details.add().Pack(detail)
+    trailers = (("grpc-status-details-bin", status.SerializeToString()),) if refusal.details else ()
+    await context.abort(refusal.code, refusal.message, trailers)
+    raise AssertionError("abort raises")
+
+
+@asynccontextmanager
+async def serving(fake: FakeServer, port: int = 0) -> AsyncIterator[str]:
+    """The address of a server that answers with `fake`. Leaving kills its connections at once."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    add_TestServiceServicer_to_server(fake, server)
+    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(fake, server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{bound}"
+    finally:
+        await server.stop(None)

@@ -1,0 +1,165 @@
+import asyncio
+from contextlib import aclosing
+
+import grpc
+import pytest
+
+from assay.client import AsyncAssay
+from assay.errors import NotFound, ServerError, Unavailable
+from assay.tests import TestState, WatchEvent
+from assay.v1 import log_pb2
+from tests.support.until import until
+from tests.unit.client.conftest import QUICK
+from tests.unit.client.fake_server import KEY, FakeServer, Refusal, Story, a_test, line, passed, serving
+
+ALL = log_pb2.LogsComplete(expected=10, received=10, complete=True)
+
+
+def ten_lines(test_id: str = "tst_a") -> Story:
+    return Story([passed(test_id)], [line(seq) for seq in range(1, 11)], ALL)
+
+
+@pytest.mark.parametrize(
+    ("cuts", "repeat"),
+    [
+        pytest.param([], 0, id="unbroken"),
+        pytest.param([4, 3], 0, id="broken twice"),
+        pytest.param([1, 1, 1, 1, 1, 1, 1, 1, 1, 1], 0, id="broken after each line"),
+        pytest.param([5, 6], 3, id="the server repeats lines"),
+        pytest.param([0, 0, 4, 0], 0, id="broken before the first line"),
+        pytest.param([10], 0, id="broken before the end was said"),
+    ],
+)
+async def test_followed_logs_have_each_line_once_whatever_breaks(
+    client: AsyncAssay, fake: FakeServer, cuts: list[int], repeat: int
+) -> None:
+    fake.stories["tst_a"] = ten_lines()
+    fake.log_cuts, fake.repeat = cuts, repeat
+    logs = client.logs("tst_a", follow=True)
+    assert [entry.seq async for entry in logs] == list(range(1, 11))
+    assert logs.complete is not None
+    assert logs.complete.complete
+
+
+async def test_followed_logs_survive_a_server_that_dies_and_comes_back(fake: FakeServer) -> None:
+    story = Story([a_test("tst_a", "RUNNING")], [line(1), line(2)])
+    fake.stories["tst_a"] = story
+    seen: list[int] = []
+    async with serving(fake) as address:
+        port = int(address.rpartition(":")[2])
+        client = AsyncAssay(address, KEY, retry=QUICK)
+
+        async def read() -> None:
+            async for entry in client.logs("tst_a", follow=True):
+                seen.append(entry.seq)  # noqa: PERF401 - is looked at while it grows
+
+        reading = asyncio.create_task(read())
+        await until(lambda: len(seen) == 2)
+    story.lines += [line(3), line(4)]
+    story.complete = log_pb2.LogsComplete(expected=4, received=4, complete=True)
+    async with serving(fake, port):
+        await asyncio.wait_for(reading, 10)
+        await client.aclose()
+    assert seen == [1, 2, 3, 4]
+
+
+async def test_stored_logs_end_without_waiting(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = Story([a_test("tst_a", "RUNNING")], [line(1), line(2), line(3)])
+    logs = client.logs("tst_a", from_seq=2)
+    assert [entry.text async for entry in logs] == ["line 2", "line 3"]
+    assert logs.complete is None
+
+
+async def test_the_tail_is_followed_without_a_hole(client: AsyncAssay, fake: FakeServer) -> None:
+    story = ten_lines()
+    story.complete = None
+    fake.stories["tst_a"] = story
+    seen: list[int] = []
+    async with aclosing(aiter(client.logs("tst_a", tail=2, follow=True))) as lines:
+        async for entry in lines:
+            seen.append(entry.seq)
+            if entry.seq == 10:
+                story.lines.append(line(11))
+                story.complete = ALL
+    assert seen == [9, 10, 11]
+
+
+async def test_the_tail_alone_is_one_call(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = ten_lines()
+    assert [entry.seq async for entry in client.logs("tst_a", tail=3)] == [8, 9, 10]
+    assert len(fake.requests) == 1
+
+
+async def test_missing_lines_are_told(client: AsyncAssay, fake: FakeServer) -> None:
+    complete = log_pb2.LogsComplete(expected=5, received=3, missing=[log_pb2.SeqRange(first=2, last=3)])
+    fake.stories["tst_a"] = Story([passed("tst_a")], [line(1), line(4), line(5)], complete)
+    logs = client.logs("tst_a", follow=True)
+    assert [entry.seq async for entry in logs] == [1, 4, 5]
+    assert logs.complete is not None
+    assert not logs.complete.complete
+    assert logs.complete.missing == ((2, 3),)
+
+
+async def test_a_watch_tells_each_state_once_although_the_connection_breaks(
+    client: AsyncAssay, fake: FakeServer
+) -> None:
+    states = [a_test("tst_a", state) for state in ("QUEUED", "BUILDING", "RUNNING")]
+    fake.stories["tst_a"] = Story([*states, passed("tst_a")])
+    fake.watch_cuts = 2
+    updates = [update async for update in client.watch("tst_a")]
+    assert [update.test.state for update in updates] == [
+        TestState.QUEUED,
+        TestState.BUILDING,
+        TestState.RUNNING,
+        TestState.COMPLETED,
+    ]
+    assert updates[0].event is WatchEvent.CURRENT
+
+
+async def test_a_watch_shows_the_place_in_the_queue_as_it_moves(client: AsyncAssay, fake: FakeServer) -> None:
+    waiting = [a_test("tst_a", "QUEUED") for _ in range(3)]
+    for message, position in zip(waiting, (2, 2, 1), strict=True):
+        message.queue_place.position = position
+        message.queue_place.estimated_wait.FromSeconds(position * 4)
+    fake.stories["tst_a"] = Story([*waiting, passed("tst_a")])
+    places = [update.test.queue_place async for update in client.watch("tst_a")]
+    assert [place.position if place else None for place in places] == [2, 1, None]
+
+
+async def test_a_watch_that_is_left_ends_its_stream_on_the_server(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = Story([a_test("tst_a", "RUNNING"), passed("tst_a")], gate=asyncio.Event())
+    async with aclosing(client.watch("tst_a")) as updates:
+        async for _ in updates:
+            break
+    await until(lambda: fake.streams_closed == 1)
+
+
+async def test_wait_gives_up_in_time_and_leaves_the_test_alone(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = Story([a_test("tst_a", "RUNNING"), passed("tst_a")], gate=asyncio.Event())
+    with pytest.raises(TimeoutError):
+        await client.wait("tst_a", timeout=0.05)
+    assert [type(request).__name__ for request in fake.requests] == ["WatchTestRequest"]
+
+
+async def test_a_stream_of_an_unknown_test_is_not_tried_again(client: AsyncAssay, fake: FakeServer) -> None:
+    with pytest.raises(NotFound):
+        async for _ in client.logs("tst_nobody", follow=True):
+            pass
+    assert len(fake.requests) == 1
+
+
+async def test_a_server_fault_ends_a_stream_with_the_fault(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = ten_lines()
+    fake.refusals["StreamLogs"] = [Refusal(grpc.StatusCode.INTERNAL, "something broke")]
+    with pytest.raises(ServerError, match="something broke"):
+        async for _ in client.logs("tst_a", follow=True):
+            pass
+
+
+async def test_a_stream_gives_up_when_nothing_comes_any_more(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = ten_lines()
+    fake.log_cuts = [0] * 100
+    with pytest.raises(Unavailable):
+        async for _ in client.logs("tst_a", follow=True):
+            pass
+    assert len(fake.requests) == QUICK.stream_attempts
