@@ -7,7 +7,6 @@ handle. A crash between any two of them is healed by doing the rest again.
 from __future__ import annotations
 
 import secrets
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ import structlog
 from services.orchestrator.charges import Charge, Charges
 from services.orchestrator.finish import Finish
 from services.orchestrator.metrics import ADOPTED, LAUNCH_SECONDS, LAUNCHED
-from services.orchestrator.ports import LaunchFailed, Runtime, Tests
+from services.orchestrator.ports import Launched, LaunchFailed, Runtime, Tests
 from services.orchestrator.specification import specification
 from services.orchestrator.stop import Stop
 from shared.clock import Clock
@@ -55,6 +54,8 @@ class Launch:
         self._owner = owner
         self._lease = lease
         self._start_limit = start_limit
+        self.under_way: set[TestId] = set()
+        """Tests whose launch has begun here and not ended: their leases are renewed, too."""
 
     async def begin(self, test_id: TestId, user_id: UserId, attempt: int, traceparent: str) -> bool:
         """Launches this attempt, unless somebody else has already; False then."""
@@ -116,15 +117,31 @@ class Launch:
         if test.task.abandoned is not None:
             await self._runtime.stop(test.task.abandoned, grace_s=0)
             await self._runtime.cleanup(test.task.abandoned)
-        started = time.perf_counter()
+        self.under_way.add(test.id)
         try:
-            launched = await self._runtime.launch(specification(test))
+            launched = await self._ask(test)
+            if launched is not None:
+                await self._record(test, launched)
+        finally:
+            self.under_way.discard(test.id)
+
+    async def _ask(self, test: Execution) -> Launched | None:
+        """Launches; None where that failed, and the attempt has ended with it."""
+        try:
+            with LAUNCH_SECONDS.time():
+                launched = await self._runtime.launch(specification(test))
         except LaunchFailed as error:
             log.warning("launch_failed", test_id=test.id, attempt=test.attempt, code=error.code, error=str(error))
             await self._finish.never_started(test, Failure.of(error.code, str(error)))
-            return
-        LAUNCH_SECONDS.observe(time.perf_counter() - started)
+            return None
+        except Exception as error:  # noqa: BLE001 - a fault of the runtime must not leave the test without an end
+            log.error("launch_broke", test_id=test.id, attempt=test.attempt, exc_info=error)
+            await self._finish.never_started(test, Failure.of(FailureCode.TASK_START_FAILED, f"{error!r}"))
+            return None
         LAUNCHED.labels(self._runtime.name).inc()
+        return launched
+
+    async def _record(self, test: Execution, launched: Launched) -> None:
         now = self._clock.now()
         stored = await self._tests.change(
             test.id,

@@ -22,18 +22,27 @@ class OrchestratorSettings(CommonSettings):
         600.0, gt=0, description="time for launch and build, on top of the test's own time limit"
     )
     orchestrator_grace_s: float = Field(10.0, ge=0, description="time between asking a task to stop and ending it")
-    process_root: Path = Field(Path(".assay/tasks"), description="process runtime: folder of tasks, environments and caches")
+    process_root: Path = Field(
+        Path(".assay/tasks"), description="process runtime: folder of tasks, environments and caches"
+    )
     process_isolation: Literal["auto", "required", "off"] = Field(
         "auto",
         description="process runtime: required = a sandbox with limits or no start; auto = where the machine allows one, else a "
         "plain process and a loud warning; off = plain processes",
     )
-    process_max_processes: int = Field(64, ge=1, description="process runtime: processes and threads an agent may have at once")
+    process_max_processes: int = Field(
+        64, ge=1, description="process runtime: processes and threads an agent may have at once"
+    )
     process_cpu_quota: bool = Field(
         False, description="process runtime: hold each task to its vCPU; otherwise idle processors are anybody's"
     )
-    process_build_memory_mib: int = Field(2048, ge=256, description="process runtime: memory for installing requirements")
-    process_build_timeout_s: int = Field(600, ge=1, description="process runtime: time for installing requirements, seconds")
+    process_build_memory_mib: int = Field(
+        2048, ge=256, description="process runtime: memory for installing requirements"
+    )
+    process_build_timeout_s: int = Field(
+        600, ge=1, description="process runtime: time for installing requirements, seconds"
+    )
     process_build_env: dict[str, str] = Field(
-        default_factory=dict, description="process runtime: environment for installing, as JSON: UV_INDEX_URL, HTTPS_PROXY ..."
+        default_factory=dict,
+        description="process runtime: environment for installing, as JSON: UV_INDEX_URL, HTTPS_PROXY ...",
     )

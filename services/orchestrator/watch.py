@@ -78,8 +78,9 @@ class Watch:
 
     async def renew(self) -> None:
         """Says that we are still there."""
-        if len(self._charges):
-            await self._tests.renew(self._owner, self._clock.now() + self._lease)
+        mine = {*self._launch.under_way, *(charge.test_id for charge in self._charges)}
+        if mine:
+            await self._tests.renew(mine, self._owner, self._clock.now() + self._lease)
 
     async def resume(self) -> None:
         """Takes up at start what this orchestrator had before it was restarted."""

@@ -132,10 +132,11 @@ class Executions:
         self._told(letters)
         return Execution.model_validate(found)
 
-    async def renew(self, owner: str, until: datetime) -> int:
-        """Prolongs all leases of one orchestrator in one write; the number of tasks it looks after."""
-        result = await self._collection.update_many({"lease.owner": owner}, {"$set": {"lease.until": until}})
-        return result.matched_count
+    async def renew(self, tests: Iterable[TestId], owner: str, until: datetime) -> None:
+        """Prolongs an orchestrator's leases of these tests in one write."""
+        await self._collection.update_many(
+            {"_id": {"$in": list(tests)}, "lease.owner": owner}, {"$set": {"lease.until": until}}
+        )
 
     async def renew_logs(self, tests: Iterable[TestId], follower: str, until: datetime) -> None:
         """Prolongs a follower's hold on these logs in one write."""
