@@ -68,7 +68,7 @@ async def local_mode(folder: Path, *, port: int | None) -> AsyncIterator[str]:
                 async with all_services(backing, place, api_key=credentials.api_key):
                     address = f"{ports.LOOPBACK}:{place.gateway_port}"
                     ownership.announce(address)
-                    known = {"address": address, "api_key": credentials.api_key, "nats_url": backing.nats_url}
+                    known = {"address": address, "api_key": credentials.api_key, "nats_url": backing.listener_url}
                     write_private(folder / CLIENT_FILE, json.dumps(known, indent=2) + "\n")
                     print(banner(folder, address, place.health_port, backing, time.monotonic() - BEGUN), flush=True)
                     try:

@@ -16,9 +16,9 @@ import structlog
 
 from deploy.local import lifeline, ports
 from deploy.local.child import RUN, Child, Program
-from deploy.local.credentials import MONGO_KEY_FILE, USER, Credentials
+from deploy.local.credentials import LISTENER, MONGO_KEY_FILE, USER, Credentials
 from deploy.local.mongo import MongoServer
-from deploy.local.nats import NatsServer
+from deploy.local.nats import Login, NatsServer
 
 log = structlog.get_logger()
 
@@ -32,6 +32,8 @@ class Backing:
 
     nats_url: str = field(repr=False)
     mongo_url: str = field(repr=False)
+    listener_url: str = field(repr=False)
+    """NATS for those who only follow events."""
     children: tuple[Child, ...]
 
 
@@ -52,17 +54,20 @@ async def backing_servers(
     wanted = ({} if nats_url else {"nats": NATS_PORT}) | ({} if mongo_url else {"mongo": MONGO_PORT})
     with ports.reserved(folder, wanted) as chosen:
         children: list[Child] = []
+        listener_url = nats_url or ""
         if not nats_url:
-            nats = NatsServer(folder / "nats", chosen["nats"], USER, credentials.nats_password)
+            own = Login(USER, credentials.nats_password)
+            listener = Login(LISTENER, credentials.nats_listener_password, listens_only=True)
+            nats = NatsServer(folder / "nats", chosen["nats"], (own, listener))
             children.append(Child(Program("nats-server", nats.command(), nats.ready), folder))
-            nats_url = nats.url
+            nats_url, listener_url = nats.url, nats.url_of(listener)
         if not mongo_url:
             key = (folder / MONGO_KEY_FILE).resolve()
             mongo = MongoServer(folder / "mongo", chosen["mongo"], USER, credentials.mongo_password, key)
             children.append(Child(Program("mongod", mongo.command(), mongo.ready), folder))
             mongo_url = mongo.url
         async with _kept_alive(children):
-            yield Backing(nats_url, mongo_url, tuple(children))
+            yield Backing(nats_url, mongo_url, listener_url, tuple(children))
 
 
 @asynccontextmanager

@@ -13,13 +13,15 @@ import secrets
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-USER = "assay"
+USER, LISTENER = "assay", "listener"
 FILE, API_KEY_FILE, MONGO_KEY_FILE = "credentials.json", "api-key", "mongo.key"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
     nats_password: str
+    nats_listener_password: str
+    """For those who follow events from outside: hears everything, publishes nothing."""
     mongo_password: str
     mongo_key: str
     """What members of the replica set know each other by (mongod wants one as soon as it asks for logins)."""

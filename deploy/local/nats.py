@@ -16,17 +16,49 @@ MAX_PAYLOAD = 8 * 1024 * 1024  # the default of 1 MiB is too near to a batch of 
 LOOPBACK = "127.0.0.1"
 
 
+# What somebody who only listens may ask JetStream: to read streams through consumers of their own.
+READING = (
+    "$JS.API.INFO",
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.STREAM.LIST",
+    "$JS.API.STREAM.INFO.*",
+    "$JS.API.CONSUMER.CREATE.>",
+    "$JS.API.CONSUMER.INFO.>",
+    "$JS.API.CONSUMER.MSG.NEXT.>",
+    "$JS.ACK.>",
+    "$JS.FC.>",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user of the server. One that only listens cannot publish an event, so what others hear is from us."""
+
+    user: str
+    password: str
+    listens_only: bool = False
+
+    def as_config(self) -> dict[str, object]:
+        login: dict[str, object] = {"user": self.user, "password": self.password}
+        if self.listens_only:
+            login["permissions"] = {"publish": {"allow": list(READING)}, "subscribe": {"allow": [">"]}}
+        return login
+
+
 @dataclass(frozen=True, slots=True)
 class NatsServer:
     data: Path
     port: int
-    user: str | None = None
-    password: str | None = None
+    logins: tuple[Login, ...] = ()
+    """Who may come in; everybody if empty. `url` is for the first."""
 
     @property
     def url(self) -> str:
-        login = f"{quote(self.user, safe='')}:{quote(self.password or '', safe='')}@" if self.user else ""
-        return f"nats://{login}{LOOPBACK}:{self.port}"
+        return self.url_of(self.logins[0] if self.logins else None)
+
+    def url_of(self, login: Login | None) -> str:
+        who = f"{quote(login.user, safe='')}:{quote(login.password, safe='')}@" if login else ""
+        return f"nats://{who}{LOOPBACK}:{self.port}"
 
     def command(self) -> list[str]:
         """Writes the configuration (mode 0600, it holds the password) and returns the command line."""
@@ -44,8 +76,8 @@ class NatsServer:
             "max_payload": MAX_PAYLOAD,
             "jetstream": {"store_dir": str(self.data)},
         }
-        if self.user is not None:
-            config["authorization"] = {"user": self.user, "password": self.password}
+        if self.logins:
+            config["authorization"] = {"users": [login.as_config() for login in self.logins]}
         return config
 
     async def ready(self) -> None:

@@ -101,7 +101,7 @@ def _differs(stamp: Path, wanted: str) -> bool:
     return not stamp.exists() or stamp.read_text("utf-8") != wanted
 
 
-ENVIRONMENT = Step("python environment", lambda: not _has_environment(), _make_environment)
+ENVIRONMENT = Step("python environment", lambda: not _has_environment(), _make_environment, others_need_it=True)
 LIBRARIES = Step(
     "libraries", lambda: not UV.exists() or _differs(LIBRARIES_STAMP, _libraries_wanted()), _install_libraries
 )

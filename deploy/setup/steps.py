@@ -31,6 +31,8 @@ class Step:
     name: str
     needed: Callable[[], bool]
     do: Callable[[], str]
+    others_need_it: bool = False
+    """Whether the steps after it are pointless where it could not be done."""
 
 
 def run_all(steps: Sequence[Step]) -> int:
@@ -49,6 +51,8 @@ def run_all(steps: Sequence[Step]) -> int:
         except Missing as lack:
             _say(f"  ✗ {step.name}")
             missing += str(lack).splitlines()
+            if step.others_need_it:
+                break
         except CommandFailed as failure:
             _say(f"  ✗ {step.name}")
             _show_log(failure)

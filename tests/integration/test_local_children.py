@@ -123,6 +123,33 @@ async def _never() -> None:
     await asyncio.Event().wait()
 
 
+async def test_a_listener_hears_events_and_reads_streams_and_publishes_none(tmp_path: Path) -> None:
+    async with servers(tmp_path) as backing:
+        refused: list[str] = []
+
+        async def note(error: Exception) -> None:
+            refused.append(str(error))
+
+        own = await nats.connect(backing.nats_url)
+        listener = await nats.connect(backing.listener_url, error_cb=note)
+        try:
+            await own.jetstream().add_stream(name="LOGS", subjects=["logs.>"])
+            live = await listener.subscribe("logs.>")
+            await listener.flush()
+            await own.jetstream().publish("logs.appended.dev.tst_1", b"line")
+            assert (await live.next_msg(timeout=5)).data == b"line"
+            stored = await listener.jetstream().subscribe("logs.>", ordered_consumer=True)
+            assert (await stored.next_msg(timeout=5)).data == b"line"
+
+            await listener.publish("logs.appended.dev.tst_1", b"forged")
+            await listener.flush()
+            await until(lambda: any("permissions violation" in text.lower() for text in refused))
+            assert (await own.jetstream().stream_info("LOGS")).state.messages == 1
+        finally:
+            await listener.close()
+            await own.close()
+
+
 async def test_data_and_addresses_are_there_again_at_the_next_start(tmp_path: Path) -> None:
     async with servers(tmp_path) as first, mongo_at(first.mongo_url) as client:
         await client["assay"]["things"].insert_one({"_id": "kept"})
@@ -162,7 +189,12 @@ async def test_a_killed_child_is_started_again_at_the_same_address(tmp_path: Pat
 async def test_servers_given_by_url_are_used_and_none_is_started(tmp_path: Path) -> None:
     credentials = load_or_create(tmp_path)
     async with backing_servers(tmp_path, credentials, nats_url="nats://a:1", mongo_url="mongodb://b:2") as backing:
-        assert (backing.nats_url, backing.mongo_url, backing.children) == ("nats://a:1", "mongodb://b:2", ())
+        assert (backing.nats_url, backing.listener_url, backing.mongo_url) == (
+            "nats://a:1",
+            "nats://a:1",
+            "mongodb://b:2",
+        )
+        assert backing.children == ()
 
 
 async def test_data_of_another_password_is_refused_with_the_way_out(tmp_path: Path) -> None:
