@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -21,11 +22,12 @@ from deploy.local.child import StartFailed
 from deploy.local.children import backing_servers
 from deploy.local.credentials import load_or_create, write_private
 from deploy.local.mongo import MongoUnusable
-from deploy.local.ownership import AlreadyRunning, owned
+from deploy.local.ownership import AlreadyRunning, owned, owner_of
 from deploy.local.tools import ToolMissing
 
 GATEWAY_PORT, HEALTH_PORT = 7450, 7480
 CLIENT_FILE = "client.json"  # what the SDK and the CLI look for, in this folder and those above it
+STOP_S = 60.0
 BEGUN = time.monotonic()
 
 
@@ -48,6 +50,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--log-format", choices=("console", "json"), default=os.environ.get("ASSAY_LOG_FORMAT", "console")
     )
+    parser.add_argument("--stop", action="store_true", help="end the one that runs here, and wait until it is gone")
     return parser.parse_args(words)
 
 
@@ -82,6 +85,23 @@ def _load_services() -> None:
     import deploy.local.composition  # noqa: F401
 
 
+def stop(folder: Path) -> int:
+    """Ends the local mode that owns `folder`."""
+    owner = owner_of(folder)
+    if owner is None or owner.pid is None:
+        print("assay dev: nothing runs here.")
+        return 0
+    os.kill(owner.pid, signal.SIGTERM)  # the lock is held, so this is its pid and not a later process's
+    deadline = time.monotonic() + STOP_S
+    while owner_of(folder) == owner:
+        if time.monotonic() > deadline:
+            print(f"assay dev: pid {owner.pid} is still stopping after {STOP_S:g} s.", file=sys.stderr)
+            return 1
+        time.sleep(0.05)
+    print("assay dev: stopped.")
+    return 0
+
+
 async def run(options: argparse.Namespace) -> None:
     from shared.service import stop_signal
 
@@ -96,6 +116,8 @@ async def run(options: argparse.Namespace) -> None:
 
 def main() -> int:
     options = arguments()
+    if options.stop:
+        return stop(options.data.resolve())
     from shared.telemetry.logging import configure
 
     configure(level=options.log_level, output=options.log_format, stream=sys.stderr)

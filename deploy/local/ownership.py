@@ -8,21 +8,29 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 FILE = "lock"
+
+
+class Owner(NamedTuple):
+    """Who holds a data folder; what it has not written yet is None."""
+
+    pid: int | None
+    address: str | None
 
 
 class AlreadyRunning(Exception):
     """Another `assay dev` owns this data folder."""
 
-    def __init__(self, folder: Path, pid: int | None, address: str | None) -> None:
-        who = f"pid {pid}" if pid else "pid not known yet"
-        where = f", serving {address}" if address else ", still starting"
+    def __init__(self, folder: Path, owner: Owner) -> None:
+        who = f"pid {owner.pid}" if owner.pid else "pid not known yet"
+        where = f", serving {owner.address}" if owner.address else ", still starting"
         super().__init__(
-            f"assay dev already runs here ({who}{where}). Use it, stop it with `kill {pid or 'PID'}`, "
+            f"it already runs here ({who}{where}). Use it, stop it with `assay dev --stop`, "
             f"or take another data folder than {folder}."
         )
-        self.pid, self.address = pid, address
+        self.owner = owner
 
 
 class Ownership:
@@ -51,7 +59,7 @@ def owned(folder: Path) -> Iterator[Ownership]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(folder, *_owner(descriptor)) from None
+            raise AlreadyRunning(folder, _written(descriptor)) from None
         ownership = Ownership(descriptor)
         yield ownership
         os.ftruncate(descriptor, 0)
@@ -59,9 +67,25 @@ def owned(folder: Path) -> Iterator[Ownership]:
         os.close(descriptor)
 
 
-def _owner(descriptor: int) -> tuple[int | None, str | None]:
+def owner_of(folder: Path) -> Owner | None:
+    """Who holds the data folder now, if anybody does."""
+    try:
+        descriptor = os.open(folder / FILE, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _written(descriptor)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _written(descriptor: int) -> Owner:
     try:
         written = json.loads(os.pread(descriptor, 4096, 0))
-        return written["pid"], written["address"]
+        return Owner(written["pid"], written["address"])
     except (ValueError, KeyError, TypeError):
-        return None, None  # it has just taken the lock, or just let go
+        return Owner(None, None)  # it has just taken the lock, or is just letting go

@@ -23,7 +23,7 @@ from deploy.local.child import Child, Program, StartFailed
 from deploy.local.children import Backing, backing_servers
 from deploy.local.credentials import load_or_create
 from deploy.local.mongo import MongoUnusable
-from deploy.local.ownership import AlreadyRunning, owned
+from deploy.local.ownership import AlreadyRunning, owned, owner_of
 from tests.support.servers import free_port
 from tests.support.until import until
 
@@ -232,7 +232,7 @@ def test_a_second_owner_is_refused_with_the_pid_and_address_of_the_first(
     process, _ = owner
     with pytest.raises(AlreadyRunning, match=rf"pid {process.pid}, serving 127\.0\.0\.1:1") as refused, owned(tmp_path):
         pass
-    assert refused.value.pid == process.pid
+    assert refused.value.owner == owner_of(tmp_path) == (process.pid, "127.0.0.1:1")
 
 
 async def test_children_die_with_a_killed_owner_and_the_folder_is_free_at_once(
