@@ -89,11 +89,13 @@ try:
         text = text.strip(" \t\r\n")
         try:
             value, end = _scan(text, 0)
-        except StopIteration:
-            raise ValueError("not a JSON value") from None
-        if end != len(text):
-            raise ValueError(f"something follows the JSON value at character {end}")
-        return value
+            if end == len(text):
+                return value
+        except (StopIteration, SystemError):  # the C code wants the json package to raise its errors
+            pass
+        import json
+
+        return json.loads(text, parse_constant=_refuse_constant)  # slow, and says what is wrong
 
     def to_json(value: Any) -> str:
         return "".join(_encode(value, 0))
@@ -780,19 +782,16 @@ def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
     faulthandler.register(_signal.SIGTERM, chain=True)  # an agent that is stopped leaves in its log where it was
     renew_streams()
     reply = Reply(answer)
-    us = os.getpid()
     code = 1
     try:
         code = _load_and_call(job, reply)
-    except BaseException:  # only what a forked copy of the agent raises comes here
-        if os.getpid() == us:
-            raise
+    except SystemExit as error:  # of a forked copy of the agent, as all that comes here
+        code = exit_status(error)
+    except BaseException:
         import traceback
 
         traceback.print_exc()
-    if os.getpid() == us or code == 0:
-        _leave(code)
-    os._exit(code)
+    _leave(code)
 
 
 def renew_streams() -> None:
@@ -822,10 +821,10 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     except SystemExit as error:
         if os.getpid() != us:
             raise
-        status = error.code if isinstance(error.code, int) else int(error.code is not None)
-        said = "" if error.code is None or isinstance(error.code, int) else f": {error.code}"
+        status = exit_status(error)
+        said = f": {error.code}" if isinstance(error.code, str) else ""
         reply.fail("AGENT_EXITED", f"The agent called sys.exit({status}) instead of returning an answer{said}", error)
-        return status & 255
+        return status
     except BaseException as error:  # whatever an agent may raise is a fact to report
         if os.getpid() != us:
             raise
@@ -833,6 +832,11 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     else:
         return 0
     return 1
+
+
+def exit_status(error: SystemExit) -> int:
+    """What sys.exit makes of its argument: nothing is 0, a text is 1."""
+    return error.code & 255 if isinstance(error.code, int) else int(error.code is not None)
 
 
 def _leave(code: int) -> NoReturn:
@@ -1122,8 +1126,11 @@ class Reply:
         self._send({"code": code, "error": describe(error, message)})
 
     def _send(self, message: Mapping[str, object]) -> None:
-        write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
-        os.close(self.fd)
+        try:
+            write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
+            os.close(self.fd)
+        except OSError as error:  # the agent has closed what was not its own
+            complain(f"the answer cannot be handed over: {error}")
 
 
 def describe(error: BaseException | None, message: str | None) -> dict[str, str | None]:
@@ -1188,19 +1195,17 @@ class Run:
         self.output.mark("building")
         self.output.flush()
         started = time.monotonic()
-        installer = Installer(self.context, self.output, self.signals)
+        failed = None
         try:
-            installer.install()
+            Installer(self.context, self.output, self.signals).install()
         except InstallFailed as error:
-            return self.failure("DEPENDENCY_INSTALL_FAILED", str(error))
+            failed = ("DEPENDENCY_INSTALL_FAILED", str(error))
         except OSError as error:
-            return self.failure("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}")
+            failed = ("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}")
         except Stopped as stop:
-            return self.failure(str(stop), "Stopped while installing the requirements.")
-        else:
-            return None
-        finally:
-            self.build_ms = (time.monotonic() - started) * 1000
+            failed = (str(stop), "Stopped while installing the requirements.")
+        self.build_ms = (time.monotonic() - started) * 1000
+        return self.failure(*failed) if failed else None
 
     def agent(self, child: Child, python: str | None) -> dict[str, object]:
         context, output = self.context, self.output
@@ -1262,7 +1267,10 @@ class Run:
                 error = reply["error"]
                 kind, said, trace = (error[name] and str(error[name]) for name in ("type", "message", "traceback"))
                 return self.failure(
-                    reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED", said or "", kind, trace
+                    reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED",
+                    said or "(no message)",
+                    kind,
+                    trace,
                 )
             response = jsonable(reply["response"], "answer")
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:

@@ -203,10 +203,12 @@ def test_a_thread_that_outlives_the_answer_may_finish(outcome_of: Run) -> None:
 
 
 def test_exit_handlers_run_and_buffers_are_flushed(outcome_of: Run) -> None:
-    outcome = outcome_of(
-        "import atexit, sys\natexit.register(lambda: print('bye'))\ndef run(q):\n    sys.stdout.write('no newline yet ')"
-    )
-    assert outcome.text == "no newline yet bye"
+    code = """
+        import atexit, sys
+        atexit.register(lambda: print("bye"))
+        def run(q): sys.stdout.write("no newline yet ")
+    """
+    assert outcome_of(code).text == "no newline yet bye"
 
 
 def test_unprintable_text_is_printed_escaped(outcome_of: Run) -> None:
