@@ -40,7 +40,7 @@ bench: setup ## the figures of the benchmark, one JSON line each (ARGS=... goes 
 	@$(PY) -m tests.bench $(ARGS)
 
 docs: setup ## write the generated pages of docs/ anew
-	@$(PY) -m deploy.docs
+	@$(PY) docs/generate.py
 
 ##@ Now and then
 

@@ -1,0 +1,88 @@
+"""`assay-admin`: what an operator does once per installation. Talks to the store and the bus directly, with `ASSAY_*` variables.
+
+What an administrator does from day to day goes through the API (AdminService).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from typing import Annotated
+
+import typer
+
+from shared.errors import AssayError
+
+app = typer.Typer(
+    help="Sets an installation of Assay up. Reads ASSAY_MONGO_URL, ASSAY_NATS_URL and the like.", no_args_is_help=True
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Makes every command a subcommand, also while there are few."""
+
+
+@app.command()
+def provision() -> None:
+    """Create streams and indexes that are missing, and bring the others up to date. Safe to repeat."""
+    from shared.bus.connect import Bus
+    from shared.settings import CommonSettings
+    from shared.store.connect import connected
+    from shared.store.connect import provision as make_indexes
+
+    async def work() -> None:
+        settings = CommonSettings()
+        bus = Bus(settings.nats_url.get_secret_value(), service="admin", replicas=settings.stream_replicas)
+        async with bus.connected():  # which declares the streams
+            print("streams  ready")
+        async with connected(
+            settings.mongo_url.get_secret_value(), settings.mongo_database, service="admin"
+        ) as database:
+            await make_indexes(database)
+            print("indexes  ready")
+
+    asyncio.run(work())
+
+
+@app.command()
+def bootstrap(
+    user: Annotated[str, typer.Option(help="User id of the first administrator: letters, digits, - and _.")] = "admin",
+) -> None:
+    """Make the first administrator's API key and show it, once. Only its hash is stored."""
+    from shared.clock import SystemClock
+    from shared.ids import USER_ID, UserId
+    from shared.settings import CommonSettings
+    from shared.store.connect import connected
+    from shared.store.connect import provision as make_indexes
+    from shared.store.keys import ApiKeys, new_secret
+
+    if not re.fullmatch(USER_ID, user):
+        raise typer.BadParameter("a user id is 1 to 64 letters, digits, - and _", param_hint="--user")
+
+    async def work() -> str:
+        settings = CommonSettings()
+        secret = new_secret()
+        async with connected(
+            settings.mongo_url.get_secret_value(), settings.mongo_database, service="admin"
+        ) as database:
+            await make_indexes(database)
+            await ApiKeys(database).add(secret, user=UserId(user), role="admin", now=SystemClock().now())
+        return secret
+
+    print(asyncio.run(work()))
+    print(f"This is the API key of {user}. It is shown this once; keep it in a safe place.", file=sys.stderr)
+
+
+def main() -> None:
+    """Runs the command; exits with 1 and one line where a server does not answer."""
+    try:
+        app()
+    except AssayError as error:
+        print(f"assay-admin: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
