@@ -1,6 +1,7 @@
 """Limits that the kernel enforces on a task as a whole: memory, processes and, when asked, processor time.
 
-Knows cgroup v1 and v2 and where this process may make groups; the fork server makes a task's group and enters it.
+Knows cgroup v1 and v2 and where this process may make groups; the fork server makes a task's group and enters
+it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-Plan = list[tuple[str, dict[str, str]]]
-"""Folders to make, each with the values to write into it: the form that the forkserver takes."""
-
-_V1: Final = ("memory", "pids", "cpu")
 _CPU_PERIOD_US: Final = 100_000  # the kernel's default
 _BASE: Final = "assay"
 
@@ -43,38 +40,42 @@ class Cgroups:
 
     version: Literal[1, 2]
     parents: Mapping[str, Path]
+    limits_swap: bool
 
-    def plan(self, name: str, *, memory_mib: int, processes: int, cpu: float | None = None) -> Plan:
-        """The group of one task. `cpu` is in vCPU, None for no limit of its own."""
+    def folders(self) -> list[str]:
+        """The parents, in the order of `values`."""
+        return [str(folder) for folder in dict.fromkeys(self.parents.values())]
+
+    def values(self, *, memory_mib: int, processes: int, cpu: float | None = None) -> list[dict[str, str]]:
+        """What is to be written into the group of one task, per parent. `cpu` is in vCPU, None for all there is."""
         memory = str(memory_mib << 20)
-        quota = None if cpu is None else max(1000, int(cpu * _CPU_PERIOD_US))
+        quota = "" if cpu is None else str(max(1000, int(cpu * _CPU_PERIOD_US)))
         if self.version == 2:
-            values = {"memory.max": memory, "memory.swap.max": "0", "pids.max": str(processes)}
-            if not (self.parents["memory"] / "memory.swap.max").exists():
-                del values["memory.swap.max"]
+            values = {"memory.max": memory, "pids.max": str(processes)}
+            if self.limits_swap:
+                values["memory.swap.max"] = "0"
             if quota and "cpu" in self.parents:
                 values["cpu.max"] = f"{quota} {_CPU_PERIOD_US}"
-            return [(str(self.parents["memory"] / name), values)]
-        limits = {"memory.limit_in_bytes": memory}
-        if (self.parents["memory"] / "memory.memsw.limit_in_bytes").exists():
-            limits["memory.memsw.limit_in_bytes"] = memory
-        plan: Plan = [
-            (str(self.parents["memory"] / name), limits),
-            (str(self.parents["pids"] / name), {"pids.max": str(processes)}),
-        ]
-        if quota and "cpu" in self.parents:
-            plan.append((str(self.parents["cpu"] / name), {"cpu.cfs_quota_us": str(quota)}))
-        return plan
+            return [values]
+        by_controller = {
+            "memory": {"memory.limit_in_bytes": memory},
+            "pids": {"pids.max": str(processes)},
+            "cpu": {"cpu.cfs_quota_us": quota} if quota else {},
+        }
+        if self.limits_swap:
+            by_controller["memory"]["memory.memsw.limit_in_bytes"] = memory
+        return [by_controller[name] for name in self.parents]
 
 
-def available() -> Cgroups:
+def available(*, cpu: bool) -> Cgroups:
     """Finds where groups can be made, and tries it. Raises Unavailable."""
+    wanted = ["memory", "pids", *(["cpu"] if cpu else [])]
     mounts = parse_mounts(Path("/proc/self/mountinfo").read_text())
     own = parse_membership(Path("/proc/self/cgroup").read_text())
     reasons = []
     for attempt in (_version_1, _version_2):
         try:
-            found = attempt(mounts, own)
+            found = attempt(mounts, own, wanted)
             _try(found)
         except (Unavailable, OSError) as error:
             reasons.append(str(error))
@@ -113,31 +114,31 @@ def _candidates(mount: Mount, path: str) -> list[Path]:
     return [mount.point / inside, mount.point] if inside else [mount.point]
 
 
-def _version_1(mounts: Sequence[Mount], own: Mapping[str, str]) -> Cgroups:
+def _version_1(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence[str]) -> Cgroups:
     parents: dict[str, Path] = {}
-    for controller in _V1:
-        for mount in mounts:
-            if mount.version == 1 and controller in mount.controllers:
-                for candidate in _candidates(mount, own.get(controller, "/")):
-                    with contextlib.suppress(OSError):
-                        (candidate / _BASE).mkdir(exist_ok=True)
-                        parents.setdefault(controller, candidate / _BASE)
-    missing = {"memory", "pids"} - parents.keys()
-    if missing:
-        raise Unavailable(f"no writable cgroup v1 hierarchy for {' and '.join(sorted(missing))}")
-    return Cgroups(1, parents)
+    for controller in wanted:
+        hierarchies = [mount for mount in mounts if mount.version == 1 and controller in mount.controllers]
+        for candidate in (c for mount in hierarchies for c in _candidates(mount, own.get(controller, "/"))):
+            try:
+                (candidate / _BASE).mkdir(exist_ok=True)
+            except OSError:
+                continue
+            parents[controller] = candidate / _BASE
+            break
+        else:
+            raise Unavailable(f"no writable cgroup v1 hierarchy for {controller}")
+    return Cgroups(1, parents, (parents["memory"] / "memory.memsw.limit_in_bytes").exists())
 
 
-def _version_2(mounts: Sequence[Mount], own: Mapping[str, str]) -> Cgroups:
+def _version_2(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence[str]) -> Cgroups:
     reason = "cgroup v2 is not mounted"
     for mount in mounts:
         if mount.version != 2:
             continue
-        offered = (mount.point / "cgroup.controllers").read_text().split()
-        if not {"memory", "pids"} <= set(offered):
-            reason = "cgroup v2 has no memory and pids controllers here"
+        missing = set(wanted) - set((mount.point / "cgroup.controllers").read_text().split())
+        if missing:
+            reason = f"cgroup v2 does not offer {' and '.join(sorted(missing))} here"
             continue
-        wanted = [name for name in ("memory", "pids", "cpu") if name in offered]
         for candidate in _candidates(mount, own.get("", "/")):
             try:
                 _delegate(candidate, wanted, may_move=candidate == mount.point)
@@ -147,7 +148,7 @@ def _version_2(mounts: Sequence[Mount], own: Mapping[str, str]) -> Cgroups:
             except OSError as error:
                 reason = f"cgroup v2 at {candidate}: {error.strerror}"
             else:
-                return Cgroups(2, dict.fromkeys(wanted, base))
+                return Cgroups(2, dict.fromkeys(wanted, base), (base / "memory.swap.max").exists())
     raise Unavailable(reason)
 
 
@@ -172,14 +173,14 @@ def _delegate(group: Path, wanted: Sequence[str], *, may_move: bool) -> None:
 
 def _try(groups: Cgroups) -> None:
     """A group can be made and limited. Leaves nothing behind."""
-    plan = groups.plan(f"trial-{os.getpid()}", memory_mib=64, processes=16)
+    trials = [Path(parent, f"trial-{os.getpid()}") for parent in groups.folders()]
     try:
-        for folder, values in plan:
-            Path(folder).mkdir(exist_ok=True)
+        for trial, values in zip(trials, groups.values(memory_mib=64, processes=16), strict=True):
+            trial.mkdir(exist_ok=True)
             for name, value in values.items():
-                _write(Path(folder, name), value)
+                _write(trial / name, value)
     finally:
-        remove([folder for folder, _ in plan])
+        remove([str(trial) for trial in trials])
 
 
 def out_of_memory(folders: Sequence[str]) -> bool:

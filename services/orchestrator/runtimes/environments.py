@@ -1,7 +1,7 @@
 """Installed requirements, kept for the next test that wants the same: one folder per set, named by its hash.
 
-A folder is published by one rename, so it is complete or absent. Knows names and folders; installing is the harness's work
-and the process runtime's sandbox is where it happens.
+A folder is published by one rename, so it is complete or absent. Knows names and folders; installing is the
+harness's work and the process runtime's sandbox is where it happens.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Environments:
         folder.mkdir(mode=0o711, exist_ok=True)
 
     def key(self, requirements: Iterable[str]) -> str | None:
-        """The name of the environment for these requirements with this interpreter; None when there is nothing to install."""
+        """The name of the environment for these requirements; None when there is nothing to install."""
         wanted = normalised(requirements)
         if not wanted:
             return None
@@ -87,7 +87,7 @@ class Environments:
         return staging
 
     def publish(self, token: str, key: str) -> Path | None:
-        """Makes what the task built the environment of this name. Whoever is first wins; the others are the same anyway.
+        """Makes what the task built the environment of this name. The first one wins; the others are the same.
 
         None when there is neither: the build is gone."""
         path = self._folder / key

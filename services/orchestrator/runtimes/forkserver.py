@@ -1,12 +1,17 @@
-"""The small process that starts sandboxes: forks, enters the cgroup, records the start, changes the user, becomes bubblewrap.
+"""The small process that starts sandboxes: it keeps forked processes ready in cgroups of their own, and turns
+one into a sandbox for each order.
 
-It exists because a fork of the orchestrator is slow and stops its event loop, and because setpriv, prlimit and sh would cost
-an exec each. Standard library only, run as a script (`python -S -I`); it knows paths and numbers from its orders, nothing of
-tests. Each order and each answer is one JSON line on fd 0. When the orchestrator goes away, it ends with the last task.
+It exists because a fork of the orchestrator is slow and stops its event loop, because setpriv, prlimit and sh
+would cost an exec each, and because entering a cgroup takes the kernel 10 ms when nobody did it lately: that
+must be over when an order comes. Standard library only, run as a script (`python -S -I`); it knows paths and
+numbers from its orders, nothing of tests. Each order and each answer is one JSON line on fd 0. When the
+orchestrator goes away it ends with the last task.
+
+    python -S -I forkserver.py SPARES CGROUP_PARENT...
 """
 
 # pathlib would only make every fork dearer.
-# ruff: noqa: PTH
+# ruff: noqa: PTH102, PTH106, PTH108, PTH110, PTH211
 
 import contextlib
 import fcntl
@@ -16,11 +21,13 @@ import os
 import resource
 import select
 import signal
+import sys
+from collections import deque
 from typing import Any
 
 Order = dict[str, Any]
 
-FIRST_FREE_FD = 8  # below are the places of a task's files: 0 context, 1 output, 2 errors, 3 result, 4 status, 5 lock
+REPORT, INSTRUCTIONS, FIRST_FREE_FD = 6, 7, 8  # below: 0 context, 1 output, 2 errors, 3 result, 4 status, 5 lock
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -28,9 +35,12 @@ class Refused(Exception):
     """The task must not be started; `args[0]` is the answer to the order."""
 
 
-def start_time(pid: int | str) -> int:
-    """When a process started, in clock ticks since boot: with its pid and the boot id it names a process for good."""
-    fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+# --- the process that becomes a task
+
+
+def start_time() -> int:
+    """When this process started, in clock ticks since boot: with pid and boot id it names a process for good."""
+    fd = os.open("/proc/self/stat", os.O_RDONLY)
     try:
         stat = os.read(fd, 1024)
     finally:
@@ -38,19 +48,24 @@ def start_time(pid: int | str) -> int:
     return int(stat[stat.rindex(b")") + 2 :].split()[19])  # proc(5): field 22, counted behind the name
 
 
-def enter_cgroups(groups: list[tuple[str, dict[str, str]]]) -> None:
-    """Makes each cgroup with its limits and moves this process into it, before anything of the task runs."""
-    for folder, values in groups:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder, 0o755)
-        for name, value in (*values.items(), ("cgroup.procs", "0")):
-            fd = os.open(f"{folder}/{name}", os.O_WRONLY)
-            os.write(fd, value.encode())
-            os.close(fd)
+def write(path: str, value: str) -> None:
+    """One write to a control file."""
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def enter(groups: list[str]) -> None:
+    """Makes cgroups for this process and moves it into them."""
+    for group in groups:
+        os.mkdir(group, 0o755)
+        write(f"{group}/cgroup.procs", "0")
 
 
 def take_lock(order: Order) -> int | None:
-    """Takes the lock that a build holds for as long as one of its processes lives."""
+    """Takes the lock that an installation holds for as long as one of its processes lives."""
     if not order["lock"]:
         return None
     lock = os.open(order["lock"], os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -58,28 +73,26 @@ def take_lock(order: Order) -> int | None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise Refused({"answer": "busy"}) from None
-    if os.path.exists(order["unless"]):  # somebody built it while this order was on its way
+    if os.path.exists(order["unless"]):  # somebody finished it while this order was on its way
         raise Refused({"answer": "busy"})
     return lock
 
 
-def record_start(order: Order) -> dict[str, Any]:
+def record(order: Order, groups: list[str]) -> None:
     """Writes down which process the task is, in one step that only one process can ever make for this task: a symbolic
     link holds its text from the moment it exists, and making it fails when it is there. So no crash, here or in the
     orchestrator, can start a task twice."""
-    facts = {**order["facts"], "pid": os.getpid(), "start": start_time("self")}
+    facts = {**order["facts"], "cgroups": groups, "pid": os.getpid(), "start": start_time()}
     try:
         os.symlink(json.dumps(facts), order["record"])
     except FileExistsError:
         raise Refused({"answer": "exists"}) from None
-    return facts
 
 
 def open_files(order: Order, lock: int | None) -> None:
     """Puts the task's files into their places. The context leaves the disk here: it holds the agent's secrets."""
-    context = os.open(order["context"], os.O_RDONLY | os.O_CLOEXEC)
     files = [
-        (context, 0),
+        (os.open(order["context"], os.O_RDONLY | os.O_CLOEXEC), 0),
         (os.open(order["output"], CREATE | os.O_APPEND, 0o644), 1),
         (os.open(order["errors"], CREATE | os.O_APPEND, 0o600), 2),
         (os.open(order["result"], CREATE, 0o600), 3),
@@ -109,99 +122,203 @@ def leave_privileges(order: Order) -> None:
         os.setresuid(order["uid"], order["uid"], order["uid"])
 
 
-def become(order: Order, report: int) -> None:
-    """The child's side, from fork to exec. `report` closes by itself on exec; what was written to it is the answer."""
+def await_order() -> Order:
+    """Says that this process is ready and waits for what it is to become."""
+    os.write(REPORT, b"ready\n")
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(INSTRUCTIONS, 65536)
+        if not part:
+            os._exit(0)  # not needed any more
+        line += part
+    return dict(json.loads(line))
+
+
+def live(groups: list[str]) -> None:
+    """The life of a spare, from fork to exec. REPORT closes by itself on exec; its last line is the answer."""
+    program = "a new process"
     try:
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec would hand that on
-            signal.signal(number, signal.SIG_DFL)
+        enter(groups)
+        order = await_order()
+        program = order["argv"][0]
         lock = take_lock(order)
-        enter_cgroups(order["cgroups"])
-        facts = record_start(order)
+        for group, values in zip(groups, order["cgroup_values"], strict=True):
+            for name, value in values.items():
+                write(f"{group}/{name}", value)
+        record(order, groups)
         open_files(order, lock)
-        os.write(report, json.dumps({"answer": "started", "facts": facts}).encode() + b"\n")
+        os.write(REPORT, b'{"answer": "started"}\n')
         leave_privileges(order)
         os.chdir(order["folder"] or "/")
-        os.execve(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - that is what we are for
+        os.execve(program, order["argv"], order["env"])  # noqa: S606 - that is what we are for
     except Refused as refusal:
-        os.write(report, json.dumps(refusal.args[0]).encode() + b"\n")
+        os.write(REPORT, json.dumps(refusal.args[0]).encode() + b"\n")
     except OSError as error:
-        message = f"{error.strerror}: {error.filename or order['argv'][0]}"
-        os.write(report, json.dumps({"answer": "failed", "message": message}).encode() + b"\n")
+        answer = {"answer": "failed", "message": f"{error.strerror}: {error.filename or program}"}
+        os.write(REPORT, json.dumps(answer).encode() + b"\n")
     finally:
         os._exit(127)
 
 
-def read_all(fd: int) -> bytes:
-    """What the child reports until it becomes the sandbox or ends."""
-    parts = []
-    while part := os.read(fd, 65536):
-        parts.append(part)
-    return b"".join(parts)
+# --- the process that keeps them
+
+
+class Spare:
+    """A process that waits for its order, or is carrying it out up to its exec."""
+
+    def __init__(self, pid: int, report: int, instructions: int, groups: list[str]) -> None:
+        self.pid = pid
+        self.report = report
+        self.instructions = instructions
+        self.groups = groups
+        self.order: Order | None = None
+        self.said = b""
+
+    def answer(self) -> Order:
+        """What the process said last before it closed its report."""
+        lines = self.said.splitlines()
+        if not lines or lines[-1] == b"ready":
+            return {"answer": "failed", "message": "a new process died before it became the sandbox"}
+        return dict(json.loads(lines[-1]))
 
 
 class Forkserver:
-    """The parent's side: takes orders, forks, collects the ended."""
+    """Takes orders, hands them to spares, collects the ended."""
 
-    def __init__(self, orders: int, wakeup: int) -> None:
+    def __init__(self, orders: int, wakeup: int, spares: int, parents: list[str]) -> None:
         self.orders = orders
         self.wakeup = wakeup
-        self.children: dict[int, str | None] = {}
+        self.wanted = spares
+        self.parents = parents
+        self.prefix = f"{os.getpid()}-{start_time()}"
+        self.forked = 0
         self.pending = b""
+        self.queue: deque[tuple[Order, bytes]] = deque()
+        self.spares: dict[int, Spare] = {}  # by the fd of their reports
+        self.ready: deque[Spare] = deque()
+        self.children: dict[
+            int, str | None
+        ] = {}  # tasks by pid, with the file for the exit code if we have to write it
+        self.unused: dict[int, list[str]] = {}  # by pid: cgroups of processes that have not become a task
+        self.poll = select.poll()
 
     def serve(self) -> None:
         """Works until the orchestrator has gone and every task has ended."""
-        poll = select.poll()
-        poll.register(self.orders, select.POLLIN)
-        poll.register(self.wakeup, select.POLLIN)
+        self.poll.register(self.orders, select.POLLIN)
+        self.poll.register(self.wakeup, select.POLLIN)
+        self.replenish()
         listening = True
-        while listening or self.children:
-            for fd, _ in poll.poll():
+        while listening or self.children or self.unused:
+            for fd, _ in self.poll.poll():
                 if fd == self.wakeup:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self.wakeup, 4096)
                     self.collect_the_ended()
-                elif not self.take_orders():
+                elif fd in self.spares:
+                    self.hear(self.spares[fd])
+                elif fd == self.orders and listening and not self.take_orders():
                     listening = False
-                    poll.unregister(self.orders)
+                    self.poll.unregister(self.orders)
+                    self.dismiss()
+
+    def replenish(self) -> None:
+        """Forks as many spares as are wanted beyond those that waiting orders will use up."""
+        free = sum(1 for spare in self.spares.values() if spare.order is None)
+        for _ in range(free, self.wanted + len(self.queue)):
+            self.fork()
+
+    def fork(self) -> None:
+        """One more spare."""
+        self.forked += 1
+        groups = [f"{parent}/{self.prefix}-{self.forked}" for parent in self.parents]
+        hearing, report = os.pipe()
+        instructions, telling = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            # Python ignores SIGPIPE and SIGXFSZ, and exec would hand that on.
+            for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
+            os.dup2(report, REPORT, inheritable=False)
+            os.dup2(instructions, INSTRUCTIONS, inheritable=False)
+            os.closerange(FIRST_FREE_FD, 65536)
+            live(groups)
+        os.close(report)
+        os.close(instructions)
+        os.set_blocking(hearing, False)
+        self.unused[pid] = groups
+        self.spares[hearing] = Spare(pid, hearing, telling, groups)
+        self.poll.register(hearing, select.POLLIN)
+
+    def hear(self, spare: Spare) -> None:
+        """Takes in what a spare says: that it is ready, or, when it closes its report, how its order went."""
+        try:
+            said = os.read(spare.report, 65536)
+        except BlockingIOError:
+            return
+        if said:
+            spare.said += said
+            if spare.said == b"ready\n":
+                self.ready.append(spare)
+                self.hand_out()
+            return
+        self.poll.unregister(spare.report)
+        del self.spares[spare.report]
+        os.close(spare.report)
+        os.close(spare.instructions)
+        if spare in self.ready:
+            self.ready.remove(spare)
+        answer = spare.answer()
+        order = spare.order
+        if order is None and self.queue:  # it broke before it had one; forking another could go on for ever
+            order = self.queue.popleft()[0]
+        if answer["answer"] == "started" and order is not None and spare.pid in self.unused:
+            del self.unused[spare.pid]
+            self.children[spare.pid] = order["status"] if order["write_exit_code"] else None
+        if order is not None:
+            self.reply(order, answer)
 
     def take_orders(self) -> bool:
-        """Carries out what has arrived. False when nothing can arrive any more."""
+        """Takes in what has arrived. False when nothing can arrive any more."""
         try:
             data = os.read(self.orders, 1 << 20)
         except ConnectionResetError:
             data = b""
-        if not data:
-            return False
         *lines, self.pending = (self.pending + data).split(b"\n")
-        for line in lines:
-            order = json.loads(line)
-            answer = self.launch(order)
-            try:
-                os.write(self.orders, json.dumps({**answer, "id": order["id"]}).encode() + b"\n")
-            except (BrokenPipeError, ConnectionResetError):
-                return False
-        return True
+        self.queue.extend((json.loads(line), line + b"\n") for line in lines)
+        self.hand_out()
+        self.replenish()
+        return bool(data)
 
-    def launch(self, order: Order) -> dict[str, Any]:
-        """Starts one task and says how that went. Waits for the exec, under a millisecond, so that the answer is final."""
-        reading, report = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            become(order, report)
-        os.close(report)
-        self.children[pid] = order["status"] if order["write_exit_code"] else None
-        said = read_all(reading).splitlines()
-        os.close(reading)
-        if not said:
-            return {"answer": "failed", "message": "the new process died before it became the sandbox"}
-        return dict(json.loads(said[-1]))  # a failed exec speaks after "started"
+    def hand_out(self) -> None:
+        """Gives waiting orders to ready spares."""
+        while self.queue and self.ready:
+            spare = self.ready.popleft()
+            spare.order, line = self.queue.popleft()
+            with contextlib.suppress(BrokenPipeError):  # it died: the end of its report says so
+                os.write(spare.instructions, line)
+
+    def reply(self, order: Order, answer: Order) -> None:
+        """Tells the orchestrator, if it is still there."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            os.write(self.orders, json.dumps({**answer, "id": order["id"]}).encode() + b"\n")
+
+    def dismiss(self) -> None:
+        """Sends the spares home."""
+        self.wanted = 0
+        self.queue.clear()
+        for spare in self.spares.values():
+            if spare.order is None:
+                os.kill(spare.pid, signal.SIGKILL)
 
     def collect_the_ended(self) -> None:
-        """Reaps, and leaves the exit code where bwrap would have left it, before the process disappears from /proc."""
-        while self.children:
+        """Reaps, and leaves the exit code where bubblewrap would, before the process disappears from /proc."""
+        while self.children or self.unused:
             info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if info is None:
                 return
+            for spare in [one for one in self.spares.values() if one.pid == info.si_pid]:
+                self.hear_out(spare)
             status = self.children.pop(info.si_pid, None)
             if status is not None:
                 code = info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
@@ -210,6 +327,14 @@ class Forkserver:
                     os.write(fd, json.dumps({"exit-code": code}).encode() + b"\n")
                     os.close(fd)
             os.waitpid(info.si_pid, 0)
+            for group in self.unused.pop(info.si_pid, []):
+                with contextlib.suppress(OSError):
+                    os.rmdir(group)
+
+    def hear_out(self, spare: Spare) -> None:
+        """Hears a spare that has ended to its last word, so that a task is known as one before it is collected."""
+        while spare.report in self.spares:
+            self.hear(spare)
 
 
 def main() -> None:
@@ -227,7 +352,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     gc.disable()
     gc.freeze()
-    Forkserver(orders, wakeup).serve()
+    Forkserver(orders, wakeup, int(sys.argv[1]), sys.argv[2:]).serve()
 
 
 if __name__ == "__main__":

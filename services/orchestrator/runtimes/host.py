@@ -1,4 +1,5 @@
-"""What this machine offers for running tasks, found out by trying it once at start, and said loudly where it is too little.
+"""What this machine offers for running tasks, found out by trying it once at start, and said loudly where it is
+too little.
 
 Knows the tools (bubblewrap, cgroups, an interpreter, uv), nothing of single tasks.
 """
@@ -61,6 +62,11 @@ class Host:
         return self.options.uid_base + zlib.crc32(token.encode()) % self.options.uid_count
 
     @property
+    def shared_cache(self) -> Path:
+        """Downloads of all installations."""
+        return self.root / "cache" / "uv"
+
+    @property
     def installer_uid(self) -> int | None:
         """The one user who may write to the shared download cache."""
         return self.options.uid_base + self.options.uid_count if os.geteuid() == 0 else None
@@ -70,25 +76,22 @@ async def survey(options: ProcessOptions) -> Host:
     """Looks at the machine. Raises Unfit."""
     if not hasattr(os, "pidfd_open") or not Path("/proc/self/stat").exists():
         raise Unfit("the process runtime needs Linux 5.3 or later with /proc")
-    root = options.root.resolve()
-    root.mkdir(parents=True, exist_ok=True)
-    root.chmod(0o711)
-    for name, mode in _FOLDERS.items():
-        (root / name).mkdir(exist_ok=True)
-        (root / name).chmod(mode)
+    root = _folders(options)
+    groups = _groups(options)
     interpreter, version = await asyncio.to_thread(_interpreter, options.interpreter)
     host = Host(
         options=options,
         root=root,
-        launcher=Launcher(root),
+        launcher=Launcher(root, groups.folders() if groups else []),
         view=SystemView(root / "views", os.environ, interpreter=interpreter),
         interpreter=interpreter,
         interpreter_version=version,
-        groups=_groups(options),
+        groups=groups,
         uv=await asyncio.to_thread(_uv, root / "tools"),
         boot=processes.boot_id(),
         name=socket.gethostname(),
     )
+    _shared_cache(host)
     if options.isolation is Isolation.OFF:
         return _without_sandbox(host, "switched off by the settings")
     bwrap = shutil.which("bwrap")
@@ -97,6 +100,23 @@ async def survey(options: ProcessOptions) -> Host:
     host = replace(host, bwrap=bwrap)
     problem = await _trial(host)
     return host if problem is None else _without_sandbox(replace(host, bwrap=None), problem)
+
+
+def _folders(options: ProcessOptions) -> Path:
+    """Makes the work folder. Others may pass through it to what sandboxes mount, and see nothing of it."""
+    root = options.root.resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o711)
+    for name, mode in _FOLDERS.items():
+        (root / name).mkdir(exist_ok=True)
+        (root / name).chmod(mode)
+    return root
+
+
+def _shared_cache(host: Host) -> None:
+    host.shared_cache.mkdir(exist_ok=True)
+    if host.installer_uid is not None:
+        os.chown(host.shared_cache, host.installer_uid, host.installer_uid)
 
 
 def _without_sandbox(host: Host, reason: str) -> Host:
@@ -114,14 +134,14 @@ def _without_sandbox(host: Host, reason: str) -> Host:
 
 def _groups(options: ProcessOptions) -> cgroups.Cgroups | None:
     try:
-        return cgroups.available()
+        return cgroups.available(cpu=options.cpu_quota)
     except (cgroups.Unavailable, OSError) as error:
         if options.isolation is Isolation.REQUIRED:
             raise Unfit(f"no limits by cgroup: {error}") from error
         log.warning(
             "tasks_run_without_cgroups",
             reason=str(error),
-            meaning="memory is limited for each process and not for the test as a whole; out of memory is told as MemoryError",
+            meaning="memory is limited per process, not per test; out of memory is told as MemoryError",
         )
         return None
 
@@ -142,7 +162,8 @@ async def _trial(host: Host) -> str | None:
             status=folder / RUN.status,
             argv=sandbox.command(str(host.bwrap), room, ["/usr/bin/test", "-r", host.view.harness]),
             env=sandbox.variables(build=False),
-            facts={"boot": host.boot, "cgroups": [], "sandboxed": True},
+            facts={"boot": host.boot, "sandboxed": True},
+            cgroup_values=host.groups.values(memory_mib=64, processes=16) if host.groups else [],
             uid=host.uid_of("trial"),
         )
         answer = await host.launcher.start(order)
@@ -154,6 +175,7 @@ async def _trial(host: Host) -> str | None:
         watch = processes.ExitWatch.on(record.process, boot=host.boot, ended=ended.set)
         if watch:
             await asyncio.wait_for(ended.wait(), 10)
+        cgroups.remove(record.cgroups)
         code = folder.status(RUN).get("exit-code")
         return None if code == 0 else folder.complaint(RUN) or f"it ended with exit code {code}"
     except (LauncherFailed, OSError, TimeoutError) as error:

@@ -1,7 +1,8 @@
 """The orchestrator's end of the fork server: sends orders, awaits answers, starts it again when it is gone.
 
-Also gives sandboxes a way to our files when the work folder lies where other users may not go (below /root, say): then the
-fork server lives in a mount namespace of its own in which the work folder is mounted a second time, below /run.
+Also gives sandboxes a way to our files when the work folder lies where other users may not go (below /root,
+say): then the fork server lives in a mount namespace of its own in which the work folder is mounted a second
+time, below /run.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
-from services.orchestrator.runtimes import cgroups
-
 FORKSERVER: Final = Path(__file__).with_name("forkserver.py")
+
+_SPARES: Final = 2  # two orders at once find processes ready; more only take memory
 
 _OPEN_THE_WAY: Final = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 
@@ -45,8 +46,9 @@ class Order:
     argv: list[str]
     env: Mapping[str, str]
     facts: Mapping[str, JsonValue]
-    """what the record says besides pid and start time"""
-    cgroups: cgroups.Plan = field(default_factory=list)
+    """what the record says besides pid, start time and cgroups"""
+    cgroup_values: list[dict[str, str]] = field(default_factory=list)
+    """what to write into each of the process's cgroups, in the order of the launcher's parents"""
     limits: Mapping[str, int] = field(default_factory=dict)
     """resource limits by their names in the `resource` module"""
     uid: int | None = None
@@ -60,11 +62,8 @@ class Order:
     """for a program that, unlike bubblewrap, does not write its exit code to `status` itself"""
 
 
-@dataclass(frozen=True, slots=True)
 class Started:
-    """The process runs; `facts` are what its record says."""
-
-    facts: Mapping[str, JsonValue]
+    """The process runs; its record says which it is."""
 
 
 class Exists:
@@ -88,8 +87,9 @@ Answer = Started | Exists | Busy | Failed
 class Launcher:
     """One fork server and the orders under way."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cgroup_parents: list[str]) -> None:
         self._root = root
+        self._cgroup_parents = cgroup_parents
         self._way = _way_for_others(root)
         self._orders: _Orders | None = None
         self._starting = asyncio.Lock()
@@ -99,7 +99,7 @@ class Launcher:
         return self._way / path.relative_to(self._root) if self._way else path
 
     async def start(self, order: Order) -> Answer:
-        """Has the process started. Raises LauncherFailed; whether the order was carried out is then open, its record tells."""
+        """Has the process started. Raises LauncherFailed: then only the record tells whether that happened."""
         async with self._starting:
             if self._orders is None or self._orders.lost:
                 self._orders = await self._connected()
@@ -111,7 +111,7 @@ class Launcher:
             self._orders.close()
 
     async def _connected(self) -> _Orders:
-        program = [sys.executable, "-S", "-I", str(FORKSERVER)]
+        program = [sys.executable, "-S", "-I", str(FORKSERVER), str(_SPARES), *self._cgroup_parents]
         if self._way:
             opening = ["sh", "-c", _OPEN_THE_WAY, "sh", str(self._root), str(self._way)]
             program = ["unshare", "--mount", "--propagation", "slave", *opening, *program]
@@ -160,7 +160,7 @@ class _Orders(asyncio.Protocol):
             if future and not future.done():
                 future.set_result(answer)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
         self.lost = True
         for future in self._waiting.values():
             if not future.done():
@@ -186,7 +186,7 @@ class _Orders(asyncio.Protocol):
 def _read(answer: Mapping[str, Any]) -> Answer:
     match answer["answer"]:
         case "started":
-            return Started(answer["facts"])
+            return Started()
         case "exists":
             return Exists()
         case "busy":

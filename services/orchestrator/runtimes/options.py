@@ -40,6 +40,6 @@ class ProcessOptions:
     build_processes: int = 256
     build_timeout_s: int = 600
     build_env: Mapping[str, str] = field(default_factory=dict)
-    """environment for installing: UV_INDEX_URL, HTTPS_PROXY and the like; code of packages that are built from source sees it"""
+    """environment for installing: UV_INDEX_URL, HTTPS_PROXY ...; packages that are built from source see it"""
     interpreter: str = "/usr/bin/python3"
     """the Python of tasks; must be in /usr to be seen inside a sandbox"""

@@ -1,4 +1,5 @@
-"""What exactly is started for a task: the context that the harness reads and the order that the fork server carries out.
+"""What exactly is started for a task: the context that the harness reads and the order that the fork server
+carries out.
 
 Values in, values out; whether and when something is started is process.py's decision.
 """
@@ -84,8 +85,8 @@ class Orders:
         return self._order(token, folder, RUN, room, cpu=plan.cpu)
 
     def build(self, token: str, folder: TaskFolder, plan: Plan, stage: Stage) -> Order:
-        """Installs the requirements: WHEELS with the shared download cache, where no code of a package runs; BUILD, where
-        packages may be built from source and so may run code, with a cache that is thrown away."""
+        """Installs the requirements: WHEELS with the shared download cache, where no code of a package runs; BUILD
+        with a cache that is thrown away, because packages may be built from source, and that runs their code."""
         assert plan.environment is not None
         staging = self._environments.staging(token)
         room = sandbox.Room(
@@ -139,10 +140,9 @@ class Orders:
             "RLIMIT_NOFILE": options.open_files,
             "RLIMIT_FSIZE": _LARGEST_FILE if stage is RUN else _LARGEST_INSTALLED_FILE,
         }
-        groups: list[tuple[str, dict[str, str]]] = []
+        values: list[dict[str, str]] = []
         if host.groups:
-            groups = host.groups.plan(
-                f"{token}-{stage.name}",
+            values = host.groups.values(
                 memory_mib=room.memory_mib,
                 processes=processes + 2,  # bubblewrap and the harness are not the agent's
                 cpu=cpu if options.cpu_quota else None,
@@ -154,7 +154,6 @@ class Orders:
         argv, env, work = self._program(token, room, build=stage is not RUN)
         facts: dict[str, JsonValue] = {
             "boot": host.boot,
-            "cgroups": [path for path, _ in groups],
             "sandboxed": host.bwrap is not None,
         }
         return Order(
@@ -167,7 +166,7 @@ class Orders:
             argv=argv,
             env=env,
             facts=facts,
-            cgroups=groups,
+            cgroup_values=values,
             limits=limits,
             uid=host.uid_of(token) if stage is RUN else self.builder_uid(token, stage),
             nice=options.nice,
@@ -202,4 +201,4 @@ class Orders:
         return self._host.launcher.seen(self._environments.path(key))
 
     def _cache(self, stage: Stage, staging: Path) -> Path:
-        return self._host.root / "cache" / "uv" if stage is WHEELS else staging / "cache"
+        return self._host.shared_cache if stage is WHEELS else staging / "cache"

@@ -1,8 +1,8 @@
 """The process runtime: tasks as sandboxed processes of this machine, one folder each.
 
-All memory is on disk (task_folder.py), written in an order that allows a crash after any instruction; what is held here only
-saves looking again. A task with requirements installs first and runs then: `inspect` takes the step between the two, and
-`changed` asks for that look as soon as it is due.
+All memory is on disk (task_folder.py), written in an order that allows a crash after any instruction; what is
+held here only saves looking again. A task with requirements installs first and runs then: `inspect` takes the
+step between the two, and `changed` asks for that look as soon as it is due.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class ProcessRuntime:
         return None
 
     async def stop(self, handle: Handle, *, grace_s: float) -> None:
-        """SIGTERM to the harness, and after `grace_s` seconds SIGKILL to everything. Nothing more is started for the task."""
+        """SIGTERM to the harness, after `grace_s` seconds SIGKILL to everything; nothing more is started."""
         task = self._of(handle)
         task.folder.ask_stop()
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """Processes that are not our children: who they are, whether they live, when they end, and how to end them.
 
-A pid alone says little, for pids are used again; pid, start time and boot id together name a process for good (proc(5)).
-Knows /proc, pidfds and the event loop, nothing of sandboxes or tests.
+A pid alone says little, for pids are used again; pid, start time and boot id together name a process for good
+(proc(5)). Knows /proc, pidfds and the event loop, nothing of sandboxes or tests.
 """
 
 from __future__ import annotations

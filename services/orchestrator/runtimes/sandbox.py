@@ -1,6 +1,7 @@
 """The command line of the sandbox: what a task sees and what it may do, as bubblewrap arguments.
 
-Pure text from values. Limits on memory and processes are elsewhere (cgroups.py), and so is the user outside (forkserver.py).
+Pure text from values. Limits on memory and processes are elsewhere (cgroups.py), and so is the user outside
+(forkserver.py).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def command(bwrap: str, room: Room, program: list[str]) -> list[str]:
     """The line that runs `program` as process 1 of a sandbox.
 
     Without --die-with-parent, for a task outlives the orchestrator."""
-    # What is written to memory counts against the task's limit anyway; the size is the bound where there are no cgroups.
+    # What is written there counts against the memory limit anyway; the size is the bound without cgroups.
     size = str(room.memory_mib << 20)
     line = [bwrap, "--unshare-user", "--disable-userns", "--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID)]
     line += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "agent"]

@@ -1,4 +1,5 @@
-"""The way of a task through its stages: installing from wheels, else building, then running. Decides what is due and starts it.
+"""The way of a task through its stages: installing from wheels, else building, then running. Decides what is due
+and starts it.
 
 Reads the state from the task's folder every time, so any runtime on the same folder can take the next step.
 """
@@ -7,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import structlog

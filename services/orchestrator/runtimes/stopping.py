@@ -1,7 +1,8 @@
 """How a task is told to end, and how it is ended.
 
-The harness is process 1 of its sandbox: a SIGTERM lets it stop the agent and report, a SIGKILL takes everything inside with
-it. Outside the sandbox bubblewrap waits for it, writes the exit code, and ends by itself.
+The harness is process 1 of its sandbox: a SIGTERM lets it stop the agent and report, a SIGKILL takes
+everything inside with it. Outside the sandbox bubblewrap waits for it, writes the exit code, and ends by
+itself.
 """
 
 from __future__ import annotations

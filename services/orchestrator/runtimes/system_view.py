@@ -1,7 +1,8 @@
 """The root of every sandbox: a folder of a few links and copies that is mounted read-only in one piece.
 
-One mount instead of a dozen saves a millisecond a task. The folder is named by its content, so running tasks keep
-theirs when the harness or the host's name servers change. /usr is not in it: it is mounted from the host.
+One mount instead of a dozen saves a millisecond a task. The folder is named by its content, so running tasks
+keep theirs when the harness or the host's name servers change. /usr is not in it: it is mounted from the
+host.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ class SystemView:
         harness = staging / HARNESS_FOLDER[1:] / HARNESS.name
         # Compiled by the interpreter that will run it. Where that fails the source is run instead.
         names = [str(harness), f"{harness}c", f"{HARNESS_FOLDER}/{HARNESS.name}"]
-        subprocess.run([self._interpreter, "-S", "-I", "-c", _COMPILE, *names], check=False, capture_output=True, timeout=60)
+        subprocess.run(
+            [self._interpreter, "-S", "-I", "-c", _COMPILE, *names], check=False, capture_output=True, timeout=60
+        )
         try:
             staging.rename(target)
         except OSError:  # somebody else made the same

@@ -1,7 +1,7 @@
 """The folder of one task: which files there are, and what they say.
 
-Facts on disk are the whole memory of the process runtime, so that another orchestrator can take over at any moment. Knows
-nothing of processes: what a record means today is processes.py's business.
+Facts on disk are the whole memory of the process runtime, so that another orchestrator can take over at any
+moment. Knows nothing of processes: what a record means today is processes.py's business.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class TaskFolder:
             return None
 
     def complaint(self, stage: Stage) -> str:
-        """The last words on standard error: of bubblewrap when it could not make the sandbox, of the harness when it broke."""
+        """The last words on standard error, of bubblewrap or of the harness."""
         try:
             text = Path(self / stage.errors).read_bytes()[-2000:].decode(errors="replace")
         except OSError:
@@ -175,9 +175,13 @@ class TaskFolder:
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
         temporary = self / f".{name}"
+        data = memoryview(json.dumps(values).encode())
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(json.dumps(values, ensure_ascii=False).encode(errors="surrogatepass"))
+        try:
+            while data:
+                data = data[os.write(fd, data) :]
+        finally:
+            os.close(fd)
         os.replace(temporary, self / name)  # noqa: PTH105
 
     def _read(self, name: str) -> dict[str, Any] | None:
