@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # these exist for the checker only: one stub serves both inte
     from assay.v1.test_service_pb2_grpc import TestServiceAsyncStub
 
 M = TypeVar("M")
+UNREACHABLE = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 
 class Calls:
@@ -35,6 +36,7 @@ class Calls:
         self._retry = retry
         self._metadata: Any = channel.metadata(connection)
         self._opened: grpc.aio.Channel | None = None
+        self._reached = False  # the server was there once: it is worth waiting for it to come back
 
     @property
     def tests(self) -> TestServiceAsyncStub:
@@ -91,6 +93,7 @@ class Calls:
             finally:
                 call.cancel()
             failures += 1
-            if failures >= self._retry.stream_attempts:
+            self._reached = self._reached or self._channel().get_state() is not UNREACHABLE
+            if failures >= (self._retry.stream_attempts if self._reached else self._retry.attempts):
                 raise error
             await asyncio.sleep(self._retry.pause(failures))

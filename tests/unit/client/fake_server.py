@@ -203,12 +203,15 @@ async def refuse(context: Any, refusal: Refusal) -> NoReturn:
 
 
 @asynccontextmanager
-async def serving(fake: FakeServer, port: int = 0) -> AsyncIterator[str]:
+async def serving(
+    fake: FakeServer, port: int = 0, credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[str]:
     """The address of a server that answers with `fake`. Leaving kills its connections at once."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     add_TestServiceServicer_to_server(fake, server)
     queue_service_pb2_grpc.add_QueueServiceServicer_to_server(fake, server)
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    where = f"127.0.0.1:{port}"
+    bound = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
     await server.start()
     try:
         yield f"127.0.0.1:{bound}"

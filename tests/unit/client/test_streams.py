@@ -6,6 +6,7 @@ import pytest
 
 from assay.client import AsyncAssay
 from assay.errors import NotFound, ServerError, Unavailable
+from assay.retry import RetryPolicy
 from assay.tests import TestState, WatchEvent
 from assay.v1 import log_pb2
 from tests.support.until import until
@@ -163,3 +164,32 @@ async def test_a_stream_gives_up_when_nothing_comes_any_more(client: AsyncAssay,
         async for _ in client.logs("tst_a", follow=True):
             pass
     assert len(fake.requests) == QUICK.stream_attempts
+
+
+async def test_a_stream_from_nobody_is_given_up_as_soon_as_a_call() -> None:
+    impatient = RetryPolicy(attempts=2, first_pause=0.01, stream_attempts=10_000)
+    async with AsyncAssay("127.0.0.1:1", retry=impatient) as client:
+        with pytest.raises(Unavailable):
+            async for _ in client.logs("tst_a", follow=True):
+                pass
+
+
+async def test_a_silent_stream_outlives_a_server_that_restarts(fake: FakeServer) -> None:
+    story = Story([a_test("tst_a", "QUEUED")])
+    fake.stories["tst_a"] = story
+    fake.silent = {"StreamLogs"}
+    patient = RetryPolicy(attempts=1, first_pause=0.02, longest_pause=0.05, stream_attempts=500)
+    async with serving(fake) as address:
+        port = int(address.rpartition(":")[2])
+        client = AsyncAssay(address, KEY, retry=patient)
+
+        async def read() -> list[int]:
+            return [entry.seq async for entry in client.logs("tst_a", follow=True)]
+
+        reading = asyncio.create_task(read())
+        await until(lambda: fake.requests)
+    fake.silent = set()
+    story.lines, story.complete = [line(1)], ALL
+    async with serving(fake, port):
+        assert await asyncio.wait_for(reading, 10) == [1]
+        await client.aclose()
