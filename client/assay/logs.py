@@ -6,7 +6,7 @@ The cursor does no I/O: the blocking and the asyncio client both drive it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -72,7 +72,6 @@ class LogCursor:
 
     next_seq: int = 1
     complete: LogsComplete | None = None
-    progress: int = field(default=0)
 
     def take(self, lines: Iterable[LogLine], complete: LogsComplete | None) -> list[LogLine]:
         """What of a message is new. Lines that a server sends again after a lost connection are dropped here."""
@@ -83,5 +82,4 @@ class LogCursor:
                 self.next_seq = line.seq + 1
         if complete is not None:
             self.complete = complete
-        self.progress += len(fresh)
         return fresh

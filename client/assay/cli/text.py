@@ -19,7 +19,7 @@ from assay.tests import Test, TestState
 Piece = tuple[str, str]  # text and the name of a style of screen.py ("" is plain)
 Line = list[Piece]
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # all but the tab
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # not the tab
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 STATE_STYLES = {
@@ -42,7 +42,10 @@ _LEVEL_STYLES = {
 
 def safe(text: str) -> str:
     """One line that shows control characters instead of obeying them; colours are left out."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", _COLOUR.sub("", text))
+    return _CONTROL.sub(
+        lambda found: f"\\x{ord(found[0]):02x}" if found[0] < "\x80" else f"\\u{ord(found[0]):04x}",
+        _COLOUR.sub("", text),
+    )
 
 
 def block(text: str) -> list[str]:

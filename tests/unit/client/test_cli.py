@@ -214,9 +214,10 @@ async def test_following_as_json_is_one_object_a_line(cli: Cli, fake: FakeServer
         ('""', ""),
         ("12345678901234567890", "12345678901234567890"),
         ('{"ä": ["\\u001b[2J"]}', '{\n  "ä": [\n    "\\u001b[2J"\n  ]\n}'),
+        ('"half \\ud800 of a pair"', "half \\ud800 of a pair"),
         ('"clear \\u001b[2J and bell \\u0007"', "clear \\x1b[2J and bell \\x07"),
     ],
-    ids=["text", "null", "empty text", "big number", "json", "control characters"],
+    ids=["text", "null", "empty text", "big number", "json", "half a pair", "control characters"],
 )
 async def test_the_answer_is_shown_as_it_is_and_steers_no_terminal(
     cli: Cli, fake: FakeServer, answer: str, shown: str
