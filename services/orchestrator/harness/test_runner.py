@@ -21,7 +21,7 @@ running it: where that matters, compile it once with py_compile and run the .pyc
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
-import os
+import posix as os  # what is in os without what makes its import cost a millisecond
 import select
 import sys
 import time
@@ -117,6 +117,12 @@ except Exception:  # another interpreter than CPython, or one whose private part
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 SFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
+
+
+ENVIRONMENT = {
+    name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+    for name, value in os.environ.items()
+}
 
 
 def libc(name: str, *args: int | bytes) -> int:
@@ -356,7 +362,7 @@ def settle(out: int, err: int, keep: Sequence[int]) -> None:
     """Makes the calling child its own session, with /dev/null, `out`, `err` and `keep` as its only open files."""
     os.setsid()
     libc("prctl", PR_SET_PDEATHSIG, _signal.SIGKILL, 0, 0, 0)
-    null = os.open(os.devnull, os.O_RDWR)
+    null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
@@ -563,20 +569,20 @@ class Context:
 
 
 def take_context() -> Context:
-    url = os.environ.get("ASSAY_CONTEXT_URL")
+    url = ENVIRONMENT.get("ASSAY_CONTEXT_URL")
     if url is None:
         return Context(read_all(0))
     raw = transfer(url, None)
     import hashlib
 
-    if hashlib.sha256(raw).hexdigest() != os.environ.get("ASSAY_CONTEXT_SHA256", "").lower():
+    if hashlib.sha256(raw).hexdigest() != ENVIRONMENT.get("ASSAY_CONTEXT_SHA256", "").lower():
         raise ContextUnavailable("the context is not the one that was written: its SHA-256 differs")
     return Context(raw)
 
 
 def deliver(result: Mapping[str, object], result_fd: int | None) -> bool:
     data = to_json(result).encode("utf-8")
-    url = os.environ.get("ASSAY_RESULT_URL")
+    url = ENVIRONMENT.get("ASSAY_RESULT_URL")
     try:
         if url is not None:
             transfer(url, data)
@@ -640,7 +646,7 @@ class Installer:
         self.shared = context.mode == "all"  # an image may bring packages of its own
         self.output = output
         self.signals = signals
-        self.env = own_environment()
+        self.env = environment_of_children()
         self.env.update(UV_NO_PROGRESS="1", NO_COLOR="1", UV_PYTHON_DOWNLOADS="never")
         self.env.update(
             PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", PIP_PROGRESS_BAR="off", PIP_ROOT_USER_ACTION="ignore"
@@ -707,9 +713,9 @@ def find_program(name: str, path: str) -> str | None:
     return None
 
 
-def own_environment() -> dict[str, str]:
+def environment_of_children() -> dict[str, str]:
     """What children may see of our environment: everything but what was meant for us."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
+    env = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("ASSAY_")}
     env.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     env.setdefault("HOME", os.getcwd())
     env.setdefault("LANG", "C.UTF-8")
@@ -738,27 +744,37 @@ def _await_instructions(outputs: Sequence[int], instructions: int) -> None:
     job = from_json(raw.decode("utf-8"))
     if job["python"] is not None:
         _exec_agent(job["python"], raw, answer)
-    environment = own_environment()
-    environment.update(job["env"])
-    os.environ.clear()
-    os.environ.update(environment)
+    change_environment({**environment_of_children(), **job["env"]})
     run_agent(job, answer)
+
+
+def change_environment(env: Mapping[str, str]) -> None:
+    """Of this process: what C code sees, and what the `os` of the agent will copy when it is imported."""
+    for old in list(os.environ):
+        os.unsetenv(old)
+    os.environ.clear()
+    for name, value in env.items():
+        raw = name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")
+        os.putenv(*raw)
+        os.environ[raw[0]] = raw[1]
 
 
 def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
     """Goes on as the interpreter of an installed environment. The instructions go along in memory, not in a file."""
     job = from_json(raw.decode("utf-8"))
-    env = own_environment()
+    env = environment_of_children()
     if not python.startswith("/usr/"):
         env["VIRTUAL_ENV"] = python.rpartition("/bin/")[0]
         env["PATH"] = f"{env['VIRTUAL_ENV']}/bin:{env['PATH']}"
     env.update(job["env"])
     memory = os.memfd_create("instructions", 0)
     write_all(memory, raw)
-    os.lseek(memory, 0, os.SEEK_SET)
+    os.lseek(memory, 0, 0)
     os.set_inheritable(answer, True)
-    this = os.path.abspath(__file__)
-    if this.endswith("c") and os.path.realpath(python) != os.path.realpath(sys.executable):
+    from os.path import realpath
+
+    this = __file__
+    if this.endswith("c") and realpath(python) != realpath(sys.executable):
         this = this[:-1]  # compiled for one version of Python
     try:
         os.execve(python, [python, this, "--agent", str(memory), str(answer)], env)
@@ -866,7 +882,7 @@ def load_agent(code: str) -> ModuleType:
     work = os.getcwd()
     path = f"{work}/agent.py"
     sys.argv = [path]
-    if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
+    if sys.path and sys.path[0] == __file__.rpartition("/")[0]:
         del sys.path[0]
     sys.path.insert(0, work)
     import builtins
@@ -1158,7 +1174,7 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str 
 
 def _said(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        name = os.path.basename(error.filename or "agent.py")
+        name = (error.filename or "agent.py").rpartition("/")[2]
         return f"{name}, line {error.lineno}: {error.msg}"
     try:
         return str(error) or _type_name(type(error))
@@ -1326,7 +1342,7 @@ def shield() -> Signals:
 
 def run_test(output: Output, signals: Signals) -> int:
     """The exit code: 0 for success, 1 for an error with a result, 143 when it was cancelled."""
-    by_url = "ASSAY_CONTEXT_URL" in os.environ  # then our memory holds a credential from the start: no agent by fork
+    by_url = "ASSAY_CONTEXT_URL" in ENVIRONMENT  # then our memory holds a credential from the start: no agent by fork
     child = None if by_url else start_agent()
     context = take_context()
     if context.result_fd is not None:
