@@ -21,6 +21,7 @@ from deploy.local.banner import banner
 from deploy.local.child import StartFailed
 from deploy.local.children import backing_servers
 from deploy.local.credentials import load_or_create, write_private
+from deploy.local.lifeline import own_age_s
 from deploy.local.mongo import MongoUnusable
 from deploy.local.ownership import AlreadyRunning, owned, owner_of
 from deploy.local.tools import ToolMissing
@@ -28,7 +29,6 @@ from deploy.local.tools import ToolMissing
 GATEWAY_PORT, HEALTH_PORT = 7450, 7480
 CLIENT_FILE = "client.json"  # what the SDK and the CLI look for, in this folder and those above it
 STOP_S = 60.0
-BEGUN = time.monotonic()
 
 
 class CannotStart(Exception):
@@ -73,7 +73,7 @@ async def local_mode(folder: Path, *, port: int | None) -> AsyncIterator[str]:
                     ownership.announce(address)
                     known = {"address": address, "api_key": credentials.api_key, "nats_url": backing.listener_url}
                     write_private(folder / CLIENT_FILE, json.dumps(known, indent=2) + "\n")
-                    print(banner(folder, address, place.health_port, backing, time.monotonic() - BEGUN), flush=True)
+                    print(banner(folder, address, place.health_port, backing, own_age_s()), flush=True)
                     try:
                         yield address
                     finally:
@@ -103,13 +103,12 @@ def stop(folder: Path) -> int:
 
 
 async def run(options: argparse.Namespace) -> None:
-    from shared.service import stop_signal
-
     if options.port and not ports.is_free(options.port):
         raise CannotStart(f"Port {options.port} is taken. Leave --port out to take the next free one.")
-    stopping = stop_signal()
     async with local_mode(options.data.resolve(), port=options.port):
-        await stopping.wait()
+        from shared.service import stop_signal  # not before: its imports would hold the servers' start up
+
+        await stop_signal().wait()
         print("\n  Stopping ... tests that run are looked after again at the next start.", flush=True)
     print("  Stopped.", flush=True)
 

@@ -60,7 +60,7 @@ class Child:
     async def start(self) -> None:
         """Returns when the program is ready. Raises StartFailed."""
         for file in (self._log_file, self._pid_file):
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         begun = time.monotonic()
         with contextlib.suppress(FileNotFoundError):
             self._log_file.replace(self._log_file.with_suffix(".previous.log"))

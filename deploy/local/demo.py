@@ -33,7 +33,7 @@ def start() -> str:
     """Local mode in the background, unless it runs already; returns its address when it is ready."""
     if (owner := owner_of(FOLDER)) and owner.address:
         return owner.address
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with OUTPUT.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "-P", "-m", "deploy.local", "--data", str(FOLDER), "--log-level", "info"],

@@ -52,7 +52,9 @@ class Ownership:
 @contextmanager
 def owned(folder: Path) -> Iterator[Ownership]:
     """Holds the data folder, which it makes if need be. Raises AlreadyRunning where somebody else does."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Others may pass through to the work folders that sandboxes mount, and see nothing of it.
+    folder.chmod(0o711)
     # Not inherited by children (PEP 446), so that an orphaned one cannot keep the folder locked.
     descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
