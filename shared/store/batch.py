@@ -32,13 +32,15 @@ class GroupCommit(Generic[Item, Answer]):
         self._lanes = lanes
         self._sizes = STORE_WRITES.labels(kind)
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._open = 0
         self._busy: set[asyncio.Task[None]] = set()
 
     async def __call__(self, item: Item) -> Answer:
         """Writes `item` and returns its own answer, or raises its own error."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
-        if len(self._busy) < self._lanes:
+        if self._open < self._lanes:
+            self._open += 1
             # Owned by this object and not by the caller: a caller who is cancelled must not take the others' write down.
             task = asyncio.get_running_loop().create_task(self._drain())
             self._busy.add(task)
@@ -46,6 +48,12 @@ class GroupCommit(Generic[Item, Answer]):
         return await answer
 
     async def _drain(self) -> None:
+        try:
+            await self._write_waiting()
+        finally:
+            self._open -= 1  # at once: who calls between here and the end of the task must open a lane of his own
+
+    async def _write_waiting(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
             self._sizes.observe(len(batch))

@@ -86,7 +86,8 @@ class Task(Part):
 
     runtime: str
     launch_token: str
-    nonce: str
+    nonce: str = ""
+    """Empty where it was not asked for: only what launches, collects and follows reads it."""
     handle: dict[str, JsonValue] | None = None
     log_source: dict[str, JsonValue] | None = None
     context_key: str = ""
