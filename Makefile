@@ -31,7 +31,7 @@ setup: ## install what is missing; does nothing when all is there
 
 .PHONY: test check bench docs
 test: setup ## all tests (ARGS="-k name -x" goes to pytest)
-	@$(PY) -m pytest $(ARGS)
+	@code=0; $(PY) -m pytest $(ARGS) || code=$$?; echo "TEST_EXIT=$$code"; exit $$code
 
 check: setup ## lint, format, types, import rules, generated docs
 	@$(PY) -m deploy.setup.check

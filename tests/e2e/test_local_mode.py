@@ -1,0 +1,136 @@
+"""`assay dev` as its user meets it: a process that starts everything, says where, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import lifeline
+
+READY_S = 60.0
+
+
+class LocalMode:
+    """`python -m deploy.local` on a data folder of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.output = folder.with_suffix(".output")
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "deploy.local", "--data", str(folder), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")},
+            )
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text("utf-8")
+
+    def until_ready(self) -> dict[str, str]:
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            if "is ready" in self.said:
+                known: dict[str, str] = json.loads((self.folder / "client.json").read_text())
+                return known
+            assert self.process.poll() is None, self.said
+            time.sleep(0.02)
+        raise AssertionError(f"not ready within {READY_S} s:\n{self.said}")
+
+    def children(self) -> list[int]:
+        return [json.loads(file.read_text())["pid"] for file in (self.folder / "run").glob("*.pid")]
+
+    def end(self, order: signal.Signals) -> int:
+        self.process.send_signal(order)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[LocalMode]:
+    running = LocalMode(tmp_path / "data")
+    try:
+        running.until_ready()
+        yield running
+    finally:
+        running.end(signal.SIGKILL)
+
+
+def gone(pids: list[int]) -> bool:
+    deadline = time.monotonic() + 20
+    while any(lifeline.started_at(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(lifeline.started_at(pid) for pid in pids)
+
+
+def answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_it_says_where_it_is_lets_its_user_in_and_stops_in_order(local: LocalMode) -> None:
+    known = json.loads((local.folder / "client.json").read_text())
+    assert answers(known["address"])
+    assert known["api_key"] == (local.folder / "api-key").read_text().strip()
+    assert stat.S_IMODE((local.folder / "client.json").stat().st_mode) == 0o600
+    assert known["address"] in local.said
+    secrets = json.loads((local.folder / "credentials.json").read_text()).values()
+    assert not [secret for secret in secrets if secret in local.said]
+    health = json.loads((local.folder / "ports.json").read_text())["health"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{health}/readyz", timeout=5) as ready:
+        assert set(json.load(ready)) == {"gateway", "scheduler", "orchestrator", "logstreamer", "packager"}
+
+    children = local.children()
+    assert len(children) == 2
+    assert local.end(signal.SIGTERM) == 0
+    assert not any(lifeline.started_at(pid) for pid in children)
+    assert not (local.folder / "client.json").exists()
+    assert "Stopped." in local.said
+
+
+def test_a_second_start_is_refused_and_stop_ends_the_first(local: LocalMode) -> None:
+    command = [sys.executable, "-m", "deploy.local", "--data", str(local.folder)]
+    second = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert second.returncode == 1
+    assert f"already runs here (pid {local.process.pid}, serving 127.0.0.1:" in second.stderr
+    assert local.process.poll() is None
+
+    stopped = subprocess.run([*command, "--stop"], capture_output=True, text=True, check=False)
+    assert (stopped.returncode, stopped.stdout) == (0, "assay dev: stopped.\n")
+    assert local.process.wait(10) == 0
+    again = subprocess.run([*command, "--stop"], capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stdout) == (0, "assay dev: nothing runs here.\n")
+
+
+def test_after_a_kill_nothing_is_left_running_and_the_next_start_has_the_same_address(local: LocalMode) -> None:
+    before, children = json.loads((local.folder / "client.json").read_text()), local.children()
+    local.end(signal.SIGKILL)
+    after = LocalMode(local.folder)
+    try:
+        assert after.until_ready() == before
+        assert gone(children)
+        assert len(after.children()) == 2
+    finally:
+        after.end(signal.SIGKILL)
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error_and_not_another_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = LocalMode(tmp_path / "data", "--port", str(taken.getsockname()[1]))
+        assert refused.process.wait(30) == 1
+    assert "is taken" in refused.said
+    assert "Traceback" not in refused.said
