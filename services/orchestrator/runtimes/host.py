@@ -74,8 +74,6 @@ class Host:
 
 async def survey(options: ProcessOptions) -> Host:
     """Looks at the machine. Raises Unfit."""
-    if not hasattr(os, "pidfd_open") or not Path("/proc/self/stat").exists():
-        raise Unfit("the process runtime needs Linux 5.3 or later with /proc")
     root = _folders(options)
     groups = _groups(options)
     interpreter, version = await asyncio.to_thread(_interpreter, options.interpreter)
@@ -104,6 +102,8 @@ async def survey(options: ProcessOptions) -> Host:
 
 def _folders(options: ProcessOptions) -> Path:
     """Makes the work folder. Others may pass through it to what sandboxes mount, and see nothing of it."""
+    if not hasattr(os, "pidfd_open") or not Path("/proc/self/stat").exists():
+        raise Unfit("the process runtime needs Linux 5.3 or later with /proc")
     root = options.root.resolve()
     root.mkdir(parents=True, exist_ok=True)
     root.chmod(0o711)
