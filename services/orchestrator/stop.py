@@ -13,7 +13,6 @@ from services.orchestrator.ports import Runtime, Tests
 from shared.clock import Clock
 from shared.domain.lifecycle import ACTIVE
 from shared.ids import TestId
-from shared.store.documents import Execution
 
 log = structlog.get_logger()
 
@@ -54,9 +53,13 @@ class Stop:
                 charge.stop_by = now + self._grace
                 await self._runtime.stop(charge.handle, grace_s=0)
 
-    async def reconcile(self, current: dict[TestId, Execution]) -> None:
+    async def reconcile(self) -> None:
         """Heals lost events: cancels what was cancelled, lets go of what is no longer ours."""
-        for charge in self._charges:
+        charges = list(self._charges)
+        current = await self._tests.get_many(charge.test_id for charge in charges) if charges else {}
+        for charge in charges:
+            if charge.lock.locked() or self._charges.of_test(charge.test_id) is not charge:
+                continue  # it was ended while we looked
             test = current.get(charge.test_id)
             if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
                 log.warning("task_is_no_longer_ours", test_id=charge.test_id, attempt=charge.attempt)

@@ -95,9 +95,7 @@ class Watch:
             await self._launch.begin(test.id, test.user_id, test.attempt, test.traceparent)
         for test_id in await self._tests.unattended(now, LIMIT):
             await self._launch.adopt(test_id)
-        mine = [charge.test_id for charge in self._charges]
-        if mine:
-            await self._stop.reconcile(await self._tests.get_many(mine))
+        await self._stop.reconcile()
 
     async def agent_runs(self, test_id: TestId, attempt: int, since: datetime, traceparent: str) -> bool:
         """The harness says that the agent's own code runs: BUILDING becomes RUNNING."""

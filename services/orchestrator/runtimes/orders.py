@@ -43,7 +43,7 @@ class Orders:
             "test_id": spec.test_id,
             "attempt": spec.attempt,
             "nonce": spec.nonce,
-            "first_seq": 1,
+            "first_seq": spec.first_seq,
             "result_fd": sandbox.RESULT_FD,
             "entrypoint": spec.entrypoint,
             "query": "",
