@@ -10,6 +10,7 @@ from services.logstreamer.handlers import subscribe
 from services.logstreamer.roster import Roster
 from services.logstreamer.settings import LogstreamerSettings
 from services.logstreamer.sources.files import FileSource
+from services.logstreamer.sources.scripted import ScriptedSource
 from shared.background import background, every
 from shared.bus.connect import Bus
 from shared.bus.relay import Relay
@@ -44,7 +45,7 @@ async def running(settings: LogstreamerSettings) -> AsyncIterator[Health]:
         roster = Roster(
             tests,
             LogChunks(database),
-            {"file": files},
+            {"file": files, "scripted": ScriptedSource(clock)},
             relay,
             clock,
             tasks,

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pydantic import ValidationError
 
 from services.orchestrator.ports import Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
-from services.orchestrator.runtimes.scripted_output import Play, Script
 from shared.clock import Clock
 from shared.domain.failure import FailureCode
+from shared.domain.script import Play, Script
 
 SCRIPT_VARIABLE = "ASSAY_SCRIPT"
 

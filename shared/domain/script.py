@@ -1,7 +1,7 @@
 """What a scripted task does and when: pure functions from its script and the time.
 
-The log source of a scripted task carries the same script, so whoever follows the log computes the lines that
-are there by now and needs nothing else. Knows the output protocol of the harness, no runtime and no clock.
+The orchestrator's scripted runtime plays it, and the log streamer computes the lines that are there by now from the script in the
+log source: neither knows the other. Knows the output protocol of the harness, no runtime and no clock.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.domain.failure import FailureCode
+from shared.domain.logsequence import first_seq
 
 
 class Script(BaseModel):
@@ -95,7 +96,7 @@ class Play(BaseModel):
             "cpu_s": 0.0,
             "peak_memory_bytes": 0,
             "usage": None,
-            "lines": sum(1 for _ in self._lines(ended)),
+            "lines": first_seq(self.attempt) - 1 + sum(1 for _ in self._lines(ended)),
             "truncated": False,
             "exit_code": script.exit_code,
             "signal": None,
@@ -110,8 +111,8 @@ class Play(BaseModel):
         if self.runs > min(now, end):
             return
         yield self._mark("running", self.runs)
-        sequence = 0
-        for sequence, (at, text) in enumerate(self._lines(min(now, end)), 1):
+        sequence = first_seq(self.attempt) - 1
+        for sequence, (at, text) in enumerate(self._lines(min(now, end)), sequence + 1):
             line = {"seq": sequence, "ts": at, "stream": "stdout", "level": "info", "text": text}
             yield json.dumps(line).encode()
         if now >= end and not self.script.lost:
