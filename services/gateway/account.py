@@ -1,0 +1,66 @@
+"""The last word on a test's output: whether any more can come, and whether these are all the lines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from assay.v1 import log_pb2
+from services.gateway.ports import Lines
+from shared.domain.lifecycle import ENDED
+from shared.domain.logsequence import attempt_of, first_seq, follows
+from shared.store.documents import Execution
+
+MOST_RANGES: Final = 100
+_PAGE: Final = 5_000
+
+Range = tuple[int, int]
+"""First and last number."""
+
+
+def is_over(execution: Execution) -> bool:
+    """Whether no line will be added any more: the test has ended, and its output was drained or never began."""
+    never_began = execution.task is None or execution.task.log_source is None
+    return execution.state in ENDED and (execution.logs.ended or never_began)
+
+
+def complete(execution: Execution, missing_ranges: list[Range]) -> log_pb2.LogsComplete:
+    """The account as a message. A test that never began to write has all of its no lines."""
+    logs = execution.logs
+    return log_pb2.LogsComplete(
+        expected=logs.expected or 0,
+        received=logs.lines,
+        complete=logs.complete if logs.ended else True,
+        truncated=logs.truncated,
+        missing=[log_pb2.SeqRange(first=first, last=last) for first, last in missing_ranges[:MOST_RANGES]],
+    )
+
+
+async def missing(lines: Lines, execution: Execution) -> list[Range]:
+    """Numbers that never arrived.
+
+    Reads the whole output where it is not complete, which is rare, and nothing where it is."""
+    if execution.logs.complete or not execution.logs.ended:
+        return []
+    ranges: list[Range] = []
+    last = 0
+    while found := await lines.read(execution.id, from_seq=last + 1, limit=_PAGE):
+        for line in found:
+            if not follows(last, line.seq):
+                ranges.append((_first_missing(last, line.seq), line.seq - 1))
+            last = line.seq
+        if len(ranges) > MOST_RANGES:
+            return ranges
+    return ranges + _tail(execution, last, sum(end - start + 1 for start, end in ranges))
+
+
+def _first_missing(last: int, seq: int) -> int:
+    """What is missing before `seq` begins after `last`, or with the attempt where that is another one."""
+    return max(last + 1, first_seq(attempt_of(seq)))
+
+
+def _tail(execution: Execution, last: int, holes: int) -> list[Range]:
+    """Lines that the source counted beyond the last one that arrived."""
+    logs = execution.logs
+    lost = (logs.expected or 0) - logs.lines - holes
+    start = max(last + 1, first_seq(execution.attempt)) if execution.attempt else last + 1
+    return [(start, start + lost - 1)] if lost > 0 else []

@@ -1,0 +1,103 @@
+"""Constructs the gateway and wires it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.gateway.authentication import Authentication
+from services.gateway.cancel import Cancellation
+from services.gateway.feed import BusFeed
+from services.gateway.interceptors import Edge
+from services.gateway.listing import Listing
+from services.gateway.live import Live
+from services.gateway.logpages import LogPages
+from services.gateway.logs import LogStreams
+from services.gateway.places import Places
+from services.gateway.queuestatus import QueueStatus
+from services.gateway.resources import Defaults
+from services.gateway.rpc.health import LOOK_S, HealthRpc
+from services.gateway.rpc.queue import QueueRpc
+from services.gateway.rpc.tests import TestRpc
+from services.gateway.server import SERVICES, build, listen
+from services.gateway.settings import GatewaySettings
+from services.gateway.submit import Submission
+from services.gateway.syntax import SyntaxChecker
+from services.gateway.watch import Watch
+from shared.background import background, every
+from shared.bus.connect import Bus
+from shared.bus.relay import Relay
+from shared.clock import SystemClock
+from shared.store.connect import check, connected, provision
+from shared.store.executions import Executions
+from shared.store.keys import ApiKeys
+from shared.store.logs import LogChunks
+from shared.store.queue import Queue
+from shared.store.slots import Slots
+from shared.telemetry.health import Health
+
+
+class GatewayHealth(Health):
+    """The gateway's health, and what it runs with."""
+
+    def __init__(self) -> None:
+        super().__init__("gateway")
+        self.port = 0
+        """Where it listens: the port of the settings, or the free one that was taken."""
+        self.live: Live | None = None
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings) -> AsyncIterator[GatewayHealth]:
+    """The gateway at work; at the end calls under way are let finish and streams are sent elsewhere."""
+    health = GatewayHealth()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="gateway")
+        )
+        await provision(database)
+        clock = SystemClock()
+        bus = Bus(settings.nats_url.get_secret_value(), service="gateway", replicas=settings.stream_replicas)
+        relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
+        tests = Executions(database, relay.tell)
+        lines = LogChunks(database)
+        line = Queue(database)
+        syntax = SyntaxChecker()
+        stack.push_async_callback(syntax.aclose)
+        defaults = Defaults(settings.gateway_default_timeout_s, settings.gateway_default_memory_mib)
+
+        health.add("mongodb", lambda: check(database))
+        health.add("nats", bus.check)
+        await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(relay.running(tests))
+        tasks = await stack.enter_async_context(background())
+        live = health.live = Live(BusFeed(bus), tests, lines, tasks, look_s=settings.gateway_look_s)
+        places = Places(line)
+
+        probe = HealthRpc(health, SERVICES)
+        server = build(
+            settings,
+            [Edge(Authentication(ApiKeys(database), clock.now))],
+            tests=TestRpc(
+                tests,
+                submission=Submission(tests, syntax if settings.gateway_syntax_check else None, clock, defaults),
+                listing=Listing(tests),
+                watch=Watch(tests, live, places),
+                streams=LogStreams(tests, lines, live),
+                pages=LogPages(tests, lines),
+                cancellation=Cancellation(tests, live, clock),
+                places=places,
+            ),
+            queue=QueueRpc(QueueStatus(line, Slots(database), clock)),
+            health=probe,
+        )
+        health.port = listen(server, settings)
+        await syntax.warm()
+        await probe.look()
+        await server.start()
+        async with background(every(LOOK_S, "readiness", probe.look)):
+            yield health
+            health.draining = True
+            await probe.close()
+            live.close()
+            await server.stop(settings.gateway_drain_s)

@@ -1,0 +1,33 @@
+"""Who calls: set by the interceptor for the time of a call, read by the rpc modules and handed on as an argument."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from shared.ids import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user behind an API key."""
+
+    user_id: UserId
+    admin: bool = False
+
+    @property
+    def scope(self) -> UserId | None:
+        """Whose tests this caller may see; None for everybody's."""
+        return None if self.admin else self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call under way."""
+
+    caller: Caller
+    traceparent: str
+
+
+CALL: Final[ContextVar[Call]] = ContextVar("assay_gateway_call")

@@ -1,0 +1,96 @@
+"""Lines of output as messages of the API, and which of them a client wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from assay.v1 import log_pb2, test_service_pb2
+
+STREAMS: Final = {
+    "stdout": log_pb2.LOG_STREAM_STDOUT,
+    "stderr": log_pb2.LOG_STREAM_STDERR,
+    "build": log_pb2.LOG_STREAM_BUILD,
+    "system": log_pb2.LOG_STREAM_SYSTEM,
+}
+LEVELS: Final = {
+    "debug": log_pb2.LOG_LEVEL_DEBUG,
+    "info": log_pb2.LOG_LEVEL_INFO,
+    "warning": log_pb2.LOG_LEVEL_WARNING,
+    "error": log_pb2.LOG_LEVEL_ERROR,
+    "critical": log_pb2.LOG_LEVEL_CRITICAL,
+}
+MOST_BYTES: Final = 1 << 20
+"""Size of one message: clients take 4 MiB by default, and a slow one holds few of them."""
+
+
+class Line(Protocol):
+    """A line as the store or an event has it."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def ts(self) -> float: ...
+    @property
+    def stream(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def cont(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines a client wants. Says nothing of sequence numbers: those are counted over all lines."""
+
+    min_level: int = 0
+    streams: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, min_level: int, streams: Iterable[int]) -> Wanted:
+        """Every stream, where none or the unspecified one is named; every level below info's, where none is."""
+        chosen = frozenset(streams)
+        everything = not chosen or log_pb2.LOG_STREAM_UNSPECIFIED in chosen or chosen >= set(STREAMS.values())
+        return cls(
+            min_level if min_level > log_pb2.LOG_LEVEL_DEBUG else 0,
+            frozenset() if everything else chosen,
+        )
+
+    @property
+    def everything(self) -> bool:
+        return not self.min_level and not self.streams
+
+    def takes(self, line: log_pb2.LogLine) -> bool:
+        return line.level >= self.min_level and (not self.streams or line.stream in self.streams)
+
+    def of_lines(self, lines: Sequence[log_pb2.LogLine]) -> Sequence[log_pb2.LogLine]:
+        return lines if self.everything else [line for line in lines if self.takes(line)]
+
+
+def message(line: Line) -> log_pb2.LogLine:
+    """The line as a message."""
+    seconds = int(line.ts)
+    return log_pb2.LogLine(
+        seq=line.seq,
+        time=Timestamp(seconds=seconds, nanos=round((line.ts - seconds) * 1e6) % 1_000_000 * 1000),
+        stream=STREAMS.get(line.stream, log_pb2.LOG_STREAM_UNSPECIFIED),
+        level=LEVELS.get(line.level, log_pb2.LOG_LEVEL_UNSPECIFIED),
+        text=line.text,
+        continued=line.cont,
+    )
+
+
+def messages(lines: Sequence[log_pb2.LogLine]) -> list[bytes]:
+    """Messages of StreamLogs with these lines, serialised, none of them too large for a client."""
+    if not lines:
+        return []
+    whole = test_service_pb2.StreamLogsResponse(lines=lines).SerializeToString()
+    if len(whole) <= MOST_BYTES or len(lines) == 1:
+        return [whole]
+    middle = len(lines) // 2
+    return messages(lines[:middle]) + messages(lines[middle:])

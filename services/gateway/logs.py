@@ -1,0 +1,130 @@
+"""The output of a test: as a stream from any number on, live while it runs, and in pages.
+
+The store has every line before it is told, so a stream reads the store until it is level, then takes live batches that
+join on without a gap, and goes back to the store whenever one does not: after a lost event, after having been too slow.
+It ends with the account of the output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from assay.v1 import test_service_pb2
+from services.gateway.account import complete, is_over, missing
+from services.gateway.caller import Caller
+from services.gateway.errors import InvalidRequest, Violation
+from services.gateway.fetch import fetch
+from services.gateway.follower import News
+from services.gateway.live import Live
+from services.gateway.loglines import Wanted, message, messages
+from services.gateway.metrics import HEALED
+from services.gateway.ports import Lines, Tests
+from shared.domain.logsequence import follows
+from shared.ids import TestId
+from shared.store.documents import StoredLine
+
+PAGE: Final = 1_000
+HOLE_PATIENCE_S: Final = 2.0
+"""Chunks that are stored at the same moment may become visible out of order. A hole older than this is a lost line."""
+HOLE_LOOK_S: Final = 0.05
+
+
+class LogStreams:
+    """StreamLogs."""
+
+    def __init__(self, tests: Tests, lines: Lines, live: Live, *, hole_patience_s: float = HOLE_PATIENCE_S) -> None:
+        self._tests = tests
+        self._lines = lines
+        self._live = live
+        self._hole_patience_s = hole_patience_s
+
+    async def stream(
+        self, test_id: str, caller: Caller, *, from_seq: int, wanted: Wanted, follow: bool
+    ) -> AsyncIterator[bytes]:
+        """Serialised messages, the account of the output last where that has ended. Raises NoSuchTest, ShuttingDown."""
+        if from_seq < 0:
+            raise InvalidRequest([Violation("from_seq", "must be 1 or more, or 0 for the first line")])
+        execution = await fetch(self._tests, caller, test_id)
+        reader = _Reader(self._lines, execution.id, from_seq, wanted, self._hole_patience_s)
+        if follow and not is_over(execution):
+            async with self._live.following(execution.id, execution.user_id, lines=True) as follower:
+                while not is_over(execution):
+                    async for packed in reader.stored(patient=True):
+                        yield packed
+                    level = True
+                    while level:
+                        news = await follower.news()
+                        for packed in reader.live(news):
+                            yield packed
+                        level = reader.is_level
+                        if news.sight is not None:
+                            execution = news.sight.execution
+                            level = level and not is_over(execution) and news.sight.last_seq <= reader.last
+        async for packed in reader.stored(patient=not is_over(execution)):
+            yield packed
+        if is_over(execution):
+            account = complete(execution, await missing(self._lines, execution))
+            yield test_service_pb2.StreamLogsResponse(complete=account).SerializeToString()
+
+
+class _Reader:
+    """How far one client has come."""
+
+    def __init__(self, lines: Lines, test_id: TestId, from_seq: int, wanted: Wanted, hole_patience_s: float) -> None:
+        self.last = max(from_seq, 1) - 1
+        self.is_level = True
+        """Whether what comes live joins on to what was read."""
+        self._lines = lines
+        self._test_id = test_id
+        self._wanted = wanted
+        self._hole_patience_s = hole_patience_s
+
+    async def stored(self, *, patient: bool) -> AsyncIterator[bytes]:
+        """What the store has after `last`. A hole is waited for a moment if `patient`, then stepped over."""
+        deadline: float | None = None
+        while True:
+            lines = await self._lines.read(self._test_id, from_seq=self.last + 1, limit=PAGE)
+            count = unbroken(self.last, lines)
+            if count == 0 and lines:
+                deadline = deadline or time.monotonic() + self._hole_patience_s
+                if patient and time.monotonic() < deadline:
+                    await asyncio.sleep(HOLE_LOOK_S)
+                    continue
+                count = 1 + unbroken(lines[0].seq, lines[1:])
+            if count:
+                deadline = None
+                self.last = lines[count - 1].seq
+                for packed in messages(self._wanted.of_lines([message(line) for line in lines[:count]])):
+                    yield packed
+            if len(lines) < PAGE and count == len(lines):
+                self.is_level = True
+                return
+
+    def live(self, news: News) -> list[bytes]:
+        """What came live and joins on. From a gap on nothing is taken, and the store must be read."""
+        packed: list[bytes] = []
+        if news.lost:
+            self.is_level = False
+            return packed
+        for batch in news.batches:
+            if batch.last <= self.last:
+                continue
+            if batch.first > self.last + 1:  # another attempt's first lines, too: the end of the last one may be lost
+                HEALED.inc()
+                self.is_level = False
+                break
+            packed += batch.after(self.last, self._wanted)
+            self.last = batch.last
+        return packed
+
+
+def unbroken(last: int, lines: Sequence[StoredLine]) -> int:
+    """How many of `lines` come before the first hole."""
+    for place, line in enumerate(lines):
+        if not follows(last, line.seq):
+            return place
+        last = line.seq
+    return len(lines)

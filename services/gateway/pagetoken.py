@@ -1,0 +1,46 @@
+"""Page tokens: where a list goes on, sealed with a hash of the query they belong to.
+
+No secret is needed: a forged token leads to a place in the caller's own list and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Final
+
+from services.gateway.errors import InvalidRequest, Violation
+from shared.ids import TEST_ID, TestId
+
+_SEAL: Final = 8
+_PREFIX: Final = "tst_"
+
+
+def page_token(query: bytes, last: TestId) -> str:
+    """The token of the page that follows the test `last`."""
+    place = bytes.fromhex(last.removeprefix(_PREFIX))
+    return base64.urlsafe_b64encode(place + _seal(query, place)).decode().rstrip("=")
+
+
+def place_of(token: str, query: bytes) -> TestId | None:
+    """The test after which the page begins; None for the first page.
+
+    Raises InvalidRequest for a token that was not made here or belongs to another query."""
+    if not token:
+        return None
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    place, seal = raw[:-_SEAL], raw[-_SEAL:]
+    last = _PREFIX + place.hex()
+    if not TEST_ID.fullmatch(last) or seal != _seal(query, place):
+        raise InvalidRequest(
+            [Violation("page_token", "does not belong to this query; ask for the first page without a token")]
+        )
+    return TestId(last)
+
+
+def _seal(query: bytes, place: bytes) -> bytes:
+    return hashlib.sha256(b"assay.v1.page\0" + place + query).digest()[:_SEAL]

@@ -1,0 +1,109 @@
+# ruff: noqa: N802, ARG002 - names and arguments are the API's
+"""assay.v1.TestService."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, cast
+
+from assay.v1 import test_service_pb2 as pb
+from assay.v1.test_service_pb2_grpc import TestServiceServicer
+from services.gateway import translate
+from services.gateway.caller import CALL
+from services.gateway.cancel import Cancellation
+from services.gateway.errors import NotYet
+from services.gateway.fetch import fetch
+from services.gateway.listing import Listing
+from services.gateway.loglines import Wanted
+from services.gateway.logpages import LogPages
+from services.gateway.logs import LogStreams
+from services.gateway.places import Places
+from services.gateway.ports import Tests
+from services.gateway.submit import Submission
+from services.gateway.watch import Watch
+from shared.domain.lifecycle import State
+
+if TYPE_CHECKING:
+    from services.gateway.interceptors import Context
+
+
+class TestRpc(TestServiceServicer):
+    """Tests of the caller."""
+
+    __test__ = False  # not a test class, whatever pytest makes of the name
+
+    def __init__(
+        self,
+        tests: Tests,
+        *,
+        submission: Submission,
+        listing: Listing,
+        watch: Watch,
+        streams: LogStreams,
+        pages: LogPages,
+        cancellation: Cancellation,
+        places: Places,
+    ) -> None:
+        self._tests = tests
+        self._submission = submission
+        self._listing = listing
+        self._watch = watch
+        self._streams = streams
+        self._pages = pages
+        self._cancellation = cancellation
+        self._places = places
+
+    async def SubmitTest(self, request: pb.SubmitTestRequest, context: Context) -> pb.SubmitTestResponse:
+        call = CALL.get()
+        execution = await self._submission.submit(request, call.caller, call.traceparent)
+        return pb.SubmitTestResponse(test=translate.api_test(execution, translate.RESULT))
+
+    async def GetTest(self, request: pb.GetTestRequest, context: Context) -> pb.GetTestResponse:
+        execution = await fetch(self._tests, CALL.get().caller, request.test_id)
+        place = await self._places.of(execution.id) if execution.state is State.QUEUED else None
+        return pb.GetTestResponse(test=translate.api_test(execution, request.view or translate.FULL, place=place))
+
+    async def ListTests(self, request: pb.ListTestsRequest, context: Context) -> pb.ListTestsResponse:
+        page = await self._listing.page(request, CALL.get().caller)
+        view = request.view or translate.BASIC
+        return pb.ListTestsResponse(
+            tests=[translate.api_test(execution, view) for execution in page.tests],
+            next_page_token=page.next_page_token,
+        )
+
+    async def WatchTest(self, request: pb.WatchTestRequest, context: Context) -> AsyncIterator[pb.WatchTestResponse]:
+        async for update in self._watch.watch(request.test_id, request.view, CALL.get().caller):
+            yield update
+
+    async def StreamLogs(self, request: pb.StreamLogsRequest, context: Context) -> AsyncIterator[pb.StreamLogsResponse]:
+        packed = self._streams.stream(
+            request.test_id,
+            CALL.get().caller,
+            from_seq=request.from_seq,
+            wanted=Wanted.of(request.min_level, request.streams),
+            follow=request.follow,
+        )
+        async for message in packed:
+            yield cast("Any", message)  # serialised already: the interceptor lets bytes pass
+
+    async def GetLogs(self, request: pb.GetLogsRequest, context: Context) -> pb.GetLogsResponse:
+        return await self._pages.page(request, CALL.get().caller)
+
+    async def CancelTest(self, request: pb.CancelTestRequest, context: Context) -> pb.CancelTestResponse:
+        call = CALL.get()
+        done = await self._cancellation.cancel(request.test_id, request.reason, call.caller, call.traceparent)
+        return pb.CancelTestResponse(test=translate.api_test(done.execution, translate.RESULT), outcome=done.outcome)
+
+    async def RetryTest(self, request: pb.RetryTestRequest, context: Context) -> pb.RetryTestResponse:
+        raise NotYet("This server does not repeat tests yet. Get the test with view FULL and submit its spec again.")
+
+    async def ArchiveTests(self, request: pb.ArchiveTestsRequest, context: Context) -> pb.ArchiveTestsResponse:
+        raise NotYet("This server does not archive tests yet. Filter lists by state instead.")
+
+    async def GetRetryChain(self, request: pb.GetRetryChainRequest, context: Context) -> pb.GetRetryChainResponse:
+        raise NotYet(
+            "This server does not repeat tests yet, so no test has a retry chain. GetTest has the test itself."
+        )
+
+    async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
+        raise NotYet("This server has no statistics yet. ListTests has the metrics of each test.")

@@ -1,0 +1,104 @@
+"""The gRPC server: its limits, its certificates, its services. Knows nothing of what they do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from assay.v1 import admin_service_pb2, package_service_pb2, queue_service_pb2, test_service_pb2
+from assay.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
+from assay.v1.package_service_pb2_grpc import add_PackageServiceServicer_to_server
+from assay.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
+from assay.v1.test_service_pb2_grpc import add_TestServiceServicer_to_server
+from services.gateway.interceptors import Interceptor
+from services.gateway.rpc.admin import AdminRpc
+from services.gateway.rpc.health import HealthRpc
+from services.gateway.rpc.packages import PackageRpc
+from services.gateway.rpc.queue import QueueRpc
+from services.gateway.rpc.tests import TestRpc
+from services.gateway.settings import GatewaySettings
+from shared.errors import Unavailable
+
+SERVICES: Final = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (test_service_pb2, "TestService"),
+        (queue_service_pb2, "QueueService"),
+        (package_service_pb2, "PackageService"),
+        (admin_service_pb2, "AdminService"),
+    )
+)
+
+
+def build(
+    settings: GatewaySettings,
+    interceptors: Sequence[Interceptor],
+    *,
+    tests: TestRpc,
+    queue: QueueRpc,
+    health: HealthRpc,
+) -> grpc.aio.Server:
+    """The server with everything registered, not yet listening."""
+    # gRPC's core hooks into every fork() of the process and says on stderr that it cannot; we only ever fork to exec.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    server = grpc.aio.server(
+        interceptors=interceptors,
+        options=_options(settings),
+        maximum_concurrent_rpcs=settings.gateway_max_calls,
+    )
+    add_TestServiceServicer_to_server(tests, server)
+    add_QueueServiceServicer_to_server(queue, server)
+    add_PackageServiceServicer_to_server(PackageRpc(), server)
+    add_AdminServiceServicer_to_server(AdminRpc(), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection(
+        (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server
+    )
+    return server
+
+
+def listen(server: grpc.aio.Server, settings: GatewaySettings) -> int:
+    """Opens the port and returns its number. Raises Unavailable where it is taken or a certificate cannot be read."""
+    address = f"{settings.gateway_host}:{settings.gateway_port}"
+    try:
+        credentials = _credentials(settings)
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except (RuntimeError, OSError) as error:
+        raise Unavailable(f"the gateway cannot listen on {address}: {error}") from error
+
+
+def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.gateway_max_message_bytes),
+        ("grpc.max_send_message_length", settings.gateway_max_message_bytes),
+        ("grpc.max_concurrent_streams", settings.gateway_max_streams),
+        ("grpc.keepalive_time_ms", round(settings.gateway_keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", round(settings.gateway_min_ping_s * 1000)),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", round(settings.gateway_min_ping_s * 1000)),
+        ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a second server behind the same address
+    ]
+
+
+def _credentials(settings: GatewaySettings) -> grpc.ServerCredentials | None:
+    if settings.gateway_tls_cert_file is None or settings.gateway_tls_key_file is None:
+        return None
+    authority = settings.gateway_tls_client_ca_file
+    return grpc.ssl_server_credentials(
+        [(_read(settings.gateway_tls_key_file), _read(settings.gateway_tls_cert_file))],
+        root_certificates=_read(authority) if authority else None,
+        require_client_auth=authority is not None,
+    )
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()

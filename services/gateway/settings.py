@@ -1,0 +1,55 @@
+"""The gateway's settings: environment variables `ASSAY_GATEWAY_*`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from shared.settings import CommonSettings
+
+_MIB = 1 << 20
+
+
+class GatewaySettings(CommonSettings):
+    """Settings of the gateway."""
+
+    gateway_host: str = Field("127.0.0.1", description="address of the gRPC port; 0.0.0.0 in a container")
+    gateway_port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
+    gateway_tls_cert_file: Path | None = Field(None, description="server certificate (PEM); turns TLS on")
+    gateway_tls_key_file: Path | None = Field(None, description="private key of the certificate (PEM)")
+    gateway_tls_client_ca_file: Path | None = Field(
+        None, description="clients must show a certificate signed by this authority (mTLS)"
+    )
+    gateway_max_message_bytes: int = Field(
+        4 * _MIB, ge=_MIB, description="largest gRPC message, in and out; the largest valid one is below 3 MiB"
+    )
+    gateway_max_streams: int = Field(2_000, ge=1, description="calls under way at once on one connection")
+    gateway_max_calls: int = Field(
+        20_000, ge=1, description="calls under way at once in all; further ones get RESOURCE_EXHAUSTED"
+    )
+    gateway_keepalive_s: float = Field(
+        30.0, ge=1, description="how often a silent connection is asked whether it still lives, in seconds"
+    )
+    gateway_min_ping_s: float = Field(
+        10.0, ge=0.1, description="clients that ping more often than this are disconnected, in seconds"
+    )
+    gateway_drain_s: float = Field(
+        5.0, gt=0, description="how long calls under way may take to end when the gateway stops, in seconds"
+    )
+    gateway_default_timeout_s: int = Field(
+        300, ge=1, le=21_600, description="time limit of a test that names none, in seconds"
+    )
+    gateway_default_memory_mib: int = Field(512, ge=64, description="memory of a test that names none, in MiB")
+    gateway_syntax_check: bool = Field(True, description="refuse agent code that is not valid Python")
+    gateway_look_s: float = Field(
+        3.0, gt=0, description="how often the store is looked at for a followed test when no event comes, in seconds"
+    )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> GatewaySettings:
+        if (self.gateway_tls_cert_file is None) != (self.gateway_tls_key_file is None):
+            raise ValueError("TLS needs both ASSAY_GATEWAY_TLS_CERT_FILE and ASSAY_GATEWAY_TLS_KEY_FILE")
+        if self.gateway_tls_client_ca_file and not self.gateway_tls_cert_file:
+            raise ValueError("ASSAY_GATEWAY_TLS_CLIENT_CA_FILE needs ASSAY_GATEWAY_TLS_CERT_FILE")
+        return self

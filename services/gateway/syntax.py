@@ -1,0 +1,111 @@
+"""Whether agent code is valid Python, asked of a process of its own.
+
+The compiler is C code that holds the interpreter while it works, and nothing promises that hostile code cannot crash
+it. So it works elsewhere, under limits; what it takes down is that process. A courtesy to the user: the harness finds
+the same errors later, so code that cannot be judged in time is accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import struct
+import sys
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from services.gateway.metrics import UNCHECKED
+
+log = structlog.get_logger()
+
+PATIENCE_S: Final = 2.0
+REMEMBERED: Final = 4096
+CRASHED: Final = "takes Python's compiler down: it is nested too deeply or needs too much memory to compile"
+_PROGRAM: Final = Path(__file__).with_name("syntax_process.py")
+_LENGTH: Final = struct.Struct("!I")
+
+
+class SyntaxChecker:
+    """Asks one child process, one question at a time, and remembers the answers by the hash of the code."""
+
+    def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
+        self._answers: OrderedDict[bytes, str | None] = OrderedDict()
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def problem(self, code: str) -> str | None:
+        """What is wrong with `code`, in one line; None where nothing is, or where that could not be told in time."""
+        data = code.encode()
+        name = hashlib.sha256(data).digest()
+        if name in self._answers:
+            self._answers.move_to_end(name)
+            return self._answers[name]
+        try:
+            async with asyncio.timeout(self._patience_s), self._turn:
+                # A question is answered or its process ended: an answer left behind would be taken for the next one's.
+                answer = await self._ask(data)
+        except (TimeoutError, OSError) as error:
+            UNCHECKED.inc()
+            log.warning("syntax_not_checked", size=len(data), error=repr(error))
+            return None
+        if answer == CRASHED:
+            return answer  # not remembered: the process may have been ended by somebody else
+        self._answers[name] = answer
+        if len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+        return answer
+
+    async def warm(self) -> None:
+        """Starts the process before the first question."""
+        async with self._turn:
+            await self._running()
+
+    async def aclose(self) -> None:
+        """Ends the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+    async def _ask(self, data: bytes) -> str | None:
+        process = await self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answered = False
+        try:
+            process.stdin.write(_LENGTH.pack(len(data)) + data)
+            await process.stdin.drain()
+            size = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))[0]
+            answer = (await process.stdout.readexactly(size)).decode()
+            answered = True
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return CRASHED
+        finally:
+            if not answered:
+                await self.aclose()
+        return answer or None
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-S",
+                "-W",
+                "ignore",
+                str(_PROGRAM),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={},
+            )
+        return self._process

@@ -1,0 +1,177 @@
+"""From stored tests to the API's messages, by view. Owns which field goes where; decides nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from assay.v1 import log_pb2, test_pb2
+from shared.domain.lifecycle import State
+from shared.store.documents import Execution, FailureDoc, HistoryEntry, Logs, Metrics, Result, Task, Times
+
+BASIC: Final = test_pb2.TEST_VIEW_BASIC
+RESULT: Final = test_pb2.TEST_VIEW_RESULT
+FULL: Final = test_pb2.TEST_VIEW_FULL
+BASIC_QUERY: Final = 200
+
+STATES: Final = {state: test_pb2.TestState.Value(f"TEST_STATE_{state}") for state in State}
+STATE_OF: Final = {number: state for state, number in STATES.items()}
+_HANDLE_NAMES: Final = ("arn", "name", "token")
+
+
+def timestamp(at: datetime | None) -> Timestamp | None:
+    """None stays None: the field is not set."""
+    return None if at is None else Timestamp(seconds=int(at.timestamp()), nanos=at.microsecond * 1000)
+
+
+def duration(seconds: float | None) -> Duration | None:
+    """None stays None: the field is not set."""
+    if seconds is None:
+        return None
+    nanos = round(seconds * 1e9)
+    whole = int(nanos / 1e9) if nanos < 0 else nanos // 1_000_000_000
+    return Duration(seconds=whole, nanos=nanos - whole * 1_000_000_000)
+
+
+def api_test(execution: Execution, view: int, *, place: test_pb2.QueuePlace | None = None) -> test_pb2.Test:
+    """The test as `view` shows it."""
+    return test_pb2.Test(
+        id=execution.id,
+        user_id=execution.user_id,
+        spec=_spec(execution, view),
+        state=STATES[execution.state],
+        attempt=execution.attempt,
+        failure=_failure(execution.failure, view) if execution.failure else None,
+        times=_times(execution.times),
+        result=_result(execution.result, view) if execution.result else None,
+        task=_task(execution.task) if execution.task else None,
+        retry=test_pb2.RetryLink(
+            original_test_id=execution.chain.original_test_id,
+            retry_of=execution.chain.retry_of,
+            retry_number=execution.chain.retry_number,
+        )
+        if execution.chain
+        else None,
+        cancellation=test_pb2.Cancellation(
+            request_time=timestamp(execution.cancel.requested_at),
+            requested_by=execution.cancel.by,
+            reason=execution.cancel.reason,
+        )
+        if execution.cancel
+        else None,
+        logs=_logs(execution.logs),
+        package_id=execution.package_id,
+        queue_place=place,
+        history=[_move(entry) for entry in execution.history] if view >= RESULT else None,
+    )
+
+
+def _spec(execution: Execution, view: int) -> test_pb2.TestSpec:
+    given = execution.input
+    spec = test_pb2.TestSpec(
+        name=given.name,
+        agent_id=execution.agent_id,
+        agent_name=execution.agent_name,
+        entrypoint=given.entrypoint,
+        query=given.query if view >= RESULT else given.query[:BASIC_QUERY],
+        secret_refs=given.secret_refs,
+        timeout=Duration(seconds=given.timeout_s),
+        priority=given.priority,
+        resources=test_pb2.Resources(cpu=given.resources.cpu, memory_mib=given.resources.memory_mib),
+        network=test_pb2.NETWORK_ACCESS_OPEN if given.network else test_pb2.NETWORK_ACCESS_NONE,
+        labels=dict(label.split("=", 1) for label in execution.labels),
+    )
+    if given.model is not None:
+        spec.model.provider = given.model.provider
+        spec.model.model_id = given.model.model_id
+        spec.model.base_url = given.model.base_url
+        spec.model.region = given.model.region
+    if view >= FULL:
+        spec.agent_code = given.agent_code
+        spec.requirements.extend(given.requirements)
+        spec.dockerfile = given.dockerfile
+        spec.env.update(given.env)
+    return spec
+
+
+def _failure(failure: FailureDoc, view: int) -> test_pb2.Failure:
+    error = failure.agent_error
+    return test_pb2.Failure(
+        code=failure.code,
+        stage=failure.stage,
+        message=failure.message,
+        hint=failure.hint,
+        retryable=failure.retryable,
+        agent_error=test_pb2.AgentError(
+            type=error.type, message=error.message, traceback=error.traceback if view >= RESULT else ""
+        )
+        if error
+        else None,
+    )
+
+
+def _times(times: Times) -> test_pb2.TestTimes:
+    return test_pb2.TestTimes(
+        submit_time=timestamp(times.submitted),
+        queue_time=timestamp(times.queued),
+        schedule_time=timestamp(times.scheduled),
+        build_start_time=timestamp(times.build_started),
+        run_start_time=timestamp(times.started),
+        end_time=timestamp(times.finished),
+        archive_time=timestamp(times.archived),
+        deadline_time=timestamp(times.deadline),
+    )
+
+
+def _result(result: Result, view: int) -> test_pb2.Result:
+    return test_pb2.Result(
+        success=result.success,
+        response_json=result.response_json if view >= RESULT else "",
+        metrics=_metrics(result.metrics),
+        usage=test_pb2.TokenUsage(input_tokens=result.usage.input_tokens, output_tokens=result.usage.output_tokens)
+        if result.usage
+        else None,
+        cost=test_pb2.Cost(total_usd=result.cost_usd) if result.cost_usd is not None else None,
+    )
+
+
+def _metrics(metrics: Metrics) -> test_pb2.Metrics:
+    return test_pb2.Metrics(
+        queue_duration=_from_ms(metrics.queue_ms),
+        build_duration=_from_ms(metrics.build_ms),
+        run_duration=_from_ms(metrics.run_ms),
+        total_duration=_from_ms(metrics.total_ms),
+        cpu_time=duration(metrics.cpu_s),
+        peak_memory_bytes=metrics.peak_memory_bytes or 0,
+    )
+
+
+def _from_ms(milliseconds: float | None) -> Duration | None:
+    return None if milliseconds is None else duration(milliseconds / 1000)
+
+
+def _task(task: Task) -> test_pb2.TaskInfo:
+    handle = task.handle or {}
+    name = next((handle[key] for key in _HANDLE_NAMES if handle.get(key)), "")
+    return test_pb2.TaskInfo(
+        runtime=task.runtime, task_id=str(name), exit_code=task.exit_code, stop_reason=task.stop_reason
+    )
+
+
+def _logs(logs: Logs) -> log_pb2.LogSummary:
+    return log_pb2.LogSummary(
+        lines=logs.lines, bytes=logs.bytes, ended=logs.ended, complete=logs.complete, truncated=logs.truncated
+    )
+
+
+def _move(entry: HistoryEntry) -> test_pb2.StateChange:
+    return test_pb2.StateChange(
+        state=STATES[entry.state],
+        time=timestamp(entry.at),
+        attempt=entry.attempt,
+        moved_by=entry.by,
+        reason=entry.reason,
+    )

@@ -1,0 +1,307 @@
+"""A gateway in this process on real servers, clients that speak plain gRPC, and the other services played by hand."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from pydantic import SecretStr
+
+from assay.v1 import queue_service_pb2_grpc, test_pb2, test_service_pb2, test_service_pb2_grpc
+from services.gateway.app import GatewayHealth, running
+from services.gateway.settings import GatewaySettings
+from shared.bus.connect import Bus
+from shared.bus.relay import Relay
+from shared.clock import SystemClock
+from shared.domain.lifecycle import State
+from shared.events.base import Event
+from shared.events.letter import Letter
+from shared.events.logs import LogLine, LogsAppended, LogsCompleted
+from shared.events.tests import TestCompleted, TestFailed, TestQueued, TestRunning, TestScheduled
+from shared.ids import TestId, UserId
+from shared.store.connect import Database, connected
+from shared.store.documents import Chunk, Document, Execution, StoredLine
+from shared.store.executions import Executions, Move
+from shared.store.keys import ApiKeys, new_secret
+from shared.store.logs import LogChunks
+
+CODE = 'def run(query):\n    return "answer to " + query\n'
+
+
+def settings(nats_url: str, mongo_url: str, database: str, **more: Any) -> GatewaySettings:
+    values: dict[str, Any] = {
+        "nats_url": SecretStr(nats_url),
+        "mongo_url": SecretStr(mongo_url),
+        "mongo_database": database,
+        "gateway_port": 0,
+        "gateway_drain_s": 2.0,
+        **more,
+    }
+    return GatewaySettings(**values)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One user's connection."""
+
+    channel: grpc.aio.Channel
+    user: UserId
+    key: str
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.key}"),)
+
+    async def call(self, method: str, request: Any, **more: Any) -> Any:
+        stub: Any = self.queue if method == "GetQueueStatus" else self.tests
+        return await getattr(stub, method)(request, metadata=self.metadata, **more)
+
+    def stream(self, method: str, request: Any, **more: Any) -> Any:
+        return getattr(self.tests, method)(request, metadata=self.metadata, **more)
+
+    async def submit(self, code: str = CODE, *, request_id: str = "", **spec: Any) -> test_pb2.Test:
+        request = test_service_pb2.SubmitTestRequest(
+            spec=test_pb2.TestSpec(agent_code=code, **spec), request_id=request_id
+        )
+        answer: test_pb2.Test = (await self.call("SubmitTest", request)).test
+        return answer
+
+    @property
+    def tests(self) -> Any:
+        return test_service_pb2_grpc.TestServiceStub(self.channel)
+
+    @property
+    def queue(self) -> Any:
+        return queue_service_pb2_grpc.QueueServiceStub(self.channel)
+
+
+class Others:
+    """Scheduler, orchestrator and logstreamer, moved by the test's hand."""
+
+    def __init__(self, database: Database, bus: Bus, tests: Executions) -> None:
+        self.database = database
+        self.bus = bus
+        self.tests = tests
+        self.lines = LogChunks(database)
+
+    async def execution(self, test_id: str) -> Execution:
+        found = await self.tests.get(TestId(test_id))
+        assert found is not None
+        return found
+
+    async def queued(self, test_id: str, *, rank: float = 1.0) -> None:
+        test = await self.execution(test_id)
+        event = TestQueued(**ids(test), priority=test.input.priority, rank=rank)
+        await self._move(test, State.QUEUED, event, by="scheduler", set={"times.queued": now(), "rank": rank})
+        await self.database["queue"].insert_one(
+            {
+                "_id": test.id,
+                "user_id": test.user_id,
+                "priority": test.input.priority,
+                "rank": rank,
+                "enqueued_at": now(),
+            }
+        )
+
+    async def scheduled(self, test_id: str, *, slot: int = 0) -> None:
+        test = await self.execution(test_id)
+        event = TestScheduled(**{**ids(test), "attempt": test.attempt + 1}, slot=slot)
+        await self.database["queue"].delete_one({"_id": test.id})
+        await self._move(
+            test,
+            State.BUILDING,
+            event,
+            by="scheduler",
+            new_attempt=test.attempt + 1,
+            set={"times.scheduled": now(), "task": TASK, "logs.until": now() + timedelta(seconds=30)},
+        )
+
+    async def runs(self, test_id: str) -> None:
+        test = await self.execution(test_id)
+        await self._move(test, State.RUNNING, TestRunning(**ids(test)), by="orchestrator", set={"times.started": now()})
+
+    async def started(self, test_id: str) -> None:
+        """All the way to RUNNING."""
+        await self.queued(test_id)
+        await self.scheduled(test_id)
+        await self.runs(test_id)
+
+    async def completed(self, test_id: str, response_json: str = '"done"') -> None:
+        test = await self.execution(test_id)
+        result = {"success": True, "response_json": response_json, "metrics": {"run_ms": 12.5, "cpu_s": 0.01}}
+        await self._move(
+            test,
+            State.COMPLETED,
+            TestCompleted(**ids(test), run_ms=12.5),
+            by="orchestrator",
+            set={"result": result, "times.finished": now()},
+        )
+
+    async def failed(self, test_id: str, failure: dict[str, Any]) -> None:
+        test = await self.execution(test_id)
+        event = TestFailed(**ids(test), code=failure["code"], stage=failure["stage"], message=failure["message"])
+        await self._move(test, State.FAILED, event, by="scheduler", set={"failure": failure, "times.finished": now()})
+
+    async def wrote(self, test_id: str, lines: Sequence[StoredLine], *, tell: bool = True) -> None:
+        """The logstreamer's part: stored, then told (or the event gets lost)."""
+        test = await self.execution(test_id)
+        await self.stored(test_id, lines)
+        if tell:
+            told = tuple(LogLine.model_validate(line.model_dump()) for line in lines)
+            await self.publish(LogsAppended(**ids(test), lines=told))
+
+    async def stored(self, test_id: str, lines: Sequence[StoredLine]) -> None:
+        size = sum(len(line.text) for line in lines)
+        await self.lines.append(
+            Chunk(test_id=TestId(test_id), first=lines[0].seq, last=lines[-1].seq, bytes=size, lines=list(lines))
+        )
+
+    async def ended_output(self, test_id: str, lines: int, *, expected: int | None = None, tell: bool = True) -> None:
+        """The account of the output. Complete where as many lines came as were expected."""
+        test = await self.execution(test_id)
+        complete = expected is None or expected == lines
+        event = LogsCompleted(**ids(test), expected=expected or lines, received=lines, complete=complete)
+        await self.tests.change(
+            test.id,
+            where={},
+            set={
+                "logs.ended": True,
+                "logs.complete": complete,
+                "logs.lines": lines,
+                "logs.expected": expected or lines,
+            },
+            unset=("logs.until",),
+            telling=[event] if tell else [],
+        )
+
+    async def publish(self, event: Event) -> None:
+        letter = Letter.of(event, None)
+        await self.bus.jetstream.publish(letter.subject, letter.body, headers=letter.headers)
+
+    async def _move(
+        self,
+        test: Execution,
+        to: State,
+        event: Event,
+        *,
+        by: str,
+        set: Document,  # noqa: A002 - the name of the operator
+        new_attempt: int | None = None,
+    ) -> None:
+        assert await self.tests.move(
+            Move(
+                test_id=test.id,
+                source=test.state,
+                attempt=test.attempt,
+                to=to,
+                at=now(),
+                by=by,
+                telling=(event,),
+                new_attempt=new_attempt,
+                set=set,
+            )
+        )
+
+
+TASK = {
+    "runtime": "scripted",
+    "launch_token": "token",
+    "nonce": "secret",
+    "handle": {"token": "token"},
+    "log_source": {"kind": "scripted"},
+}
+
+
+def ids(test: Execution) -> dict[str, Any]:
+    return {"test_id": test.id, "user_id": test.user_id, "attempt": test.attempt, "at": now()}
+
+
+def now() -> datetime:
+    return SystemClock().now()
+
+
+def line(seq: int, text: str | None = None, *, stream: str = "stdout", level: str = "info") -> StoredLine:
+    return StoredLine(seq=seq, ts=time.time(), stream=stream, level=level, text=text or f"line {seq}")
+
+
+def lines(first: int, last: int, text: str | None = None) -> list[StoredLine]:
+    return [line(seq, text) for seq in range(first, last + 1)]
+
+
+class Stage:
+    """A gateway, its store and its bus."""
+
+    def __init__(self, health: GatewayHealth, options: GatewaySettings, others: Others) -> None:
+        self.health = health
+        self.settings = options
+        self.others = others
+        self._channels: list[grpc.aio.Channel] = []
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.health.port}"
+
+    @property
+    def live(self) -> Any:
+        assert self.health.live is not None
+        return self.health.live
+
+    async def client(
+        self, user: str = "alice", *, role: str = "user", expires_at: datetime | None = None, options: Any = None
+    ) -> Client:
+        key = new_secret()
+        await ApiKeys(self.others.database).add(
+            key, user=UserId(user), role=role, now=datetime.now(UTC), expires_at=expires_at
+        )
+        channel = grpc.aio.insecure_channel(self.address, options=options)
+        self._channels.append(channel)
+        return Client(channel, UserId(user), key)
+
+    async def close_channels(self) -> None:
+        for channel in self._channels:
+            await channel.close(None)
+
+
+@asynccontextmanager
+async def staged(nats_url: str, mongo_url: str, database: str, **more: Any) -> AsyncIterator[Stage]:
+    """A gateway at work, with the others beside it."""
+    options = settings(nats_url, mongo_url, database, **more)
+    async with connected(mongo_url, database, service="test") as store, running(options) as health:
+        bus = Bus(nats_url, service="test")
+        relay = Relay(bus, SystemClock())
+        tests = Executions(store, relay.tell)
+        async with bus.connected(), relay.running(tests):
+            stage = Stage(health, options, Others(store, bus, tests))
+            try:
+                yield stage
+            finally:
+                await stage.close_channels()
+
+
+def details_of(error: grpc.aio.AioRpcError) -> dict[str, Any]:
+    """The google.rpc details of an error, by the name of their type."""
+    trailers: Any = error.trailing_metadata()
+    status = status_pb2.Status.FromString(dict(trailers or ()).get("grpc-status-details-bin", b""))
+    found: dict[str, Any] = {}
+    for detail in status.details:
+        kind = getattr(error_details_pb2, detail.type_url.rsplit(".", 1)[1])()
+        assert detail.Unpack(kind)
+        found[type(kind).__name__] = kind
+    return found
+
+
+def violations_of(error: grpc.aio.AioRpcError) -> dict[str, str]:
+    """Bad fields and what is wrong with them."""
+    bad = details_of(error)["BadRequest"]
+    return {violation.field: violation.description for violation in bad.field_violations}
+
+
+async def collected(stream: Any, *, within_s: float = 15.0) -> list[Any]:
+    """Every message of a stream that ends by itself."""
+    async with asyncio.timeout(within_s):
+        return [message async for message in stream]
