@@ -208,7 +208,6 @@ class ProcessRuntime:
             stopping.kill_rest(record)
         task.ended = of_ended(
             exit_code=exit_code,
-            began=not record.sandboxed or "child-pid" in status,
             out_of_memory=exit_code != 0 and cgroups.out_of_memory(record.cgroups),
             stop_asked=task.folder.stop_asked,
             same_boot=record.process.boot == self.host.boot,

@@ -13,24 +13,16 @@ STOPPED_BEFORE_START: Final = Sighting(
 
 
 def of_ended(
-    *, exit_code: int | None, began: bool, out_of_memory: bool, stop_asked: bool, same_boot: bool, complaint: str
+    *, exit_code: int | None, out_of_memory: bool, stop_asked: bool, same_boot: bool, complaint: str
 ) -> Sighting:
-    """The sighting of a task whose process is no more.
-
-    `began`: the sandbox was complete and the harness was started. `complaint`: the last words on standard error."""
+    """The sighting of a task whose process is no more; `complaint` is the last line on its standard error."""
     if exit_code is None:
         if not same_boot:
             return Sighting(Phase.MISSING, stop_reason="the machine was restarted while the task ran")
-        if not began:
-            return Sighting(
-                Phase.STOPPED, stop_code="SandboxFailed", stop_reason=complaint or "the sandbox was not made"
-            )
-        return Sighting(
-            Phase.STOPPED,
-            stop_code="Killed",
-            stop_reason="the sandbox was killed from outside" if not stop_asked else "stopped",
-            out_of_memory=out_of_memory,
-        )
+        if complaint.startswith("bwrap: "):
+            return Sighting(Phase.STOPPED, stop_code="SandboxFailed", stop_reason=complaint)
+        reason = "stopped while it was being started" if stop_asked else "killed from outside"
+        return Sighting(Phase.STOPPED, stop_code="Killed", stop_reason=reason, out_of_memory=out_of_memory)
     reason = f"killed by {_name(exit_code - 128)}" if exit_code > 128 else f"exit code {exit_code}"
     if exit_code not in {0, 1} and complaint:
         reason += f": {complaint}"
