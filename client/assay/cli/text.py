@@ -125,7 +125,8 @@ def place(test: Test) -> str:
         return "stopping"
     if test.state.waiting and test.queue_place is not None:
         wait = test.queue_place.estimated_wait
-        return f"position {test.queue_place.position}" + (f", about {roughly(wait)}" if wait is not None else "")
+        told = wait is not None and wait.total_seconds() >= 0.5  # "about 0 s" tells nothing
+        return f"position {test.queue_place.position}" + (f", about {roughly(wait)}" if told and wait else "")
     return f"attempt {test.attempt}" if test.attempt > 1 else ""
 
 
