@@ -5,6 +5,8 @@ PRICES = {"tea": 3.20, "coffee": 4.10}
 
 def price_of(item: str) -> float:
     """Look the price up."""
+    if item not in PRICES:
+        raise LookupError(f"{item} is not on the menu")
     return PRICES[item]
 
 

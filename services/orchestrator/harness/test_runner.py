@@ -40,6 +40,7 @@ READ_BYTES = 65536
 MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
 MAX_MESSAGE = 8 * 1024  # characters of an error message
 MAX_TRACEBACK = 32 * 1024
+MAX_TOKENS = 2**53  # what every reader of JSON can hold
 ENVELOPE_BYTES = 256 * 1024  # beside the response in what an agent process hands over: error, usage
 DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
 METHODS = ("run_sync", "invoke", "ainvoke", "run")  # of agent objects, before calling the object itself
@@ -194,7 +195,7 @@ class Output:
         self.fd = fd
         self.nonce = ""
         self.seq = 0  # of the last line
-        self.max_lines = self.room = sys.maxsize
+        self.last_allowed = self.room = sys.maxsize  # the highest number, and the bytes left
         self.line_bytes = 16384
         self.truncated = False
         self.broken = False
@@ -204,7 +205,7 @@ class Output:
         if self.truncated:
             return
         self.room -= len(raw)
-        if self.seq >= self.max_lines or self.room < 0:
+        if self.seq >= self.last_allowed or self.room < 0:
             self._truncate()
             return
         text = raw.decode("utf-8", "replace")
@@ -1092,7 +1093,9 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
     `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
     try:
         usage = getattr(value, "usage", None)
-        candidates = [usage() if callable(usage) else usage, getattr(value, "usage_metadata", None), value]
+        if callable(usage) and not _tokens(usage):  # a method; in newer pydantic-ai a value that may still be called
+            usage = usage()
+        candidates = [usage, getattr(value, "usage_metadata", None), value]
         if isinstance(value, dict):
             candidates.append(value.get("usage"))
             messages = value.get("messages")
@@ -1111,7 +1114,7 @@ def _tokens(candidate: Any) -> dict[str, int] | None:
         ("output_tokens", "completion_tokens", "response_tokens", "eval_count"),
     ):
         get = candidate.get if isinstance(candidate, dict) else lambda name: getattr(candidate, name, None)
-        found.append(next((got for got in map(get, names) if type(got) is int and got >= 0), None))
+        found.append(next((got for got in map(get, names) if type(got) is int and 0 <= got <= MAX_TOKENS), None))
     if found == [None, None]:
         return None
     return {"input_tokens": found[0] or 0, "output_tokens": found[1] or 0}
@@ -1149,14 +1152,14 @@ class Reply:
             complain(f"the answer cannot be handed over: {error}")
 
 
-def describe(error: BaseException | None, message: str | None) -> dict[str, str | None]:
+def describe(error: BaseException | None, message: str | None) -> dict[str, str]:
     """type, message and traceback, in sizes that can be stored; the traceback without our own frames."""
     if error is None:
-        return {"type": None, "message": (message or "")[:MAX_MESSAGE], "traceback": None}
+        return {"type": "", "message": (message or "")[:MAX_MESSAGE], "traceback": ""}
     if message is None:
         message = _said(error)
     if isinstance(error, SystemExit):
-        return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": None}
+        return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": ""}
     import traceback
 
     ours = _load_and_call.__code__.co_filename
@@ -1202,7 +1205,7 @@ class Run:
         self.watch: Watch | None = None
         output.nonce = context.nonce
         output.seq = context.first_seq - 1
-        output.max_lines = context.max_lines
+        output.last_allowed = output.seq + context.max_lines
         output.room = context.max_bytes
         output.line_bytes = context.line_bytes
 
@@ -1281,7 +1284,7 @@ class Run:
             reply = from_json(answer.data.partition(b"\n")[0].decode("utf-8"))
             if "code" in reply:
                 error = reply["error"]
-                kind, said, trace = (error[name] and str(error[name]) for name in ("type", "message", "traceback"))
+                kind, said, trace = (str(error[name] or "") for name in ("type", "message", "traceback"))
                 return self.failure(
                     reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED",
                     said or "(no message)",
@@ -1295,7 +1298,7 @@ class Run:
         except (ValueError, LookupError, TypeError, RecursionError, NotJson) as error:  # the agent wrote on our pipe
             return self.failure("RESULT_INVALID", f"What the agent's process sent is not an answer: {error}")
 
-    def failure(self, code: str, message: str, kind: str | None = None, trace: str | None = None) -> dict[str, object]:
+    def failure(self, code: str, message: str, kind: str = "", trace: str = "") -> dict[str, object]:
         return self._result("error", code, None, {"type": kind, "message": message, "traceback": trace}, None)
 
     def _result(
@@ -1387,7 +1390,7 @@ def main() -> NoReturn:
         code = run_test(output, shield())
     except ContextUnavailable as error:
         complain(str(error))
-        failed = {"type": None, "message": str(error), "traceback": None}
+        failed = {"type": "", "message": str(error), "traceback": ""}
         deliver({"version": VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE", "error": failed}, None)
     except BaseException as error:  # a bug of ours: say all there is
         import traceback

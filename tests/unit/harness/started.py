@@ -152,6 +152,7 @@ def check_protocol(outcome: Outcome) -> None:
     else:
         assert outcome.exit_code == (143 if outcome.result["code"] == "CANCELLED" else 1)
         assert outcome.result["error"]["message"]
+        assert all(isinstance(value, str) for value in outcome.result["error"].values())
 
 
 @contextmanager

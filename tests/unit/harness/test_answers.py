@@ -135,6 +135,7 @@ USAGE: dict[str, tuple[str, dict[str, int] | None]] = {
         "usage = {'input_tokens': 0, 'output_tokens': 0}\ndef run(q):\n    usage['input_tokens'] += 11\n    return 1",
         {"input_tokens": 11, "output_tokens": 0},
     ),
+    "more than there can be": ("def run(q): return {'usage': {'input_tokens': 10**30}}", None),
     "nonsense": ("usage = 'much'\ndef run(q): return {'usage': {'input_tokens': 'many'}}", None),
     "an object that fails when asked": (
         "class R:\n    output = 1\n    @property\n    def usage(self): raise OSError\ndef run(q): return R()",

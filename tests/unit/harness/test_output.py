@@ -149,10 +149,15 @@ def test_too_many_bytes_end_with_a_mark(outcome_of: Run) -> None:
     assert "bytes" in outcome.lines[-1]["text"]
 
 
-def test_a_build_before_counts_for_the_limit_of_lines(outcome_of: Run) -> None:
-    outcome = outcome_of("def run(q):\n    for i in range(9): print(i)", first_seq=8, limits={**LIMITS, "lines": 10})
-    assert [line["seq"] for line in outcome.lines] == [8, 9, 10, 11]
+def test_numbers_go_on_where_they_are_told_to_and_the_limit_counts_from_there(outcome_of: Run) -> None:
+    code = "def run(q):\n    for i in range(9): print(i)"
+    outcome = outcome_of(code, first_seq=1_000_001, limits={**LIMITS, "lines": 3})
+    assert [line["seq"] for line in outcome.lines] == [1_000_001, 1_000_002, 1_000_003, 1_000_004]
     assert outcome.lines[-1]["stream"] == "system"
+
+
+def test_a_log_without_lines_ends_before_its_first_number(outcome_of: Run) -> None:
+    assert outcome_of("def run(q): pass", first_seq=1_000_001).result["lines"] == 1_000_000
 
 
 def test_endless_output_is_cut_and_ends_with_the_time(outcome_of: Run) -> None:
