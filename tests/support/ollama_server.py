@@ -1,4 +1,4 @@
-"""A small server that speaks the part of Ollama's HTTP API that agents use: chat, streamed or whole, the list of models.
+"""A small server that speaks the part of Ollama's HTTP API that agents use: chat (streamed or whole), list of models.
 
 It answers with words of its own and counts tokens by words. What it was asked is kept for the test to look at.
 """

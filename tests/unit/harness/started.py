@@ -157,9 +157,16 @@ def check_protocol(outcome: Outcome) -> None:
 
 @contextmanager
 def started(
-    given: Mapping[str, Any] | bytes, *, sandbox: bool = False, env: Mapping[str, str] | None = None
+    given: Mapping[str, Any] | bytes,
+    *,
+    sandbox: bool = False,
+    env: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
 ) -> Iterator[Started]:
-    """A harness with this context, in a folder of its own, with an environment as empty as a sandbox has."""
+    """A harness with this context, in a folder of its own, with an environment as empty as a sandbox has.
+
+    `before` is put before its command line: a program that sets limits.
+    """
     folder = Path(tempfile.mkdtemp(prefix="harness-"))
     folder.chmod(0o755)
     work = folder / "work"
@@ -178,7 +185,7 @@ def started(
         fd0.seek(0)
         room = [*SANDBOX, "--bind", str(work), str(work), "--chdir", str(work)] if sandbox else []
         process = subprocess.Popen(
-            [*room, SYSTEM_PYTHON, "-S", "-I", harness],
+            [*before, *room, SYSTEM_PYTHON, "-S", "-I", harness],
             stdin=fd0,
             stdout=output,
             stderr=errors,
