@@ -1,4 +1,5 @@
-"""`assay-admin`: what an operator does once per installation. Talks to the store and the bus directly, with `ASSAY_*` variables.
+"""`assay-admin`: what an operator does once per installation. Talks to the store and the bus directly, with `ASSAY_*`
+variables.
 
 What an administrator does from day to day goes through the API (AdminService).
 """

@@ -70,9 +70,9 @@ def states() -> str:
         + diagram
         + "    ARCHIVED --> [*]\n```\n\n"
         + table(["State", "Meaning", "May become"], moves)
-        + "\nA test that is cancelled ends `FAILED` with code `CANCELLED`, from any state before the end. `BUILDING` and\n"
-        + "`RUNNING` go back to `QUEUED` only after a failure that is *tried again* (below): three attempts in all, the place\n"
-        + "in the queue kept.\n\n## Failure codes\n\n"
+        + "\nA test that is cancelled ends `FAILED` with code `CANCELLED`, from any state before the end.\n"
+        + "`BUILDING` and `RUNNING` go back to `QUEUED` only after a failure that is *tried again* (below):\n"
+        + "three attempts in all, the place in the queue kept.\n\n## Failure codes\n\n"
         + table(["Code", "Stage", "Tried again", "Meaning", "What to do"], failures)
     )
 
@@ -82,14 +82,16 @@ def events() -> str:
     parts = [
         NOTICE.format("`shared/events` and `shared/bus/streams.py`"),
         "# Events\n\n",
-        "JSON bodies on NATS JetStream, CloudEvents 1.0 attributes in `ce-*` headers, W3C `traceparent`, and the event's id\n",
-        "as `Nats-Msg-Id`. Subject: `<domain>.<fact>.<user>.<test>`; subscribe to `logs.appended.*.tst_...` for one test, to\n",
-        "`test.*.alice.>` for one user. The handlers of each service, as AsyncAPI: [asyncapi/](asyncapi/).\n\n",
+        "JSON bodies on NATS JetStream, CloudEvents 1.0 attributes in `ce-*` headers, W3C `traceparent`, and the\n",
+        "event's id as `Nats-Msg-Id`. Subject: `<domain>.<fact>.<user>.<test>`; subscribe to\n",
+        "`logs.appended.*.tst_...` for one test, to `test.*.alice.>` for one user.\n",
+        "The handlers of each service, as AsyncAPI: [asyncapi/](asyncapi/).\n\n",
         table(
             ["Subject", "Told by", "Meaning"],
             [[f"`{event.type}.<user>.<test>`", event.told_by, (event.__doc__ or "").strip()] for event in ALL],
         ),
-        "\nEvery event has `test_id`, `user_id`, `attempt` (0 before the first slot was granted) and `at` (UTC). Further fields:\n\n",
+        "\nEvery event has `test_id`, `user_id`, `attempt` (0 before the first slot was granted) and `at` (UTC).\n",
+        "Further fields:\n\n",
     ]
     common = {"test_id", "user_id", "attempt", "at"}
     for event in ALL:
@@ -104,9 +106,10 @@ def events() -> str:
     ]
     parts.append("## Streams\n\n" + table(["Stream", "Subjects", "Kept for", "At most"], rows))
     parts.append(
-        f"\nConsumers are durable, pulled and acknowledged one by one. A handler that fails sees its message again after "
-        f"{', '.join(f'{delay:g}' for delay in streams.RETRY_DELAYS_S)} s; after {streams.MAX_DELIVER} deliveries, or at "
-        "once when the message cannot be read, it becomes a dead letter on `dead.<consumer>` with its origin and reason.\n"
+        "\nConsumers are durable, pulled and acknowledged one by one. A handler that fails sees its message again\n"
+        f"after {', '.join(f'{delay:g}' for delay in streams.RETRY_DELAYS_S)} s; after {streams.MAX_DELIVER}\n"
+        "deliveries, or at once when the message cannot be read, it becomes a dead letter on `dead.<consumer>` with\n"
+        "its origin and reason.\n"
     )
     return "".join(parts)
 
@@ -124,7 +127,8 @@ def configuration() -> str:
     parts = [
         NOTICE.format("the settings classes"),
         "# Configuration\n\n",
-        "Services are configured by environment variables only. `assay dev` sets the addresses itself and passes the rest on.\n\n",
+        "Services are configured by environment variables only. `assay dev` sets the addresses itself and passes\n",
+        "the rest on.\n\n",
         "## Every service\n\n",
         table(["Variable", "Default", "Meaning"], list(_settings(CommonSettings, set()))),
     ]

@@ -1,6 +1,7 @@
 """Identifiers: what they look like and how they are made.
 
-Ids of things are UUIDv7 with a prefix, so they sort by time; ids of facts are hashes, so that a repeated fact has the same id.
+Ids of things are UUIDv7 with a prefix, so they sort by time; ids of facts are hashes, so that a repeated fact has the
+same id.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ TEST_ID = re.compile(r"tst_[0-9a-f]{32}")
 
 
 def _uuid7() -> str:
-    """32 hex digits of a UUIDv7 whose 12 bits after the milliseconds are the fraction of it (RFC 9562, 6.2, method 3)."""
+    """32 hex digits of a UUIDv7 whose 12 bits after the milliseconds are the fraction of it (RFC 9562, 6.2,
+    method 3)."""
     now = time.time_ns()
     milliseconds, rest = divmod(now, 1_000_000)
     value = milliseconds << 80 | 0x7 << 76 | (rest * 4096 // 1_000_000) << 64

@@ -1,6 +1,7 @@
 """What every service is told by its environment. Each service adds its own in `services/<name>/settings.py`.
 
-Variables are `ASSAY_*`; `docs/configuration.md` is generated from these classes. No module-level instance: settings are arguments.
+Variables are `ASSAY_*`; `docs/configuration.md` is generated from these classes. No module-level instance: settings
+are arguments.
 """
 
 from __future__ import annotations

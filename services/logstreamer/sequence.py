@@ -1,7 +1,7 @@
 """Puts what was read back into the order of the source, and knows exactly what is missing.
 
-Every line carries its number from the source, so loss, repetition and reordering on the way are facts and not guesses. Pure: no reading,
-no clock.
+Every line carries its number from the source, so loss, repetition and reordering on the way are facts and not
+guesses. Pure: no reading, no clock.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Sequencer:
         return bool(self._ahead)
 
     def feed(self, raw: Iterable[bytes]) -> Step:
-        """Takes output in. Lines that are ahead of a hole are kept back until the hole is filled or `release` is called."""
+        """Takes output in. Lines that are ahead of a hole are kept back until the hole is filled or `release`
+        is called."""
         step = Step()
         for piece in raw:
             found = _parse(piece)

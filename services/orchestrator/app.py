@@ -25,7 +25,9 @@ from shared.telemetry.health import Health
 
 @asynccontextmanager
 async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
-    """The orchestrator at work. At the end it lets go of its tasks, which run on; it finds them again when it is back."""
+    """The orchestrator at work.
+
+    At the end it lets go of its tasks, which run on; it finds them again when it is back."""
     health = Health("orchestrator")
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(

@@ -11,28 +11,35 @@ from datetime import datetime
 from services.orchestrator.diagnosis import StopCause
 from services.orchestrator.metrics import RUNNING
 from services.orchestrator.ports import Handle
-from shared.domain.lifecycle import State
-from shared.ids import TestId, UserId
+from shared.ids import TestId
+from shared.store.documents import Execution
 
 
 @dataclass(slots=True)
 class Charge:
     """One task under our care."""
 
-    test_id: TestId
-    user_id: UserId
-    attempt: int
+    test: Execution
+    """The test as we last saw it, without its code: nobody else moves it while the lease is ours."""
     handle: Handle
-    nonce: str
-    timeout_s: int
-    traceparent: str
     deadline: datetime
-    state: State = State.BUILDING
     told_to_stop: StopCause | None = None
     stop_by: datetime | None = None
     """When a task that was told to stop is ended without further asking."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever moves the test: a phase and an end that arrive together do not race."""
+
+    @property
+    def test_id(self) -> TestId:
+        return self.test.id
+
+    @property
+    def attempt(self) -> int:
+        return self.test.attempt
+
+    @property
+    def nonce(self) -> str:
+        return self.test.task.nonce if self.test.task else ""
 
 
 class Charges:

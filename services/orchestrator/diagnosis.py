@@ -62,7 +62,7 @@ def diagnose(evidence: Evidence) -> Failure | None:
     if evidence.told_to_stop is StopCause.DEADLINE:
         return Failure.of(
             FailureCode.TIMED_OUT,
-            f"The task did not end by its deadline, although the agent's time limit of {evidence.timeout_s} s had passed.",
+            f"The task did not end by its deadline, long after the agent's time limit of {evidence.timeout_s} s.",
         )
     if result is not None:
         return _reported(result, evidence)
@@ -89,7 +89,9 @@ def _reported(result: HarnessResult, evidence: Evidence) -> Failure:
 
 
 def _silent(evidence: Evidence) -> Failure:
-    """No word from the harness. The agent cannot end it (it is the first process of its container), so the fault is ours."""
+    """No word from the harness.
+
+    The agent cannot end it (it is the first process of its container), so the fault is ours."""
     sighting = evidence.sighting
     if sighting.out_of_memory:
         return Failure.of(FailureCode.OUT_OF_MEMORY)

@@ -16,7 +16,7 @@ from services.orchestrator.ports import Phase, Runtime, Sighting, Tests
 from shared.clock import Clock
 from shared.domain.failure import Failure
 from shared.domain.lifecycle import ACTIVE, MAX_ATTEMPTS, State
-from shared.errors import Malformed
+from shared.errors import Malformed, Unavailable
 from shared.events.base import Event
 from shared.events.tasks import TaskStopped
 from shared.events.tests import TestCompleted, TestFailed, TestRequeued, TestRunning, TestTimedOut
@@ -68,31 +68,15 @@ class Finish:
         async with charge.lock:
             if self._charges.of_test(charge.test_id) is not charge:
                 return  # ended already by another look
-            test = await self._tests.get(charge.test_id)
-            if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
-                self._charges.drop(charge)
-                return
             result, problem = await self._result(charge)
-            if test.cancel is not None and charge.told_to_stop is None:
-                charge.told_to_stop = StopCause.CANCEL  # another orchestrator told it
-            verdict = judge(
-                Evidence(
-                    attempt=charge.attempt,
-                    timeout_s=charge.timeout_s,
-                    sighting=sighting,
-                    result=result,
-                    result_problem=problem,
-                    told_to_stop=charge.told_to_stop,
-                    cancelled_by=test.cancel.by if test.cancel else "",
-                    cancel_reason=test.cancel.reason if test.cancel else "",
-                )
-            )
-            if not await self._move_to(test, verdict, sighting, result):
-                return  # the next look decides anew
+            verdict = await self._settle(charge, sighting, result, problem)
             self._charges.drop(charge)
-        code = verdict.failure.code if verdict.failure else ""
-        ENDED.labels(verdict.to, code).inc()
-        log.info("task_ended", test_id=test.id, attempt=test.attempt, state=verdict.to, code=code)
+        if verdict is None:
+            log.warning("task_ended_for_somebody_else", test_id=charge.test_id, attempt=charge.attempt)
+        else:
+            code = verdict.failure.code if verdict.failure else ""
+            ENDED.labels(verdict.to, code).inc()
+            log.info("task_ended", test_id=charge.test_id, attempt=charge.attempt, state=verdict.to, code=code)
         await self._runtime.cleanup(charge.handle)
 
     async def _result(self, charge: Charge) -> tuple[HarnessResult | None, str]:
@@ -104,18 +88,39 @@ class Finish:
         except Malformed as error:
             return None, str(error)
 
-    async def _move_to(
-        self, test: Execution, verdict: Verdict, sighting: Sighting, result: HarnessResult | None
-    ) -> bool:
-        """Writes the verdict; False where the test is not ours any more."""
-        current: Execution | None = test
+    async def _settle(
+        self, charge: Charge, sighting: Sighting, result: HarnessResult | None, problem: str
+    ) -> Verdict | None:
+        """Decides and writes it; None where the test is not ours any more.
+
+        An answer is written on what we remember. Anything else, and a write that lost a race, looks at the store first:
+        another orchestrator may have told the task to stop."""
+        test: Execution | None = charge.test
+        if result is None or not result.success:
+            test = await self._current(charge)
         for _ in range(_TRIES):
-            if current is None or current.attempt != test.attempt or current.state not in ACTIVE:
-                return False
-            if await self._tests.move(self._ending(current, verdict, sighting, result)):
-                return True
-            current = await self._tests.get(test.id)
-        return False
+            if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
+                return None
+            cause = charge.told_to_stop or (StopCause.CANCEL if test.cancel else None)
+            verdict = judge(
+                Evidence(
+                    attempt=charge.attempt,
+                    timeout_s=test.input.timeout_s,
+                    sighting=sighting,
+                    result=result,
+                    result_problem=problem,
+                    told_to_stop=cause,
+                    cancelled_by=test.cancel.by if test.cancel else "",
+                    cancel_reason=test.cancel.reason if test.cancel else "",
+                )
+            )
+            if await self._tests.move(self._ending(test, verdict, sighting, result)):
+                return verdict
+            test = await self._current(charge)
+        raise Unavailable(f"test {charge.test_id} could not be ended: its state changes under us")
+
+    async def _current(self, charge: Charge) -> Execution | None:
+        return (await self._tests.get_many([charge.test_id])).get(charge.test_id)
 
     def _ending(self, test: Execution, verdict: Verdict, sighting: Sighting, result: HarnessResult | None) -> Move:
         now = self._clock.now()

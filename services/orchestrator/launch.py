@@ -1,7 +1,7 @@
 """Launches the task of a test that was granted a slot, and takes tasks over from an orchestrator that went away.
 
-The order is what makes a crash harmless: first the intent (with the nonce), then the launch, which is idempotent by its token, then the
-handle. A crash between any two of them is healed by doing the rest again.
+The order is what makes a crash harmless: first the intent (with the nonce), then the launch, which is idempotent by
+its token, then the handle. A crash between any two of them is healed by doing the rest again.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Launch:
             log.warning("launch_failed", test_id=test.id, attempt=test.attempt, code=error.code, error=str(error))
             await self._finish.never_started(test, Failure.of(error.code, str(error)))
             return None
-        except Exception as error:  # noqa: BLE001 - a fault of the runtime must not leave the test without an end
+        except Exception as error:
             log.error("launch_broke", test_id=test.id, attempt=test.attempt, exc_info=error)
             await self._finish.never_started(test, Failure.of(FailureCode.TASK_START_FAILED, f"{error!r}"))
             return None
@@ -167,6 +167,7 @@ class Launch:
                 )
             ],
             traceparent=test.traceparent,
+            brief=True,
         )
         if stored is None:  # our lease ran out meanwhile; whoever has the test now finds this task by its token
             log.warning("launched_for_somebody_else", test_id=test.id, attempt=test.attempt)
@@ -177,15 +178,9 @@ class Launch:
         assert test.task is not None
         assert test.task.handle is not None
         charge = Charge(
-            test_id=test.id,
-            user_id=test.user_id,
-            attempt=test.attempt,
+            test=test,
             handle=test.task.handle,
-            nonce=test.task.nonce,
-            timeout_s=test.input.timeout_s,
-            traceparent=test.traceparent,
             deadline=test.times.deadline or self._clock.now() + self._start_limit,
-            state=test.state,
         )
         self._charges.take(charge)
         if test.cancel is not None:

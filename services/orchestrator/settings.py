@@ -1,4 +1,6 @@
-"""The orchestrator's settings: environment variables `ASSAY_ORCHESTRATOR_*`, `ASSAY_RUNTIME` and those of the runtimes."""
+"""The orchestrator's settings:
+
+environment variables `ASSAY_ORCHESTRATOR_*`, `ASSAY_RUNTIME` and those of the runtimes."""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ class OrchestratorSettings(CommonSettings):
     )
     process_isolation: Literal["auto", "required", "off"] = Field(
         "auto",
-        description="process runtime: required = a sandbox with limits or no start; auto = where the machine allows one, else a "
-        "plain process and a loud warning; off = plain processes",
+        description="process runtime: required = a sandbox with limits, or no start; auto = one where the machine "
+        "allows it, else a plain process and a loud warning; off = plain processes",
     )
     process_max_processes: int = Field(
         64, ge=1, description="process runtime: processes and threads an agent may have at once"

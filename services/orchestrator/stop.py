@@ -28,7 +28,9 @@ class Stop:
         self._grace = grace
 
     async def requested(self, test_id: TestId) -> None:
-        """Somebody wants this test stopped. Any orchestrator can tell the task; the one that looks after it ends the test."""
+        """Somebody wants this test stopped.
+
+        Any orchestrator can tell the task; the one that looks after it ends the test."""
         charge = self._charges.of_test(test_id)
         if charge is not None:
             await self.cancel(charge)

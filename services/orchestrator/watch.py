@@ -88,7 +88,9 @@ class Watch:
             await self._launch.adopt(test_id, also_own=True)
 
     async def sweep(self) -> None:
-        """Looks for what no event told: granted and not launched, launched and left alone, cancelled and not stopped."""
+        """Looks for what no event told:
+
+        granted and not launched, launched and left alone, cancelled and not stopped."""
         now = self._clock.now()
         for test in await self._tests.unlaunched(now - UNLAUNCHED, LIMIT):
             log.info("unlaunched_test_found", test_id=test.id, attempt=test.attempt)
@@ -108,10 +110,12 @@ class Watch:
         if charge.lock.locked():
             return False  # it is being ended, which passes RUNNING by itself
         async with charge.lock:
-            if charge.state is not State.BUILDING or self._charges.of_test(test_id) is not charge:
+            if charge.test.state is not State.BUILDING or self._charges.of_test(test_id) is not charge:
                 return False
-            moved = await self._to_running(test_id, charge.user_id, attempt, since, traceparent)
-            charge.state = State.RUNNING
+            moved = await self._to_running(test_id, charge.test.user_id, attempt, since, traceparent)
+            if moved:
+                charge.test.state = State.RUNNING
+                charge.test.times.started = since
             return moved
 
     async def _to_running(

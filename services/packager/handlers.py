@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 
 def subscribe(bus: Bus) -> None:
-    """Registers the packager's handler. GeneratePackage answers UNIMPLEMENTED so far, so nobody tells this event yet."""
+    """Registers the packager's handler. Nobody tells this event yet: GeneratePackage answers UNIMPLEMENTED so far."""
 
     async def on_package_requested(event: PackageRequested) -> None:
         log.warning("packages_are_not_made_yet", package_id=event.package_id)

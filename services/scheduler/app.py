@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from services.scheduler.admit import Admission
-from services.scheduler.dispatch import Dispatch
+from services.scheduler.dispatch import RECORD_S, Dispatch
 from services.scheduler.figures import publish_figures
 from services.scheduler.handlers import subscribe
 from services.scheduler.settings import SchedulerSettings
@@ -63,6 +63,7 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
         await stack.enter_async_context(
             background(
                 dispatch.run(settings.sweep_interval_s),
+                every(RECORD_S, "queue_record", dispatch.record),
                 every(settings.sweep_interval_s, "scheduler_sweep", sweep.sweep),
                 every(settings.sweep_interval_s, "queue_figures", lambda: publish_figures(line, slots)),
             )

@@ -1,4 +1,9 @@
-"""Grants free slots to waiting tests. Wakes when something was queued or freed, and by itself now and then."""
+"""Grants free slots to waiting tests. Wakes when something was queued or freed, and by itself now and then.
+
+How many slots are free is remembered between passes, so that an arrival at a full house costs nothing. The memory may
+be too low (another scheduler freed one: that one grants it) and never matters for safety: a slot is taken in the
+store.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,9 @@ from typing import Final
 import structlog
 
 from services.scheduler.metrics import GRANTED, WAIT_SECONDS
-from services.scheduler.order import Grant, plan
 from services.scheduler.ports import Capacity, Line, Tests
 from shared.clock import Clock
-from shared.domain.lifecycle import State
+from shared.domain.lifecycle import ACTIVE, State
 from shared.events.tests import TestScheduled
 from shared.ids import TestId
 from shared.store.batch import GroupCommit
@@ -21,8 +25,10 @@ from shared.store.executions import Move
 
 log = structlog.get_logger()
 
-PASS_LIMIT: Final = 100
+PASS_LIMIT: Final = 32
 """Grants in one pass; the next pass follows at once."""
+RECORD_S: Final = 0.5
+"""The virtual time is written this often: a little late makes a newcomer's rank a little better, and nothing worse."""
 
 
 class Dispatch:
@@ -34,10 +40,18 @@ class Dispatch:
         self._capacity = capacity
         self._clock = clock
         self._due = asyncio.Event()
+        self._free: int | None = None
+        """Free slots as far as we know; None where we have to look."""
+        self._served: list[tuple[QueueEntry, float]] = []
         self._release = GroupCommit("release", self._release_all)
 
     def wake(self) -> None:
-        """Something changed: look soon."""
+        """Something was queued: look soon."""
+        self._due.set()
+
+    def look_again(self) -> None:
+        """Forgets how many slots are free, and looks soon."""
+        self._free = None
         self._due.set()
 
     async def run(self, interval_s: float) -> None:
@@ -47,38 +61,45 @@ class Dispatch:
                 async with asyncio.timeout(interval_s):
                     await self._due.wait()
             except TimeoutError:
-                pass
+                self._free = None
             self._due.clear()
             try:
                 while await self.dispatch():
                     pass
             except Exception as error:  # noqa: BLE001 - the store is away; the timer tries again
                 log.warning("dispatch_failed", error=repr(error))
+                self._free = None
                 await asyncio.sleep(0.5)
 
     async def dispatch(self) -> int:
-        """One pass: as many grants as there are free slots and waiting tests; the number of entries dealt with."""
-        free, waiting = await asyncio.gather(self._capacity.free(PASS_LIMIT), self._line.head(PASS_LIMIT))
-        grants = plan(free, waiting)
-        if not grants:
+        """One pass: as many grants as there are free slots and waiting tests; their number."""
+        if self._free is None:
+            self._free = await self._capacity.free()
+        if self._free <= 0:
             return 0
-        granted = await asyncio.gather(*(self._grant(grant) for grant in grants))
-        served = [grant.entry for grant, ok in zip(grants, granted, strict=True) if ok]
+        entries = await self._line.head(min(self._free, PASS_LIMIT))
+        granted = await asyncio.gather(*(self._grant(entry) for entry in entries))
+        return sum(granted)
+
+    async def record(self) -> None:
+        """Writes down how far the line has moved since the last time."""
+        served, self._served = self._served, []
         if served:
-            await self._record(served)
-        return len(served)
+            await self._line.granted(max(entry.rank for entry, _ in served), [wait for _, wait in served])
 
     async def release(self, test: TestId, attempt: int) -> None:
         """Frees the slot of an attempt that ended, and looks for the next test."""
-        if await self._release((test, attempt)):
-            self.wake()
+        await self._release((test, attempt))
 
-    async def _grant(self, grant: Grant) -> bool:
-        slot, entry = grant
+    async def _grant(self, entry: QueueEntry) -> bool:
         now = self._clock.now()
         attempt = entry.attempt + 1
-        if not await self._capacity.take(slot, test=entry.id, user=entry.user_id, attempt=attempt, now=now):
+        slot = await self._capacity.take(test=entry.id, user=entry.user_id, attempt=attempt, now=now)
+        if slot is None:
+            self._free = 0
             return False
+        self._count(-1)
+        telling = TestScheduled(test_id=entry.id, user_id=entry.user_id, attempt=attempt, at=now, slot=slot)
         moved = await self._tests.move(
             Move(
                 test_id=entry.id,
@@ -87,7 +108,7 @@ class Dispatch:
                 to=State.BUILDING,
                 at=now,
                 by="scheduler",
-                telling=(TestScheduled(test_id=entry.id, user_id=entry.user_id, attempt=attempt, at=now, slot=slot),),
+                telling=(telling,),
                 new_attempt=attempt,
                 set={"times.scheduled": now},
                 traceparent=entry.traceparent,
@@ -95,25 +116,31 @@ class Dispatch:
         )
         await self._line.remove(entry.id)
         if moved:
+            wait_s = (now - entry.enqueued_at).total_seconds()
+            GRANTED.inc()
+            WAIT_SECONDS.observe(wait_s)
+            self._served.append((entry, wait_s))
             return True
-        # Another scheduler granted it, or it was cancelled. If it is QUEUED in a later attempt, the sweep restores it.
-        log.info("grant_was_lost", test_id=entry.id, slot=slot)
-        await self._capacity.release_all([(entry.id, attempt)] if await self._holds_nothing(entry.id, attempt) else [])
-        self.wake()
+        await self._give_back(entry, attempt, slot)
         return False
 
-    async def _holds_nothing(self, test_id: TestId, attempt: int) -> bool:
-        test = await self._tests.get(test_id)
-        return test is None or not (test.state in {State.BUILDING, State.RUNNING} and test.attempt == attempt)
+    async def _give_back(self, entry: QueueEntry, attempt: int, slot: int) -> None:
+        """Another scheduler granted the test, or it was cancelled.
 
-    async def _record(self, served: Sequence[QueueEntry]) -> None:
-        now = self._clock.now()
-        waits = [(now - entry.enqueued_at).total_seconds() for entry in served]
-        GRANTED.inc(len(served))
-        for wait in waits:
-            WAIT_SECONDS.observe(wait)
-        await self._line.granted(max(entry.rank for entry in served), waits)
+        Where it waits in a later attempt, the sweep restores it."""
+        log.info("grant_was_lost", test_id=entry.id, slot=slot)
+        test = await self._tests.get(entry.id)
+        if test is None or test.state not in ACTIVE or test.attempt != attempt:
+            await self._capacity.release_all([(entry.id, attempt)])
+        self.look_again()
 
-    async def _release_all(self, holders: Sequence[tuple[TestId, int]]) -> Sequence[bool | Exception]:
+    async def _release_all(self, holders: Sequence[tuple[TestId, int]]) -> Sequence[Exception | None]:
         freed = await self._capacity.release_all(holders)
-        return [freed > 0] * len(holders)
+        if freed:
+            self._count(freed)
+            self.wake()
+        return [None] * len(holders)
+
+    def _count(self, change: int) -> None:
+        if self._free is not None:
+            self._free = max(0, self._free + change)

@@ -1,4 +1,6 @@
-"""Looks by itself, without an event, for what got lost: the reason why losing every event costs seconds and never a test."""
+"""Looks by itself, without an event, for what got lost:
+
+the reason why losing every event costs seconds and never a test."""
 
 from __future__ import annotations
 
@@ -8,9 +10,9 @@ from typing import Final
 import structlog
 
 from services.scheduler.admit import Admission, Arrival
+from services.scheduler.claims import is_abandoned, void_claims
 from services.scheduler.dispatch import Dispatch
 from services.scheduler.metrics import ABANDONED
-from services.scheduler.order import is_abandoned, void_claims
 from services.scheduler.ports import Capacity, Line, Tests
 from services.scheduler.withdraw import Withdrawal
 from shared.clock import Clock
@@ -59,7 +61,7 @@ class Sweep:
         await self._admit_unseen()
         await self._restore_missing()
         await self._check_claims()
-        self._dispatch.wake()
+        self._dispatch.look_again()
 
     async def _admit_unseen(self) -> None:
         unseen = await self._tests.stale(State.SUBMITTED, self._clock.now() - UNSEEN, LIMIT)

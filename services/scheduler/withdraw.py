@@ -15,7 +15,9 @@ _TRIES = 3  # the test may be admitted between the look and the move; it cannot 
 
 
 class Withdrawal:
-    """From SUBMITTED or QUEUED to FAILED with code CANCELLED. What already holds a slot is the orchestrator's to stop."""
+    """From SUBMITTED or QUEUED to FAILED with code CANCELLED.
+
+    What already holds a slot is the orchestrator's to stop."""
 
     def __init__(self, tests: Tests, line: Line, clock: Clock) -> None:
         self._tests = tests

@@ -43,7 +43,8 @@ class Bus:
             url,
             name=f"assay-{service}",
             connect_timeout=CONNECT_TIMEOUT_S,
-            max_reconnect_attempts=-1,  # the default gives up after 60 tries; a service must outlive its server's longest restart
+            # The default gives up after 60 tries; a service must outlive its server's longest restart.
+            max_reconnect_attempts=-1,
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # nats-py takes a float
             ping_interval=20,
             middlewares=[settle_with(self._publish_dead)],
@@ -55,7 +56,9 @@ class Bus:
         )
 
     def on(self, event: type[Told], handler: Callable[[Told], Awaitable[None]]) -> None:
-        """Calls `handler` for each `event`, at least once. All replicas of a service share the work. Call it before `running`."""
+        """Calls `handler` for each `event`, at least once.
+
+        All replicas of a service share the work. Call it before `running`."""
         stream = stream_of(event.type)
         durable = f"{self._service}-{event.type.replace('.', '-')}"
         config = consumer_config(durable, event.pattern())
@@ -116,7 +119,9 @@ class Bus:
             raise Unavailable("NATS is not connected")
 
     async def follow(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> Subscription:
-        """Hears what is published on `subject` from now on, without a promise: whoever needs all of it reads the store too."""
+        """Hears what is published on `subject` from now on, without a promise:
+
+        whoever needs all of it reads the store too."""
         return await self.client.subscribe(subject, cb=heard)
 
     async def _publish_dead(self, subject: str, body: bytes, headers: dict[str, str]) -> None:

@@ -1,7 +1,8 @@
-"""What happens around every handler: ids into the log context, success into an ack, an error into a bounded retry or a dead letter.
+"""What happens around every handler: ids into the log context, success into an ack, an error into a bounded retry or
+a dead letter.
 
-The one translation table from errors to the bus: retryable errors come again later, malformed messages and exhausted ones become
-dead letters. Nothing is redelivered without end, nothing is dropped without a trace.
+The one translation table from errors to the bus: retryable errors come again later, malformed messages and exhausted
+ones become dead letters. Nothing is redelivered without end, nothing is dropped without a trace.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Publishes what the store has in its outboxes, and clears it.
 
-A write hands its events over at once, so the usual way is a queue in memory; the sweep finds what a crash left behind. Publishing
-twice is harmless: the id of an event is its `Nats-Msg-Id`. Clearing is off the path of the test and done for many at a time.
+A write hands its events over at once, so the usual way is a queue in memory; the sweep finds what a crash left
+behind. Publishing twice is harmless: the id of an event is its `Nats-Msg-Id`. Clearing is off the path of the test
+and done for many at a time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from shared.telemetry.metrics import EVENTS_PUBLISHED, OUTBOX_SWEPT
 
 log = structlog.get_logger()
 
-CLEAR_WINDOW_S: Final = 0.1
+CLEAR_WINDOW_S: Final = 0.5
 """Cleared entries of one test within this time leave in one write."""
 SWEEP_AGE: Final = timedelta(seconds=3)
 """An entry younger than this is still on its usual way."""
@@ -79,7 +80,9 @@ class Relay:
             await self._drain(outboxes)
 
     async def _drain(self, outboxes: Outboxes, within_s: float = 2.0) -> None:
-        """Sends what is still in memory at the end of a process; what does not go in time stays in the store for the next sweep."""
+        """Sends what is still in memory at the end of a process;
+
+        what does not go in time stays in the store for the next sweep."""
         try:
             async with asyncio.timeout(within_s):
                 while not self._letters.empty():

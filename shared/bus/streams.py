@@ -20,8 +20,8 @@ MAX_DELIVER: Final = 6
 RETRY_DELAYS_S: Final = (0.2, 1.0, 5.0, 15.0, 30.0)
 """How long a message whose handler failed waits before it comes again; after the last one it is a dead letter."""
 
-# Subjects of the advisory that the server sends when a message was delivered MAX_DELIVER times without an answer: a consumer that
-# crashes on it never gets to say so itself.
+# Subjects of the advisory that the server sends when a message was delivered MAX_DELIVER times without an answer: a
+# consumer that crashes on it never gets to say so itself.
 EXHAUSTED: Final = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
 
 

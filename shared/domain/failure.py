@@ -1,4 +1,6 @@
-"""The closed list of reasons why a test did not complete: what happened, where, whether we try again, what the user can do."""
+"""The closed list of reasons why a test did not complete:
+
+what happened, where, whether we try again, what the user can do."""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one test did not complete. `retryable` says that the platform, not the agent, was at fault, so that we try again."""
+    """Why one test did not complete.
+
+    `retryable` says that the platform, not the agent, was at fault, so that we try again."""
 
     code: FailureCode
     stage: Stage
@@ -78,12 +82,14 @@ KINDS: Final[dict[FailureCode, Kind]] = {
     FailureCode.DEPENDENCY_INSTALL_FAILED: Kind(
         Stage.BUILD,
         "The requirements could not be installed.",
-        "Read the build lines of the log: a name is misspelt, a version does not exist, or two requirements contradict each other.",
+        "Read the build lines of the log: a name is misspelt, a version does not exist, or two requirements contradict "
+        "each other.",
     ),
     FailureCode.CONTEXT_UNAVAILABLE: Kind(
         Stage.BUILD,
         "The task could not read the code it was to run.",
-        "Submit the test again. If it happens again, the link to the code ran out before the task started: ask the operator.",
+        "Submit the test again. If it happens again, the link to the code ran out before the task started: "
+        "ask the operator.",
     ),
     FailureCode.AGENT_IMPORT_ERROR: Kind(
         Stage.RUN,
@@ -93,15 +99,17 @@ KINDS: Final[dict[FailureCode, Kind]] = {
     FailureCode.ENTRYPOINT_NOT_FOUND: Kind(
         Stage.RUN,
         "The agent's code has no such entry point.",
-        "Define one of run, main, handle, invoke or agent in the code, or name yours with the entry point setting (agent:my_function).",
+        "Define one of run, main, handle, invoke or agent in the code, or name yours with the entry point setting "
+        "(agent:my_function).",
     ),
     FailureCode.AGENT_EXCEPTION: Kind(
-        Stage.RUN, "The agent raised an exception.", "The traceback is in the log's last lines."
+        Stage.RUN, "The agent raised an exception.", "Read the traceback; its last frame is where the agent raised it."
     ),
     FailureCode.AGENT_EXITED: Kind(
         Stage.RUN,
         "The agent's process ended without giving an answer.",
-        "Return the answer from the entry point instead of leaving the process (sys.exit, os._exit, a crash in native code).",
+        "Return the answer from the entry point instead of leaving the process "
+        "(sys.exit, os._exit, a crash in native code).",
     ),
     FailureCode.RESULT_TOO_LARGE: Kind(
         Stage.RESULT,

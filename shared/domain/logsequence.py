@@ -1,7 +1,8 @@
 """Sequence numbers of log lines: counted at the source, one block of numbers per attempt.
 
-A second attempt continues in its own block, so a number names one line of a test for ever, and who reads on from a number never meets a
-line of an earlier attempt again. A hole inside a block is a lost line; the step to the next block is not.
+A second attempt continues in its own block, so a number names one line of a test for ever, and who reads on from a
+number never meets a line of an earlier attempt again. A hole inside a block is a lost line; the step to the next
+block is not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a scripted task does and when: pure functions from its script and the time.
 
-The orchestrator's scripted runtime plays it, and the log streamer computes the lines that are there by now from the script in the
-log source: neither knows the other. Knows the output protocol of the harness, no runtime and no clock.
+The orchestrator's scripted runtime plays it, and the log streamer computes the lines that are there by now from the
+script in the log source: neither knows the other. Knows the output protocol of the harness, no runtime and no clock.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ class Play(BaseModel):
             return
         yield self._mark("running", self.runs)
         sequence = first_seq(self.attempt) - 1
-        for sequence, (at, text) in enumerate(self._lines(min(now, end)), sequence + 1):
+        for at, text in self._lines(min(now, end)):
+            sequence += 1
             line = {"seq": sequence, "ts": at, "stream": "stdout", "level": "info", "text": text}
             yield json.dumps(line).encode()
         if now >= end and not self.script.lost:

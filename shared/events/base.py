@@ -49,7 +49,8 @@ class Event(BaseModel):
         return f"{cls.type}.{user}.{test}"
 
     def cloud_event_headers(self, traceparent: str | None, source: str | None = None) -> dict[str, str]:
-        """CloudEvents 1.0 attributes in binary mode (CloudEvents NATS binding), the trace, and the id JetStream deduplicates by."""
+        """CloudEvents 1.0 attributes in binary mode (CloudEvents NATS binding), the trace, and the id JetStream
+        deduplicates by."""
         headers = {
             "Nats-Msg-Id": self.id,
             "ce-specversion": "1.0",

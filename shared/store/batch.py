@@ -1,7 +1,8 @@
 """Group commit: concurrent writes of one kind leave in one round trip.
 
-An idle store is written at once; while a round trip is under way, further writes wait and leave together. MongoDB journals per round
-trip, so this is worth most exactly when there is most to do (one-node replica set: 820 inserts/s one by one, 2,000 with 32 callers).
+An idle store is written at once; while a round trip is under way, further writes wait and leave together. MongoDB
+journals per round trip, so this is worth most exactly when there is most to do (one-node replica set: 820 inserts/s
+one by one, 2,000 with 32 callers).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ Answer = TypeVar("Answer")
 
 
 class GroupCommit(Generic[Item, Answer]):
-    """Collects calls into batches. `write` gets at most `limit` items and gives one answer, or one exception, for each."""
+    """Collects calls into batches.
+
+    `write` gets at most `limit` items and gives one answer, or one exception, for each."""
 
     def __init__(
         self,
@@ -41,7 +44,8 @@ class GroupCommit(Generic[Item, Answer]):
         self._waiting.append((item, answer))
         if self._open < self._lanes:
             self._open += 1
-            # Owned by this object and not by the caller: a caller who is cancelled must not take the others' write down.
+            # Owned by this object and not by the caller: a caller who is cancelled must not take the others' write
+            # down.
             task = asyncio.get_running_loop().create_task(self._drain())
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)

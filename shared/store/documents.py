@@ -1,6 +1,7 @@
 """The shapes of the documents, as they lie in MongoDB. Field by field in `docs/store.md`.
 
-Text that users choose as a key (labels) or nest (answers, log sources) is kept as strings, so that no `$` or dot of theirs meets an operator of ours.
+Text that users choose as a key (labels) or nest (answers, log sources) is kept as strings, so that no `$` or dot of
+theirs meets an operator of ours.
 """
 
 from __future__ import annotations

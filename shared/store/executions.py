@@ -1,7 +1,8 @@
 """The tests: stored, found, and moved from state to state.
 
-A move is one compare-and-set that also puts the event that tells of it into the document's outbox: no event without its change, no change
-without its event. Who lost the race is told False; a replay therefore changes nothing. Which state may follow which is `domain.lifecycle`'s.
+A move is one compare-and-set that also puts the event that tells of it into the document's outbox: no event without
+its change, no change without its event. Who lost the race is told False; a replay therefore changes nothing. Which
+state may follow which is `domain.lifecycle`'s.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ class Executions:
     # -- writing
 
     async def submit(self, execution: Execution, telling: Event) -> Submitted:
-        """Stores a new test with the event that tells of it. The same user and request key give the test that is there already."""
+        """Stores a new test with the event that tells of it.
+
+        The same user and request key give the test that is there already."""
         letter = Letter.of(telling, execution.traceparent)
         document = execution.model_dump(by_alias=True, exclude_none=True)
         document["outbox"] = [_outbox_entry(letter, telling.at)]
@@ -201,7 +204,9 @@ class Executions:
         return [found["_id"] async for found in cursor]
 
     async def unlaunched(self, before: datetime, limit: int) -> list[Execution]:
-        """Tests that were granted a slot before `before` and that no orchestrator has taken up. Few: they hold slots."""
+        """Tests that were granted a slot before `before` and that no orchestrator has taken up.
+
+        Few: they hold slots."""
         wanted = {"state": State.BUILDING, "lease": None, "times.scheduled": {"$lt": before}}
         cursor = self._collection.find(wanted, _BASIC).limit(limit)
         return [Execution.model_validate(found) async for found in cursor]

@@ -1,7 +1,7 @@
 """The lines that tests wrote, in chunks that are never changed.
 
-Unique on (test, first line), so a chunk stored twice is one chunk. Two followers that overlap for a moment may cut the lines differently;
-numbers come from the source, so a reader drops what it has seen and notices what it has not.
+Unique on (test, first line), so a chunk stored twice is one chunk. Two followers that overlap for a moment may cut
+the lines differently; numbers come from the source, so a reader drops what it has seen and notices what it has not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""The queue and its figures. The collection holds only tests that wait, so its size is the length of the queue, known without a count.
+"""The queue and its figures. The collection holds only tests that wait, so its size is the length of the queue, known
+without a count.
 
-Ranks are reserved with two atomic writes per user, so any number of schedulers agree on one order (`domain.fairness` says what a rank is).
+Ranks are reserved with two atomic writes per user, so any number of schedulers agree on one order (`domain.fairness`
+says what a rank is).
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ class Queue:
         """Ranks for the next `count` tests of this user, no rank given twice."""
         state = await self._meta.find_one({"_id": _META}, {"virtual_now": 1})
         virtual_now = float(state.get("virtual_now", 0.0)) if state else 0.0
-        # Not below what is served now, then behind the user's own: two simple operators instead of one that only MongoDB has.
+        # Not below what is served now, then behind the user's own: two simple operators instead of one that only
+        # MongoDB has.
         await self._users.update_one({"_id": user}, {"$max": {"last_rank": virtual_now}}, upsert=True)
         after = await self._users.find_one_and_update(
             {"_id": user}, {"$inc": {"last_rank": count / weight}}, return_document=ReturnDocument.AFTER
@@ -70,7 +73,8 @@ class Queue:
         return [QueueEntry.model_validate(found) async for found in cursor]
 
     async def granted(self, rank: float, waits_s: Sequence[float]) -> None:
-        """Moves the virtual time on to the rank that was granted last, and remembers how long the granted ones had waited."""
+        """Moves the virtual time on to the rank that was granted last, and remembers how long the granted ones
+        had waited."""
         await self._meta.update_one(
             {"_id": _META},
             {
@@ -93,7 +97,9 @@ class Queue:
         )
 
     async def position(self, test: TestId) -> int | None:
-        """1 for the test that is next; None for one that does not wait. Counts what is ahead: meant for one user looking at one test."""
+        """1 for the test that is next;
+
+        None for one that does not wait. Counts what is ahead: meant for one user looking at one test."""
         found = await self._entries.find_one({"_id": test})
         if found is None:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from pymongo import ASCENDING, UpdateOne
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.ids import TestId, UserId
@@ -30,7 +30,9 @@ class Slots:
         self._slots = database["slots"]
 
     async def ensure(self, capacity: int) -> None:
-        """Makes the slots 0 .. capacity-1 where there are none at all: a capacity set at run time is kept over a restart."""
+        """Makes the slots 0 .. capacity-1 where there are none at all:
+
+        a capacity set at run time is kept over a restart."""
         if await self._slots.find_one({}, {"_id": 1}) is None:
             await self.resize(capacity)
 
@@ -45,26 +47,18 @@ class Slots:
                 raise
         await self._slots.delete_many({"_id": {"$gte": capacity}, "test_id": None})
 
-    async def free(self, limit: int) -> list[int]:
-        """The numbers of free slots, lowest first."""
-        cursor = self._slots.find({"test_id": None}, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
-        return [found["_id"] async for found in cursor]
+    async def free(self) -> int:
+        """How many slots are free."""
+        return await self._slots.count_documents({"test_id": None})
 
-    async def take(self, slot: int, *, test: TestId, user: UserId, attempt: int, now: datetime) -> bool:
-        """Takes the slot for one attempt of a test; False where somebody was quicker."""
-        result = await self._slots.update_one(
-            {"_id": slot, "test_id": None},
+    async def take(self, *, test: TestId, user: UserId, attempt: int, now: datetime) -> int | None:
+        """Takes a free slot for one attempt of a test; its number, or None where none is free."""
+        found = await self._slots.find_one_and_update(
+            {"test_id": None},
             {"$set": {"test_id": test, "user_id": user, "attempt": attempt, "since": now}},
+            {"_id": 1},
         )
-        return result.matched_count == 1
-
-    async def release(self, test: TestId, attempt: int) -> bool:
-        """Frees what this attempt holds; False where it held nothing."""
-        result = await self._slots.update_many(
-            {"test_id": test, "attempt": {"$lte": attempt}},
-            {"$set": {"test_id": None, "user_id": None, "attempt": 0, "since": None}},
-        )
-        return result.modified_count > 0
+        return found["_id"] if found else None
 
     async def release_all(self, holders: Sequence[tuple[TestId, int]]) -> int:
         """Frees what these attempts hold in one round trip; the number of slots that became free."""

@@ -1,4 +1,6 @@
-"""The health port: /healthz (the process lives), /readyz (it can work: every check passes), /metrics (Prometheus text)."""
+"""The health port: /healthz (the process lives), /readyz (it can work:
+
+every check passes), /metrics (Prometheus text)."""
 
 from __future__ import annotations
 

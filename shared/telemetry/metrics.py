@@ -1,4 +1,6 @@
-"""Figures that more than one service counts. A service's own are in its `metrics.py`. Names follow Prometheus: base units, `_total`."""
+"""Figures that more than one service counts.
+
+A service's own are in its `metrics.py`. Names follow Prometheus: base units, `_total`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Output in files on this machine (process runtime). The kernel says when a file grew, so a line is read as soon as it is written."""
+"""Output in files on this machine (process runtime).
+
+The kernel says when a file grew, so a line is read as soon as it is written."""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ log = structlog.get_logger()
 
 READ_BYTES: Final = 1 << 20
 POLL_S: Final = 0.25
-"""How often a file is looked at where the kernel cannot tell us of it (its watch limit is reached, the file is not there yet)."""
+"""How often a file is looked at where the kernel cannot tell us of it (its watch limit is reached, the file is
+not there yet)."""
 
 
 class FileSource:

@@ -1,29 +1,16 @@
-"""Who gets which slot, and which claims are void: pure decisions."""
+"""Which claims on slots are void or abandoned: pure decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from shared.domain.lifecycle import ACTIVE, ENDED
 from shared.ids import TestId
-from shared.store.documents import Execution, QueueEntry, Slot
+from shared.store.documents import Execution, Slot
 
 SETTLING = timedelta(seconds=10)
 """Between taking a slot and moving the test lies a round trip; a slot younger than this is not judged."""
-
-
-class Grant(NamedTuple):
-    """A slot for a test."""
-
-    slot: int
-    entry: QueueEntry
-
-
-def plan(free: Sequence[int], waiting: Sequence[QueueEntry]) -> list[Grant]:
-    """The next tests, in the order they come from the queue, each with a slot of its own."""
-    return [Grant(slot, entry) for slot, entry in zip(free, waiting, strict=False)]
 
 
 def is_abandoned(test: Execution, now: datetime, *, silence: timedelta) -> bool:
