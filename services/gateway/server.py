@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -45,8 +44,6 @@ def build(
     health: HealthRpc,
 ) -> grpc.aio.Server:
     """The server with everything registered, not yet listening."""
-    # gRPC's core hooks into every fork() of the process and says on stderr that it cannot; we only ever fork to exec.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     server = grpc.aio.server(
         interceptors=interceptors,
         options=_options(settings),
