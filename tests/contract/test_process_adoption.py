@@ -1,5 +1,8 @@
 """A crash of the orchestrator, or of the fork server, at any moment: no task is lost, doubled or left behind."""
 
+# Nothing else runs on the loop of a test, so it may block.
+# ruff: noqa: ASYNC220, ASYNC240
+
 from __future__ import annotations
 
 import asyncio
@@ -32,6 +35,9 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+NOTHING = {"cgroups": [], "sandboxed": True, "server": [1, 1]}
 
 
 async def test_tasks_survive_the_killing_of_their_orchestrator(
@@ -95,7 +101,7 @@ async def test_a_process_that_died_before_it_became_the_sandbox_is_not_started_a
     folder.write_context(RUN, {})
     with subprocess.Popen(["/bin/true"]) as gone:
         pass
-    facts = {"pid": gone.pid, "start": 1, "boot": sandboxes.host.boot, "cgroups": [], "sandboxed": True}
+    facts = {"pid": gone.pid, "start": 1, "boot": sandboxes.host.boot, **NOTHING}
     Path(folder / RUN.record).symlink_to(json.dumps(facts))
     launched = await sandboxes.launch(task)
     sighting = await look(sandboxes, launched.handle)
@@ -108,7 +114,7 @@ async def test_after_a_restart_of_the_machine_a_task_is_missing(sandboxes: Proce
     task = spec()
     folder = TaskFolder(f"{sandboxes.host.root}/tasks/{task.launch_token}")
     folder.create()
-    facts = {"pid": os.getpid(), "start": 1, "boot": "another", "cgroups": [], "sandboxed": True}
+    facts = {"pid": os.getpid(), "start": 1, "boot": "another", **NOTHING}
     Path(folder / RUN.record).symlink_to(json.dumps(facts))
     handle = {"runtime": "process", "token": task.launch_token}
     assert (await look(sandboxes, handle)).phase is Phase.MISSING
@@ -121,7 +127,7 @@ async def test_a_task_that_ended_before_the_restart_of_the_machine_has_stopped(s
     launched = await sandboxes.launch(spec())
     await ended(sandboxes, launched.handle)
     record = Path(sandboxes.host.root, "tasks", str(launched.handle["token"]), RUN.record)
-    facts = json.loads(os.readlink(record))
+    facts = json.loads(str(record.readlink()))
     record.unlink()
     record.symlink_to(json.dumps({**facts, "boot": "another", "cgroups": []}))
     sandboxes._tasks.clear()
@@ -150,7 +156,9 @@ async def test_a_dead_fork_server_is_replaced(sandboxes: ProcessRuntime) -> None
 
 async def test_a_killed_sandbox_leaves_nothing_running(sandboxes: ProcessRuntime) -> None:
     """Somebody kills bubblewrap from outside: what it watched over must not run on unwatched."""
-    task = await sandboxes.launch(spec(agent_code="import time\ndef run(query):\n    print('up')\n    time.sleep(60)\n"))
+    task = await sandboxes.launch(
+        spec(agent_code="import time\ndef run(query):\n    print('up')\n    time.sleep(60)\n")
+    )
     await until(lambda: any(line.get("text") == "up" for line in output(task)))
     record = TaskFolder(f"{sandboxes.host.root}/tasks/{task.handle['token']}").record(RUN)
     assert record

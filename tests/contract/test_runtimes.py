@@ -184,9 +184,7 @@ async def test_a_new_runtime_adopts_a_running_task(world: World, runtime: Runtim
         await later.aclose()
 
 
-async def test_a_new_runtime_finds_a_task_that_ended_in_between(
-    world: World, runtime: Runtime, launch: Launch
-) -> None:
+async def test_a_new_runtime_finds_a_task_that_ended_in_between(world: World, runtime: Runtime, launch: Launch) -> None:
     task = await launch(fails=True)
     await ended(runtime, task.handle)
     await runtime.aclose()

@@ -11,7 +11,7 @@ orchestrator goes away it ends with the last task.
 """
 
 # pathlib would only make every fork dearer.
-# ruff: noqa: PTH102, PTH106, PTH108, PTH110, PTH211
+# ruff: noqa: PTH102, PTH106, PTH108, PTH110, PTH123, PTH211
 
 import contextlib
 import fcntl
@@ -23,7 +23,7 @@ import select
 import signal
 import sys
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 Order = dict[str, Any]
 
@@ -78,11 +78,11 @@ def take_lock(order: Order) -> int | None:
     return lock
 
 
-def record(order: Order, groups: list[str]) -> None:
+def record(order: Order, more: dict[str, Any]) -> None:
     """Writes down which process the task is, in one step that only one process can ever make for this task: a symbolic
     link holds its text from the moment it exists, and making it fails when it is there. So no crash, here or in the
     orchestrator, can start a task twice."""
-    facts = {**order["facts"], "cgroups": groups, "pid": os.getpid(), "start": start_time()}
+    facts = {**order["facts"], **more, "pid": os.getpid(), "start": start_time()}
     try:
         os.symlink(json.dumps(facts), order["record"])
     except FileExistsError:
@@ -134,7 +134,7 @@ def await_order() -> Order:
     return dict(json.loads(line))
 
 
-def live(groups: list[str]) -> None:
+def live(groups: list[str], server: list[int]) -> None:
     """The life of a spare, from fork to exec. REPORT closes by itself on exec; its last line is the answer."""
     program = "a new process"
     try:
@@ -145,7 +145,7 @@ def live(groups: list[str]) -> None:
         for group, values in zip(groups, order["cgroup_values"], strict=True):
             for name, value in values.items():
                 write(f"{group}/{name}", value)
-        record(order, groups)
+        record(order, {"cgroups": groups, "server": server})
         open_files(order, lock)
         os.write(REPORT, b'{"answer": "started"}\n')
         leave_privileges(order)
@@ -182,6 +182,39 @@ class Spare:
         return dict(json.loads(lines[-1]))
 
 
+class Task(NamedTuple):
+    """A process that has become a task."""
+
+    status: str
+    write_exit_code: bool
+    groups: list[str]
+
+    def write_down(self, exit_code: int) -> None:
+        """Leaves, where bubblewrap writes what it knows, what only the parent and the cgroup know."""
+        values: dict[str, Any] = {}
+        if exit_code and out_of_memory(self.groups):
+            values["out-of-memory"] = True
+        if self.write_exit_code:
+            values["exit-code"] = exit_code
+        if values:
+            with contextlib.suppress(OSError):
+                fd = os.open(self.status, os.O_WRONLY | os.O_APPEND)
+                os.write(fd, json.dumps(values).encode() + b"\n")
+                os.close(fd)
+
+
+def out_of_memory(groups: list[str]) -> bool:
+    """Whether the kernel killed something in these cgroups for want of memory."""
+    for group in groups:
+        for name in ("memory.events", "memory.oom_control"):  # version 2, version 1
+            with contextlib.suppress(OSError), open(f"{group}/{name}", encoding="ascii") as file:
+                for line in file:
+                    key, _, value = line.partition(" ")
+                    if key == "oom_kill" and int(value):
+                        return True
+    return False
+
+
 class Forkserver:
     """Takes orders, hands them to spares, collects the ended."""
 
@@ -190,16 +223,15 @@ class Forkserver:
         self.wakeup = wakeup
         self.wanted = spares
         self.parents = parents
-        self.prefix = f"{os.getpid()}-{start_time()}"
+        self.identity = [os.getpid(), start_time()]
         self.forked = 0
         self.pending = b""
         self.queue: deque[tuple[Order, bytes]] = deque()
         self.spares: dict[int, Spare] = {}  # by the fd of their reports
         self.ready: deque[Spare] = deque()
-        self.children: dict[
-            int, str | None
-        ] = {}  # tasks by pid, with the file for the exit code if we have to write it
+        self.tasks: dict[int, Task] = {}  # by pid
         self.unused: dict[int, list[str]] = {}  # by pid: cgroups of processes that have not become a task
+        self.doomed: deque[str] = deque()  # cgroups to remove when there is time: the kernel may take 10 ms
         self.poll = select.poll()
 
     def serve(self) -> None:
@@ -208,8 +240,10 @@ class Forkserver:
         self.poll.register(self.wakeup, select.POLLIN)
         self.replenish()
         listening = True
-        while listening or self.children or self.unused:
-            for fd, _ in self.poll.poll():
+        while listening or self.tasks or self.unused:
+            # One that is still busy is tried again a little later.
+            events = self.poll.poll(0 if self.doomed else None) or self.poll.poll(self.remove_one())
+            for fd, _ in events:
                 if fd == self.wakeup:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self.wakeup, 4096)
@@ -220,6 +254,22 @@ class Forkserver:
                     listening = False
                     self.poll.unregister(self.orders)
                     self.dismiss()
+        for _ in range(len(self.doomed)):
+            self.remove_one()
+
+    def remove_one(self) -> int | None:
+        """Removes a cgroup that nobody needs any more. The time in ms after which to go on, None for no need to."""
+        if not self.doomed:
+            return None
+        group = self.doomed.popleft()
+        try:
+            os.rmdir(group)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self.doomed.append(group)
+            return 50
+        return 0 if self.doomed else None
 
     def replenish(self) -> None:
         """Forks as many spares as are wanted beyond those that waiting orders will use up."""
@@ -230,7 +280,7 @@ class Forkserver:
     def fork(self) -> None:
         """One more spare."""
         self.forked += 1
-        groups = [f"{parent}/{self.prefix}-{self.forked}" for parent in self.parents]
+        groups = [f"{parent}/{self.identity[0]}-{self.identity[1]}-{self.forked}" for parent in self.parents]
         hearing, report = os.pipe()
         instructions, telling = os.pipe()
         pid = os.fork()
@@ -242,7 +292,7 @@ class Forkserver:
             os.dup2(report, REPORT, inheritable=False)
             os.dup2(instructions, INSTRUCTIONS, inheritable=False)
             os.closerange(FIRST_FREE_FD, 65536)
-            live(groups)
+            live(groups, self.identity)
         os.close(report)
         os.close(instructions)
         os.set_blocking(hearing, False)
@@ -274,7 +324,7 @@ class Forkserver:
             order = self.queue.popleft()[0]
         if answer["answer"] == "started" and order is not None and spare.pid in self.unused:
             del self.unused[spare.pid]
-            self.children[spare.pid] = order["status"] if order["write_exit_code"] else None
+            self.tasks[spare.pid] = Task(order["status"], order["write_exit_code"], spare.groups)
         if order is not None:
             self.reply(order, answer)
 
@@ -312,24 +362,19 @@ class Forkserver:
                 os.kill(spare.pid, signal.SIGKILL)
 
     def collect_the_ended(self) -> None:
-        """Reaps, and leaves the exit code where bubblewrap would, before the process disappears from /proc."""
-        while self.children or self.unused:
+        """Reaps, but writes down first what will be asked for: then the process disappears from /proc."""
+        while self.tasks or self.unused:
             info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if info is None:
                 return
             for spare in [one for one in self.spares.values() if one.pid == info.si_pid]:
                 self.hear_out(spare)
-            status = self.children.pop(info.si_pid, None)
-            if status is not None:
-                code = info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
-                with contextlib.suppress(OSError):
-                    fd = os.open(status, os.O_WRONLY | os.O_APPEND)
-                    os.write(fd, json.dumps({"exit-code": code}).encode() + b"\n")
-                    os.close(fd)
+            task = self.tasks.pop(info.si_pid, None)
+            if task is not None:
+                exited = info.si_code == os.CLD_EXITED
+                task.write_down(info.si_status if exited else 128 + info.si_status)
             os.waitpid(info.si_pid, 0)
-            for group in self.unused.pop(info.si_pid, []):
-                with contextlib.suppress(OSError):
-                    os.rmdir(group)
+            self.doomed.extend(task.groups if task else self.unused.pop(info.si_pid, []))
 
     def hear_out(self, spare: Spare) -> None:
         """Hears a spare that has ended to its last word, so that a task is known as one before it is collected."""

@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -62,6 +62,9 @@ class Order:
     """for a program that, unlike bubblewrap, does not write its exit code to `status` itself"""
 
 
+_FIELDS: Final = tuple(field.name for field in fields(Order))
+
+
 class Started:
     """The process runs; its record says which it is."""
 
@@ -103,7 +106,7 @@ class Launcher:
         async with self._starting:
             if self._orders is None or self._orders.lost:
                 self._orders = await self._connected()
-        return _read(await self._orders.send(asdict(order)))
+        return _read(await self._orders.send({name: getattr(order, name) for name in _FIELDS}))
 
     def close(self) -> None:
         """Takes no more orders. The fork server stays until the tasks that it started have ended."""

@@ -208,7 +208,7 @@ class ProcessRuntime:
             stopping.kill_rest(record)
         task.ended = of_ended(
             exit_code=exit_code,
-            out_of_memory=exit_code != 0 and cgroups.out_of_memory(record.cgroups),
+            out_of_memory=exit_code != 0 and _out_of_memory(task.folder, stage, record),
             stop_asked=task.folder.stop_asked,
             same_boot=record.process.boot == self.host.boot,
             complaint=task.folder.complaint(stage) if exit_code not in {0, 1} else "",
@@ -299,12 +299,17 @@ class ProcessRuntime:
         while time.monotonic() < until:
             if life(record.process, boot=self.host.boot) is Life.ALIVE:
                 stopping.kill(record, task.folder.status(stage))
-            elif cgroups.remove(record.cgroups):
+            elif life(record.server, boot=self.host.boot) is Life.ALIVE or cgroups.remove(record.cgroups):
                 return
             else:
                 stopping.kill_rest(record)
             await asyncio.sleep(_RETRY_S)
         log.warning("task_not_cleaned", launch_token=task.token, stage=stage.name, cgroups=record.cgroups)
+
+
+def _out_of_memory(folder: TaskFolder, stage: Stage, record: Record) -> bool:
+    # The fork server removes the cgroup after it has written down what was in it: so this order misses nothing.
+    return cgroups.out_of_memory(record.cgroups) or folder.status(stage).get("out-of-memory") is True
 
 
 def _handle(task: _Task) -> Handle:

@@ -51,6 +51,8 @@ class Record:
     process: Identity
     cgroups: tuple[str, ...]
     sandboxed: bool
+    server: Identity
+    """the fork server that started it, and removes its cgroups if it still lives at the end"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class TaskFolder:
 
     def has_context(self, stage: Stage) -> bool:
         """Whether there is something to start for this stage, and nobody has taken it."""
-        return Path(self / stage.context).exists()
+        return os.path.lexists(self / stage.context)
 
     def write_plan(self, plan: Plan) -> None:
         """Remembers how to go on after the installation: only tasks with requirements need it."""
@@ -118,7 +120,7 @@ class TaskFolder:
     @property
     def stop_asked(self) -> bool:
         """Whether somebody asked for the end."""
-        return Path(self / _STOPPED).exists()
+        return os.path.lexists(self / _STOPPED)
 
     # --- what happened
 
@@ -133,31 +135,30 @@ class TaskFolder:
             values = json.loads(os.readlink(self / stage.record))  # noqa: PTH115 - the text of the link is the record
         except OSError:
             return None
-        identity = Identity(values["pid"], values["start"], values["boot"])
-        return Record(identity, tuple(values["cgroups"]), values["sandboxed"])
+        boot = values["boot"]
+        server_pid, server_start = values["server"]
+        return Record(
+            process=Identity(values["pid"], values["start"], boot),
+            cgroups=tuple(values["cgroups"]),
+            sandboxed=values["sandboxed"],
+            server=Identity(server_pid, server_start, boot),
+        )
 
     def status(self, stage: Stage) -> dict[str, Any]:
-        """What bubblewrap says of a stage: `child-pid` once it runs, `exit-code` once it ended."""
+        """What bubblewrap and the fork server say: `child-pid`, and at the end `exit-code` and `out-of-memory`."""
         values: dict[str, Any] = {}
-        with contextlib.suppress(OSError):
-            for line in Path(self / stage.status).read_bytes().splitlines():
-                with contextlib.suppress(ValueError):  # a line that is being written
-                    values |= json.loads(line)
+        for line in (_bytes(self / stage.status) or b"").splitlines():
+            with contextlib.suppress(ValueError):  # a line that is being written
+                values |= json.loads(line)
         return values
 
     def result(self, stage: Stage) -> bytes | None:
         """What the harness handed in, as far as it is written."""
-        try:
-            return Path(self / stage.result).read_bytes() or None
-        except OSError:
-            return None
+        return _bytes(self / stage.result) or None
 
     def complaint(self, stage: Stage) -> str:
         """The last words on standard error, of bubblewrap or of the harness."""
-        try:
-            text = Path(self / stage.errors).read_bytes()[-2000:].decode(errors="replace")
-        except OSError:
-            return ""
+        text = (_bytes(self / stage.errors) or b"")[-2000:].decode(errors="replace")
         return text.strip().rpartition("\n")[2]
 
     # --- the end
@@ -185,8 +186,23 @@ class TaskFolder:
         os.replace(temporary, self / name)  # noqa: PTH105
 
     def _read(self, name: str) -> dict[str, Any] | None:
-        try:
-            values: dict[str, Any] = json.loads(Path(self / name).read_bytes())
-        except OSError:
+        data = _bytes(self / name)
+        if data is None:
             return None
+        values: dict[str, Any] = json.loads(data)
         return values
+
+
+def _bytes(path: str) -> bytes | None:
+    """What is in a file; None when there is none. Several times a task, and so without pathlib."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        parts = []
+        while part := os.read(fd, 1 << 20):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(fd)
