@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from shared.domain.lifecycle import ACTIVE, ENDED
+from shared.domain.lifecycle import ACTIVE
 from shared.ids import TestId
 from shared.store.documents import Execution, Slot
 
@@ -21,13 +21,16 @@ def is_abandoned(test: Execution, now: datetime, *, silence: timedelta) -> bool:
     return heard is not None and now - heard > silence
 
 
-def void_claims(taken: Sequence[Slot], tests: Mapping[TestId, Execution], now: datetime) -> list[tuple[TestId, int]]:
-    """Slots whose test does not hold them: it ended, waits, is gone or is in another attempt."""
-    void = []
-    for slot in taken:
-        if slot.test_id is None or (slot.since is not None and now - slot.since < SETTLING):
-            continue
-        test = tests.get(slot.test_id)
-        if test is None or test.state in ENDED or test.state not in ACTIVE or test.attempt != slot.attempt:
-            void.append((slot.test_id, slot.attempt))
-    return void
+def void_claims(taken: Sequence[Slot], tests: Mapping[TestId, Execution], now: datetime) -> list[Slot]:
+    """Slots whose test does not hold them: it ended, waits, is gone, is in another attempt or has another slot."""
+    return [
+        slot
+        for slot in taken
+        if slot.test_id is not None
+        and (slot.since is None or now - slot.since >= SETTLING)
+        and not _holds(tests.get(slot.test_id), slot)
+    ]
+
+
+def _holds(test: Execution | None, slot: Slot) -> bool:
+    return test is not None and test.state in ACTIVE and (test.attempt, test.slot) == (slot.attempt, slot.id)

@@ -16,11 +16,11 @@ import structlog
 from services.scheduler.metrics import GRANTED, WAIT_SECONDS
 from services.scheduler.ports import Capacity, Line, Tests
 from shared.clock import Clock
-from shared.domain.lifecycle import ACTIVE, State
+from shared.domain.lifecycle import State
 from shared.events.tests import TestScheduled
 from shared.ids import TestId
 from shared.store.batch import GroupCommit
-from shared.store.documents import QueueEntry
+from shared.store.documents import QueueEntry, Slot
 from shared.store.executions import Move
 
 log = structlog.get_logger()
@@ -110,7 +110,7 @@ class Dispatch:
                 by="scheduler",
                 telling=(telling,),
                 new_attempt=attempt,
-                set={"times.scheduled": now},
+                set={"times.scheduled": now, "slot": slot},
                 traceparent=entry.traceparent,
             )
         )
@@ -121,17 +121,15 @@ class Dispatch:
             WAIT_SECONDS.observe(wait_s)
             self._served.append((entry, wait_s))
             return True
-        await self._give_back(entry, attempt, slot)
+        await self._give_back(Slot(id=slot, test_id=entry.id, attempt=attempt))
         return False
 
-    async def _give_back(self, entry: QueueEntry, attempt: int, slot: int) -> None:
-        """Another scheduler granted the test, or it was cancelled.
+    async def _give_back(self, slot: Slot) -> None:
+        """Another scheduler granted the test, in another slot, or it was cancelled.
 
         Where it waits in a later attempt, the sweep restores it."""
-        log.info("grant_was_lost", test_id=entry.id, slot=slot)
-        test = await self._tests.get(entry.id)
-        if test is None or test.state not in ACTIVE or test.attempt != attempt:
-            await self._capacity.release_all([(entry.id, attempt)])
+        log.info("grant_was_lost", test_id=slot.test_id, slot=slot.id)
+        await self._capacity.give_back([slot])
         self.look_again()
 
     async def _release_all(self, holders: Sequence[tuple[TestId, int]]) -> Sequence[Exception | None]:

@@ -91,8 +91,8 @@ class Sweep:
                 await self._give_up(test)
         void = void_claims(taken, tests, now)
         if void:
-            log.warning("void_claims_released", tests=[test_id for test_id, _ in void])
-            await self._capacity.release_all(void)
+            log.warning("void_claims_released", tests=[slot.test_id for slot in void])
+            await self._capacity.give_back(void)
 
     async def _give_up(self, test: Execution) -> None:
         """Takes a claim back. Whoever begins the next attempt stops what may still run of this one."""

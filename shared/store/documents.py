@@ -193,6 +193,8 @@ class Execution(Part):
     times: Times
     rank: float | None = None
     """Its place in the queue; kept when it is queued again."""
+    slot: int | None = None
+    """The slot of the current attempt."""
     lease: Lease | None = None
     task: Task | None = None
     result: Result | None = None

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from pymongo import UpdateOne
+from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError
 
 from shared.ids import TestId, UserId
 from shared.store.connect import Database
-from shared.store.documents import Slot
+from shared.store.documents import Document, Slot
 
 _DUPLICATE_KEY: Final = 11000
+_FREE: Final = {"test_id": None, "retired": None}
 
 
 class Occupancy(NamedTuple):
@@ -37,7 +38,7 @@ class Slots:
             await self.resize(capacity)
 
     async def resize(self, capacity: int) -> None:
-        """Adds slots, or removes free ones above `capacity`; a slot in use goes when it is released."""
+        """Adds slots, or removes free ones above `capacity`; one in use is not given out again once it is released."""
         try:
             await self._slots.insert_many(
                 [{"_id": number, "test_id": None} for number in range(capacity)], ordered=False
@@ -45,35 +46,38 @@ class Slots:
         except BulkWriteError as error:
             if any(problem["code"] != _DUPLICATE_KEY for problem in error.details["writeErrors"]):
                 raise
+        await self._slots.update_many({"_id": {"$lt": capacity}, "retired": True}, {"$unset": {"retired": ""}})
+        await self._slots.update_many({"_id": {"$gte": capacity}}, {"$set": {"retired": True}})
         await self._slots.delete_many({"_id": {"$gte": capacity}, "test_id": None})
 
     async def free(self) -> int:
         """How many slots are free."""
-        return await self._slots.count_documents({"test_id": None})
+        return await self._slots.count_documents(_FREE)
 
     async def take(self, *, test: TestId, user: UserId, attempt: int, now: datetime) -> int | None:
         """Takes a free slot for one attempt of a test; its number, or None where none is free."""
         found = await self._slots.find_one_and_update(
-            {"test_id": None},
+            _FREE,
             {"$set": {"test_id": test, "user_id": user, "attempt": attempt, "since": now}},
             {"_id": 1},
         )
         return found["_id"] if found else None
 
     async def release_all(self, holders: Sequence[tuple[TestId, int]]) -> int:
-        """Frees what these attempts hold in one round trip; the number of slots that became free."""
-        if not holders:
-            return 0
-        result = await self._slots.bulk_write(
-            [
-                UpdateOne(
-                    {"test_id": test, "attempt": {"$lte": attempt}},
-                    {"$set": {"test_id": None, "user_id": None, "attempt": 0, "since": None}},
-                )
-                for test, attempt in holders
-            ],
-            ordered=False,
+        """Frees all that these attempts hold in one round trip; the number of slots that became free."""
+        return await self._set_free([{"test_id": test, "attempt": {"$lte": attempt}} for test, attempt in holders])
+
+    async def give_back(self, slots: Sequence[Slot]) -> int:
+        """Frees just these slots, where the same attempt still holds them; the number of slots that became free."""
+        return await self._set_free(
+            [{"_id": slot.id, "test_id": slot.test_id, "attempt": slot.attempt} for slot in slots]
         )
+
+    async def _set_free(self, wanted: Sequence[Document]) -> int:
+        if not wanted:
+            return 0
+        free = {"$set": {"test_id": None, "user_id": None, "attempt": 0, "since": None}}
+        result = await self._slots.bulk_write([UpdateMany(where, free) for where in wanted], ordered=False)
         return result.modified_count
 
     async def taken(self) -> list[Slot]:
@@ -83,5 +87,7 @@ class Slots:
 
     async def occupancy(self) -> Occupancy:
         """Slots in use and in all."""
-        slots = [found async for found in self._slots.find({}, {"test_id": 1})]
-        return Occupancy(sum(1 for slot in slots if slot["test_id"]), len(slots))
+        slots = [found async for found in self._slots.find({}, {"test_id": 1, "retired": 1})]
+        return Occupancy(
+            sum(1 for slot in slots if slot["test_id"]), sum(1 for slot in slots if not slot.get("retired"))
+        )
