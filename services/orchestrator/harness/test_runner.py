@@ -188,6 +188,10 @@ def level_of(text: str, default: str) -> str:
     return default
 
 
+# how faulthandler writes a frame of this file; the user of a log looks for frames of the agent
+OUR_FRAMES = f'  File "{level_of.__code__.co_filename}", line '.encode()
+
+
 class Output:
     """Numbers the lines and writes them in bursts: one write for what one read brought. The only writer of fd 1."""
 
@@ -236,10 +240,8 @@ class Output:
             data = "".join(self.waiting).encode("utf-8", "replace")
             try:
                 write_all(self.fd, data)
-            except (
-                OSError
-            ) as error:  # a full disk, a reader that left: the test goes on, the numbers tell what is missing
-                self.broken = True
+            except OSError as error:  # a full disk, or a reader that left
+                self.broken = True  # the test goes on, and the numbers tell what is missing
                 complain(f"output is lost: {error}")
         self.waiting.clear()
 
@@ -284,6 +286,8 @@ class Stream:
         return line
 
     def _emit(self, line: bytes) -> None:
+        if line.startswith(OUR_FRAMES) and b", in " not in line:  # of a stack that faulthandler dumped
+            return
         self.output.line(self.name, line, default=self.default, continued=self.continued)
 
 
@@ -322,7 +326,7 @@ def read_all(fd: int) -> bytes:
 
 
 def complain(text: str) -> None:
-    """To the harness's own stderr: for whoever operates the runtime. Never seen by the agent."""
+    """To standard error: that of the harness is for who operates the runtime, that of the agent is its log."""
     try:
         write_all(2, f"assay harness: {text}\n".encode("utf-8", "replace"))
     except OSError:
@@ -582,7 +586,7 @@ def take_context() -> Context:
 
 
 def deliver(result: Mapping[str, object], result_fd: int | None) -> bool:
-    data = to_json(result).encode("utf-8")
+    data = to_json(result).encode("utf-8", "replace")
     url = ENVIRONMENT.get("ASSAY_RESULT_URL")
     try:
         if url is not None:
@@ -617,9 +621,8 @@ def transfer(url: str, body: bytes | None) -> bytes:
         except (OSError, http.client.HTTPException) as error:
             problem = f"{type(error).__name__}: {error}"
         time.sleep(pause)
-    raise ContextUnavailable(
-        f"{'GET' if body is None else 'PUT'} failed: {problem}"
-    )  # without the URL: it is a credential
+    # without the URL: it is a credential
+    raise ContextUnavailable(f"{'GET' if body is None else 'PUT'} failed: {problem}")
 
 
 # --- The requirements
@@ -798,17 +801,7 @@ def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
     faulthandler.enable()
     faulthandler.register(_signal.SIGTERM, chain=True)  # an agent that is stopped leaves in its log where it was
     renew_streams()
-    reply = Reply(answer)
-    code = 1
-    try:
-        code = _load_and_call(job, reply)
-    except SystemExit as error:  # of a forked copy of the agent, as all that comes here
-        code = exit_status(error)
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    _leave(code)
+    _leave(_load_and_call(job, Reply(answer)))
 
 
 def renew_streams() -> None:
@@ -821,30 +814,27 @@ def renew_streams() -> None:
 
 
 def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
-    us = os.getpid()
     code = "AGENT_IMPORT_ERROR"
     try:
         module = load_agent(job["code"])
         entry = find_entry(module, job["entrypoint"])
         code = "AGENT_EXCEPTION"
         value = call_entry(entry, job["query"])
-        if os.getpid() != us:  # a fork that returned from the agent's function: not the one who is asked
-            return 0
         reply.answer(value, module, job["response_bytes"])
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
     except NotJson as error:
         reply.fail("RESULT_INVALID", str(error))
     except SystemExit as error:
-        if os.getpid() != us:
-            raise
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
         reply.fail("AGENT_EXITED", f"The agent called sys.exit({status}) instead of returning an answer{said}", error)
         return status
     except BaseException as error:  # whatever an agent may raise is a fact to report
-        if os.getpid() != us:
-            raise
+        if not reply.is_ours():
+            import traceback
+
+            traceback.print_exc()
         reply.fail(code, None, error)
     else:
         return 0
@@ -977,7 +967,7 @@ def call_entry(entry: Callable[..., Any], query: str) -> object:
 
         return asyncio.run(_consume(value))
     if type(value).__name__ == "generator":
-        return _joined([_shown(item) for item in value])
+        return _joined([_shown(item, index) for index, item in enumerate(value)])
     return value
 
 
@@ -985,9 +975,12 @@ async def _consume(value: Any) -> object:
     if hasattr(type(value), "__await__"):
         value = await value
     if type(value).__name__ == "async_generator":
-        return _joined([_shown(item) async for item in value])
+        values: list[object] = []
+        async for item in value:
+            values.append(_shown(item, len(values)))
+        return _joined(values)
     if type(value).__name__ == "generator":
-        return _joined([_shown(item) for item in value])
+        return _joined([_shown(item, index) for index, item in enumerate(value)])
     return value
 
 
@@ -1004,9 +997,9 @@ def takes_an_argument(entry: Any) -> bool:
     return bool(code.co_argcount > bound or code.co_flags & 0x04)  # 0x04: *args
 
 
-def _shown(item: Any) -> object:
+def _shown(item: Any, index: int) -> object:
     """A yield is a log line."""
-    value = jsonable(unwrap(item), "answer")
+    value = jsonable(unwrap(item), f"answer[{index}]")
     print(value if isinstance(value, str) else to_json(value), flush=True)
     return value
 
@@ -1022,12 +1015,17 @@ def _joined(values: list[object]) -> object:
 
 def unwrap(value: Any) -> Any:
     """The answer inside what frameworks return: pydantic-ai keeps it in `.output`, LangChain messages in `.content`."""
-    family = {cls.__module__.split(".")[0] for cls in type(value).__mro__}
-    if "pydantic_ai" in family and hasattr(value, "output"):
+    families = _families(value)
+    if "pydantic_ai" in families and hasattr(value, "output"):
         return value.output
-    if "langchain_core" in family and hasattr(value, "content"):
+    if "langchain_core" in families and hasattr(value, "content"):
         return value.content
     return value
+
+
+def _families(value: object) -> set[str]:
+    """The packages that its class and its base classes come from."""
+    return {cls.__module__.partition(".")[0] for cls in type(value).__mro__}
 
 
 def jsonable(value: Any, where: str, depth: int = 0) -> Any:
@@ -1061,6 +1059,8 @@ def jsonable(value: Any, where: str, depth: int = 0) -> Any:
 
 def _as_plain(value: Any) -> Any:
     kind = type(value)
+    if "pydantic_ai" in _families(value) and hasattr(value, "output"):
+        return value.output
     if hasattr(kind, "model_dump"):
         return value.model_dump(mode="json")
     if hasattr(kind, "__dataclass_fields__"):
@@ -1132,6 +1132,11 @@ class Reply:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self.owner = os.getpid()
+
+    def is_ours(self) -> bool:
+        """False in a copy that the agent forked: whatever its function does there, it is not asked."""
+        return os.getpid() == self.owner
 
     def answer(self, value: Any, module: object, limit: int) -> None:
         response = jsonable(unwrap(value), "answer")
@@ -1145,6 +1150,8 @@ class Reply:
         self._send({"code": code, "error": describe(error, message)})
 
     def _send(self, message: Mapping[str, object]) -> None:
+        if not self.is_ours():
+            return
         try:
             write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
             os.close(self.fd)
@@ -1218,7 +1225,7 @@ class Run:
         try:
             Installer(self.context, self.output, self.signals).install()
         except InstallFailed as error:
-            failed = ("DEPENDENCY_INSTALL_FAILED", str(error))
+            failed = ("DEPENDENCY_INSTALL_FAILED", str(error)[-MAX_MESSAGE:])
         except OSError as error:
             failed = ("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}")
         except Stopped as stop:
@@ -1285,12 +1292,8 @@ class Run:
             if "code" in reply:
                 error = reply["error"]
                 kind, said, trace = (str(error[name] or "") for name in ("type", "message", "traceback"))
-                return self.failure(
-                    reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED",
-                    said or "(no message)",
-                    kind,
-                    trace,
-                )
+                code = reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED"
+                return self.failure(code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK])
             response = jsonable(reply["response"], "answer")
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")

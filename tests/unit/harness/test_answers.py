@@ -74,6 +74,7 @@ def test_an_answer_that_is_not_json_says_what_and_where(name: str, outcome_of: R
 def test_a_yield_that_is_not_json_is_refused_too(outcome_of: Run) -> None:
     outcome = outcome_of("def run(q):\n    yield 1\n    yield object()")
     assert outcome.code == "RESULT_INVALID"
+    assert "answer[1] is a object" in outcome.message
     assert outcome.text == "1"
 
 

@@ -93,6 +93,7 @@ def test_a_crash_leaves_the_stack_in_the_log(outcome_of: Run) -> None:
     outcome = outcome_of("import ctypes\ndef crashing(): ctypes.string_at(0)\ndef run(q): crashing()")
     assert "Segmentation fault" in outcome.text
     assert "in crashing" in outcome.text
+    assert "test_runner" not in outcome.text
 
 
 def test_an_agent_that_hangs_is_stopped_and_shows_where(outcome_of: Run) -> None:
@@ -106,6 +107,7 @@ def test_an_agent_that_hangs_is_stopped_and_shows_where(outcome_of: Run) -> None
     assert time.monotonic() - began < 4
     assert outcome.lines[0]["text"] == "a"
     assert "in waiting" in outcome.text
+    assert "test_runner" not in outcome.text
     assert any("time limit" in line["text"] for line in outcome.lines if line["stream"] == "system")
 
 

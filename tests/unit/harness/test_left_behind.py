@@ -112,6 +112,17 @@ def test_a_fork_that_returns_is_not_the_agent(outcome_of: Run) -> None:
     assert outcome.text == "copy"
 
 
+def test_a_fork_at_import_gives_no_second_answer(outcome_of: Run) -> None:
+    code = """
+        import os
+        copy = os.fork() == 0
+        def run(q):
+            if not copy: os.wait()
+            return "copy" if copy else "original"
+    """
+    assert outcome_of(code).response == "original"
+
+
 def test_a_fork_that_raises_shows_it_and_is_not_the_agent(outcome_of: Run) -> None:
     code = """
         import os

@@ -125,6 +125,14 @@ FORGED: dict[str, tuple[str, str | None]] = {
         "AGENT_EXITED",
     ),
     "an error that is none": ("""b'{"code": "AGENT_EXCEPTION", "error": []}\\n'""", "RESULT_INVALID"),
+    "half a surrogate as its error": (
+        r"""b'{"code": "AGENT_EXCEPTION", "error": {"type": "\ud800", "message": "\ud800", "traceback": ""}}\n'""",
+        "AGENT_EXCEPTION",
+    ),
+    "a huge error": (
+        """b'{"code": "AGENT_EXCEPTION", "error": {"type": "", "traceback": "", "message": "' + b"m" * 10**6 + b'"}}\\n'""",
+        "AGENT_EXCEPTION",
+    ),
     "half a message": ("""b'{"response": 1'""", "AGENT_EXITED"),
     "more than may be": ("b'x' * 3_000_000", "RESULT_TOO_LARGE"),
     "a large answer": ("""b'{"response": "' + b"x" * 1_100_000 + b'", "usage": null}\\n'""", "RESULT_TOO_LARGE"),
@@ -137,6 +145,7 @@ def test_writing_on_the_way_to_answer_forges_no_more_than_the_own_answer(name: s
     outcome = run(f"SAID = {said}\n{FORGER}", sandbox=True)
     assert outcome.code == expected
     assert outcome.result["usage"] is None or expected is None
+    assert len(str(outcome.result["error"])) < 20_000
 
 
 def test_a_sigterm_from_inside_is_no_cancellation() -> None:
