@@ -1,0 +1,96 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.gateway.account import complete, is_over, missing
+from services.gateway.logs import unbroken
+from shared.domain.lifecycle import State
+from shared.ids import TestId, UserId
+from shared.store.documents import Chunk, Execution, Logs, StoredLine, Task, Times
+from tests.support.gateway import line
+
+
+class FakeLines:
+    def __init__(self, seqs: Sequence[int]) -> None:
+        self.lines = [line(seq) for seq in seqs]
+        self.reads = 0
+
+    async def read(self, test: TestId, *, from_seq: int, limit: int) -> list[StoredLine]:
+        self.reads += 1
+        return [one for one in self.lines if one.seq >= from_seq][:limit]
+
+    async def last(self, test: TestId, *, within: range) -> Chunk | None:
+        raise NotImplementedError
+
+
+def execution(state: State, *, launched: bool, attempt: int = 1, **logs: Any) -> Execution:
+    task = Task(runtime="scripted", launch_token="t", nonce="n", log_source={"kind": "x"} if launched else None)
+    return Execution(
+        id=TestId("tst_" + "0" * 32),
+        user_id=UserId("alice"),
+        agent_id="a",
+        request_key="r",
+        state=state,
+        attempt=attempt,
+        task=task,
+        times=Times(submitted=datetime(2026, 1, 1, tzinfo=UTC)),
+        logs=Logs(**logs),
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "launched", "ended", "over"),
+    [
+        pytest.param(State.RUNNING, True, False, False, id="runs"),
+        pytest.param(State.RUNNING, True, True, False, id="first attempt's output ended"),
+        pytest.param(State.COMPLETED, True, False, False, id="ended and not drained yet"),
+        pytest.param(State.COMPLETED, True, True, True, id="ended and drained"),
+        pytest.param(State.FAILED, False, False, True, id="never launched"),
+        pytest.param(State.ARCHIVED, True, True, True, id="archived"),
+    ],
+)
+def test_when_no_more_lines_can_come(state: State, launched: bool, ended: bool, over: bool) -> None:
+    assert is_over(execution(state, launched=launched, ended=ended)) is over
+
+
+B = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("seqs", "expected", "attempt", "ranges"),
+    [
+        pytest.param([1, 2, 5, 6], 6, 1, [(3, 4)], id="hole"),
+        pytest.param([3], 3, 1, [(1, 2)], id="the beginning"),
+        pytest.param([1, 2], 5, 1, [(3, 5)], id="the end"),
+        pytest.param([1, 4], 6, 1, [(2, 3), (5, 6)], id="hole and end"),
+        pytest.param([], 3, 1, [(1, 3)], id="everything"),
+        pytest.param([1, 2, B + 1, B + 3], 5, 2, [(B + 2, B + 2)], id="hole in the second attempt"),
+        pytest.param([1, 2, B + 2], 4, 2, [(B + 1, B + 1)], id="beginning of the second attempt"),
+    ],
+)
+async def test_what_is_missing(seqs: list[int], expected: int, attempt: int, ranges: list[tuple[int, int]]) -> None:
+    test = execution(
+        State.COMPLETED, launched=True, attempt=attempt, ended=True, complete=False, lines=len(seqs), expected=expected
+    )
+    assert await missing(FakeLines(seqs), test) == ranges
+
+
+async def test_a_complete_output_is_not_read_again() -> None:
+    reader = FakeLines([1])
+    test = execution(State.COMPLETED, launched=True, ended=True, complete=True, lines=1, expected=1)
+    assert await missing(reader, test) == []
+    assert reader.reads == 0
+
+
+def test_a_test_that_never_ran_has_all_of_its_no_lines() -> None:
+    assert complete(execution(State.FAILED, launched=False), []).complete
+
+
+@pytest.mark.parametrize(
+    ("last", "seqs", "count"),
+    [(0, [1, 2, 3], 3), (0, [2, 3], 0), (3, [4, 6], 1), (0, [], 0), (20, [B + 1, B + 2], 2), (20, [B + 2], 0)],
+)
+def test_lines_are_taken_up_to_the_first_hole(last: int, seqs: list[int], count: int) -> None:
+    assert unbroken(last, [line(seq) for seq in seqs]) == count

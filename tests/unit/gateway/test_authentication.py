@@ -1,0 +1,131 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.gateway import authentication
+from services.gateway.authentication import Authentication
+from services.gateway.errors import Unauthenticated
+from shared.clock import ManualClock
+from shared.ids import UserId
+from shared.store.documents import ApiKey
+from shared.store.keys import hash_of
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class FakeKeys:
+    def __init__(self) -> None:
+        self.keys: dict[str, ApiKey] = {}
+        self.looks = 0
+
+    def add(self, secret: str, **more: object) -> None:
+        key = ApiKey(hash=hash_of(secret), key_id="key_1", user_id=UserId("alice"), created_at=START)
+        self.keys[secret] = key.model_copy(update=more)
+
+    async def find(self, secret: str) -> ApiKey | None:
+        self.looks += 1
+        return self.keys.get(secret)
+
+
+class Entrance:
+    def __init__(self) -> None:
+        self.keys = FakeKeys()
+        self.clock = ManualClock(START)
+        self.seconds = 0.0
+        self.authentication = Authentication(self.keys, self.clock.now, monotonic=lambda: self.seconds)
+
+    async def refusal(self, authorization: str | None) -> str:
+        with pytest.raises(Unauthenticated) as refused:
+            await self.authentication.caller(authorization)
+        return str(refused.value)
+
+
+@pytest.fixture
+def entrance() -> Entrance:
+    return Entrance()
+
+
+async def test_a_key_tells_who_calls(entrance: Entrance) -> None:
+    entrance.keys.add("good")
+    entrance.keys.add("chief", user_id=UserId("root"), role="admin")
+    caller = await entrance.authentication.caller("Bearer good")
+    assert (caller.user_id, caller.admin) == ("alice", False)
+    assert (await entrance.authentication.caller("bearer  chief ")).admin
+
+
+@pytest.mark.parametrize(
+    ("authorization", "words"),
+    [
+        (None, "ASSAY_API_KEY"),
+        ("", "Bearer <key>"),
+        ("good", "Bearer <key>"),
+        ("Basic good", "Bearer <key>"),
+        ("Bearer ", "Bearer <key>"),
+        ("Bearer wrong", "not known here"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(entrance: Entrance, authorization: str | None, words: str) -> None:
+    entrance.keys.add("good")
+    assert words in await entrance.refusal(authorization)
+
+
+async def test_a_revoked_key_and_an_expired_one_are_refused(entrance: Entrance) -> None:
+    entrance.keys.add("revoked", revoked_at=START)
+    entrance.keys.add("short", expires_at=START + timedelta(seconds=2))
+    assert "revoked" in await entrance.refusal("Bearer revoked")
+    await entrance.authentication.caller("Bearer short")
+    entrance.clock.advance(timedelta(seconds=2))
+    assert "expired" in await entrance.refusal("Bearer short")
+
+
+async def test_a_key_is_looked_up_once_in_a_while_and_a_revocation_is_seen_within_five_seconds(
+    entrance: Entrance,
+) -> None:
+    entrance.keys.add("good")
+    for _ in range(100):
+        await entrance.authentication.caller("Bearer good")
+    assert entrance.keys.looks == 1
+    entrance.keys.add("good", revoked_at=START)
+    entrance.seconds = 3.9
+    await entrance.authentication.caller("Bearer good")
+    entrance.seconds = 5.0
+    await entrance.refusal("Bearer good")
+
+
+async def test_a_store_that_fails_does_not_prolong_what_is_known(entrance: Entrance) -> None:
+    entrance.keys.add("good")
+    await entrance.authentication.caller("Bearer good")
+
+    async def broken(secret: str) -> ApiKey | None:
+        raise TimeoutError
+
+    entrance.keys.find = broken  # type: ignore[method-assign]
+    entrance.seconds = 4.5
+    with pytest.raises(TimeoutError):
+        await entrance.authentication.caller("Bearer good")
+    await entrance.authentication.caller("Bearer good")  # the others go on meanwhile
+    entrance.seconds = 5.1
+    with pytest.raises(TimeoutError):
+        await entrance.authentication.caller("Bearer good")
+
+
+async def test_wrong_keys_are_remembered_too_and_never_push_out_right_ones(
+    entrance: Entrance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "MOST_UNKNOWN", 10)
+    entrance.keys.add("good")
+    await entrance.authentication.caller("Bearer good")
+    for number in range(100):
+        await entrance.refusal(f"Bearer wrong{number}")
+    await entrance.refusal("Bearer wrong99")
+    assert entrance.keys.looks == 101
+    await entrance.authentication.caller("Bearer good")
+    assert entrance.keys.looks == 101
+    assert len(entrance.authentication._unknown) == 10
+
+
+async def test_a_key_made_after_it_was_tried_works_soon(entrance: Entrance) -> None:
+    await entrance.refusal("Bearer late")
+    entrance.keys.add("late")
+    entrance.seconds = 5.0
+    await entrance.authentication.caller("Bearer late")

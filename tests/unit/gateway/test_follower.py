@@ -1,0 +1,65 @@
+import asyncio
+
+import pytest
+
+from services.gateway.batch import Batch
+from services.gateway.errors import ShuttingDown
+from services.gateway.follower import MOST_BATCHES, MOST_BYTES, Follower, News
+from services.gateway.loglines import Wanted
+from tests.support.gateway import line, lines
+
+
+def batch(first: int, last: int, size: int = 100) -> Batch:
+    return Batch(lines(first, last), size)
+
+
+async def test_news_are_taken_once_and_in_order() -> None:
+    follower = Follower(lines=True)
+    follower.hear(batch(1, 2))
+    follower.hear(batch(3, 3))
+    news = await follower.news()
+    assert [(one.first, one.last) for one in news.batches] == [(1, 2), (3, 3)]
+    assert await follower.news(0.01) == News()
+
+
+async def test_a_follower_waits_until_something_happens() -> None:
+    follower = Follower(lines=True)
+    waiting = asyncio.create_task(follower.news())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    follower.hear(batch(1, 1))
+    assert (await waiting).batches[0].first == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [pytest.param(MOST_BATCHES + 1, 1, id="many"), pytest.param(5, MOST_BYTES // 4, id="large")]
+)
+async def test_a_follower_who_does_not_take_its_lines_loses_them_all(count: int, size: int) -> None:
+    follower = Follower(lines=True)
+    for number in range(1, count + 1):
+        follower.hear(batch(number, number, size))
+    news = await follower.news()
+    assert news.lost
+    assert not news.batches
+    follower.hear(batch(9, 9))
+    assert not (await follower.news()).lost
+
+
+async def test_the_end_of_the_gateway_ends_the_wait() -> None:
+    follower = Follower(lines=False)
+    waiting = asyncio.create_task(follower.news())
+    await asyncio.sleep(0)
+    follower.close()
+    with pytest.raises(ShuttingDown):
+        await waiting
+
+
+def test_a_batch_is_serialised_once_for_all_who_want_the_same() -> None:
+    shared = Batch([line(1), line(2, stream="stderr", level="warning")], 100)
+    everything, warnings = Wanted.of(0, []), Wanted.of(3, [])
+    assert shared.packed(everything) is shared.packed(Wanted.of(0, []))
+    assert shared.packed(warnings) is shared.packed(Wanted.of(3, []))
+    assert shared.packed(warnings) != shared.packed(everything)
+    assert shared.after(1, everything) == shared.packed(Wanted.of(0, [2]))
+    assert shared.after(2, everything) == []
+    assert shared.packed(Wanted.of(5, [])) == []
