@@ -40,11 +40,11 @@ class Admission:
 
     async def _admit_all(self, arrivals: Sequence[Arrival]) -> Sequence[bool | Exception]:
         ranks: dict[TestId, float] = {}
-        by_user: dict[UserId, list[Arrival]] = {}
+        lines: dict[tuple[UserId, int], list[Arrival]] = {}
         for arrival in arrivals:
-            by_user.setdefault(arrival.user_id, []).append(arrival)
-        for user, own in by_user.items():
-            reserved = await self._line.reserve(user, len(own))
+            lines.setdefault((arrival.user_id, arrival.priority), []).append(arrival)
+        for (user, priority), own in lines.items():
+            reserved = await self._line.reserve(user, priority, len(own))
             ranks.update(zip((arrival.test_id for arrival in own), reserved, strict=True))
         answers = await asyncio.gather(
             *(self._enqueue(arrival, ranks[arrival.test_id]) for arrival in arrivals), return_exceptions=True

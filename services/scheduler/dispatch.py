@@ -16,6 +16,7 @@ import structlog
 from services.scheduler.metrics import GRANTED, WAIT_SECONDS
 from services.scheduler.ports import Capacity, Line, Tests
 from shared.clock import Clock
+from shared.domain.fairness import furthest_ranks
 from shared.domain.lifecycle import State
 from shared.events.tests import TestScheduled
 from shared.ids import TestId
@@ -85,7 +86,9 @@ class Dispatch:
         """Writes down how far the line has moved since the last time."""
         served, self._served = self._served, []
         if served:
-            await self._line.granted(max(entry.rank for entry, _ in served), [wait for _, wait in served])
+            await self._line.granted(
+                furthest_ranks((entry.priority, entry.rank) for entry, _ in served), [wait for _, wait in served]
+            )
 
     async def release(self, test: TestId, attempt: int) -> None:
         """Frees the slot of an attempt that ended, and looks for the next test."""

@@ -7,7 +7,7 @@ being served now. So a user who hands in 500 tests lines up with himself, and an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 
 def ranks(*, virtual_now: float, last_rank: float | None, count: int, weight: float = 1.0) -> list[float]:
@@ -21,6 +21,9 @@ def ranks(*, virtual_now: float, last_rank: float | None, count: int, weight: fl
     return [start + (place + 1) / weight for place in range(count)]
 
 
-def served_order(entries: Sequence[tuple[int, float]]) -> list[int]:
-    """The indexes of (priority, rank) pairs in the order they are served: high priority first, then low rank."""
-    return sorted(range(len(entries)), key=lambda index: (-entries[index][0], entries[index][1]))
+def furthest_ranks(granted: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """How far the virtual time of each priority has come after these (priority, rank) pairs were granted."""
+    furthest: dict[int, float] = {}
+    for priority, rank in granted:
+        furthest[priority] = max(rank, furthest.get(priority, rank))
+    return furthest

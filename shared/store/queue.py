@@ -2,12 +2,13 @@
 without a count.
 
 Ranks are reserved with two atomic writes per user, so any number of schedulers agree on one order (`domain.fairness`
-says what a rank is).
+says what a rank is). Each priority is a line of its own: were there one virtual time for all, a user's urgent test,
+granted at once although its rank is high, would put everybody who comes after it behind all that this user has waiting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -45,15 +46,16 @@ class Queue:
         self._insert = GroupCommit("enqueue", self._insert_all)
         self._delete = GroupCommit("dequeue", self._delete_all)
 
-    async def reserve(self, user: UserId, count: int, *, weight: float = 1.0) -> list[float]:
-        """Ranks for the next `count` tests of this user, no rank given twice."""
-        state = await self._meta.find_one({"_id": _META}, {"virtual_now": 1})
-        virtual_now = float(state.get("virtual_now", 0.0)) if state else 0.0
+    async def reserve(self, user: UserId, priority: int, count: int, *, weight: float = 1.0) -> list[float]:
+        """Ranks for the next `count` tests of this user with this priority, no rank given twice."""
+        state = await self._meta.find_one({"_id": _META}, {"served": 1}) or {}
+        virtual_now = float(state.get("served", {}).get(str(priority), 0.0))
+        place = {"_id": f"{user}/{priority}"}
         # Not below what is served now, then behind the user's own: two simple operators instead of one that only
         # MongoDB has.
-        await self._users.update_one({"_id": user}, {"$max": {"last_rank": virtual_now}}, upsert=True)
+        await self._users.update_one(place, {"$max": {"last_rank": virtual_now}}, upsert=True)
         after = await self._users.find_one_and_update(
-            {"_id": user}, {"$inc": {"last_rank": count / weight}}, return_document=ReturnDocument.AFTER
+            place, {"$inc": {"last_rank": count / weight}}, return_document=ReturnDocument.AFTER
         )
         assert after is not None
         start = float(after["last_rank"]) - count / weight
@@ -72,13 +74,13 @@ class Queue:
         cursor = self._entries.find({}).sort(_ORDER).limit(limit)
         return [QueueEntry.model_validate(found) async for found in cursor]
 
-    async def granted(self, rank: float, waits_s: Sequence[float]) -> None:
+    async def granted(self, ranks: Mapping[int, float], waits_s: Sequence[float]) -> None:
         """Moves the virtual time on to the rank that was granted last, and remembers how long the granted ones
         had waited."""
         await self._meta.update_one(
             {"_id": _META},
             {
-                "$max": {"virtual_now": rank},
+                "$max": {f"served.{priority}": rank for priority, rank in ranks.items()},
                 "$push": {"recent_waits_s": {"$each": list(waits_s), "$slice": -RECENT_WAITS}},
             },
             upsert=True,
@@ -104,8 +106,15 @@ class Queue:
         if found is None:
             return None
         entry = QueueEntry.model_validate(found)
+        same = {"priority": entry.priority}
         ahead = await self._entries.count_documents(
-            {"$or": [{"priority": {"$gt": entry.priority}}, {"priority": entry.priority, "rank": {"$lt": entry.rank}}]}
+            {
+                "$or": [
+                    {"priority": {"$gt": entry.priority}},
+                    {**same, "rank": {"$lt": entry.rank}},
+                    {**same, "rank": entry.rank, "_id": {"$lt": test}},
+                ]
+            }
         )
         return ahead + 1
 
