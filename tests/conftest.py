@@ -4,8 +4,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.servers import RunningServer, in_own_loop, running_mongo, running_nats
+
+# No deadline per example: a machine under load is not a failure.
+settings.register_profile("assay", deadline=None, max_examples=60)
+settings.load_profile("assay")
 
 
 @pytest.fixture(scope="session")
