@@ -130,7 +130,7 @@ FORGED: dict[str, tuple[str, str | None]] = {
         "AGENT_EXCEPTION",
     ),
     "a huge error": (
-        """b'{"code": "AGENT_EXCEPTION", "error": {"type": "", "traceback": "", "message": "' + b"m" * 10**6 + b'"}}\\n'""",
+        """b'{"code": "AGENT_EXCEPTION", "error": {"type": 1, "traceback": 2, "message": "' + b"m" * 9**6 + b'"}}\\n'""",
         "AGENT_EXCEPTION",
     ),
     "half a message": ("""b'{"response": 1'""", "AGENT_EXITED"),
