@@ -130,8 +130,8 @@ FORGED: dict[str, tuple[str, str | None]] = {
         "AGENT_EXCEPTION",
     ),
     "a huge error": (
-        """b'{"code": "AGENT_EXCEPTION", "error": {"type": 1, "traceback": 2, "message": "' + b"m" * 9**6 + b'"}}\\n'""",
-        "AGENT_EXCEPTION",
+        """b'{"code": "AGENT_EXITED", "error": {"type": 1, "traceback": 2, "message": "' + b"m" * 9**5 + b'"}}\\n'""",
+        "AGENT_EXITED",
     ),
     "half a message": ("""b'{"response": 1'""", "AGENT_EXITED"),
     "more than may be": ("b'x' * 3_000_000", "RESULT_TOO_LARGE"),
