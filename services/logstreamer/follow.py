@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -10,22 +9,23 @@ from typing import Final
 import structlog
 
 from services.logstreamer.metrics import BYTES, LINES, SEALED, UNREADABLE
-from services.logstreamer.ports import Chunks, Cursor, Feed, Tests
+from services.logstreamer.ports import Chunks, Cursor, Feed, Tests, Wire
 from services.logstreamer.sequence import PhaseMark, Sequencer, Step, runs
-from shared.bus.relay import Relay
 from shared.clock import Clock
 from shared.domain.logsequence import BLOCK, first_seq
 from shared.events.letter import Letter
 from shared.events.logs import LogLine, LogsAppended, LogsCompleted
 from shared.events.tasks import TaskPhase
 from shared.store.documents import Chunk, Execution, StoredLine
+from shared.store.logs import MOST_LINES
 
 log = structlog.get_logger()
 
-CHUNK_LINES: Final = 2_000
-CHUNK_BYTES: Final = 256 * 1024
-"""A chunk is one message, and a NATS message is at most 1 MiB by default."""
-IDLE_S: Final = 5.0
+CHUNK_SIZE: Final = 160 * 1024
+"""Characters. A chunk is one message, a NATS message is at most 1 MiB by default, and a control character takes six
+bytes in JSON."""
+IDLE_S: Final = 1.0
+"""Longest wait for output before a look at whether the task has stopped."""
 
 
 class Follower:
@@ -42,7 +42,7 @@ class Follower:
         size: int,
         chunks: Chunks,
         tests: Tests,
-        relay: Relay,
+        relay: Wire,
         clock: Clock,
         drain_s: float,
     ) -> None:
@@ -59,7 +59,6 @@ class Follower:
         self._drain_s = drain_s
         self._stopped_at: float | None = None
         self._let_go = False
-        self._wake = asyncio.Event()
 
     def task_stopped(self) -> None:
         """The task has ended: what is not there within the drain time will not come."""
@@ -99,7 +98,7 @@ class Follower:
         await self._store(step.lines, self._cursor if self._sequencer.keeps_back else cursor)
 
     async def _store(self, lines: list[LogLine], cursor: Cursor) -> None:
-        pieces = runs(lines, max_lines=CHUNK_LINES, max_bytes=CHUNK_BYTES)
+        pieces = runs(lines, max_lines=MOST_LINES, max_size=CHUNK_SIZE)
         for number, piece in enumerate(pieces, start=1):
             if number == len(pieces):  # only with the last piece is everything before the cursor stored
                 self._cursor = cursor

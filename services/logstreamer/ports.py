@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import JsonValue
 
 from shared.events.base import Event
+from shared.events.letter import Letter
 from shared.ids import TestId
 from shared.store.documents import Chunk, Execution
 
@@ -51,6 +52,12 @@ class Chunks(Protocol):
     async def append(self, chunk: Chunk) -> None: ...
     async def last(self, test: TestId, *, within: range) -> Chunk | None: ...
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]: ...
+
+
+class Wire(Protocol):
+    """The way to whoever listens now (shared.bus.relay)."""
+
+    def announce(self, letters: Sequence[Letter]) -> None: ...
 
 
 class Tests(Protocol):

@@ -11,9 +11,8 @@ import structlog
 
 from services.logstreamer.follow import Follower, numbers_of
 from services.logstreamer.metrics import FOLLOWED
-from services.logstreamer.ports import Chunks, Source, Tests
+from services.logstreamer.ports import Chunks, Source, Tests, Wire
 from services.logstreamer.sequence import Sequencer
-from shared.bus.relay import Relay
 from shared.clock import Clock
 from shared.domain.lifecycle import ACTIVE
 from shared.ids import TestId
@@ -32,7 +31,7 @@ class Roster:
         tests: Tests,
         chunks: Chunks,
         sources: Mapping[str, Source],
-        relay: Relay,
+        relay: Wire,
         clock: Clock,
         tasks: asyncio.TaskGroup,
         *,
@@ -90,7 +89,8 @@ class Roster:
             before.let_go()
         numbers = numbers_of(test.attempt)
         last = None if new else await self._chunks.last(test.id, within=numbers)
-        received, size = await self._chunks.account(test.id, within=numbers) if last else (0, 0)
+        counted = range(numbers.start, last.last + 1 if last else numbers.start)
+        received, size = await self._chunks.account(test.id, within=counted) if last else (0, 0)
         cursor = last.cursor if last else {}
         follower = Follower(
             test,

@@ -102,14 +102,14 @@ class Sequencer:
             step.phases.append(PhaseMark(HarnessPhase(name), float(mark.get("ts", 0.0))))
 
 
-def runs(lines: Sequence[LogLine], *, max_lines: int, max_bytes: int) -> list[list[LogLine]]:
-    """Cuts lines into pieces without a hole inside, of at most so many lines and (roughly) bytes."""
+def runs(lines: Sequence[LogLine], *, max_lines: int, max_size: int) -> list[list[LogLine]]:
+    """Cuts lines into pieces without a hole inside, of at most so many lines and characters; a longer line is alone."""
     pieces: list[list[LogLine]] = []
     size = 0
     for line in lines:
         length = len(line.text) + 80
         whole = pieces and pieces[-1][-1].seq + 1 == line.seq
-        if not whole or len(pieces[-1]) >= max_lines or size + length > max_bytes:
+        if not whole or len(pieces[-1]) >= max_lines or size + length > max_size:
             pieces.append([])
             size = 0
         pieces[-1].append(line)

@@ -87,7 +87,7 @@ INDEXES: Final = (
     Index("slots", IndexModel([("test_id", ASCENDING)], name="test"), "a free slot, or the slot of a test"),
     Index(
         "log_chunks",
-        IndexModel([("test_id", ASCENDING), ("first", ASCENDING)], unique=True, name="sequence"),
+        IndexModel([("test_id", ASCENDING), ("first", ASCENDING), ("last", ASCENDING)], unique=True, name="sequence"),
         "a test's lines from a number on",
     ),
     Index("api_keys", IndexModel([("key_id", ASCENDING)], unique=True, name="key_id"), "a key by its public id"),

@@ -1,12 +1,14 @@
 """The lines that tests wrote, in chunks that are never changed.
 
-Unique on (test, first line), so a chunk stored twice is one chunk. Two followers that overlap for a moment may cut
-the lines differently; numbers come from the source, so a reader drops what it has seen and notices what it has not.
+Unique on (test, first and last line), so a chunk stored twice is one chunk. Two followers that overlap for a moment
+may cut the lines differently, and one chunk may lie inside another; numbers come from the source, so a reader drops
+what it has seen and notices what it has not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
 from pymongo import ASCENDING, DESCENDING
@@ -19,6 +21,12 @@ from shared.store.documents import Chunk, Document, StoredLine
 
 _DUPLICATE_KEY: Final = 11000
 
+MOST_LINES: Final = 2_000
+"""Lines in one chunk at most: so a chunk that holds a number begins less than so many before it."""
+
+_EARLIEST: Final = [("first", ASCENDING), ("last", ASCENDING)]
+_LATEST: Final = [("first", DESCENDING), ("last", DESCENDING)]
+
 
 class LogChunks:
     """The collection of log chunks."""
@@ -28,28 +36,36 @@ class LogChunks:
         self._insert = GroupCommit("log_chunks", self._insert_all)
 
     async def append(self, chunk: Chunk) -> None:
-        """Stores lines. Harmless when repeated."""
+        """Stores lines, at most MOST_LINES. Harmless when repeated."""
+        assert chunk.last - chunk.first < MOST_LINES
         await self._insert(chunk.model_dump(by_alias=True))
 
     async def last(self, test: TestId, *, within: range) -> Chunk | None:
-        """The chunk with the highest numbers in `within`: where to read on."""
-        found = await self._chunks.find_one(
-            {"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}},
-            {"lines": 0},
-            sort=[("first", DESCENDING)],
+        """The chunk with the highest number in `within`, without its lines: where to read on."""
+        newest = await self._chunks.find_one(
+            {"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}}, {"lines": 0}, sort=_LATEST
         )
-        return Chunk.model_validate({**found, "lines": []}) if found else None
+        if newest is None:
+            return None
+        # The one that begins last may lie inside one that began before it.
+        around = {"$gt": max(newest["last"] - MOST_LINES, within.start - 1), "$lt": newest["first"]}
+        longer = self._chunks.find(
+            {"test_id": test, "first": around, "last": {"$gt": newest["last"]}}, {"lines": 0}
+        ).sort(_LATEST)
+        found = max([newest, *[chunk async for chunk in longer]], key=itemgetter("last"))
+        return Chunk.model_validate({**found, "lines": []})
 
     async def read(self, test: TestId, *, from_seq: int, limit: int) -> list[StoredLine]:
         """At most `limit` lines from number `from_seq` on, in order, each once."""
         lines: list[StoredLine] = []
         last = from_seq - 1
-        # The chunk that holds `from_seq` may begin before it.
+        # A chunk that holds `from_seq` may begin before it. Every other one that has anything to add begins later.
+        around = {"$gt": from_seq - MOST_LINES, "$lte": from_seq}
         before = await self._chunks.find_one(
-            {"test_id": test, "first": {"$lte": from_seq}}, {"first": 1}, sort=[("first", DESCENDING)]
+            {"test_id": test, "first": around, "last": {"$gte": from_seq}}, {"first": 1}, sort=_EARLIEST
         )
         start = before["first"] if before else from_seq
-        cursor = self._chunks.find({"test_id": test, "first": {"$gte": start}}).sort("first", ASCENDING)
+        cursor = self._chunks.find({"test_id": test, "first": {"$gte": start}}).sort(_EARLIEST)
         async with cursor:
             async for found in cursor:
                 for line in Chunk.model_validate(found).lines:
@@ -66,7 +82,7 @@ class LogChunks:
         last = within.start - 1
         cursor = self._chunks.find(
             {"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}}, {"first": 1, "last": 1, "bytes": 1}
-        ).sort("first", ASCENDING)
+        ).sort(_EARLIEST)
         async for found in cursor:
             new = found["last"] - max(last, found["first"] - 1)
             if new <= 0:
