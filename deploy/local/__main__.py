@@ -123,12 +123,20 @@ def main() -> int:
     from shared.errors import Unavailable
 
     expected = (AlreadyRunning, CannotStart, StartFailed, MongoUnusable, ToolMissing, ports.NoFreePort, Unavailable)
+    failed = False
     try:
         uvloop.run(run(options))
-    except expected as error:
-        print(f"assay dev: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except* expected as errors:
+        # Services that start side by side may all say the same.
+        for message in dict.fromkeys(str(error) for error in _leaves(errors)):
+            print(f"assay dev: {message}", file=sys.stderr)
+        failed = True
+    return 1 if failed else 0
+
+
+def _leaves(errors: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    inner = [_leaves(e) if isinstance(e, BaseExceptionGroup) else [e] for e in errors.exceptions]
+    return [error for errors in inner for error in errors]
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ to start. Must not know how the servers were started.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -15,6 +15,7 @@ from typing import TypedDict
 from pydantic import SecretStr
 
 from deploy.local.children import Backing
+from deploy.local.side_by_side import side_by_side
 from services.gateway.app import running as gateway
 from services.gateway.settings import GatewaySettings
 from services.logstreamer.app import running as logstreamer
@@ -57,19 +58,26 @@ async def all_services(backing: Backing, place: Place, *, api_key: str) -> Async
     """All five at work, with one health port for all of them and the developer's key in the store."""
     common = _Common(nats_url=SecretStr(backing.nats_url), mongo_url=SecretStr(backing.mongo_url), instance=INSTANCE)
     await _let_developer_in(backing, api_key)
-    async with AsyncExitStack() as stack:
-        healths = [await stack.enter_async_context(service) for service in _services(common, place)]
-        await stack.enter_async_context(health_port(healths, host=LOOPBACK, port=place.health_port))
+    # The gateway is inside: nothing is accepted before everything is there, and nothing after it goes.
+    async with (
+        side_by_side(_workers(common, place)) as workers,
+        _gateway(common, place) as front,
+        health_port([front, *workers], host=LOOPBACK, port=place.health_port),
+    ):
         yield
 
 
-def _services(common: _Common, place: Place) -> Iterator[AbstractAsyncContextManager[Health]]:
-    # The gateway comes last: nothing is accepted before everything is there, and nothing after it goes.
-    yield logstreamer(LogstreamerSettings(**common))
-    yield orchestrator(OrchestratorSettings(**common, process_root=place.folder / "tasks"))
-    yield scheduler(SchedulerSettings(**common))
-    yield packager(PackagerSettings(**common))
-    yield gateway(GatewaySettings(**common, gateway_host=LOOPBACK, gateway_port=place.gateway_port))
+def _workers(common: _Common, place: Place) -> list[AbstractAsyncContextManager[Health]]:
+    return [
+        orchestrator(OrchestratorSettings(**common, process_root=place.folder / "tasks")),
+        logstreamer(LogstreamerSettings(**common)),
+        scheduler(SchedulerSettings(**common)),
+        packager(PackagerSettings(**common)),
+    ]
+
+
+def _gateway(common: _Common, place: Place) -> AbstractAsyncContextManager[Health]:
+    return gateway(GatewaySettings(**common, gateway_host=LOOPBACK, gateway_port=place.gateway_port))
 
 
 async def _let_developer_in(backing: Backing, api_key: str) -> None:
