@@ -562,6 +562,7 @@ class Context:
             self.timeout_s: float = data["timeout_s"]
             self.python: str | None = data.get("python")
             self.env_dir: str = data.get("env_dir") or "/tmp/env"
+            self.from_source: str = data.get("from_source", "if_needed")  # or "never", "at_once"
             limits: dict[str, int] = data["limits"]
             self.max_lines = limits["lines"]
             self.max_bytes = limits["bytes"]
@@ -632,6 +633,10 @@ class InstallFailed(Exception):
     """The requirements cannot be installed; the message is the end of what the installer said."""
 
 
+class NeedsSource(Exception):
+    """Not everything comes as a wheel, and the context does not allow to build here."""
+
+
 class Stopped(Exception):
     """The time limit or a SIGTERM came while installing."""
 
@@ -648,6 +653,8 @@ class Installer:
         self.requirements = context.requirements
         self.deadline = time.monotonic() + context.timeout_s
         self.shared = context.mode == "all"  # an image may bring packages of its own
+        self.keeps = context.mode == "build"  # the environment, for tests to come
+        self.from_source = context.from_source
         self.output = output
         self.signals = signals
         self.env = environment_of_children()
@@ -657,7 +664,7 @@ class Installer:
         )
 
     def install(self) -> None:
-        """Raises InstallFailed, Stopped."""
+        """Raises InstallFailed, NeedsSource, Stopped."""
         uv = find_program("uv", self.env.get("PATH", ""))
         shared = ["--system-site-packages"] if self.shared else []
         base = sys.executable or "/usr/bin/python3"
@@ -670,12 +677,22 @@ class Installer:
         file = f"{self.env_dir}/requirements.txt"
         with open(file, "w", encoding="utf-8") as target:
             target.write(self.requirements)
-        code, said = self._call(*command, "--only-binary", ":all:", "-r", file)
-        if code and any(sign in " ".join(said.lower().split()) for sign in NO_WHEEL):
-            self.output.say("Not everything comes as a wheel: installing again, with building from source.")
+        code, said = 1, ""
+        building = self.from_source == "at_once"
+        if not building:
+            code, said = self._call(*command, "--only-binary", ":all:", "-r", file)
+            building = code != 0 and any(sign in " ".join(said.lower().split()) for sign in NO_WHEEL)
+            if building:
+                self.output.say("Not everything comes as a wheel: installing again, with building from source.")
+        if building:
+            if self.from_source == "never":
+                raise NeedsSource
             code, said = self._call(*command, "-r", file)
         if code:
             raise InstallFailed(said)
+        if uv and self.keeps:
+            # pip does so by itself. Without `site` nothing that was installed runs here; uv would run *.pth files.
+            self._call(base, "-S", "-I", "-m", "compileall", "-qq", "-j", "0", f"{self.env_dir}/lib")
 
     def _must(self, *command: str) -> None:
         code, said = self._call(*command)
@@ -1217,8 +1234,9 @@ class Run:
         output.line_bytes = context.line_bytes
 
     def install(self) -> dict[str, object] | None:
-        """None, or the result of a test that ends here."""
-        self.output.mark("building")
+        """None, or the result of a test that ends here. Raises NeedsSource."""
+        if self.context.from_source != "at_once":  # else somebody has begun before us
+            self.output.mark("building")
         self.output.flush()
         started = time.monotonic()
         failed = None
@@ -1361,12 +1379,16 @@ def run_test(output: Output, signals: Signals) -> int:
         if child is not None:
             os.close(child.instructions)
             child = None
-        result = run.install()
+        report: dict[str, object] = {"ok": True}
+        try:
+            result = run.install()
+        except NeedsSource:  # somebody else goes on where we stop: no end mark
+            report = {"ok": False, "needs_source": True}
         python = f"{context.env_dir}/bin/python"
         if context.mode == "build" and result is None:
             output.flush()
-            took = (time.monotonic() - started) * 1000
-            return 0 if deliver({"ok": True, "lines": output.seq, "duration_ms": took}, context.result_fd) else 1
+            report.update(lines=output.seq, duration_ms=(time.monotonic() - started) * 1000)
+            return 0 if deliver(report, context.result_fd) else 1
     if result is None:
         result = run.agent(child or start_agent(), python)
     output.flush()

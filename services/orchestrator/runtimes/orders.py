@@ -71,7 +71,7 @@ class Orders:
             "timeout_s": self._host.options.build_timeout_s,
         }
         build |= self._places(str(self._host.launcher.seen(self._environments.staging(spec.launch_token) / "env")))
-        return {RUN: run, WHEELS: {**build, "wheels_only": True}, BUILD: build}
+        return {RUN: run, WHEELS: {**build, "from_source": "never"}, BUILD: {**build, "from_source": "at_once"}}
 
     def run(self, token: str, folder: TaskFolder, plan: Plan) -> Order:
         """Runs the agent."""

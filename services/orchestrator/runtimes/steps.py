@@ -60,7 +60,7 @@ class Steps:
         report = _report(folder, stage)
         if report.get("ok") is True:
             return RUN
-        return BUILD if stage is WHEELS and report.get("needs_build") is True else None
+        return BUILD if stage is WHEELS and report.get("needs_source") is True else None
 
     async def take(self, token: str, folder: TaskFolder, plan: Plan) -> bool:
         """Starts what is due. False when the task has to wait for another one that installs the same.
