@@ -71,6 +71,7 @@ class Roster:
             where={**where, "logs.ended": False},
             set={"logs.follower": self._follower, "logs.until": now + self._lease},
             brief=True,
+            durable=False,
         )
         if test is None or test.task is None or test.task.log_source is None:
             return False

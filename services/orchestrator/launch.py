@@ -168,6 +168,7 @@ class Launch:
             ],
             traceparent=test.traceparent,
             brief=True,
+            durable=False,  # lost, it is found again by the token
         )
         if stored is None:  # our lease ran out meanwhile; whoever has the test now finds this task by its token
             log.warning("launched_for_somebody_else", test_id=test.id, attempt=test.attempt)

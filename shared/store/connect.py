@@ -9,6 +9,7 @@ from typing import Final
 
 from bson.codec_options import CodecOptions
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
@@ -118,6 +119,14 @@ async def connected(url: str, database: str, *, service: str) -> AsyncIterator[D
         )
     finally:
         await client.close()
+
+
+def quick(database: Database, collection: str) -> AsyncCollection[Document]:
+    """A collection whose writes do not wait for the journal and the other members.
+
+    For what a sweep puts right, and for what a later majority write covers: the oplog keeps its order, so whatever was
+    written before a majority write on the same primary is as safe as that one."""
+    return database[collection].with_options(write_concern=WriteConcern(w=1))
 
 
 async def provision(database: Database) -> None:

@@ -22,7 +22,7 @@ from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import TestId, UserId
 from shared.store.batch import GroupCommit
-from shared.store.connect import Database
+from shared.store.connect import Database, quick
 from shared.store.documents import Document, Execution
 
 _DUPLICATE_KEY: Final = 11000
@@ -79,6 +79,7 @@ class Executions:
 
     def __init__(self, database: Database, told: Callable[[Sequence[Letter]], None]) -> None:
         self._collection = database["executions"]
+        self._quick = quick(database, "executions")
         self._told = told
         """Called with the events of a write that succeeded, so that they are published at once."""
         self._insert = GroupCommit("submit", self._insert_all)
@@ -115,10 +116,12 @@ class Executions:
         telling: Sequence[Event] = (),
         traceparent: str = "",
         brief: bool = False,
+        durable: bool = True,
     ) -> Execution | None:
         """A compare-and-set that moves no state: the test as it is now, or None where `where` does not hold.
 
-        A `brief` answer lacks the code, the requirements, the answer and the history."""
+        A `brief` answer lacks the code, the requirements, the answer and the history. A write that is not `durable` may
+        be lost in a crash of the database until a durable one follows."""
         letters = [Letter.of(event, traceparent) for event in telling]
         update: Document = {"$set": dict(set)}
         if unset:
@@ -127,7 +130,7 @@ class Executions:
             update["$push"] = {
                 "outbox": {"$each": [_outbox_entry(x, e.at) for x, e in zip(letters, telling, strict=True)]}
             }
-        found = await self._collection.find_one_and_update(
+        found = await (self._collection if durable else self._quick).find_one_and_update(
             {"_id": test_id, **where}, update, _BRIEF if brief else {"outbox": 0}, return_document=ReturnDocument.AFTER
         )
         if found is None:
@@ -137,13 +140,13 @@ class Executions:
 
     async def renew(self, tests: Iterable[TestId], owner: str, until: datetime) -> None:
         """Prolongs an orchestrator's leases of these tests in one write."""
-        await self._collection.update_many(
+        await self._quick.update_many(
             {"_id": {"$in": list(tests)}, "lease.owner": owner}, {"$set": {"lease.until": until}}
         )
 
     async def renew_logs(self, tests: Iterable[TestId], follower: str, until: datetime) -> None:
         """Prolongs a follower's hold on these logs in one write."""
-        await self._collection.update_many(
+        await self._quick.update_many(
             {"_id": {"$in": list(tests)}, "logs.follower": follower, "logs.ended": False},
             {"$set": {"logs.until": until}},
         )
@@ -238,7 +241,7 @@ class Executions:
         by_test: dict[TestId, list[str]] = {}
         for test_id, event_id in sent:
             by_test.setdefault(test_id, []).append(event_id)
-        await self._collection.bulk_write(
+        await self._quick.bulk_write(
             [UpdateOne({"_id": test}, {"$pull": {"outbox": {"id": {"$in": ids}}}}) for test, ids in by_test.items()],
             ordered=False,
         )

@@ -16,7 +16,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from shared.ids import TestId
 from shared.store.batch import GroupCommit
-from shared.store.connect import Database
+from shared.store.connect import Database, quick
 from shared.store.documents import Chunk, Document, StoredLine
 
 _DUPLICATE_KEY: Final = 11000
@@ -32,7 +32,8 @@ class LogChunks:
     """The collection of log chunks."""
 
     def __init__(self, database: Database) -> None:
-        self._chunks = database["log_chunks"]
+        # Until the log is sealed, with a majority write, the output is still where it was read.
+        self._chunks = quick(database, "log_chunks")
         self._insert = GroupCommit("log_chunks", self._insert_all)
 
     async def append(self, chunk: Chunk) -> None:

@@ -8,6 +8,7 @@ granted at once although its rank is high, would put everybody who comes after i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -18,7 +19,7 @@ from pymongo.errors import BulkWriteError
 from shared.domain.fairness import ranks
 from shared.ids import TestId, UserId
 from shared.store.batch import GroupCommit
-from shared.store.connect import Database
+from shared.store.connect import Database, quick
 from shared.store.documents import QueueEntry
 
 _DUPLICATE_KEY: Final = 11000
@@ -40,26 +41,33 @@ class Queue:
     """The tests that wait for a slot."""
 
     def __init__(self, database: Database) -> None:
-        self._entries = database["queue"]
-        self._meta = database["meta"]
-        self._users = database["queue_users"]
+        # Lost in a crash, an entry is put back by the sweep and a rank is given twice: neither is worth a wait.
+        self._entries = quick(database, "queue")
+        self._meta = quick(database, "meta")
+        self._users = quick(database, "queue_users")
         self._insert = GroupCommit("enqueue", self._insert_all)
         self._delete = GroupCommit("dequeue", self._delete_all)
 
     async def reserve(self, user: UserId, priority: int, count: int, *, weight: float = 1.0) -> list[float]:
         """Ranks for the next `count` tests of this user with this priority, no rank given twice."""
-        state = await self._meta.find_one({"_id": _META}, {"served": 1}) or {}
-        virtual_now = float(state.get("served", {}).get(str(priority), 0.0))
-        place = {"_id": f"{user}/{priority}"}
-        # Not below what is served now, then behind the user's own: two simple operators instead of one that only
-        # MongoDB has.
-        await self._users.update_one(place, {"$max": {"last_rank": virtual_now}}, upsert=True)
+        place = f"{user}/{priority}"
+        state, end = await asyncio.gather(
+            self._meta.find_one({"_id": _META}, {"served": 1}), self._advance(place, count / weight)
+        )
+        virtual_now = float((state or {}).get("served", {}).get(str(priority), 0.0))
+        if end - count / weight < virtual_now:
+            # The user was away. Up to what is served now, and then a step further: two simple operators instead of
+            # one expression that only MongoDB has.
+            await self._users.update_one({"_id": place}, {"$max": {"last_rank": virtual_now}})
+            end = await self._advance(place, count / weight)
+        return ranks(virtual_now=end - count / weight, last_rank=None, count=count, weight=weight)
+
+    async def _advance(self, place: str, by: float) -> float:
         after = await self._users.find_one_and_update(
-            place, {"$inc": {"last_rank": count / weight}}, return_document=ReturnDocument.AFTER
+            {"_id": place}, {"$inc": {"last_rank": by}}, upsert=True, return_document=ReturnDocument.AFTER
         )
         assert after is not None
-        start = float(after["last_rank"]) - count / weight
-        return ranks(virtual_now=start, last_rank=None, count=count, weight=weight)
+        return float(after["last_rank"])
 
     async def add(self, entry: QueueEntry) -> None:
         """Puts a test in. Harmless when it is in already."""
