@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -30,6 +31,10 @@ _TRIES: Final = 3  # a phase move may come between the look and the write, and n
 _NOTHING_TO_READ: Final = {"logs.ended": True, "logs.complete": True, "logs.expected": 0}
 
 
+class _TakenOver(Exception):
+    """Another orchestrator looks after the task: our lease had run out."""
+
+
 class Finish:
     """From a task that ended to a test that ended, or waits for its next attempt."""
 
@@ -41,35 +46,47 @@ class Finish:
         self._owner = owner
 
     async def look(self, charges: Sequence[Charge]) -> None:
-        """Looks at these tasks and ends the attempts of those that have stopped."""
+        """Looks at these tasks and ends the attempts of those that have stopped.
+
+        One that cannot be ended now keeps nobody waiting: the next look tries again."""
         for start in range(0, len(charges), BATCH):
             batch = charges[start : start + BATCH]
             sightings = await self._runtime.inspect([charge.handle for charge in batch])
-            for charge, sighting in zip(batch, sightings, strict=True):
-                if sighting.phase in {Phase.STOPPED, Phase.MISSING}:
-                    await self._end(charge, sighting)
+            stopped = [
+                (charge, sighting)
+                for charge, sighting in zip(batch, sightings, strict=True)
+                if sighting.phase in {Phase.STOPPED, Phase.MISSING}
+            ]
+            answers = await asyncio.gather(*(self._end(*one) for one in stopped), return_exceptions=True)
+            for (charge, _), answer in zip(stopped, answers, strict=True):
+                if isinstance(answer, Exception):
+                    log.warning("task_not_ended", test_id=charge.test_id, attempt=charge.attempt, error=repr(answer))
 
     async def never_started(self, test: Execution, failure: Failure) -> None:
         """Ends an attempt whose task could not be launched."""
         again = failure.retryable and test.attempt < MAX_ATTEMPTS and test.cancel is None
         verdict = Verdict(State.QUEUED if again else State.FAILED, failure)
-        await self._tests.move(
-            self._move(
-                test,
-                State.BUILDING,
-                verdict,
-                extra={} if again else dict(_NOTHING_TO_READ),
-                telling=[self._telling(test, verdict, run_ms=None)],
-            )
+        move = self._move(
+            test,
+            State.BUILDING,
+            verdict,
+            extra={} if again else dict(_NOTHING_TO_READ),
+            telling=[self._telling(test, verdict, run_ms=None)],
         )
-        ENDED.labels(verdict.to, failure.code).inc()
+        if await self._tests.move(move):
+            ENDED.labels(verdict.to, failure.code).inc()
 
     async def _end(self, charge: Charge, sighting: Sighting) -> None:
         async with charge.lock:
             if self._charges.of_test(charge.test_id) is not charge:
                 return  # ended already by another look
             result, problem = await self._result(charge)
-            verdict = await self._settle(charge, sighting, result, problem)
+            try:
+                verdict = await self._settle(charge, sighting, result, problem)
+            except _TakenOver:
+                self._charges.drop(charge)
+                log.warning("task_was_taken_over", test_id=charge.test_id, attempt=charge.attempt)
+                return  # who has it now needs the result
             self._charges.drop(charge)
         if verdict is None:
             log.warning("task_ended_for_somebody_else", test_id=charge.test_id, attempt=charge.attempt)
@@ -91,7 +108,7 @@ class Finish:
     async def _settle(
         self, charge: Charge, sighting: Sighting, result: HarnessResult | None, problem: str
     ) -> Verdict | None:
-        """Decides and writes it; None where the test is not ours any more.
+        """Decides and writes it; None where the attempt is over. Raises _TakenOver.
 
         An answer is written on what we remember. Anything else, and a write that lost a race, looks at the store first:
         another orchestrator may have told the task to stop."""
@@ -117,6 +134,8 @@ class Finish:
             if await self._tests.move(self._ending(test, verdict, sighting, result)):
                 return verdict
             test = await self._current(charge)
+            if test is not None and test.lease is not None and test.lease.owner != self._owner:
+                raise _TakenOver
         raise Unavailable(f"test {charge.test_id} could not be ended: its state changes under us")
 
     async def _current(self, charge: Charge) -> Execution | None:

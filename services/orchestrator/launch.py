@@ -170,10 +170,19 @@ class Launch:
             brief=True,
             durable=False,  # lost, it is found again by the token
         )
-        if stored is None:  # our lease ran out meanwhile; whoever has the test now finds this task by its token
-            log.warning("launched_for_somebody_else", test_id=test.id, attempt=test.attempt)
-            return
-        await self._look_after(stored)
+        if stored is None:
+            await self._forsake(test, launched)
+        else:
+            await self._look_after(stored)
+
+    async def _forsake(self, test: Execution, launched: Launched) -> None:
+        """Our lease ran out meanwhile. Whoever has this attempt now finds the task by its token; where the attempt is
+        over, nobody would."""
+        log.warning("launched_for_somebody_else", test_id=test.id, attempt=test.attempt)
+        now = await self._tests.get(test.id)
+        if now is None or now.attempt != test.attempt or now.state not in ACTIVE:
+            await self._runtime.stop(launched.handle, grace_s=0)
+            await self._runtime.cleanup(launched.handle)
 
     async def _look_after(self, test: Execution) -> None:
         assert test.task is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 
 import structlog
@@ -85,7 +86,7 @@ class Watch:
     async def resume(self) -> None:
         """Takes up at start what this orchestrator had before it was restarted."""
         for test_id in await self._tests.owned(self._owner, LIMIT):
-            await self._launch.adopt(test_id, also_own=True)
+            await self._heal(self._launch.adopt(test_id, also_own=True), test_id)
 
     async def sweep(self) -> None:
         """Looks for what no event told:
@@ -94,10 +95,17 @@ class Watch:
         now = self._clock.now()
         for test in await self._tests.unlaunched(now - UNLAUNCHED, LIMIT):
             log.info("unlaunched_test_found", test_id=test.id, attempt=test.attempt)
-            await self._launch.begin(test.id, test.user_id, test.attempt, test.traceparent)
+            await self._heal(self._launch.begin(test.id, test.user_id, test.attempt, test.traceparent), test.id)
         for test_id in await self._tests.unattended(now, LIMIT):
-            await self._launch.adopt(test_id)
+            await self._heal(self._launch.adopt(test_id), test_id)
         await self._stop.reconcile()
+
+    async def _heal(self, work: Awaitable[object], test_id: TestId) -> None:
+        """Does `work` for one test: where that fails, it fails for this one and not for those behind it."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the next sweep tries again
+            log.warning("test_not_taken_up", test_id=test_id, error=repr(error))
 
     async def agent_runs(self, test_id: TestId, attempt: int, since: datetime, traceparent: str) -> bool:
         """The harness says that the agent's own code runs: BUILDING becomes RUNNING."""
