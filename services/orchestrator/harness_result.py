@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.domain.failure import FailureCode
 from shared.errors import Malformed
 
 
+def _storable(text: object) -> object:
+    """Nothing where there is no text; half a surrogate pair, which no encoding has, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else "" if text is None else text
+
+
+_Text = Annotated[str, BeforeValidator(_storable)]
+_Milliseconds = Annotated[float, Field(ge=0, le=1e12)]
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class HarnessError(_Part):
-    type: str = ""
-    message: str = ""
-    traceback: str = ""
+    type: _Text = ""
+    message: _Text = ""
+    traceback: _Text = ""
 
 
 class HarnessPhases(_Part):
-    build_ms: float | None = None
-    run_ms: float | None = None
+    build_ms: _Milliseconds | None = None
+    run_ms: _Milliseconds | None = None
 
 
 class HarnessUsage(_Part):
@@ -36,7 +46,8 @@ class HarnessResult(_Part):
     nonce: str
     success: bool
     code: FailureCode | None = None
-    response: JsonValue = None
+    response_json: str = "null"
+    """The answer as JSON text, as it is stored and handed on."""
     error: HarnessError | None = None
     phases: HarnessPhases = Field(default_factory=HarnessPhases)
     cpu_s: float | None = Field(None, ge=0)
@@ -47,19 +58,22 @@ class HarnessResult(_Part):
     exit_code: int | None = None
     signal: int | None = None
 
-    @property
-    def response_json(self) -> str:
-        """The answer as JSON text, as it is stored and handed on."""
-        return json.dumps(self.response, ensure_ascii=False, separators=(",", ":"))
-
 
 def read_result(raw: bytes, *, nonce: str) -> HarnessResult:
     """The result in `raw`. Raises Malformed where it is not one, or not from our harness (another nonce)."""
     try:
-        fields = json.loads(raw)
-        result = HarnessResult.model_validate({**fields, "success": fields.get("outcome") == "success"})
+        fields = json.loads(raw, parse_constant=_refuse)
+        success = fields.get("outcome") == "success"
+        # Written anew here and not when it is stored: whatever cannot be stored must be noticed now.
+        answer = json.dumps(fields.get("response"), ensure_ascii=False, separators=(",", ":"))
+        answer.encode()
+        result = HarnessResult.model_validate({**fields, "success": success, "response_json": answer})
     except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Malformed(f"The result object cannot be read: {error}") from error
+        raise Malformed(f"The result object cannot be read: {error}"[:500]) from error
     if result.nonce != nonce:
         raise Malformed("The result object is not from the harness: its nonce is another one.")
     return result
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

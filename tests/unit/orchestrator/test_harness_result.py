@@ -1,0 +1,118 @@
+import json
+from typing import Any
+
+import pytest
+
+from services.orchestrator.harness_result import HarnessResult, read_result
+from shared.domain.failure import FailureCode
+from shared.errors import Malformed
+
+GOOD: dict[str, Any] = {
+    "version": 1,
+    "test_id": "tst_1",
+    "attempt": 1,
+    "nonce": "secret",
+    "outcome": "success",
+    "code": None,
+    "response": {"answer": [1, 2.5, None, True, "ä"]},
+    "error": None,
+    "phases": {"build_ms": 1.5, "run_ms": 20.25},
+    "cpu_s": 0.5,
+    "peak_memory_bytes": 4096,
+    "usage": {"input_tokens": 3, "output_tokens": 4},
+    "lines": 2,
+    "truncated": False,
+    "exit_code": 0,
+    "signal": None,
+}
+
+
+def raw(**changes: Any) -> bytes:
+    return json.dumps({**GOOD, **changes}).encode()
+
+
+def read(**changes: Any) -> HarnessResult:
+    return read_result(raw(**changes), nonce="secret")
+
+
+def test_a_result_is_read_whole() -> None:
+    result = read(added_later=1)
+    assert result.success
+    assert result.response_json == '{"answer":[1,2.5,null,true,"ä"]}'
+    assert (result.phases.build_ms, result.phases.run_ms, result.cpu_s, result.peak_memory_bytes) == (
+        1.5,
+        20.25,
+        0.5,
+        4096,
+    )
+    assert result.usage
+    assert (result.usage.input_tokens, result.usage.output_tokens) == (3, 4)
+
+
+def test_a_failure_is_read_with_its_error() -> None:
+    error = {"type": "ValueError", "message": "no", "traceback": "Traceback ..."}
+    result = read(outcome="error", code="AGENT_EXCEPTION", response=None, error=error)
+    assert (result.success, result.code) == (False, FailureCode.AGENT_EXCEPTION)
+    assert result.error
+    assert result.error.model_dump() == error
+
+
+@pytest.mark.parametrize("answer", [None, 0, "", False, [], {}, "done", 10**30, 1e-300, [[[]]], {"a": {"": 1}}])
+def test_any_json_value_is_an_answer_and_comes_out_as_it_went_in(answer: Any) -> None:
+    assert json.loads(read(response=answer).response_json) == answer
+
+
+def test_a_deep_answer_is_an_answer() -> None:
+    deep = "[" * 500 + "]" * 500
+    assert read_result(
+        raw(response=0).replace(b'"response": 0', b'"response": ' + deep.encode()), nonce="secret"
+    ).success
+
+
+def test_words_of_an_error_that_no_encoding_has_are_made_storable() -> None:
+    result = read(outcome="error", error={"type": None, "message": "a\ud800b", "traceback": "\udfff"})
+    assert result.error
+    assert (result.error.type, result.error.message, result.error.traceback) == ("", "a?b", "?")
+
+
+MALFORMED: dict[str, bytes] = {
+    "nothing": b"",
+    "half of it": raw()[:-20],
+    "not text": b"\xff\xfe",
+    "a list": b"[]",
+    "a number": b"1",
+    "null": b"null",
+    "no nonce": b'{"outcome":"success"}',
+    "unknown code": raw(outcome="error", code="MADE_UP"),
+    "negative time": raw(cpu_s=-1),
+    "endless time": raw(phases={"run_ms": float("inf")}),
+    "time that is no number": raw(phases={"run_ms": float("nan")}),
+    "time beyond all dates": raw(phases={"run_ms": 1e300}),
+    "memory beyond what is stored": raw(peak_memory_bytes=2**63),
+    "tokens beyond what is stored": raw(usage={"input_tokens": 2**63}),
+    "answer that is no number": raw(response=float("nan")),
+    "answer that is half a character": raw(response="\ud800"),
+    "key that is half a character": raw(response={"\ud800": 1}),
+    "number of too many digits": raw(response=0).replace(b'"response": 0', b'"response": ' + b"1" * 5_000),
+    "deeper than can be read": raw(response=0).replace(b'"response": 0', b'"response": ' + b"[" * 200_000),
+    "error that is a text": raw(error="no"),
+}
+
+
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_is_no_result_is_malformed_in_few_words(data: bytes) -> None:
+    with pytest.raises(Malformed, match="The result object cannot be read") as caught:
+        read_result(data, nonce="secret")
+    assert len(str(caught.value)) <= 500
+
+
+@pytest.mark.parametrize("nonce", ["", "guess", "secret "])
+def test_a_result_with_another_nonce_is_not_from_the_harness(nonce: str) -> None:
+    with pytest.raises(Malformed, match="nonce"):
+        read(nonce=nonce)
+
+
+def test_only_the_word_success_is_a_success() -> None:
+    assert not read(outcome="SUCCESS").success
+    assert not read(outcome=None).success
+    assert not read(outcome=True).success

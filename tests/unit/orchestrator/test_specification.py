@@ -1,0 +1,78 @@
+import pytest
+
+from services.orchestrator.specification import model_environment, specification
+from shared.domain.lifecycle import State
+from shared.domain.logsequence import first_seq
+from shared.ids import launch_token
+from shared.store.documents import Execution, Input, ModelSetting, Resources
+from tests.support.samples import execution, task
+
+
+def launched(attempt: int = 1, **given: object) -> Execution:
+    test = execution(State.BUILDING, attempt=attempt, input=Input.model_validate(given))
+    return test.model_copy(update={"task": task(test.id, attempt)})
+
+
+def test_a_spec_carries_everything_that_was_handed_in() -> None:
+    test = launched(
+        agent_code="code",
+        requirements=["a==1", "b"],
+        dockerfile="FROM x",
+        entrypoint="agent:go",
+        query="hello",
+        env={"K": "V"},
+        timeout_s=7,
+        resources=Resources(cpu=2, memory_mib=1024).model_dump(),
+        network=False,
+    )
+    spec = specification(test)
+    assert (spec.test_id, spec.attempt, spec.user_id) == (test.id, 1, test.user_id)
+    assert (spec.agent_code, spec.requirements, spec.dockerfile) == ("code", ("a==1", "b"), "FROM x")
+    assert (spec.entrypoint, spec.query, spec.env) == ("agent:go", "hello", {"K": "V"})
+    assert (spec.timeout_s, spec.cpu, spec.memory_mib, spec.network) == (7, 2.0, 1024, False)
+    assert (spec.nonce, spec.first_seq) == ("nonce", 1)
+
+
+def test_the_same_attempt_gives_the_same_spec_and_another_one_another_token_and_numbers() -> None:
+    test = launched()
+    assert specification(test) == specification(test)
+    again = test.model_copy(update={"attempt": 2})
+    assert specification(test).launch_token == launch_token(test.id, 1) != specification(again).launch_token
+    assert specification(again).first_seq == first_seq(2)
+
+
+def test_no_entry_point_is_left_to_the_harness() -> None:
+    assert specification(launched()).entrypoint is None
+
+
+MODELS = {
+    "none": (None, {}),
+    "bedrock": (
+        ModelSetting(provider="bedrock", model_id="m", region="eu-west-1"),
+        {"MODEL_PROVIDER": "bedrock", "MODEL_ID": "m", "BEDROCK_MODEL_ID": "m", "AWS_REGION": "eu-west-1"},
+    ),
+    "ollama": (
+        ModelSetting(provider="ollama", model_id="m", base_url="http://h:1"),
+        {
+            "MODEL_PROVIDER": "ollama",
+            "MODEL_ID": "m",
+            "OLLAMA_BASE_URL": "http://h:1",
+            "MODEL_BASE_URL": "http://h:1",
+        },
+    ),
+    "another": (
+        ModelSetting(provider="openai", base_url="http://h:1"),
+        {"MODEL_PROVIDER": "openai", "MODEL_BASE_URL": "http://h:1"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "expected"), MODELS.values(), ids=MODELS.keys())
+def test_a_model_becomes_environment_variables(model: ModelSetting | None, expected: dict[str, str]) -> None:
+    assert model_environment(model) == expected
+
+
+def test_the_users_own_variables_win() -> None:
+    spec = specification(launched(model=MODELS["bedrock"][0], env={"MODEL_ID": "mine", "OTHER": "x"}))
+    assert spec.env is not None
+    assert (spec.env["MODEL_ID"], spec.env["BEDROCK_MODEL_ID"], spec.env["OTHER"]) == ("mine", "m", "x")
