@@ -4,8 +4,9 @@ the reason why losing every event costs seconds and never a test."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -65,8 +66,12 @@ class Sweep:
 
     async def _admit_unseen(self) -> None:
         unseen = await self._tests.stale(State.SUBMITTED, self._clock.now() - UNSEEN, LIMIT)
-        for test in unseen:
-            await self._admission.admit(Arrival(test.id, test.user_id, test.input.priority, test.traceparent))
+        await asyncio.gather(
+            *(
+                self._admission.admit(Arrival(test.id, test.user_id, test.input.priority, test.traceparent))
+                for test in unseen
+            )
+        )
         if unseen:
             log.info("unseen_tests_admitted", tests=len(unseen))
 
@@ -97,32 +102,22 @@ class Sweep:
     async def _give_up(self, test: Execution) -> None:
         """Takes a claim back. Whoever begins the next attempt stops what may still run of this one."""
         now = self._clock.now()
-        failure = Failure.of(
-            FailureCode.TASK_LOST, f"No orchestrator has looked after it for {self._silence.total_seconds():g} s."
-        )
-        again = test.attempt < MAX_ATTEMPTS and test.cancel is None
-        telling: Event = (
-            TestRequeued(
-                test_id=test.id,
-                user_id=test.user_id,
-                attempt=test.attempt,
-                at=now,
-                code=failure.code,
-                message=failure.message,
-            )
-            if again
-            else TestFailed(
-                test_id=test.id,
-                user_id=test.user_id,
-                attempt=test.attempt,
-                at=now,
-                code=failure.code,
-                stage=failure.stage,
-                message=failure.message,
-            )
-        )
-        ended = {"failure": FailureDoc.of(failure).model_dump(exclude_none=True), "times.finished": now}
-        abandoned = {"task.abandoned": test.task.handle} if test.task and test.task.handle else {}
+        failure = _why_lost(test, self._silence)
+        again = failure.retryable and test.attempt < MAX_ATTEMPTS
+        ids: dict[str, Any] = {"test_id": test.id, "user_id": test.user_id, "attempt": test.attempt, "at": now}
+        telling: Event
+        fields: dict[str, Any] = {}
+        unset = ["lease", "task.handle"]
+        if again:
+            telling = TestRequeued(code=failure.code, message=failure.message, **ids)
+            unset.append("times.started")
+        else:
+            telling = TestFailed(code=failure.code, stage=failure.stage, message=failure.message, **ids)
+            fields |= {"failure": FailureDoc.of(failure).model_dump(exclude_none=True), "times.finished": now}
+        if test.task is None or test.task.log_source is None:
+            fields |= {"logs.ended": True, "logs.complete": True, "logs.expected": 0}
+        if test.task and test.task.handle:
+            fields["task.abandoned"] = test.task.handle
         moved = await self._tests.move(
             Move(
                 test_id=test.id,
@@ -133,11 +128,21 @@ class Sweep:
                 by="scheduler",
                 reason=failure.message,
                 telling=(telling,),
-                set={**({} if again else ended), **abandoned},
-                unset=("lease", "task.handle"),
+                set=fields,
+                unset=tuple(unset),
+                # Not if an orchestrator has come back since we looked.
+                guard={"lease.until": test.lease.until} if test.lease else {"lease": None},
                 traceparent=test.traceparent,
             )
         )
         if moved:
             ABANDONED.inc()
             log.warning("claim_was_abandoned", test_id=test.id, attempt=test.attempt, again=again)
+
+
+def _why_lost(test: Execution, silence: timedelta) -> Failure:
+    if test.cancel is not None:
+        return Failure.of(
+            FailureCode.CANCELLED, f"Cancelled by {test.cancel.by}; no orchestrator was there to stop it."
+        )
+    return Failure.of(FailureCode.TASK_LOST, f"No orchestrator has looked after it for {silence.total_seconds():g} s.")
