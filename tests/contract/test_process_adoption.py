@@ -140,7 +140,8 @@ async def test_a_task_that_ended_before_the_restart_of_the_machine_has_stopped(s
 
 async def test_a_dead_fork_server_is_replaced(sandboxes: ProcessRuntime) -> None:
     running = await sandboxes.launch(spec(agent_code="import time\ndef run(query):\n    time.sleep(0.5)\n"))
-    os.kill(_fork_server(sandboxes, running.handle), signal.SIGKILL)
+    server = _fork_server(sandboxes, running.handle)
+    os.kill(server, signal.SIGKILL)
     tasks = []
     for _ in range(20):
         try:
@@ -149,9 +150,14 @@ async def test_a_dead_fork_server_is_replaced(sandboxes: ProcessRuntime) -> None
             continue
         if len(tasks) == 3:
             break
+    assert len(tasks) == 3
     for task in (running, *tasks):
         assert (await ended(sandboxes, task.handle)).exit_code == 0
         await sandboxes.cleanup(task.handle)
+    await sandboxes.prune(outputs_s=3600, environments_s=3600)
+    assert sandboxes.host.groups
+    parents = map(Path, sandboxes.host.groups.folders())
+    assert not [group for parent in parents for group in parent.glob(f"{server}-*")]
 
 
 async def test_a_killed_sandbox_leaves_nothing_running(sandboxes: ProcessRuntime) -> None:

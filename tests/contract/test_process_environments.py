@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,8 +32,8 @@ def index() -> Iterator[Index]:
         yield index
 
 
-@pytest.fixture(params=["sandbox"])
-async def runtime(request: pytest.FixtureRequest, tmp_path: Path, index: Index) -> AsyncIterator[ProcessRuntime]:
+@pytest.fixture
+async def runtime(tmp_path: Path, index: Index) -> AsyncIterator[ProcessRuntime]:
     try:
         runtime = await ProcessRuntime.open(_options(tmp_path, index))
     except Unfit as unfit:
@@ -208,10 +210,33 @@ async def test_nothing_of_an_installation_stays_but_the_environment(runtime: Pro
     assert not _environments(runtime)
 
 
-def _options(folder: Path, index: Index) -> ProcessOptions:
-    return ProcessOptions(
-        root=folder / "tasks", isolation=Isolation.REQUIRED, build_env={"UV_DEFAULT_INDEX": index.url}
-    )
+async def test_a_sandbox_that_cannot_be_made_says_why(runtime: ProcessRuntime) -> None:
+    task = spec(agent_code=GREET, requirements=("greeting",))
+    await answer(runtime, task, timeout=30)
+    (environment,) = _environments(runtime)
+    path = runtime.host.root / "environments" / environment
+    shutil.rmtree(path)
+    path.write_text("not a folder")
+    launched = await runtime.launch(replace(task, launch_token="another"))
+    sighting = await ended(runtime, launched.handle)
+    assert (sighting.phase, sighting.exit_code, sighting.stop_code) == (Phase.STOPPED, None, "SandboxFailed")
+    assert (sighting.stop_reason or "").startswith("bwrap: ")
+    await runtime.cleanup(launched.handle)
+
+
+async def test_without_a_sandbox_requirements_are_installed_too(tmp_path: Path, index: Index) -> None:
+    runtime = await ProcessRuntime.open(_options(tmp_path, index, Isolation.OFF))
+    for expected in (4, 3):
+        task = await runtime.launch(spec(agent_code=GREET, requirements=("greeting",)))
+        assert (await ended(runtime, task.handle, timeout=30)).exit_code == 0
+        assert len(marks(task)) == expected
+        await runtime.cleanup(task.handle)
+    assert list((runtime.host.root / "work").iterdir()) == []
+    await runtime.aclose()
+
+
+def _options(folder: Path, index: Index, isolation: Isolation = Isolation.REQUIRED) -> ProcessOptions:
+    return ProcessOptions(root=folder / "tasks", isolation=isolation, build_env={"UV_DEFAULT_INDEX": index.url})
 
 
 def _environments(runtime: ProcessRuntime) -> list[str]:

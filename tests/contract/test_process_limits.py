@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services.orchestrator.ports import Phase
+from services.orchestrator.runtimes.host import Unfit
+from services.orchestrator.runtimes.options import Isolation, ProcessOptions
 from services.orchestrator.runtimes.process import ProcessRuntime
-from tests.contract.runtime_worlds import answer, ended, look, output, spec
+from tests.contract.runtime_worlds import answer, ended, output, spec
 from tests.support.until import until
 
 EAT = "bytearray(b'x') * (1 << 30)"
@@ -186,16 +187,24 @@ async def test_a_hundred_tasks_leave_nothing_open(sandboxes: ProcessRuntime) -> 
     assert not sandboxes._tasks
 
 
-async def test_the_sandbox_that_cannot_be_made_says_why(
-    sandboxes: ProcessRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+async def test_without_cgroups_memory_is_limited_per_process(tmp_path: Path) -> None:
+    runtime = await ProcessRuntime.open(ProcessOptions(root=tmp_path / "tasks", cgroups=False))
+    if runtime.host.bwrap is None:
+        pytest.skip("no sandbox")
+    task = await runtime.launch(spec(agent_code=f"def run(query):\n    return len({EAT})\n", memory_mib=256))
+    sighting = await ended(runtime, task.handle)
+    assert (sighting.exit_code, sighting.out_of_memory) == (1, False)
+    assert json.loads(await runtime.collect(task.handle) or b"")["error"]["type"] == "MemoryError"
+    await runtime.cleanup(task.handle)
+    await runtime.aclose()
+
+
+async def test_where_isolation_is_required_a_machine_without_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandboxes.host.view, "current", lambda: sandboxes.host.root / "nowhere")
-    task = await sandboxes.launch(spec())
-    sighting = await ended(sandboxes, task.handle)
-    assert (sighting.phase, sighting.exit_code) == (Phase.STOPPED, None)
-    assert "nowhere" in (sighting.stop_reason or "")
-    assert (await look(sandboxes, task.handle)).stop_code == "SandboxFailed"
-    await sandboxes.cleanup(task.handle)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unfit, match="bubblewrap is not installed"):
+        await ProcessRuntime.open(ProcessOptions(root=tmp_path / "tasks", isolation=Isolation.REQUIRED))
 
 
 def _open_files() -> int:

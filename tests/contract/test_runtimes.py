@@ -12,15 +12,19 @@ import pytest
 
 from services.orchestrator.ports import Handle, Launched, Phase, Runtime
 from services.orchestrator.runtimes.host import Unfit
+from services.orchestrator.runtimes.options import Isolation
 from tests.contract.runtime_worlds import Behaviour, ProcessWorld, ScriptedWorld, World, ended, look
 from tests.support.until import until
 
 Launch = Callable[..., Awaitable[Launched]]
 
 
-@pytest.fixture(params=["scripted", "process"])
+@pytest.fixture(params=["scripted", "process", "process without sandbox"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    return ScriptedWorld() if request.param == "scripted" else ProcessWorld(tmp_path / "tasks")
+    if request.param == "scripted":
+        return ScriptedWorld()
+    isolation = Isolation.REQUIRED if request.param == "process" else Isolation.OFF
+    return ProcessWorld(tmp_path / "tasks", isolation)
 
 
 @pytest.fixture

@@ -208,17 +208,18 @@ def kill_all(folders: Sequence[str]) -> bool:
 
 
 def remove(folders: Sequence[str]) -> bool:
-    """Removes the group. False while a process of it is still on its way out."""
+    """Removes groups. False while a process of one is still on its way out."""
+    removed = True
     for folder in folders:
         try:
-            os.rmdir(folder)  # noqa: PTH106 - three of them for every task
+            os.rmdir(folder)  # noqa: PTH106 - several for every task
         except FileNotFoundError:
             continue
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
-            return False
-    return True
+            removed = False
+    return removed
 
 
 def _write(path: Path, value: str) -> None:

@@ -77,10 +77,15 @@ async def survey(options: ProcessOptions) -> Host:
     root = _folders(options)
     groups = _groups(options)
     interpreter, version = await asyncio.to_thread(_interpreter, options.interpreter)
+    launcher = Launcher(root, groups.folders() if groups else [])
+    try:
+        await launcher.open()
+    except LauncherFailed as error:
+        raise Unfit(str(error)) from error
     host = Host(
         options=options,
         root=root,
-        launcher=Launcher(root, groups.folders() if groups else []),
+        launcher=launcher,
         view=SystemView(root / "views", os.environ, interpreter=interpreter),
         interpreter=interpreter,
         interpreter_version=version,
@@ -134,6 +139,8 @@ def _without_sandbox(host: Host, reason: str) -> Host:
 
 def _groups(options: ProcessOptions) -> cgroups.Cgroups | None:
     try:
+        if not options.cgroups:
+            raise cgroups.Unavailable("switched off by the settings")
         return cgroups.available(cpu=options.cpu_quota)
     except (cgroups.Unavailable, OSError) as error:
         if options.isolation is Isolation.REQUIRED:
@@ -142,6 +149,7 @@ def _groups(options: ProcessOptions) -> cgroups.Cgroups | None:
             "tasks_run_without_cgroups",
             reason=str(error),
             meaning="memory is limited per process, not per test; out of memory is told as MemoryError",
+            processes_are_limited=os.geteuid() == 0,
         )
         return None
 

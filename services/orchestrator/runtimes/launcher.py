@@ -8,7 +8,6 @@ time, below /run.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
@@ -26,6 +25,12 @@ FORKSERVER: Final = Path(__file__).with_name("forkserver.py")
 _SPARES: Final = 2  # two orders at once find processes ready; more only take memory
 
 _OPEN_THE_WAY: Final = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+
+
+_CLOSED: Final = (
+    "other users may not pass through to {root}, and a mount namespace is not to be had ({error}): "
+    "move the work folder to a place like /var/lib/assay"
+)
 
 
 class LauncherFailed(Exception):
@@ -93,9 +98,19 @@ class Launcher:
     def __init__(self, root: Path, cgroup_parents: list[str]) -> None:
         self._root = root
         self._cgroup_parents = cgroup_parents
-        self._way = _way_for_others(root)
+        # Where sandboxes of other users find our files; None when they can take the same path as we do.
+        self._way = None if _open_to_others(root) else _way(root)
         self._orders: _Orders | None = None
         self._starting = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Starts the fork server. Raises LauncherFailed, also when sandboxes could not reach our files."""
+        try:
+            if self._way:
+                self._way.mkdir(parents=True, exist_ok=True)
+            self._orders = await self._connected()
+        except (OSError, LauncherFailed) as error:
+            raise LauncherFailed(_CLOSED.format(root=self._root, error=error) if self._way else str(error)) from error
 
     def seen(self, path: Path) -> Path:
         """The same file as sandboxes of other users can reach it."""
@@ -129,9 +144,7 @@ class Launcher:
                     cwd="/",
                     env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
                 )
-                code = (
-                    await process.wait()
-                )  # it leaves our family at once: the first process ends as soon as it is ready
+                code = await process.wait()  # at once: it leaves our family by forking
             except OSError as error:
                 ours.close()
                 raise LauncherFailed(f"{program[0]}: {error.strerror}") from error
@@ -198,12 +211,10 @@ def _read(answer: Mapping[str, Any]) -> Answer:
             return Failed(answer["message"])
 
 
-def _way_for_others(root: Path) -> Path | None:
-    """Where sandboxes find our files; None when they can use the same path as we do."""
-    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (root, *root.parents)):
-        return None
-    way = Path("/run/assay", hashlib.sha256(os.fsencode(root)).hexdigest()[:16])
-    with contextlib.suppress(OSError):
-        way.mkdir(parents=True, exist_ok=True)
-        return way
-    return None
+def _open_to_others(root: Path) -> bool:
+    """Whether other users can reach what lies below: without root there are none, and all is ours."""
+    return os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (root, *root.parents))
+
+
+def _way(root: Path) -> Path:
+    return Path("/run/assay", hashlib.sha256(os.fsencode(root)).hexdigest()[:16])

@@ -26,6 +26,8 @@ class ProcessOptions:
     root: Path
     """work folder: tasks, environments, caches"""
     isolation: Isolation = Isolation.AUTO
+    cgroups: bool = True
+    """limits by cgroup where they can be had"""
     processes: int = 64
     """processes and threads that an agent may have at once"""
     open_files: int = 4096

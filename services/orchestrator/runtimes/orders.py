@@ -101,16 +101,16 @@ class Orders:
         lock = str(self._environments.lock(plan.environment))
         return self._order(token, folder, stage, room, lock=lock, unless=str(self._environments.path(plan.environment)))
 
-    def builder_uid(self, token: str, stage: Stage) -> int | None:
-        """The user who installs, and to whom the place to install into must belong."""
+    def uid(self, token: str, stage: Stage) -> int | None:
+        """The user of a stage: one for all who write to the shared cache, else one for each task."""
         return self._host.installer_uid if stage is WHEELS else self._host.uid_of(token)
 
-    def make_work_folder(self, token: str) -> None:
+    def make_work_folder(self, token: str, stage: Stage) -> None:
         """The agent's folder where there is no sandbox to bring one along."""
         if self._host.bwrap is None:
             folder = self._work_folder(token)
             folder.mkdir(mode=0o700, exist_ok=True)
-            uid = self._host.uid_of(token)
+            uid = self.uid(token, stage)
             if uid is not None:
                 os.chown(folder, uid, uid)
 
@@ -168,7 +168,7 @@ class Orders:
             facts=facts,
             cgroup_values=values,
             limits=limits,
-            uid=host.uid_of(token) if stage is RUN else self.builder_uid(token, stage),
+            uid=self.uid(token, stage),
             nice=options.nice,
             folder=work,
             lock=lock,

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, Self
@@ -23,6 +21,7 @@ from services.orchestrator.runtimes import cgroups, stopping
 from services.orchestrator.runtimes.host import Host, survey
 from services.orchestrator.runtimes.options import ProcessOptions
 from services.orchestrator.runtimes.processes import ExitWatch, Life, life
+from services.orchestrator.runtimes.pruning import prune
 from services.orchestrator.runtimes.sighting import STOPPED_BEFORE_START, of_ended
 from services.orchestrator.runtimes.steps import Steps, last_started
 from services.orchestrator.runtimes.task_folder import OUTPUT, RUN, STAGES, Plan, Record, Stage, TaskFolder
@@ -153,16 +152,8 @@ class ProcessRuntime:
 
     async def prune(self, *, outputs_s: float, environments_s: float) -> None:
         """Removes outputs of cleaned tasks that are older, and environments unused for longer, than so many seconds."""
-        await asyncio.to_thread(self._prune_outputs, time.time() - outputs_s)
-        await asyncio.to_thread(self._steps.environments.prune, older_than_s=environments_s)
-
-    def _prune_outputs(self, limit: float) -> None:
-        for path in (self.host.root / "tasks").iterdir():
-            try:
-                if os.listdir(path) == [OUTPUT] and (path / OUTPUT).stat().st_mtime < limit:  # noqa: PTH208
-                    shutil.rmtree(path)
-            except OSError:  # somebody else is at it
-                continue
+        environments = self._steps.environments
+        await asyncio.to_thread(prune, self.host, environments, outputs_s=outputs_s, environments_s=environments_s)
 
     # --- looking
 

@@ -91,9 +91,8 @@ class Steps:
 
     async def _order(self, token: str, folder: TaskFolder, plan: Plan, stage: Stage) -> Order:
         if stage is not RUN:
-            uid = self._orders.builder_uid(token, stage)
-            await asyncio.to_thread(self.environments.prepare, token, uid)
-        self._orders.make_work_folder(token)
+            await asyncio.to_thread(self.environments.prepare, token, self._orders.uid(token, stage))
+        self._orders.make_work_folder(token, stage)
         if stage is RUN:
             return self._orders.run(token, folder, plan)
         return self._orders.build(token, folder, plan, stage)

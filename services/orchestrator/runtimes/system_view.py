@@ -54,7 +54,7 @@ class SystemView:
     def current(self) -> Path:
         """The folder to mount."""
         stamps = [_stamp(path) for path in self._sources]
-        if stamps != self._seen:
+        if stamps != self._seen or not self._current.exists():
             self._current = self._made(self._contents())
             self._seen = stamps
         return self._current

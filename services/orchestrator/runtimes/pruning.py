@@ -1,0 +1,73 @@
+"""What the process runtime throws away in the course of time: outputs that were read, environments that nobody
+uses, and what crashes left behind.
+
+Blocking; runs in a thread now and then, and beside other runtimes on the same folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from pathlib import Path
+from typing import Final
+
+from services.orchestrator.runtimes import cgroups
+from services.orchestrator.runtimes.environments import Environments
+from services.orchestrator.runtimes.host import Host
+from services.orchestrator.runtimes.processes import Identity, Life, life
+from services.orchestrator.runtimes.task_folder import OUTPUT, STAGES, TaskFolder
+
+_LEFTOVER_S: Final = 3600.0  # no trial or staging takes so long
+
+
+def prune(host: Host, environments: Environments, *, outputs_s: float, environments_s: float) -> None:
+    """Removes outputs of cleaned tasks that are older, and environments unused for longer, than so many seconds."""
+    _outputs(host.root / "tasks", time.time() - outputs_s)
+    environments.prune(older_than_s=environments_s)
+    _folders(host.root / "trials", time.time() - _LEFTOVER_S)
+    current = host.view.current()
+    _folders(current.parent, time.time() - max(environments_s, _LEFTOVER_S), but=current)
+    if host.groups:
+        _groups(host)
+
+
+def _outputs(tasks: Path, limit: float) -> None:
+    for path in tasks.iterdir():
+        with contextlib.suppress(OSError):  # somebody else is at it
+            if [entry.name for entry in path.iterdir()] == [OUTPUT] and (path / OUTPUT).stat().st_mtime < limit:
+                shutil.rmtree(path)
+
+
+def _folders(parent: Path, limit: float, but: Path | None = None) -> None:
+    for path in parent.iterdir():
+        with contextlib.suppress(OSError):
+            if path != but and path.stat().st_mtime < limit:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _groups(host: Host) -> None:
+    """Cgroups whose fork server was killed before it could remove them, and which no task's record names any more."""
+    assert host.groups
+    orphans = [
+        group
+        for parent in host.groups.folders()
+        for group in Path(parent).iterdir()
+        if group.is_dir() and _orphan(host, group)
+    ]
+    if not orphans:
+        return
+    named: set[str] = set()
+    for path in (host.root / "tasks").iterdir():
+        for stage in STAGES:
+            if record := TaskFolder(str(path)).record(stage):
+                named.update(record.cgroups)
+    cgroups.remove([str(group) for group in orphans if str(group) not in named])
+
+
+def _orphan(host: Host, group: Path) -> bool:
+    pid, _, rest = group.name.partition("-")
+    start = rest.partition("-")[0]
+    if not (pid.isdigit() and start.isdigit()):
+        return False
+    return life(Identity(int(pid), int(start), host.boot), boot=host.boot) is not Life.ALIVE
