@@ -39,8 +39,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="assay dev",
         description="Runs all of Assay here: five services in one process, beside a nats-server and a mongod.",
-        epilog="ASSAY_NATS_URL and ASSAY_MONGO_URL name servers to use instead. Every other ASSAY_* variable works as "
-        "it does for the services one by one.",
+        epilog="ASSAY_NATS_URL and ASSAY_MONGO_URL name servers to use instead, ASSAY_PROCESS_ROOT a folder for tasks. "
+        "Addresses are local mode's own; every other ASSAY_* variable works as it does for the services one by one.",
     )
     default = Path(os.environ.get("ASSAY_DATA", ".assay"))
     parser.add_argument("--data", type=Path, default=default, help="data folder (default: .assay, or ASSAY_DATA)")

@@ -38,6 +38,8 @@ class Program:
     name: str
     command: Sequence[str]
     ready: Callable[[], Awaitable[None]]
+    worst_of: Callable[[Sequence[str]], Sequence[str]] = lambda lines: lines
+    """The lines of its log that tell a person why it ended."""
 
 
 class Child:
@@ -134,7 +136,8 @@ class Child:
 
     def _story(self, what: str) -> str:
         try:
-            tail = "\n".join(self._log_file.read_text("utf-8", errors="replace").splitlines()[-8:])
+            lines = self._log_file.read_text("utf-8", errors="replace").splitlines()
+            tail = "\n".join((self._program.worst_of(lines) or lines)[-8:])
         except OSError:
             tail = ""
         return f"{self.name} {what}. The end of {self._log_file}:\n{tail or '(empty)'}"

@@ -17,7 +17,7 @@ import structlog
 from deploy.local import lifeline, ports
 from deploy.local.child import RUN, Child, Program
 from deploy.local.credentials import LISTENER, MONGO_KEY_FILE, USER, Credentials
-from deploy.local.mongo import MongoServer
+from deploy.local.mongo import MongoServer, errors_in
 from deploy.local.nats import Login, NatsServer
 
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ async def backing_servers(
         if not mongo_url:
             key = (folder / MONGO_KEY_FILE).resolve()
             mongo = MongoServer(folder / "mongo", chosen["mongo"], USER, credentials.mongo_password, key)
-            children.append(Child(Program("mongod", mongo.command(), mongo.ready), folder))
+            children.append(Child(Program("mongod", mongo.command(), mongo.ready, errors_in), folder))
             mongo_url = mongo.url
         async with _kept_alive(children):
             yield Backing(nats_url, mongo_url, listener_url, tuple(children))

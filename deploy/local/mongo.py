@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,19 @@ UNAUTHORIZED, AUTHENTICATION_FAILED, ALREADY_INITIALIZED, NOT_YET_INITIALIZED = 
 
 class MongoUnusable(Exception):
     """The server answers, but it cannot be used as our store."""
+
+
+def errors_in(log: Sequence[str]) -> list[str]:
+    """The errors of mongod's log, which is one JSON object a line, in words."""
+    found = []
+    for line in log:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if entry.get("s") in {"E", "F"}:
+            found.append(" ".join(filter(None, (entry.get("msg"), str(entry.get("attr", {}).get("error", ""))))))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

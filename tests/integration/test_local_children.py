@@ -226,6 +226,17 @@ async def test_a_program_that_ends_at_once_fails_the_start_with_the_end_of_its_l
         await child.start()
 
 
+async def test_a_mongod_that_cannot_start_says_why_in_words(tmp_path: Path) -> None:
+    async with servers(tmp_path) as running:
+        pid = running.children[1].pid
+        assert pid is not None
+        (tmp_path / "run" / "mongod.pid").unlink()  # as if it had never been written
+        with pytest.raises(StartFailed, match=r"DBPathInUse"):
+            async with backing_servers(tmp_path, load_or_create(tmp_path), nats_url="nats://other"):
+                pytest.fail("two servers on one data folder")
+        assert alive(pid)
+
+
 def test_a_second_owner_is_refused_with_the_pid_and_address_of_the_first(
     tmp_path: Path, owner: tuple[subprocess.Popen[str], list[int]]
 ) -> None:
