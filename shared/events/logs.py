@@ -32,7 +32,7 @@ class LogsAppended(Event):
 
     type: ClassVar[str] = "logs.appended"
     told_by: ClassVar[str] = "logstreamer"
-    lines: tuple[LogLine, ...] = Field(min_length=1)
+    lines: tuple[LogLine, ...] = Field(min_length=1, description="each {seq, ts, stream, level, text, cont}")
 
     def facets(self) -> tuple[object, ...]:
         return (self.lines[0].seq, self.lines[-1].seq)
@@ -44,6 +44,6 @@ class LogsCompleted(Event):
     type: ClassVar[str] = "logs.completed"
     told_by: ClassVar[str] = "logstreamer"
     expected: int | None = Field(description="lines counted at the source; None where the source never said")
-    received: int
-    complete: bool
-    truncated: bool = False
+    received: int = Field(description="lines stored")
+    complete: bool = Field(description="whether these are all the lines")
+    truncated: bool = Field(default=False, description="the output passed its limit and was cut at the source")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from shared.events.base import Event
 
 
@@ -12,7 +14,7 @@ class PackageRequested(Event):
 
     type: ClassVar[str] = "package.requested"
     told_by: ClassVar[str] = "gateway"
-    package_id: str
+    package_id: str = Field(description="pkg_...")
 
     def facets(self) -> tuple[object, ...]:
         return (self.package_id,)
@@ -23,7 +25,7 @@ class PackageReady(Event):
 
     type: ClassVar[str] = "package.ready"
     told_by: ClassVar[str] = "packager"
-    package_id: str
+    package_id: str = Field(description="pkg_...")
 
     def facets(self) -> tuple[object, ...]:
         return (self.package_id,)
@@ -34,12 +36,12 @@ class PackageFailed(Event):
 
     type: ClassVar[str] = "package.failed"
     told_by: ClassVar[str] = "packager"
-    package_id: str
+    package_id: str = Field(description="pkg_...")
 
     def facets(self) -> tuple[object, ...]:
         return (self.package_id,)
 
-    message: str
+    message: str = Field(description="why, for people")
 
 
 class PackageExpired(Event):
@@ -47,7 +49,7 @@ class PackageExpired(Event):
 
     type: ClassVar[str] = "package.expired"
     told_by: ClassVar[str] = "packager"
-    package_id: str
+    package_id: str = Field(description="pkg_...")
 
     def facets(self) -> tuple[object, ...]:
         return (self.package_id,)

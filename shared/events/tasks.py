@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from shared.events.base import Event
 
@@ -15,8 +15,8 @@ class TaskStarted(Event):
 
     type: ClassVar[str] = "task.started"
     told_by: ClassVar[str] = "orchestrator"
-    runtime: str
-    log_source: dict[str, JsonValue]
+    runtime: str = Field(description="where it runs")
+    log_source: dict[str, JsonValue] = Field(description="where its output is; `kind` says of which sort")
 
 
 class HarnessPhase(StrEnum):
@@ -32,7 +32,7 @@ class TaskPhase(Event):
 
     type: ClassVar[str] = "task.phase"
     told_by: ClassVar[str] = "logstreamer"
-    phase: HarnessPhase
+    phase: HarnessPhase = Field(description="building, running or finished")
 
     def facets(self) -> tuple[object, ...]:
         return (self.phase,)
@@ -43,5 +43,5 @@ class TaskStopped(Event):
 
     type: ClassVar[str] = "task.stopped"
     told_by: ClassVar[str] = "orchestrator"
-    exit_code: int | None = None
-    stop_reason: str | None = None
+    exit_code: int | None = Field(default=None, description="None where nobody knows")
+    stop_reason: str | None = Field(default=None, description="in the words of the runtime")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from shared.domain.failure import FailureCode, Stage
 from shared.events.base import Event
 
@@ -13,7 +15,7 @@ class TestSubmitted(Event):
 
     type: ClassVar[str] = "test.submitted"
     told_by: ClassVar[str] = "gateway"
-    priority: int
+    priority: int = Field(description="0 to 9, high first")
 
 
 class TestCancelRequested(Event):
@@ -21,8 +23,8 @@ class TestCancelRequested(Event):
 
     type: ClassVar[str] = "test.cancel_requested"
     told_by: ClassVar[str] = "gateway"
-    by: str
-    reason: str = ""
+    by: str = Field(description="user id of who asked")
+    reason: str = Field(default="", description="as given by who asked")
 
 
 class TestQueued(Event):
@@ -30,8 +32,8 @@ class TestQueued(Event):
 
     type: ClassVar[str] = "test.queued"
     told_by: ClassVar[str] = "scheduler"
-    priority: int
-    rank: float
+    priority: int = Field(description="0 to 9, high first")
+    rank: float = Field(description="place among the tests of the same priority, low first")
 
 
 class TestScheduled(Event):
@@ -39,7 +41,7 @@ class TestScheduled(Event):
 
     type: ClassVar[str] = "test.scheduled"
     told_by: ClassVar[str] = "scheduler"
-    slot: int
+    slot: int = Field(description="number of the unit of capacity")
 
 
 class TestBuilding(Event):
@@ -47,7 +49,7 @@ class TestBuilding(Event):
 
     type: ClassVar[str] = "test.building"
     told_by: ClassVar[str] = "orchestrator"
-    runtime: str
+    runtime: str = Field(description="where it will run")
 
 
 class TestRunning(Event):
@@ -62,7 +64,7 @@ class TestCompleted(Event):
 
     type: ClassVar[str] = "test.completed"
     told_by: ClassVar[str] = "orchestrator"
-    run_ms: float | None = None
+    run_ms: float | None = Field(default=None, description="how long the agent ran, milliseconds")
 
 
 class TestFailed(Event):
@@ -70,9 +72,9 @@ class TestFailed(Event):
 
     type: ClassVar[str] = "test.failed"
     told_by: ClassVar[str] = "orchestrator"
-    code: FailureCode
-    stage: Stage
-    message: str
+    code: FailureCode = Field(description="why, from the closed list in states.md")
+    stage: Stage = Field(description="in which part of its life")
+    message: str = Field(description="why, for people")
 
 
 class TestTimedOut(Event):
@@ -80,7 +82,7 @@ class TestTimedOut(Event):
 
     type: ClassVar[str] = "test.timed_out"
     told_by: ClassVar[str] = "orchestrator"
-    message: str
+    message: str = Field(description="why, for people")
 
 
 class TestRequeued(Event):
@@ -88,8 +90,8 @@ class TestRequeued(Event):
 
     type: ClassVar[str] = "test.requeued"
     told_by: ClassVar[str] = "orchestrator"
-    code: FailureCode
-    message: str
+    code: FailureCode = Field(description="why, from the closed list in states.md")
+    message: str = Field(description="why, for people")
 
 
 class TestArchived(Event):
