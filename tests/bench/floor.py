@@ -3,8 +3,8 @@ file.
 
 Runs as a process of its own (`python -m tests.bench.floor KIND CHILDREN AT_ONCE FOLDER`), so that its CPU time is its
 own, too. Kind `bare` is nothing but the child; `sandbox` puts it into the product's sandbox: the same bubblewrap line,
-user, niceness and cgroup limits; `unlimited` leaves the cgroups out, because entering one that nobody entered lately takes the
-kernel 10 ms, and the product does that beforehand.
+user, niceness and cgroup limits; `unlimited` leaves the cgroups out, because entering one that nobody entered lately
+takes the kernel 10 ms, and the product does that beforehand.
 """
 
 from __future__ import annotations
