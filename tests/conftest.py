@@ -1,11 +1,12 @@
 """Fixtures that every test may ask for. Servers start when the first test asks, once per test process."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import settings
 
+from shared.store.connect import Database, connected, provision
 from tests.support.servers import RunningServer, in_own_loop, running_mongo, running_nats
 
 # No deadline per example: a machine under load is not a failure.
@@ -46,6 +47,28 @@ def mongo_database(mongo_url: str) -> Iterator[str]:
     name = f"assay_test_{uuid.uuid4().hex[:12]}"
     yield name
     in_own_loop(_drop(mongo_url, name))
+
+
+@pytest.fixture(scope="session")
+def store_name(mongo_url: str) -> str:
+    """A database with all indexes, which take half a second to make: made once and emptied before each test."""
+    name = f"assay_store_{uuid.uuid4().hex[:12]}"
+    in_own_loop(_provision(mongo_url, name))
+    return name
+
+
+@pytest.fixture
+async def database(mongo_url: str, store_name: str) -> AsyncIterator[Database]:
+    """An empty store."""
+    async with connected(mongo_url, store_name, service="test") as found:
+        for collection in await found.list_collection_names():
+            await found[collection].delete_many({})
+        yield found
+
+
+async def _provision(url: str, name: str) -> None:
+    async with connected(url, name, service="test") as found:
+        await provision(found)
 
 
 async def _drop(url: str, name: str) -> None:

@@ -96,15 +96,17 @@ INDEXES: Final = (
 
 
 @asynccontextmanager
-async def connected(url: str, database: str, *, service: str) -> AsyncIterator[Database]:
-    """The database, with majority writes. Raises Unavailable where no primary answers within 5 seconds."""
+async def connected(
+    url: str, database: str, *, service: str, patience_ms: int = SERVER_SELECTION_MS
+) -> AsyncIterator[Database]:
+    """The database, with majority writes. Raises Unavailable where no primary answers in time."""
     client: AsyncMongoClient[Document] = AsyncMongoClient(
         url,
         appname=f"assay-{service}",
         tz_aware=True,
         w="majority",
         retryWrites=True,
-        serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+        serverSelectionTimeoutMS=patience_ms,
         maxPoolSize=32,
     )
     try:

@@ -1,0 +1,213 @@
+"""Every question that the store asks is answered by an index: the commands are caught on their way and explained."""
+
+import gc
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from shared.domain.lifecycle import State
+from shared.errors import Unavailable
+from shared.events.tests import TestSubmitted
+from shared.ids import new_test_id
+from shared.store.connect import INDEXES, Database, check, connected, provision
+from shared.store.documents import Slot
+from shared.store.executions import Executions
+from shared.store.keys import ApiKeys
+from shared.store.logs import LogChunks
+from shared.store.queue import Queue
+from shared.store.slots import Slots
+from tests.contract.test_store_executions import queueing
+from tests.contract.test_store_logs import chunk
+from tests.support.samples import ALICE, NOW, entry, execution, lease
+
+LATER = NOW + timedelta(seconds=1)
+EVERY_ONE = {"slots"}
+"""Collections that are as small as the capacity and are read as a whole on purpose."""
+
+
+class Caught(CommandListener):
+    """The commands that read or look for something."""
+
+    LOOKING = frozenset({"find", "update", "delete", "findAndModify", "count", "aggregate"})
+
+    def __init__(self) -> None:
+        self.commands: list[dict[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name in self.LOOKING:
+            self.commands.append(dict(event.command))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Not of interest."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Not of interest."""
+
+
+@asynccontextmanager
+async def listening(url: str, name: str, caught: Caught) -> AsyncIterator[Database]:
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url, tz_aware=True, event_listeners=[caught])
+    async with client:
+        database: Database = client.get_database(name)
+        await provision(database)
+        yield database
+
+
+async def ask_executions(tests: Executions) -> None:
+    found = [execution() for _ in range(3)]
+    for test in found:
+        event = TestSubmitted(test_id=test.id, user_id=ALICE, at=NOW, priority=4)
+        await tests.submit(test, event)
+        await tests.submit(test, event)
+        await tests.move(queueing(test.id))
+    one = found[0].id
+    await tests._move_all([queueing(test.id) for test in found])  # a batch that lost looks up who won
+    await tests.change(one, where={"state": State.QUEUED}, set={"lease": lease(NOW).model_dump(), "logs.until": NOW})
+    await tests.renew([one], "one", NOW)
+    await tests.renew_logs([one], "one", NOW)
+    await tests.get(one)
+    await tests.get_many([one])
+    for states in ([], [State.QUEUED], [State.QUEUED, State.FAILED]):
+        await tests.page(user_id=ALICE, states=states, before=one, limit=5)
+        await tests.page(user_id=None, states=states, before=one, limit=5)
+    await tests.stale(State.QUEUED, LATER, 5)
+    await tests.unattended(LATER, 5)
+    await tests.owned("one", 5)
+    await tests.unlaunched(LATER, 5)
+    await tests.waiting_but_unwanted(5)
+    await tests.unread(LATER, 5)
+    await tests.followed_by("one", 5)
+    await tests.unsent(LATER, 5)
+    await tests.clear([(one, "event")])
+
+
+async def ask_queue(queue: Queue) -> None:
+    places = [entry(float(rank)) for rank in range(3)]
+    await queue.granted({4: 5.0}, [1.0])
+    await queue.reserve(ALICE, 4, 2)
+    for place in places:
+        await queue.add(place)
+    await queue.head(5)
+    await queue.figures()
+    await queue.position(places[1].id)
+    await queue.pending_of(ALICE)
+    await queue.missing([places[0].id])
+    await queue.remove(places[0].id)
+
+
+async def ask_slots(slots: Slots) -> None:
+    test = new_test_id()
+    await slots.ensure(3)
+    await slots.resize(2)
+    await slots.free()
+    await slots.take(test=test, user=ALICE, attempt=1, now=NOW)
+    await slots.taken()
+    await slots.occupancy()
+    await slots.give_back([Slot(id=0, test_id=test, attempt=1)])
+    await slots.release_all([(test, 1)])
+
+
+async def ask_logs(logs: LogChunks) -> None:
+    test = new_test_id()
+    await logs.append(chunk(test, 1, 3))
+    await logs.append(chunk(test, 4, 6))
+    await logs.read(test, from_seq=2, limit=9)
+    await logs.last(test, within=range(1, 100))
+    await logs.account(test, within=range(1, 100))
+
+
+async def ask_keys(keys: ApiKeys) -> None:
+    for _ in range(2):
+        await keys.add("secret", user=ALICE, role="user", now=NOW)
+
+
+def questions(command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The command as it can be explained: one update or delete at a time, without what belongs to the session."""
+    name = next(iter(command))
+    session = {"lsid", "txnNumber", "$clusterTime", "$db", "writeConcern", "readConcern", "$readPreference", "ordered"}
+    kept = {key: value for key, value in command.items() if key not in session}
+    several = {"update": "updates", "delete": "deletes"}.get(name)
+    if several is None:
+        yield kept
+    else:
+        for one in kept[several]:
+            yield {**kept, several: [one]}
+
+
+def stages(plan: Any) -> Iterator[str]:
+    if isinstance(plan, dict):
+        if isinstance(plan.get("stage"), str):
+            yield plan["stage"]
+        for name, value in plan.items():
+            if name != "rejectedPlans":
+                yield from stages(value)
+    elif isinstance(plan, list):
+        for value in plan:
+            yield from stages(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ask"),
+    [
+        (lambda database: Executions(database, lambda letters: None), ask_executions),
+        (Queue, ask_queue),
+        (Slots, ask_slots),
+        (LogChunks, ask_logs),
+        (ApiKeys, ask_keys),
+    ],
+    ids=["executions", "queue", "slots", "logs", "keys"],
+)
+async def test_every_question_has_an_index(mongo_url: str, mongo_database: str, kind: Any, ask: Any) -> None:
+    caught = Caught()
+    async with listening(mongo_url, mongo_database, caught) as database:
+        room = kind(database)
+        await ask(room)
+        methods = {name for name, _ in inspect.getmembers(type(room), inspect.iscoroutinefunction) if name[0] != "_"}
+        source = inspect.getsource(ask)
+        assert [name for name in methods if f".{name}(" not in source and name != "find"] == []
+        asked = [question for command in list(caught.commands) for question in questions(command)]
+        assert asked
+        for question in asked:
+            plan = await database.command("explain", question, verbosity="queryPlanner")
+            collection = question[next(iter(question))]
+            if collection not in EVERY_ONE:
+                assert "COLLSCAN" not in set(stages(plan)), question
+
+
+async def test_indexes_are_made_once_by_however_many_services_start(mongo_url: str, mongo_database: str) -> None:
+    async with connected(mongo_url, mongo_database, service="one") as database:
+        for _ in range(3):
+            await provision(database)
+        made = {
+            (name, index)
+            for name in {index.collection for index in INDEXES}
+            for index in await database[name].index_information()
+            if index != "_id_"
+        }
+    assert made == {(index.collection, index.model.document["name"]) for index in INDEXES}
+
+
+async def test_an_index_of_another_shape_is_not_replaced_silently(mongo_url: str, mongo_database: str) -> None:
+    async with connected(mongo_url, mongo_database, service="one") as database:
+        await database["slots"].create_index([("other", 1)], name="test")
+        with pytest.raises(Unavailable, match="slots"):
+            await provision(database)
+
+
+# PyMongo 4.20 leaves the socket of a connection that is being made when the client is closed to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+async def test_a_store_that_does_not_answer_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="MongoDB does not answer"):
+        async with connected("mongodb://127.0.0.1:9/", "any", service="one", patience_ms=100):
+            pass
+    gc.collect()
+
+
+async def test_a_store_that_answers_is_well(database: Database) -> None:
+    await check(database)
