@@ -22,7 +22,10 @@ TASK_OWNERS = {
     "deploy/local/child.py",  # races "ready" against "ended", and awaits both
     "deploy/local/children.py",  # a TaskGroup would wrap what the body raises
 }
-ONE_FILE_ON_PURPOSE = {"services/orchestrator/harness/test_runner.py"}  # goes into the container as it is
+ONE_FILE_ON_PURPOSE = {  # run as they are, by an interpreter that sees nothing else of ours
+    "services/orchestrator/harness/test_runner.py",
+    "services/orchestrator/runtimes/forkserver.py",
+}
 
 # Inside a service an import goes down this list, or stays among what is not here (adapters, use cases,
 # decisions).
