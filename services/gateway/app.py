@@ -63,24 +63,20 @@ async def running(settings: GatewaySettings) -> AsyncIterator[GatewayHealth]:
         lines = LogChunks(database)
         line = Queue(database)
         syntax = SyntaxChecker()
-        stack.push_async_callback(syntax.aclose)
-        defaults = Defaults(settings.gateway_default_timeout_s, settings.gateway_default_memory_mib)
-
-        health.add("mongodb", lambda: check(database))
-        health.add("nats", bus.check)
-        await stack.enter_async_context(bus.connected())
-        await stack.enter_async_context(relay.running(tests))
-        tasks = await stack.enter_async_context(background())
-        live = health.live = Live(BusFeed(bus), tests, lines, tasks, look_s=settings.gateway_look_s)
+        live = Live(BusFeed(bus), tests, lines, look_s=settings.gateway_look_s)
         places = Places(line)
-
         probe = HealthRpc(health, SERVICES)
         server = build(
             settings,
             [Edge(Authentication(ApiKeys(database), clock.now))],
             tests=TestRpc(
                 tests,
-                submission=Submission(tests, syntax if settings.gateway_syntax_check else None, clock, defaults),
+                submission=Submission(
+                    tests,
+                    syntax if settings.gateway_syntax_check else None,
+                    clock,
+                    Defaults(settings.gateway_default_timeout_s, settings.gateway_default_memory_mib),
+                ),
                 listing=Listing(tests),
                 watch=Watch(tests, live, places),
                 streams=LogStreams(tests, lines, live),
@@ -91,13 +87,23 @@ async def running(settings: GatewaySettings) -> AsyncIterator[GatewayHealth]:
             queue=QueueRpc(QueueStatus(line, Slots(database), clock)),
             health=probe,
         )
+        health.add("mongodb", lambda: check(database))
+        health.add("nats", bus.check)
+        health.live = live
+
+        stack.push_async_callback(server.stop, None)
         health.port = listen(server, settings)
+        await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(relay.running(tests))
+        stack.push_async_callback(syntax.aclose)
         await syntax.warm()
         await probe.look()
+        await stack.enter_async_context(live.running())
+        # At the end streams are sent elsewhere, then calls under way have a moment to finish.
+        stack.push_async_callback(server.stop, settings.gateway_drain_s)
+        stack.callback(live.close)
+        await stack.enter_async_context(background(every(LOOK_S, "readiness", probe.look)))
         await server.start()
-        async with background(every(LOOK_S, "readiness", probe.look)):
-            yield health
-            health.draining = True
-            await probe.close()
-            live.close()
-            await server.stop(settings.gateway_drain_s)
+        yield health
+        health.draining = True
+        await probe.close()

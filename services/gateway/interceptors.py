@@ -37,6 +37,7 @@ else:
     Interceptor = grpc.aio.ServerInterceptor
 
 _UNREADABLE: Final = object()
+_CannotWrite: Final = grpc.aio.InternalError
 
 
 class _Method:
@@ -121,6 +122,8 @@ class Edge(Interceptor):
             except asyncio.CancelledError:
                 visit.leave(Code.CANCELLED)
                 raise
+            except _CannotWrite:  # the client went away while something was on its way to it
+                visit.leave(Code.CANCELLED)
             except Exception as error:  # noqa: BLE001 - the edge: every error becomes a status here
                 await visit.refuse(context, error)
             else:

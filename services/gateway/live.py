@@ -20,6 +20,7 @@ from services.gateway.errors import ShuttingDown
 from services.gateway.follower import Follower, Sight
 from services.gateway.metrics import FOLLOWED, FOLLOWERS
 from services.gateway.ports import Feed, Lines, Message, Subscription, Tests
+from shared.background import background
 from shared.domain.logsequence import BLOCK
 from shared.events.logs import LogsAppended
 from shared.ids import TestId, UserId
@@ -37,25 +38,43 @@ _MOVES: Final = ("test.", "logs.completed.")
 class Live:
     """The followed tests of this gateway."""
 
-    def __init__(self, feed: Feed, tests: Tests, lines: Lines, tasks: asyncio.TaskGroup, *, look_s: float) -> None:
+    def __init__(self, feed: Feed, tests: Tests, lines: Lines, *, look_s: float) -> None:
         self._feed = feed
         self._tests = tests
         self._lines = lines
-        self._tasks = tasks
         self._look_s = look_s
         self._channels: dict[TestId, _Channel] = {}
-        self._closed = False
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Tests can be followed. Calls have ended when this does."""
+        async with background() as tasks:
+            self._tasks = tasks
+            try:
+                yield
+            finally:
+                self.close()
+                for channel in self._channels.values():
+                    channel.end()
+
+    def close(self) -> None:
+        """Ends every stream with ShuttingDown, and lets none begin."""
+        self._tasks = None
+        for channel in self._channels.values():
+            for follower in channel.followers:
+                follower.close()
 
     @asynccontextmanager
     async def following(self, test_id: TestId, user_id: UserId, *, lines: bool) -> AsyncIterator[Follower]:
         """A follower that hears everything from here on; a look at the store comes first. Raises ShuttingDown."""
-        if self._closed:
+        if self._tasks is None:
             raise ShuttingDown
         channel = self._channels.get(test_id)
         if channel is None:
             channel = _Channel(test_id, user_id, self._feed, self._tests, self._lines, look_s=self._look_s)
             self._channels[test_id] = channel
-            channel.task = self._tasks.create_task(channel.run())
+            channel.begin(self._tasks)
         follower = Follower(lines=lines)
         channel.followers.add(follower)
         FOLLOWERS.inc()
@@ -71,21 +90,13 @@ class Live:
             channel.followers.discard(follower)
             if not channel.followers:
                 del self._channels[test_id]
-                assert channel.task is not None
-                channel.task.cancel()
+                channel.end()
             FOLLOWED.set(len(self._channels))
 
     @property
     def followed(self) -> int:
         """How many tests are followed."""
         return len(self._channels)
-
-    def close(self) -> None:
-        """Ends every stream with ShuttingDown, and lets none begin."""
-        self._closed = True
-        for channel in self._channels.values():
-            for follower in channel.followers:
-                follower.close()
 
 
 class _Channel:
@@ -96,7 +107,7 @@ class _Channel:
     ) -> None:
         self.followers: set[Follower] = set()
         self.open = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._test_id = test_id
         self._subject = f"*.*.{user_id}.{test_id}"
         self._feed = feed
@@ -109,8 +120,16 @@ class _Channel:
         """Looks at the store soon and tells everybody what is there."""
         self._moved.set()
 
-    async def run(self) -> None:
-        """Hears and looks until cancelled, which happens when the last follower leaves."""
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """Hears and looks until `end`."""
+        self._task = tasks.create_task(self._run())
+
+    def end(self) -> None:
+        """The last follower left. Does not wait, because who leaves may be in a hurry."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
         subscription: Subscription | None = None
         try:
             while True:

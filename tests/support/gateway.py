@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -236,11 +236,13 @@ def lines(first: int, last: int, text: str | None = None) -> list[StoredLine]:
 class Stage:
     """A gateway, its store and its bus."""
 
-    def __init__(self, health: GatewayHealth, options: GatewaySettings, others: Others) -> None:
+    def __init__(
+        self, health: GatewayHealth, options: GatewaySettings, others: Others, channels: list[grpc.aio.Channel]
+    ) -> None:
         self.health = health
         self.settings = options
         self.others = others
-        self._channels: list[grpc.aio.Channel] = []
+        self._channels = channels
 
     @property
     def address(self) -> str:
@@ -262,25 +264,27 @@ class Stage:
         self._channels.append(channel)
         return Client(channel, UserId(user), key)
 
-    async def close_channels(self) -> None:
-        for channel in self._channels:
-            await channel.close(None)
-
 
 @asynccontextmanager
 async def staged(nats_url: str, mongo_url: str, database: str, **more: Any) -> AsyncIterator[Stage]:
-    """A gateway at work, with the others beside it."""
+    """A gateway at work, with the others beside it. Clients see it end: their connections close after it."""
     options = settings(nats_url, mongo_url, database, **more)
-    async with connected(mongo_url, database, service="test") as store, running(options) as health:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(connected(mongo_url, database, service="test"))
         bus = Bus(nats_url, service="test")
+        await stack.enter_async_context(bus.connected())
         relay = Relay(bus, SystemClock())
         tests = Executions(store, relay.tell)
-        async with bus.connected(), relay.running(tests):
-            stage = Stage(health, options, Others(store, bus, tests))
-            try:
-                yield stage
-            finally:
-                await stage.close_channels()
+        await stack.enter_async_context(relay.running(tests))
+        channels: list[grpc.aio.Channel] = []
+
+        async def close_channels() -> None:
+            for channel in channels:
+                await channel.close(None)
+
+        stack.push_async_callback(close_channels)
+        health = await stack.enter_async_context(running(options))
+        yield Stage(health, options, Others(store, bus, tests), channels)
 
 
 def details_of(error: grpc.aio.AioRpcError) -> dict[str, Any]:
