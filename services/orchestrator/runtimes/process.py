@@ -22,6 +22,7 @@ from services.orchestrator.runtimes.host import Host, survey
 from services.orchestrator.runtimes.options import ProcessOptions
 from services.orchestrator.runtimes.processes import ExitWatch, Life, life
 from services.orchestrator.runtimes.pruning import prune
+from services.orchestrator.runtimes.remembered_task import RememberedTask
 from services.orchestrator.runtimes.sighting import STOPPED_BEFORE_START, of_ended
 from services.orchestrator.runtimes.steps import Steps, last_started
 from services.orchestrator.runtimes.task_folder import OUTPUT, RUN, STAGES, Plan, Record, Stage, TaskFolder
@@ -32,36 +33,11 @@ log = structlog.get_logger(__name__)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _EXIT_CODE_S: Final = 1.0  # how long an exit code may be on its way from a process that has ended
 _RETRY_S: Final = 0.02
+_LOOK_S: Final = 5.0  # within which a look follows on a call of `changed`
 _KILL_S: Final = 5.0  # a process in the kernel may take its time to die
 _RUNNING: Final = Sighting(Phase.RUNNING)
 _PENDING: Final = Sighting(Phase.PENDING)
 _MISSING: Final = Sighting(Phase.MISSING, stop_reason="the task's folder is gone")
-
-
-class _Task:
-    """What is remembered of a task, to save looking again."""
-
-    __slots__ = ("ended", "folder", "installs", "lock", "timer", "token", "unreaped_since", "waits_for", "watch")
-
-    def __init__(self, token: str, folder: TaskFolder) -> None:
-        self.token = token
-        self.folder = folder
-        self.lock = asyncio.Lock()
-        self.watch: ExitWatch | None = None  # while it is there, the process that was started last lives
-        self.timer: asyncio.TimerHandle | None = None  # of a stop under way
-        self.ended: Sighting | None = None
-        self.unreaped_since: float | None = None
-        self.installs: str | None = None  # the environment that it makes right now
-        self.waits_for: str | None = None  # the environment that another task makes
-
-    def let_go(self) -> None:
-        """Stops watching; the task goes on."""
-        if self.watch:
-            self.watch.close()
-            self.watch = None
-        if self.timer:
-            self.timer.cancel()
-            self.timer = None
 
 
 class ProcessRuntime:
@@ -72,7 +48,7 @@ class ProcessRuntime:
     def __init__(self, host: Host) -> None:
         self.host = host
         self._steps = Steps(host)
-        self._tasks: dict[str, _Task] = {}
+        self._tasks: dict[str, RememberedTask] = {}
         self._changed: list[Callable[[Handle], None]] = []
 
     @classmethod
@@ -157,16 +133,16 @@ class ProcessRuntime:
 
     # --- looking
 
-    def _task(self, token: str) -> _Task:
+    def _task(self, token: str) -> RememberedTask:
         task = self._tasks.get(token)
         if task is None:
-            task = self._tasks[token] = _Task(token, TaskFolder(f"{self.host.root}/tasks/{token}"))
+            task = self._tasks[token] = RememberedTask(token, TaskFolder(f"{self.host.root}/tasks/{token}"))
         return task
 
-    def _of(self, handle: Handle) -> _Task:
+    def _of(self, handle: Handle) -> RememberedTask:
         return self._task(str(handle["token"]))
 
-    async def _look(self, task: _Task) -> Sighting:
+    async def _look(self, task: RememberedTask) -> Sighting:
         if task.watch:
             return _RUNNING
         if task.ended:
@@ -184,13 +160,13 @@ class ProcessRuntime:
             self._begin_watch(task, last[1])
         return _RUNNING if task.watch else self._ended(task, *last)
 
-    def _not_started(self, task: _Task) -> Sighting:
+    def _not_started(self, task: RememberedTask) -> Sighting:
         if task.folder.has_context(RUN):
             return STOPPED_BEFORE_START if task.folder.stop_asked else _PENDING
         self._tasks.pop(task.token, None)
         return _MISSING
 
-    def _ended(self, task: _Task, stage: Stage, record: Record) -> Sighting:
+    def _ended(self, task: RememberedTask, stage: Stage, record: Record) -> Sighting:
         status = task.folder.status(stage)
         exit_code = status.get("exit-code")
         if exit_code is None and self._exit_code_may_come(task, record):
@@ -207,7 +183,7 @@ class ProcessRuntime:
         self._release(task)
         return task.ended
 
-    def _exit_code_may_come(self, task: _Task, record: Record) -> bool:
+    def _exit_code_may_come(self, task: RememberedTask, record: Record) -> bool:
         """Whether the process has ended a moment ago and its parent has not been there yet."""
         if life(record.process, boot=self.host.boot) is not Life.ZOMBIE:
             return False
@@ -216,7 +192,7 @@ class ProcessRuntime:
 
     # --- going on
 
-    async def _step(self, task: _Task, plan: Plan) -> None:
+    async def _step(self, task: RememberedTask, plan: Plan) -> None:
         """Starts what is due, and watches what was started."""
         if task.watch or self._must_wait(task, plan):
             return
@@ -234,7 +210,7 @@ class ProcessRuntime:
         if task.watch is None and stage is RUN:  # it has ended already, and no pidfd will tell
             asyncio.get_running_loop().call_soon(self._tell, task)
 
-    def _must_wait(self, task: _Task, plan: Plan) -> bool:
+    def _must_wait(self, task: RememberedTask, plan: Plan) -> bool:
         """Whether another task that we know is installing the same: no use in asking for the lock then."""
         if plan.environment is None or last_started(task.folder):
             return False
@@ -243,7 +219,7 @@ class ProcessRuntime:
             return True
         return False
 
-    def _release(self, task: _Task) -> None:
+    def _release(self, task: RememberedTask) -> None:
         """The installation is over, well or not: those who wait for it can go on."""
         environment, task.installs = task.installs, None
         if environment is not None:
@@ -252,24 +228,26 @@ class ProcessRuntime:
                     other.waits_for = None
                     self._tell(other)
 
-    def _begin_watch(self, task: _Task, record: Record) -> None:
+    def _begin_watch(self, task: RememberedTask, record: Record) -> None:
         task.watch = ExitWatch.on(record.process, boot=self.host.boot, ended=lambda: self._process_ended(task, record))
 
-    def _process_ended(self, task: _Task, record: Record) -> None:
+    def _process_ended(self, task: RememberedTask, record: Record) -> None:
         task.watch = None
         last = last_started(task.folder)
         if last and "exit-code" not in task.folder.status(last[0]) and self._exit_code_may_come(task, record):
             asyncio.get_running_loop().call_later(_RETRY_S, self._process_ended, task, record)
         else:
             self._tell(task)
+            if task.installs:  # who waits for it must not depend on somebody's looking at this one
+                asyncio.get_running_loop().call_later(_LOOK_S, self._release, task)
 
-    def _tell(self, task: _Task) -> None:
+    def _tell(self, task: RememberedTask) -> None:
         for changed in self._changed:
             changed(_handle(task))
 
     # --- ending
 
-    def _press(self, task: _Task, deadline: float) -> None:
+    def _press(self, task: RememberedTask, deadline: float) -> None:
         """Asks the harness to end, then makes it; comes back until nothing lives."""
         task.timer = None
         loop = asyncio.get_running_loop()
@@ -284,7 +262,7 @@ class ProcessRuntime:
             again = deadline
         task.timer = loop.call_at(max(again, loop.time()), self._press, task, deadline)
 
-    async def _end(self, task: _Task, stage: Stage, record: Record) -> None:
+    async def _end(self, task: RememberedTask, stage: Stage, record: Record) -> None:
         """Sees to it that nothing of a process is left, its cgroup included."""
         until = time.monotonic() + _KILL_S
         while time.monotonic() < until:
@@ -303,5 +281,5 @@ def _out_of_memory(folder: TaskFolder, stage: Stage, record: Record) -> bool:
     return cgroups.out_of_memory(record.cgroups) or folder.status(stage).get("out-of-memory") is True
 
 
-def _handle(task: _Task) -> Handle:
+def _handle(task: RememberedTask) -> Handle:
     return {"runtime": ProcessRuntime.name, "token": task.token}
