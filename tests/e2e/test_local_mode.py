@@ -1,7 +1,6 @@
 """`assay dev` as its user meets it: a process that starts everything, says where, and leaves nothing behind."""
 
 import json
-import os
 import signal
 import socket
 import stat
@@ -15,45 +14,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import lifeline
-
-READY_S = 60.0
-
-
-class LocalMode:
-    """`python -m deploy.local` on a data folder of its own."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.output = folder.with_suffix(".output")
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.local", "--data", str(folder), *options],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")},
-            )
-
-    @property
-    def said(self) -> str:
-        return self.output.read_text("utf-8")
-
-    def until_ready(self) -> dict[str, str]:
-        deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline:
-            if "is ready" in self.said:
-                known: dict[str, str] = json.loads((self.folder / "client.json").read_text())
-                return known
-            assert self.process.poll() is None, self.said
-            time.sleep(0.02)
-        raise AssertionError(f"not ready within {READY_S} s:\n{self.said}")
-
-    def children(self) -> list[int]:
-        return [json.loads(file.read_text())["pid"] for file in (self.folder / "run").glob("*.pid")]
-
-    def end(self, order: signal.Signals) -> int:
-        self.process.send_signal(order)
-        return self.process.wait(60)
+from tests.support.local_mode import LocalMode
 
 
 @pytest.fixture

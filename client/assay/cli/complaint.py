@@ -35,7 +35,8 @@ def complain(error: Exception, connection: Connection | None, *, as_json: bool) 
 def _sentences(error: Exception, connection: Connection | None) -> Iterator[str]:
     match error:
         case Unavailable() if connection is not None:
-            yield f"no Assay server answers at {connection.address} (known from {connection.source})"
+            told_by = "--address" if connection.source == "arguments" else connection.source
+            yield f"no Assay server answers at {connection.address} (known from {told_by})"
             yield "Start one with `assay dev`, or say where it is with --address or ASSAY_ADDRESS."
             yield f"({safe(error.message)})"
         case InvalidRequest() if error.violations:

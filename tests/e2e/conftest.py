@@ -1,0 +1,46 @@
+"""One local mode for all end-to-end tests that do not stop it: started when the first one asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from assay import AsyncAssay
+from shared.clock import SystemClock
+from shared.ids import UserId
+from shared.store.connect import connected
+from shared.store.keys import ApiKeys, new_secret
+from tests.support.local_mode import Command, LocalMode, local_mode, skip_without_sandbox
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMode]:
+    """Local mode with real sandboxes; skips where the machine has none."""
+    skip_without_sandbox()
+    with local_mode(tmp_path_factory.mktemp("user") / ".assay", ASSAY_PROCESS_ISOLATION="required") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def assay(server: LocalMode) -> Command:
+    """The command, in the folder where that server was started."""
+    return Command(server.folder.parent)
+
+
+@pytest.fixture
+async def client(server: LocalMode) -> AsyncIterator[AsyncAssay]:
+    """The SDK as the developer, who is an admin."""
+    async with AsyncAssay(server.known["address"], server.known["api_key"]) as connected_client:
+        yield connected_client
+
+
+async def key_of(server: LocalMode, user: str) -> str:
+    """A new API key of an ordinary user."""
+    secret = new_secret()
+    async with connected(server.mongo_url, "assay", service="test") as database:
+        await ApiKeys(database).add(secret, user=UserId(user), role="user", now=SystemClock().now())
+    return secret
