@@ -6,6 +6,7 @@ One interceptor and not five, because each costs a coroutine a call. Knows nothi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -169,7 +170,8 @@ class _Visit:
         # Only the names of bad fields: what was written into them may be a password.
         fields = ", ".join(bad.field for bad in error.violations[:10]) if isinstance(error, InvalidRequest) else ""
         self.leave(status.code, message=fields or status.message)
-        await context.abort(status.code, status.message, ((DETAILS, status.details),))
+        with contextlib.suppress(_CannotWrite):  # the client does not wait for it any more
+            await context.abort(status.code, status.message, ((DETAILS, status.details),))
 
     def leave(self, code: Code, answer: Any = None, *, message: str = "") -> None:
         self.took = time.perf_counter() - self._arrived

@@ -85,6 +85,23 @@ def message(line: Line) -> log_pb2.LogLine:
     )
 
 
+def joined(parts: Sequence[bytes]) -> list[bytes]:
+    """The same lines in as few messages as clients take.
+
+    One protobuf message behind another is a message with the lines of both."""
+    if len(parts) < 2:
+        return list(parts)
+    whole: list[list[bytes]] = [[]]
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > MOST_BYTES and whole[-1]:
+            whole.append([])
+            size = len(part)
+        whole[-1].append(part)
+    return [b"".join(some) for some in whole]
+
+
 def messages(lines: Sequence[log_pb2.LogLine]) -> list[bytes]:
     """Messages of StreamLogs with these lines, serialised, none of them too large for a client."""
     if not lines:

@@ -19,7 +19,7 @@ from services.gateway.errors import InvalidRequest, Violation
 from services.gateway.fetch import fetch
 from services.gateway.follower import News
 from services.gateway.live import Live
-from services.gateway.loglines import Wanted, message, messages
+from services.gateway.loglines import Wanted, joined, message, messages
 from services.gateway.metrics import HEALED
 from services.gateway.ports import Lines, Tests
 from shared.domain.logsequence import follows
@@ -57,7 +57,7 @@ class LogStreams:
                     level = True
                     while level:
                         news = await follower.news()
-                        for packed in reader.live(news):
+                        for packed in joined(reader.live(news)):
                             yield packed
                         level = reader.is_level
                         if news.sight is not None:

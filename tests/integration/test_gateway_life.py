@@ -225,7 +225,7 @@ async def test_the_gateway_runs_alone_as_a_process_and_ends_when_asked(
                 except aiohttp.ClientError:
                     return False
 
-            await until(ready, timeout=20)
+            await until(ready, timeout=60)
             async with http.get(f"http://127.0.0.1:{health_port}/metrics") as answer:
                 assert "assay_gateway_followed_tests" in await answer.text()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

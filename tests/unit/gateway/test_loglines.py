@@ -1,7 +1,7 @@
 import pytest
 
 from assay.v1 import log_pb2, test_service_pb2
-from services.gateway.loglines import MOST_BYTES, Wanted, message, messages
+from services.gateway.loglines import MOST_BYTES, Wanted, joined, message, messages
 from tests.support.gateway import line, lines
 
 
@@ -32,3 +32,14 @@ def test_lines_are_cut_into_messages_that_a_client_takes() -> None:
     assert all(len(part) <= MOST_BYTES for part in cut)
     seqs = [one.seq for part in cut for one in test_service_pb2.StreamLogsResponse.FromString(part).lines]
     assert seqs == list(range(1, 201))
+
+
+def test_messages_that_wait_are_joined_as_far_as_a_client_takes_them() -> None:
+    small = [messages([message(one)])[0] for one in lines(1, 50)]
+    large = [messages([message(one)])[0] for one in lines(51, 250, "x" * 16_384)]
+    made = joined(small + large)
+    assert len(made) < 10
+    assert all(len(part) <= MOST_BYTES for part in made)
+    seqs = [one.seq for part in made for one in test_service_pb2.StreamLogsResponse.FromString(part).lines]
+    assert seqs == list(range(1, 251))
+    assert joined([]) == []
