@@ -8,7 +8,6 @@ time, below /run.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import socket
@@ -24,6 +23,7 @@ FORKSERVER: Final = Path(__file__).with_name("forkserver.py")
 
 _SPARES: Final = 2  # two orders at once find processes ready; more only take memory
 
+_WAY: Final = Path("/run/assay")  # the same for all: each fork server sees only its own mount there
 _OPEN_THE_WAY: Final = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 
 
@@ -99,7 +99,7 @@ class Launcher:
         self._root = root
         self._cgroup_parents = cgroup_parents
         # Where sandboxes of other users find our files; None when they can take the same path as we do.
-        self._way = None if _open_to_others(root) else _way(root)
+        self._way = None if _open_to_others(root) else _WAY
         self._orders: _Orders | None = None
         self._starting = asyncio.Lock()
 
@@ -214,7 +214,3 @@ def _read(answer: Mapping[str, Any]) -> Answer:
 def _open_to_others(root: Path) -> bool:
     """Whether other users can reach what lies below: without root there are none, and all is ours."""
     return os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (root, *root.parents))
-
-
-def _way(root: Path) -> Path:
-    return Path("/run/assay", hashlib.sha256(os.fsencode(root)).hexdigest()[:16])
