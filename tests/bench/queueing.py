@@ -28,6 +28,7 @@ FIGURES: Final = (
     "memory_queued",
 )
 HELD_S: Final = 240
+PAUSE_S: Final = 0.02  # long enough for what a submission sets off to be over before the next one
 DOCUMENT_BYTES: Final = 2048
 
 
@@ -39,13 +40,16 @@ async def measure(local: Local, size: Size, report: Report) -> None:
         if update.test.state is TestState.RUNNING:
             break
     written = await _writes(local.servers, size.calls, at_once=1)
-    alone = await submissions(local.client, size.calls, query="alone", at_once=1)
+    alone = await submissions(local.client, size.calls, query="alone", at_once=1, pause_s=PAUSE_S)
     await _queued(local, size.calls)
 
     together = await _writes(local.servers, size.queued, at_once=AT_ONCE)
+    who = local.members()
+    before = processes.Cpu.now(who)
     crowd = await submissions(local.client, size.queued, query="together")
     await _queued(local, size.calls + size.queued)
     await asyncio.sleep(size.settle_s)
+    cpu = processes.Cpu.now(who).since(before)
     full = _memory(local)
     await local.client.cancel(holder.id, "it has done its work")
 
@@ -59,6 +63,10 @@ async def measure(local: Local, size: Size, report: Report) -> None:
         floor=AT_ONCE * 1000 / (sum(together) / len(together)),
         p50_ms=percentile(crowd.took_ms, 50),
         p99_ms=percentile(crowd.took_ms, 99),
+        cpu_ms_until_queued={
+            name: getattr(cpu, name) * 1000 / size.queued for name in ("services", "mongod", "nats_server")
+        },
+        others_used_cpus=cpu.others,
     )
     _tell_memory(report, idle, full, size)
 
