@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Final
 
 from services.orchestrator.charges import Charges
 from services.orchestrator.finish import Finish
@@ -21,6 +22,9 @@ from shared.clock import SystemClock
 from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.telemetry.health import Health
+
+
+TIDY_S: Final = 600.0
 
 
 @asynccontextmanager
@@ -72,6 +76,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
                 every(settings.orchestrator_poll_s, "task_round", watch.look),
                 every(settings.orchestrator_lease_s / 3, "lease_renewal", watch.renew),
                 every(settings.sweep_interval_s, "orchestrator_sweep", watch.sweep),
+                every(TIDY_S, "runtime_tidying", runtime.tidy),
             )
         )
         await stack.enter_async_context(bus.consuming())

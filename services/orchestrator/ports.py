@@ -115,6 +115,10 @@ class Runtime(Protocol):
         """Asks for a call of `changed` as soon as a task ended: a hint, polling alone stays correct."""
         ...
 
+    async def tidy(self) -> None:
+        """Removes what ended tasks left behind and nobody needs any more. Called now and then."""
+        ...
+
     async def aclose(self) -> None:
         """Lets go of the tasks without stopping them."""
         ...

@@ -32,15 +32,25 @@ class OrchestratorSettings(CommonSettings):
         description="process runtime: required = a sandbox with limits, or no start; auto = one where the machine "
         "allows it, else a plain process and a loud warning; off = plain processes",
     )
+    process_cgroups: bool = Field(True, description="process runtime: limits by cgroup where they can be had")
     process_max_processes: int = Field(
         64, ge=1, description="process runtime: processes and threads an agent may have at once"
     )
+    process_open_files: int = Field(4096, ge=64, description="process runtime: files an agent may have open at once")
     process_cpu_quota: bool = Field(
         False, description="process runtime: hold each task to its vCPU; otherwise idle processors are anybody's"
     )
-    process_build_memory_mib: int = Field(
-        2048, ge=256, description="process runtime: memory for installing requirements"
+    process_nice: int = Field(
+        5, ge=0, le=19, description="process runtime: niceness of tasks, so that services stay quick on a busy machine"
     )
+    process_uid_base: int = Field(
+        1_900_000_000, ge=1, description="process runtime: first of the user ids that tasks run under (as root only)"
+    )
+    process_uid_count: int = Field(65_536, ge=1, description="process runtime: how many user ids there are for tasks")
+    process_build_memory_mib: int = Field(
+        2048, ge=256, description="process runtime: memory for installing requirements, MiB"
+    )
+    process_build_processes: int = Field(256, ge=1, description="process runtime: processes while installing")
     process_build_timeout_s: int = Field(
         600, ge=1, description="process runtime: time for installing requirements, seconds"
     )
@@ -48,3 +58,10 @@ class OrchestratorSettings(CommonSettings):
         default_factory=dict,
         description="process runtime: environment for installing, as JSON: UV_INDEX_URL, HTTPS_PROXY ...",
     )
+    process_keep_outputs_s: float = Field(
+        86_400.0, gt=0, description="process runtime: how long a task's output stays on disk after its end, seconds"
+    )
+    process_keep_environments_s: float = Field(
+        604_800.0, gt=0, description="process runtime: how long an environment stays that no test uses, seconds"
+    )
+    process_interpreter: str = Field("/usr/bin/python3", description="process runtime: the agents' Python, below /usr")

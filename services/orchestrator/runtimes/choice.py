@@ -18,10 +18,19 @@ async def open_runtime(settings: OrchestratorSettings, clock: Clock) -> Runtime:
         ProcessOptions(
             root=settings.process_root.absolute(),
             isolation=Isolation(settings.process_isolation),
+            cgroups=settings.process_cgroups,
             processes=settings.process_max_processes,
+            open_files=settings.process_open_files,
+            nice=settings.process_nice,
+            uid_base=settings.process_uid_base,
+            uid_count=settings.process_uid_count,
             cpu_quota=settings.process_cpu_quota,
             build_memory_mib=settings.process_build_memory_mib,
             build_timeout_s=settings.process_build_timeout_s,
+            build_processes=settings.process_build_processes,
             build_env=settings.process_build_env,
+            keep_outputs_s=settings.process_keep_outputs_s,
+            keep_environments_s=settings.process_keep_environments_s,
+            interpreter=settings.process_interpreter,
         )
     )

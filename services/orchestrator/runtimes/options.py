@@ -43,5 +43,9 @@ class ProcessOptions:
     build_timeout_s: int = 600
     build_env: Mapping[str, str] = field(default_factory=dict)
     """environment for installing: UV_INDEX_URL, HTTPS_PROXY ...; packages that are built from source see it"""
+    keep_outputs_s: float = 86_400
+    """how long the output of a task that was cleaned up stays, for a log streamer that was away"""
+    keep_environments_s: float = 7 * 86_400
+    """how long an environment stays that no test has used"""
     interpreter: str = "/usr/bin/python3"
     """the Python of tasks; must be in /usr to be seen inside a sandbox"""

@@ -124,6 +124,11 @@ class ProcessRuntime:
         self._tasks.clear()
         self.host.launcher.close()
 
+    async def tidy(self) -> None:
+        """Removes outputs and environments that have not been used for as long as the options say."""
+        options = self.host.options
+        await self.prune(outputs_s=options.keep_outputs_s, environments_s=options.keep_environments_s)
+
     # --- beyond the port
 
     async def prune(self, *, outputs_s: float, environments_s: float) -> None:

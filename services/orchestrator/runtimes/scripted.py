@@ -85,6 +85,9 @@ class ScriptedRuntime:
         """`changed` is called when a script ends."""
         self._changed.append(changed)
 
+    async def tidy(self) -> None:
+        """Nothing is left behind."""
+
     async def aclose(self) -> None:
         """Announces nothing more."""
         for timer in self._timers.values():
