@@ -7,7 +7,7 @@ from typing import Final
 from assay.v1 import log_pb2
 from services.gateway.ports import Lines
 from shared.domain.lifecycle import ENDED
-from shared.domain.logsequence import attempt_of, first_seq, follows
+from shared.domain.logsequence import first_seq
 from shared.store.documents import Execution
 
 MOST_RANGES: Final = 100
@@ -36,31 +36,20 @@ def complete(execution: Execution, missing_ranges: list[Range]) -> log_pb2.LogsC
 
 
 async def missing(lines: Lines, execution: Execution) -> list[Range]:
-    """Numbers that never arrived.
+    """Numbers of the last attempt that never arrived; the account speaks of that attempt.
 
-    Reads the whole output where it is not complete, which is rare, and nothing where it is."""
+    Reads its output where it is not complete, which is rare, and nothing where it is."""
     if execution.logs.complete or not execution.logs.ended:
         return []
     ranges: list[Range] = []
-    last = 0
+    last = first_seq(execution.attempt) - 1
     while found := await lines.read(execution.id, from_seq=last + 1, limit=_PAGE):
         for line in found:
-            if not follows(last, line.seq):
-                ranges.append((_first_missing(last, line.seq), line.seq - 1))
+            if line.seq != last + 1:
+                ranges.append((last + 1, line.seq - 1))
             last = line.seq
         if len(ranges) > MOST_RANGES:
             return ranges
-    return ranges + _tail(execution, last, sum(end - start + 1 for start, end in ranges))
-
-
-def _first_missing(last: int, seq: int) -> int:
-    """What is missing before `seq` begins after `last`, or with the attempt where that is another one."""
-    return max(last + 1, first_seq(attempt_of(seq)))
-
-
-def _tail(execution: Execution, last: int, holes: int) -> list[Range]:
-    """Lines that the source counted beyond the last one that arrived."""
-    logs = execution.logs
-    lost = (logs.expected or 0) - logs.lines - holes
-    start = max(last + 1, first_seq(execution.attempt)) if execution.attempt else last + 1
-    return [(start, start + lost - 1)] if lost > 0 else []
+    holes = sum(end - start + 1 for start, end in ranges)
+    lost = (execution.logs.expected or 0) - execution.logs.lines - holes
+    return [*ranges, (last + 1, last + lost)] if lost > 0 else ranges

@@ -22,7 +22,18 @@ from services.gateway.metrics import FOLLOWED, FOLLOWERS
 from services.gateway.ports import Feed, Lines, Message, Subscription, Tests
 from shared.background import background
 from shared.domain.logsequence import BLOCK
-from shared.events.logs import LogsAppended
+from shared.events.logs import LogsAppended, LogsCompleted
+from shared.events.tests import (
+    TestArchived,
+    TestCancelRequested,
+    TestCompleted,
+    TestFailed,
+    TestQueued,
+    TestRequeued,
+    TestRunning,
+    TestScheduled,
+    TestTimedOut,
+)
 from shared.ids import TestId, UserId
 
 log = structlog.get_logger()
@@ -31,8 +42,13 @@ OPEN_WITHIN_S: Final = 1.0
 """A stream begins after this time even where the bus does not answer: the store has everything, only later."""
 RETRY_S: Final = 1.0
 _ALL_ATTEMPTS: Final = range(1, 1000 * BLOCK)
-_LINES: Final = LogsAppended.type + "."
-_MOVES: Final = ("test.", "logs.completed.")
+# What makes a look at the store worth its cost: for who watches every move, for who reads lines what may end them.
+# test.submitted and test.building move nothing.
+_ENDS: Final = frozenset({TestCompleted.type, TestFailed.type, TestTimedOut.type})
+_FOR_READERS: Final = _ENDS | {LogsCompleted.type}
+_FOR_WATCHERS: Final = _ENDS | {
+    event.type for event in (TestQueued, TestScheduled, TestRunning, TestRequeued, TestArchived, TestCancelRequested)
+}
 
 
 class Live:
@@ -157,10 +173,10 @@ class _Channel:
             return None
 
     async def _heard(self, message: Message) -> None:
-        subject = message.subject
-        if subject.startswith(_LINES):
+        fact = ".".join(message.subject.split(".", 2)[:2])
+        if fact == LogsAppended.type:
             self._heard_lines(message.data)
-        elif subject.startswith(_MOVES):
+        elif any(fact in (_FOR_READERS if follower.wants_lines else _FOR_WATCHERS) for follower in self.followers):
             self._moved.set()
 
     def _heard_lines(self, data: bytes) -> None:

@@ -56,12 +56,11 @@ class Watch:
         """Ends after the message with the last state. Raises NoSuchTest, ShuttingDown."""
         execution = await fetch(self._tests, caller, test_id)
         view = view or translate.RESULT
+        shown = _Shown(execution, await self._place(execution))
+        yield _message(execution, view, shown.place, _CURRENT)
         if execution.state in ENDED:
-            yield _message(execution, view, None, _CURRENT)
             return
         async with self._live.following(execution.id, execution.user_id, lines=False) as follower:
-            shown = _Shown(execution, await self._place(execution))
-            yield _message(execution, view, shown.place, _CURRENT)
             looked = time.monotonic()
             while shown.execution.state not in ENDED:
                 queued = shown.execution.state is State.QUEUED

@@ -66,13 +66,19 @@ B = 1_000_000
         pytest.param([1, 2], 5, 1, [(3, 5)], id="the end"),
         pytest.param([1, 4], 6, 1, [(2, 3), (5, 6)], id="hole and end"),
         pytest.param([], 3, 1, [(1, 3)], id="everything"),
-        pytest.param([1, 2, B + 1, B + 3], 5, 2, [(B + 2, B + 2)], id="hole in the second attempt"),
-        pytest.param([1, 2, B + 2], 4, 2, [(B + 1, B + 1)], id="beginning of the second attempt"),
+        pytest.param([1, 2, B + 1, B + 3], 3, 2, [(B + 2, B + 2)], id="hole in the second attempt"),
+        pytest.param([1, 3, B + 2], 2, 2, [(B + 1, B + 1)], id="beginning of the second attempt"),
     ],
 )
 async def test_what_is_missing(seqs: list[int], expected: int, attempt: int, ranges: list[tuple[int, int]]) -> None:
     test = execution(
-        State.COMPLETED, launched=True, attempt=attempt, ended=True, complete=False, lines=len(seqs), expected=expected
+        State.COMPLETED,
+        launched=True,
+        attempt=attempt,
+        ended=True,
+        complete=False,
+        lines=sum(seq > (attempt - 1) * B for seq in seqs),
+        expected=expected,
     )
     assert await missing(FakeLines(seqs), test) == ranges
 
