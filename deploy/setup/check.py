@@ -15,7 +15,7 @@ from pathlib import Path
 from deploy.setup.steps import PROJECT, TOOLS
 
 BIN = Path(sys.executable).parent  # the tools of this environment, whatever PATH says
-CHECKED_TYPES = ("shared", "services", "client/assay", "deploy", "tests")
+CHECKED_TYPES = ("shared", "services", "client/assay", "deploy", "tests", "docs/generate.py", "proto/build.py")
 BUF_VERSION = "1.75.0"
 BUF_FOLDER = TOOLS / "buf"
 
