@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from deploy.local.children import Backing
 from deploy.local.side_by_side import side_by_side
-from deploy.local.task_root import task_root
 from services.gateway.app import running as gateway
 from services.gateway.settings import GatewaySettings
 from services.logstreamer.app import running as logstreamer
@@ -72,7 +71,7 @@ async def all_services(backing: Backing, place: Place, *, api_key: str) -> Async
 def _workers(common: _Common, place: Place) -> list[AbstractAsyncContextManager[Health]]:
     tasks = os.environ.get("ASSAY_PROCESS_ROOT")
     return [
-        orchestrator(OrchestratorSettings(**common, process_root=Path(tasks) if tasks else task_root(place.folder))),
+        orchestrator(OrchestratorSettings(**common, process_root=Path(tasks) if tasks else place.folder / "tasks")),
         logstreamer(LogstreamerSettings(**common)),
         scheduler(SchedulerSettings(**common)),
         packager(PackagerSettings(**common)),

@@ -23,7 +23,6 @@ from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.telemetry.health import Health
 
-
 TIDY_S: Final = 600.0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from nats.js.api import ConsumerConfig
 from shared.background import background, every
 from shared.bus.middleware import settle_with
 from shared.bus.pull import LIMIT_S, PromptJetStream
-from shared.bus.streams import consumer_config, ensure_consumer, provision, stream_of
+from shared.bus.streams import RETRY_DELAYS_S, consumer_config, ensure_consumer, provision, stream_of
 from shared.errors import Unavailable
 from shared.events.base import Event
 
@@ -34,12 +34,23 @@ WATCH_INTERVAL_S = 10.0
 class Bus:
     """A service's side of NATS JetStream."""
 
-    def __init__(self, url: str, *, service: str, replicas: int = 1, workers: int = 64) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str,
+        replicas: int = 1,
+        workers: int = 64,
+        retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+        watch_interval_s: float = WATCH_INTERVAL_S,
+    ) -> None:
         self._service = service
+        self._watch_interval_s = watch_interval_s
         self._replicas = replicas
         self._workers = workers
         self._consumers: list[tuple[str, ConsumerConfig]] = []
         self._client: Client | None = None
+        self._closing = False
         self._pulling: PromptJetStream | None = None
         self.broker = NatsBroker(
             url,
@@ -49,7 +60,7 @@ class Bus:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # nats-py takes a float
             ping_interval=20,
-            middlewares=[settle_with(self._publish_dead)],
+            middlewares=[settle_with(self._publish_dead, retry_delays_s)],
             graceful_timeout=10.0,
             logger=None,
             error_cb=self._on_error,
@@ -92,6 +103,7 @@ class Bus:
             await provision(self.jetstream, replicas=self._replicas)
             yield
         finally:
+            self._closing = True
             await self.broker.stop()
 
     @asynccontextmanager
@@ -100,7 +112,7 @@ class Bus:
         for stream, config in self._consumers:
             await ensure_consumer(self.jetstream, stream, config)
         await self.broker.start()
-        async with background(every(WATCH_INTERVAL_S, "consumer_watch", self._watch_consumers)):
+        async with background(every(self._watch_interval_s, "consumer_watch", self._watch_consumers)):
             try:
                 yield
             finally:
@@ -123,9 +135,7 @@ class Bus:
             raise Unavailable("NATS is not connected")
 
     async def follow(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> Subscription:
-        """Hears what is published on `subject` from now on, without a promise:
-
-        whoever needs all of it reads the store too."""
+        """Hears what is published on `subject` from now on; no promise that it is all, so the store is read, too."""
         return await self.client.subscribe(subject, cb=heard)
 
     async def _publish_dead(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
@@ -144,7 +154,8 @@ class Bus:
         log.warning("bus_error", service=self._service, error=repr(error))
 
     async def _on_disconnected(self) -> None:
-        log.warning("bus_disconnected", service=self._service)
+        if not self._closing:
+            log.warning("bus_disconnected", service=self._service)
 
     async def _on_reconnected(self) -> None:
         log.info("bus_reconnected", service=self._service)
