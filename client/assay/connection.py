@@ -66,7 +66,12 @@ def resolve(
             "No Assay server is known here. Start one with `assay dev` (in this folder or one above it), "
             "or say where it is with ASSAY_ADDRESS and ASSAY_API_KEY."
         )
+    key = key.strip()  # a line break at its end comes from a file or a careless copy
+    if not (key.isascii() and key.isprintable()):
+        raise NotConfigured("The API key has characters in it that no key has. Copy it again, whole and alone.")
     target, secure = _target(where)
+    if not target:
+        raise NotConfigured(f"{where!r} (from {source}) is no address: write HOST:PORT.")
     ca = ca_file or environ.get("ASSAY_TLS_CA_FILE", "")
     cert = cert_file or environ.get("ASSAY_TLS_CERT_FILE", "")
     cert_key = key_file or environ.get("ASSAY_TLS_KEY_FILE", "")

@@ -267,6 +267,15 @@ def test_a_wrong_key_is_said_to_be_one(server: LocalMode) -> None:
     assert "assay_wrong" not in ran.err
 
 
+def test_a_key_is_taken_with_the_line_break_of_its_file_and_refused_with_what_no_key_has(server: LocalMode) -> None:
+    key = (server.folder / "api-key").read_text()
+    assert key.endswith("\n")
+    assert Command(server.folder.parent, {"ASSAY_API_KEY": key})("queue").code == PASSED
+    broken = Command(server.folder.parent, {"ASSAY_API_KEY": "kéy"})("queue")
+    assert (broken.code, broken.out) == (ERROR, "")
+    assert broken.err.startswith("error: The API key has characters in it that no key has.")
+
+
 async def _id_of(command: Started) -> str:
     found = await until(lambda: TEST_ID.search(command.said), timeout=30)
     assert found

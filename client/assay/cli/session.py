@@ -44,7 +44,9 @@ def run(context: typer.Context, body: Callable[[AsyncAssay], Awaitable[int]], *,
             complain(error, connection, as_json=as_json)
             code = ERROR
         else:
-            raise
+            code = _surprise(error)
+    except Exception as error:  # noqa: BLE001 - exit code 1 would say that the test failed
+        code = _surprise(error)
     raise typer.Exit(code)
 
 
@@ -55,6 +57,14 @@ async def _with_client(connection: Connection, body: Callable[[AsyncAssay], Awai
     # Somebody sits and waits: say soon that nothing answers. Streams are more patient, since a server may restart.
     async with AsyncAssay(connection=connection, retry=RetryPolicy(attempts=3)) as client:
         return await body(client)
+
+
+def _surprise(error: BaseException) -> int:
+    """For what no user can have caused: everything that helps to find it."""
+    import traceback
+
+    traceback.print_exception(error)
+    return ERROR
 
 
 def _first(error: BaseException) -> BaseException:
