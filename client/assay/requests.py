@@ -19,6 +19,7 @@ from assay.tests import Model, TestOrder, TestState
 from assay.v1 import log_pb2, test_pb2, test_service_pb2
 
 Source = str | os.PathLike[str]
+_COMMON_NAMES = frozenset({"agent", "main", "app", "__init__", "__main__"})
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -82,7 +83,7 @@ def submit(agent: Source, query: str, options: SubmitOptions) -> test_service_pb
         query=query,
         name=options.get("name", ""),
         agent_id=options.get("agent_id", ""),
-        agent_name=options.get("agent_name") or (Path(agent).stem if isinstance(agent, os.PathLike) else ""),
+        agent_name=options.get("agent_name") or (agent_name_of(Path(agent)) if isinstance(agent, os.PathLike) else ""),
         requirements=_requirements(options.get("requirements", ())),
         dockerfile=_text(options.get("dockerfile", "")),
         entrypoint=options.get("entrypoint", ""),
@@ -112,6 +113,11 @@ def submit(agent: Source, query: str, options: SubmitOptions) -> test_service_pb
         request_id=options.get("request_id") or str(uuid.uuid4()),
         validate_only=options.get("validate_only", False),
     )
+
+
+def agent_name_of(path: Path) -> str:
+    """What to call the agent in this file: by the file, or by its folder where every agent's file is called so."""
+    return (path.stem not in _COMMON_NAMES and path.stem) or path.resolve().parent.name or path.stem
 
 
 def list_tests(options: ListOptions) -> test_service_pb2.ListTestsRequest:

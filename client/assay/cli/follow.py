@@ -135,9 +135,9 @@ class StoryTeller:
             lines.append(text.output(logs))
         elif with_logs:
             lines.append([(f"  the last lines have not come in yet: assay logs -f {test.id}", "warn")])
-        if answer:
-            lines += [[], *answer]
-        self._screen.show([*lines, [], *text.verdict(test)])
+        for part in (answer, list(text.verdict(test))):
+            lines += [*([[]] if lines and part else []), *part]
+        self._screen.show(lines)
 
     def left(self, test_id: str) -> None:
         self._screen.close()

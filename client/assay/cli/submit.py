@@ -46,7 +46,12 @@ def submit(
     ] = None,
     priority: Annotated[int | None, typer.Option(metavar="0-9", help="9 goes first; usual is 5.")] = None,
     name: Annotated[str, typer.Option(help="Name of the test.")] = "",
-    agent: Annotated[str, typer.Option(metavar="NAME", help="Name of the agent. Else that of the file.")] = "",
+    agent: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Name of the agent. Else that of the file, or of the folder around an agent.py."
+        ),
+    ] = "",
     dockerfile: Annotated[Path | None, typer.Option(help="Goes with the agent into its package.")] = None,
     request_id: Annotated[str, typer.Option(metavar="ID", help="Said twice, there is still one test.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, make nothing.")] = False,
@@ -54,7 +59,7 @@ def submit(
 ) -> None:
     """Submit an agent for a test."""
     from assay.cli.session import run
-    from assay.requests import requirement_lines
+    from assay.requests import agent_name_of, requirement_lines
     from assay.tests import Model
 
     code = arguments.read_text(file)
@@ -66,7 +71,7 @@ def submit(
         "env": arguments.environment(env or ()),
         "secret_refs": arguments.pairs(secret or (), "--secret"),
         "name": name,
-        "agent_name": agent or file.stem,
+        "agent_name": agent or agent_name_of(file),
         "dockerfile": arguments.read_text(dockerfile) if dockerfile else "",
         "request_id": request_id,
         "validate_only": dry_run,

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from assay import requests
 from assay.client import AsyncAssay
 from assay.errors import TestFailed
 from assay.tests import CancelOutcome, Model, TestState
@@ -151,3 +152,13 @@ async def test_the_queue_is_figures(client: AsyncAssay, fake: FakeServer) -> Non
     assert status.average_wait == timedelta(seconds=1.5)
     assert status.oldest_pending_age is None
     assert status.to_dict()["average_wait_s"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("greeter.py", "greeter"), ("travel/agent.py", "travel"), ("travel/main.py", "travel"), ("/agent.py", "agent")],
+)
+def test_an_agent_is_called_as_its_file_or_as_the_folder_of_a_file_that_is_called_like_all_others(
+    path: str, name: str
+) -> None:
+    assert requests.agent_name_of(Path(path)) == name
