@@ -73,7 +73,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[GatewayHealth]:
                 tests,
                 submission=Submission(
                     tests,
-                    syntax if settings.gateway_syntax_check else None,
+                    syntax,
                     clock,
                     Defaults(settings.gateway_default_timeout_s, settings.gateway_default_memory_mib),
                 ),

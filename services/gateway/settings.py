@@ -41,7 +41,6 @@ class GatewaySettings(CommonSettings):
         300, ge=1, le=21_600, description="time limit of a test that names none, in seconds"
     )
     gateway_default_memory_mib: int = Field(512, ge=64, description="memory of a test that names none, in MiB")
-    gateway_syntax_check: bool = Field(True, description="refuse agent code that is not valid Python")
     gateway_look_s: float = Field(
         3.0, gt=0, description="how often the store is looked at for a followed test when no event comes, in seconds"
     )

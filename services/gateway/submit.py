@@ -21,7 +21,7 @@ from shared.store.documents import Execution, HistoryEntry, Times
 class Submission:
     """SubmitTest."""
 
-    def __init__(self, tests: Tests, syntax: SyntaxCheck | None, clock: Clock, defaults: Defaults) -> None:
+    def __init__(self, tests: Tests, syntax: SyntaxCheck, clock: Clock, defaults: Defaults) -> None:
         self._tests = tests
         self._syntax = syntax
         self._clock = clock
@@ -34,7 +34,7 @@ class Submission:
         violations = Violations()
         check_request_id(request.request_id, violations)
         spec = checked(request.spec, self._defaults, violations)
-        if self._syntax is not None and not any(bad.field == "spec.agent_code" for bad in violations.found):
+        if not any(bad.field == "spec.agent_code" for bad in violations.found):
             problem = await self._syntax.problem(request.spec.agent_code)
             if problem:
                 violations.add("spec.agent_code", problem)

@@ -61,9 +61,12 @@ class SyntaxChecker:
         return answer
 
     async def warm(self) -> None:
-        """Starts the process before the first question."""
-        async with self._turn:
-            await self._running()
+        """Starts the process before the first question. Where none can be started, code goes unchecked."""
+        try:
+            async with self._turn:
+                await self._running()
+        except OSError as error:
+            log.warning("syntax_check_not_started", error=repr(error))
 
     async def aclose(self) -> None:
         """Ends the process."""
