@@ -195,8 +195,9 @@ async def test_the_sdk_without_a_key_says_so(server: LocalMode) -> None:
             await client.queue_status()
 
 
+@pytest.mark.parametrize("stream", ["WatchTest", "StreamLogs"])
 async def test_an_expired_deadline_ends_a_stream_and_nothing_else(
-    client: AsyncAssay, tests: Any, metadata: Any
+    client: AsyncAssay, tests: Any, metadata: Any, stream: str
 ) -> None:
     test = await client.submit("import time\ndef run(query):\n    time.sleep(1.5)\n    return query\n", "x")
     watch = test_service_pb2.WatchTestRequest(test_id=test.id)
