@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import structlog
 
 log = structlog.get_logger()
+
+AGAIN_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -21,8 +24,19 @@ async def background(*work: Coroutine[object, object, None]) -> AsyncIterator[as
         try:
             yield tasks
         finally:
-            for task in running:
-                task.cancel()
+            await end(running)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancels `tasks` until they have ended.
+
+    Once is not enough: `asyncio.wait_for` of Python 3.11, which the NATS client uses, swallows a cancellation that
+    comes with its answer (python/cpython#86296), and a loop around it would go on for ever."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=AGAIN_S)
 
 
 async def every(interval_s: float, name: str, work: Callable[[], Awaitable[object]]) -> None:

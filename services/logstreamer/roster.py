@@ -13,6 +13,7 @@ from services.logstreamer.follow import Follower, numbers_of
 from services.logstreamer.metrics import FOLLOWED
 from services.logstreamer.ports import Chunks, Source, Tests, Wire
 from services.logstreamer.sequence import Sequencer
+from shared.background import end
 from shared.clock import Clock
 from shared.domain.lifecycle import ACTIVE
 from shared.ids import TestId
@@ -156,5 +157,4 @@ class Roster:
 
     async def aclose(self) -> None:
         """Lets go of everything; the next log streamer reads on from what is stored."""
-        for task in list(self._running):
-            task.cancel()
+        await end(self._running)

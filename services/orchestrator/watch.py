@@ -13,6 +13,7 @@ from services.orchestrator.finish import Finish
 from services.orchestrator.launch import Launch
 from services.orchestrator.ports import Handle, Tests
 from services.orchestrator.stop import Stop
+from shared.background import background
 from shared.clock import Clock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestRunning
@@ -68,9 +69,8 @@ class Watch:
                 except Exception as error:  # noqa: BLE001 - the round on the timer looks again
                     log.warning("look_failed", test_id=charge.test_id, error=repr(error))
 
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(workers):
-                tasks.create_task(work())
+        async with background(*(work() for _ in range(workers))):
+            await asyncio.Event().wait()
 
     async def look(self) -> None:
         """One round over all tasks."""

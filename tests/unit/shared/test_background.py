@@ -64,6 +64,24 @@ async def test_a_block_that_is_cancelled_takes_its_work_with_it() -> None:
     assert log == ["work began", "work ended"]
 
 
+async def test_work_that_swallows_a_cancellation_ends_all_the_same() -> None:
+    swallowed = 0
+
+    async def stubborn() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:  # what `wait_for` of Python 3.11 does when its answer comes at that moment
+                swallowed += 1
+                if swallowed == 2:
+                    raise
+
+    async with asyncio.timeout(30), background(stubborn()):
+        await asyncio.sleep(0)
+    assert swallowed == 2
+
+
 async def test_work_that_comes_up_later_has_the_same_owner() -> None:
     log: list[str] = []
 
