@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from shared.store.connect import Database, connected, provision
@@ -12,6 +13,16 @@ from tests.support.servers import RunningServer, in_own_loop, running_mongo, run
 # No deadline per example: a machine under load is not a failure.
 settings.register_profile("assay", deadline=None, max_examples=60)
 settings.load_profile("assay")
+
+# What the services log, for the report of a test that fails. The pretty traceback would cost half a second each.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f"),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 
@@ -104,7 +105,7 @@ class Bus:
             yield
         finally:
             self._closing = True
-            await self.broker.stop()
+            await self._disconnect()
 
     @asynccontextmanager
     async def consuming(self) -> AsyncIterator[None]:
@@ -116,7 +117,19 @@ class Bus:
             try:
                 yield
             finally:
-                await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
+                stops = (subscriber.stop() for subscriber in self.broker.subscribers)
+                for answer in await asyncio.gather(*stops, return_exceptions=True):
+                    if isinstance(answer, Error):  # the server is away, and with it what should be unsubscribed
+                        log.warning("bus_not_unsubscribed", service=self._service, error=repr(answer))
+                    elif isinstance(answer, BaseException):
+                        raise answer
+
+    async def _disconnect(self) -> None:
+        try:
+            await self.broker.stop()
+        except Error as error:
+            log.warning("bus_not_drained", service=self._service, error=repr(error))
+            await self.client.close()
 
     @property
     def client(self) -> Client:
@@ -146,9 +159,13 @@ class Bus:
         if not self.client.is_connected:
             return
         await provision(self.jetstream, replicas=self._replicas)
+        missing = False
         for stream, config in self._consumers:
             if await ensure_consumer(self.jetstream, stream, config):
                 log.warning("consumer_was_missing", consumer=config.durable_name, stream=stream)
+                missing = True
+        if missing and self._pulling is not None:
+            await self._pulling.ask_again()  # whoever deleted a stream told nobody who waits for its messages
 
     async def _on_error(self, error: Exception) -> None:
         log.warning("bus_error", service=self._service, error=repr(error))

@@ -8,7 +8,7 @@ ones become dead letters. Nothing is redelivered without end, nothing is dropped
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -32,9 +32,9 @@ def is_hopeless(error: BaseException) -> bool:
     return isinstance(error, ValidationError | Malformed | json.JSONDecodeError | UnicodeDecodeError)
 
 
-def retry_delay_s(deliveries: int) -> float | None:
+def retry_delay_s(deliveries: int, delays_s: Sequence[float] = RETRY_DELAYS_S) -> float | None:
     """Seconds until the next try after `deliveries` failed ones; None where it is time to give up."""
-    return None if deliveries >= MAX_DELIVER else RETRY_DELAYS_S[min(deliveries, len(RETRY_DELAYS_S)) - 1]
+    return None if deliveries >= MAX_DELIVER else delays_s[min(deliveries, len(delays_s)) - 1]
 
 
 def deliveries(message: NatsMessage) -> int:
@@ -42,8 +42,10 @@ def deliveries(message: NatsMessage) -> int:
     return message.raw_message.metadata.num_delivered or 1
 
 
-def settle_with(publish_dead: PublishDead) -> type[BaseMiddleware[Any, Any]]:
-    """The middleware, with the way to a dead letter."""
+def settle_with(
+    publish_dead: PublishDead, delays_s: Sequence[float] = RETRY_DELAYS_S
+) -> type[BaseMiddleware[Any, Any]]:
+    """The middleware, with the way to a dead letter and the waits between tries."""
 
     class Settle(BaseMiddleware[Any, Any]):
         async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
@@ -63,7 +65,7 @@ def settle_with(publish_dead: PublishDead) -> type[BaseMiddleware[Any, Any]]:
 
         async def _refuse(self, message: NatsMessage, consumer: str, error: Exception) -> None:
             tries = deliveries(message)
-            delay = None if is_hopeless(error) else retry_delay_s(tries)
+            delay = None if is_hopeless(error) else retry_delay_s(tries, delays_s)
             if delay is not None:
                 log.warning("event_will_be_retried", consumer=consumer, tries=tries, delay_s=delay, error=repr(error))
                 await message.nack(delay=delay)

@@ -23,7 +23,8 @@ def configure(*, level: str, output: Literal["json", "console"], stream: TextIO 
     render: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if output == "json"
-        else structlog.dev.ConsoleRenderer(colors=target.isatty())
+        # Not the pretty traceback: it takes half a second, in which nothing else runs.
+        else structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback)
     )
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -17,11 +17,11 @@ TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     stream = io.StringIO()
     configure(level="info", output="json", stream=stream)
     yield stream
-    structlog.reset_defaults()
+    structlog.configure(**before)
     root.handlers[:], root.level = handlers, level
 
 
