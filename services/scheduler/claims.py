@@ -14,8 +14,13 @@ SETTLING = timedelta(seconds=10)
 
 
 def is_abandoned(test: Execution, now: datetime, *, silence: timedelta) -> bool:
-    """Whether an active test has had no word from any orchestrator for longer than `silence`."""
+    """Whether an active test has had no word from any orchestrator for longer than `silence`.
+
+    One that no orchestrator has taken up keeps its slot, unless somebody wants it stopped: nothing of it runs, and the
+    next orchestrator begins it. Were it given up, an outage of all orchestrators would cost it its attempts."""
     if test.state not in ACTIVE:
+        return False
+    if test.lease is None and test.cancel is None:
         return False
     heard = test.lease.until if test.lease else test.times.scheduled
     return heard is not None and now - heard > silence

@@ -110,7 +110,8 @@ class Sweep:
         unset = ["lease", "task.handle"]
         if again:
             telling = TestRequeued(code=failure.code, message=failure.message, **ids)
-            unset.append("times.started")
+            # Its output is that of this attempt: whoever followed it in the next one would seal that one's log with it.
+            unset += ["times.started", "task.log_source", "logs.until"]
         else:
             telling = TestFailed(code=failure.code, stage=failure.stage, message=failure.message, **ids)
             fields |= {"failure": FailureDoc.of(failure).model_dump(exclude_none=True), "times.finished": now}

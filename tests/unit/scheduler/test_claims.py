@@ -4,7 +4,7 @@ import pytest
 
 from services.scheduler.claims import SETTLING, is_abandoned, void_claims
 from shared.domain.lifecycle import ACTIVE, State
-from shared.store.documents import Execution, Slot
+from shared.store.documents import Cancel, Execution, Slot
 from tests.support.samples import NOW, execution, lease, taken
 
 SILENCE = timedelta(minutes=15)
@@ -14,7 +14,7 @@ JUST_NOW = NOW - SILENCE
 
 @pytest.mark.parametrize("state", State)
 def test_only_an_active_test_can_be_abandoned(state: State) -> None:
-    test = execution(state, attempt=1, at=LONG_AGO)
+    test = execution(state, attempt=1, lease=lease(LONG_AGO))
     assert is_abandoned(test, NOW, silence=SILENCE) == (state in ACTIVE)
 
 
@@ -26,9 +26,11 @@ def test_a_test_is_abandoned_when_its_lease_has_run_out_for_longer_than_the_sile
     assert not is_abandoned(kept, NOW, silence=SILENCE)
 
 
-def test_a_test_that_no_orchestrator_ever_took_up_is_abandoned_too() -> None:
-    assert is_abandoned(execution(State.BUILDING, attempt=1, at=LONG_AGO), NOW, silence=SILENCE)
-    assert not is_abandoned(execution(State.BUILDING, attempt=1, at=JUST_NOW), NOW, silence=SILENCE)
+def test_a_test_that_no_orchestrator_has_taken_up_waits_for_one_unless_it_was_cancelled() -> None:
+    cancel = Cancel(requested_at=NOW, by="bob")
+    assert not is_abandoned(execution(State.BUILDING, attempt=1, at=LONG_AGO), NOW, silence=SILENCE)
+    assert is_abandoned(execution(State.BUILDING, attempt=1, at=LONG_AGO, cancel=cancel), NOW, silence=SILENCE)
+    assert not is_abandoned(execution(State.BUILDING, attempt=1, at=JUST_NOW, cancel=cancel), NOW, silence=SILENCE)
 
 
 def _void(test: Execution | None, slot: Slot) -> bool:

@@ -105,7 +105,7 @@ async def test_an_abandoned_claim_is_queued_again_and_its_task_left_to_the_next_
     assert isinstance(told, TestRequeued)
     assert told.code is FailureCode.TASK_LOST
     assert sweeping.move.set["task.abandoned"] == {"number": 1}
-    assert {"lease", "task.handle", "times.started"} <= set(sweeping.move.unset)
+    assert set(sweeping.move.unset) == {"lease", "task.handle", "task.log_source", "logs.until", "times.started"}
     assert "failure" not in sweeping.move.set
     assert sweeping.move.guard == {"lease.until": NOW}
 
@@ -131,10 +131,19 @@ async def test_an_abandoned_test_that_somebody_wants_stopped_was_cancelled() -> 
     assert "logs.ended" not in sweeping.move.set  # what it wrote is still read to its end
 
 
-async def test_a_claim_that_was_never_taken_up_is_abandoned_after_the_silence() -> None:
+async def test_a_claim_that_was_never_taken_up_outlasts_an_outage_of_all_orchestrators() -> None:
     test = execution(State.BUILDING, attempt=1)
+    sweeping = Round(test, at=100 * SILENCE)
+    sweeping.hold(test)
+    await sweeping.sweep.sweep()
+    assert (test.state, test.attempt) == (State.BUILDING, 1)
+    assert [slot.test_id for slot in await sweeping.slots.taken()] == [test.id]
+
+
+async def test_a_claim_that_was_never_taken_up_and_is_unwanted_ends_after_the_silence() -> None:
+    test = execution(State.BUILDING, attempt=1, cancel=CANCEL)
     sweeping = Round(test, at=LATE - NOW)
     sweeping.hold(test)
     await sweeping.sweep.sweep()
-    assert test.state is State.QUEUED
+    assert test.state is State.FAILED
     assert sweeping.move.guard == {"lease": None}
