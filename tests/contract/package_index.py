@@ -23,6 +23,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         caches = os.listdir("/cache")
     except OSError:
         caches = ["not there"]
+    {deed}
     source = f"CACHE = {caches!r}\\nUSER = {os.getuid()}\\n"
     name, data = wheel("{name}", "{version}", {{"{name}.py": source}})
     with open(os.path.join(folder, name), "wb") as file:
@@ -51,8 +52,10 @@ def wheel(name: str, version: str, files: Mapping[str, str]) -> tuple[str, bytes
     return f"{name}-{version}-py3-none-any.whl", buffer.getvalue()
 
 
-def source(name: str, version: str) -> tuple[str, bytes]:
-    """A source distribution with a build backend of its own, whose module tells what the backend saw."""
+def source(name: str, version: str, deed: str = "pass") -> tuple[str, bytes]:
+    """A source distribution with a build backend of its own, whose module tells what the backend saw.
+
+    `deed`: one line of Python that the backend runs."""
     import inspect
 
     maker = "import base64, hashlib, io, zipfile\n" + inspect.getsource(wheel).replace("Mapping[str, str]", "dict")
@@ -63,6 +66,7 @@ def source(name: str, version: str) -> tuple[str, bytes]:
         f'[project]\nname = "{name}"\nversion = "{version}"\n',
         f"{root}/backend.py": BACKEND.replace("{name}", name)
         .replace("{version}", version)
+        .replace("{deed}", deed)
         .replace("{{", "{")
         .replace("}}", "}"),
         f"{root}/maker.py": maker,

@@ -19,6 +19,8 @@ from tests.contract.package_index import Index, serving, source, wheel
 from tests.contract.runtime_worlds import answer, ended, look, marks, output, spec
 from tests.support.until import until
 
+# More folders inside one another than Python has stack, in both places that a build may write to.
+DIG = "[(os.chdir(place), [(os.mkdir('a'), os.chdir('a')) for _ in range(1500)]) for place in ('/cache', '/env')]"
 GREET = "import greeting\ndef run(query):\n    print('hello')\n    return greeting.TEXT\n"
 
 
@@ -28,6 +30,7 @@ def index() -> Iterator[Index]:
     index.offer(wheel("greeting", "1.0", {"greeting.py": "TEXT = 'one'\n"}))
     index.offer(wheel("greeting", "2.0", {"greeting.py": "TEXT = 'two'\n"}))
     index.offer(source("homemade", "1.0"))
+    index.offer(source("burrow", "1.0", DIG))
     with serving(index):
         yield index
 
@@ -192,6 +195,14 @@ async def test_code_of_packages_never_runs_near_the_shared_cache(runtime: Proces
     seqs = [entry["seq"] for entry in output(task) if "seq" in entry]
     assert seqs == list(range(1, len(seqs) + 1))
     await runtime.cleanup(task.handle)
+
+
+async def test_a_build_that_digs_deep_holds_up_nobody(runtime: ProcessRuntime) -> None:
+    task = await runtime.launch(spec(requirements=("burrow",)))
+    assert (await ended(runtime, task.handle, timeout=30)).exit_code == 0, output(task)
+    await runtime.cleanup(task.handle)
+    await runtime.prune(outputs_s=3600, environments_s=-1)
+    assert list((runtime.host.root / "environments").iterdir()) == []
 
 
 async def test_installed_modules_are_compiled(runtime: ProcessRuntime) -> None:

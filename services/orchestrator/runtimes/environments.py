@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+
+from services.orchestrator.runtimes.removal import remove_tree
 
 _STAGING: Final = ".staging-"
 _LOCK: Final = ".lock-"
@@ -100,8 +101,7 @@ class Environments:
 
     def discard(self, token: str) -> None:
         """Forgets what a task has begun to build."""
-        if self.staging(token).exists():
-            shutil.rmtree(self.staging(token), ignore_errors=True)
+        remove_tree(self.staging(token))
 
     def prune(self, *, older_than_s: float) -> None:
         """Removes environments that nobody has used for so long, and builds and locks left behind by a crash."""
@@ -112,6 +112,6 @@ class Environments:
                     continue
                 if path.is_dir():
                     doomed = path.rename(path.with_name(f"{_STAGING}doomed-{path.name}"))  # in one step, then in peace
-                    shutil.rmtree(doomed, ignore_errors=True)
+                    remove_tree(doomed)
                 else:
                     path.unlink()

@@ -7,7 +7,6 @@ Values in, values out; whether and when something is started is process.py's dec
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ from services.orchestrator.runtimes import sandbox
 from services.orchestrator.runtimes.environments import Environments
 from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.launcher import Order
+from services.orchestrator.runtimes.removal import remove_tree
 from services.orchestrator.runtimes.task_folder import BUILD, OUTPUT, RUN, WHEELS, Plan, Stage, TaskFolder
 
 LIMITS: Final = {"lines": 100_000, "bytes": 50 << 20, "line_bytes": 16 << 10, "response_bytes": 1 << 20}
@@ -117,7 +117,7 @@ class Orders:
     def remove_work_folder(self, token: str) -> None:
         """Undoes make_work_folder."""
         if self._host.bwrap is None:
-            shutil.rmtree(self._work_folder(token), ignore_errors=True)
+            remove_tree(self._work_folder(token))
 
     def _work_folder(self, token: str) -> Path:
         return self._host.root / "work" / token
