@@ -13,6 +13,7 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
+from shared.descriptors import allow_many
 from shared.settings import CommonSettings
 from shared.telemetry.health import Health, health_port
 from shared.telemetry.logging import configure
@@ -31,6 +32,7 @@ def main(name: str, running: Callable[[Settings], AbstractAsyncContextManager[He
             sys.stderr.write(f"{name}: {variable}: {problem['msg']}\n")
         sys.exit(2)
     configure(level=settings.log_level, output=settings.log_format)
+    allow_many()
     uvloop.run(_serve(name, running, settings))
 
 

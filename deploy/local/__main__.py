@@ -120,9 +120,11 @@ def main() -> int:
     from shared.telemetry.logging import configure
 
     configure(level=options.log_level, output=options.log_format, stream=sys.stderr)
+    from shared.descriptors import allow_many
     from shared.errors import Unavailable
 
     expected = (AlreadyRunning, CannotStart, StartFailed, MongoUnusable, ToolMissing, ports.NoFreePort, Unavailable)
+    allow_many()  # before the servers are started: they inherit it
     failed = False
     try:
         uvloop.run(run(options))
