@@ -51,6 +51,18 @@ def test_an_error_stays_on_one_line_with_its_traceback(logged: io.StringIO) -> N
     assert "ValueError: no\nnewline" in line["exception"]
 
 
+def test_a_traceback_shows_no_values(logged: io.StringIO) -> None:
+    """On a terminal neither: whoever looks over a shoulder, or gets the log by mail, must not find a key in it."""
+    configure(level="info", output="console", stream=logged)
+    secret = "hunter2"
+    try:
+        raise ValueError(len(secret))
+    except ValueError as error:
+        structlog.get_logger().error("it_broke", exc_info=error)
+    assert "ValueError: 7" in logged.getvalue()
+    assert "hunter2" not in logged.getvalue()
+
+
 def test_libraries_are_heard_when_something_is_wrong_and_look_the_same(logged: io.StringIO) -> None:
     library = logging.getLogger("some.library")
     library.info("chatter")
