@@ -28,6 +28,10 @@ IDLE_S: Final = 1.0
 """Longest wait for output before a look at whether the task has stopped."""
 
 
+class LinesLost(Exception):
+    """The store has lost lines that it had taken (a crash of the database): read all of them again."""
+
+
 class Follower:
     """One attempt's output on its way into the store and onto the bus."""
 
@@ -45,18 +49,22 @@ class Follower:
         relay: Wire,
         clock: Clock,
         drain_s: float,
+        again: bool = False,
     ) -> None:
+        """`again`: lines were lost and all is read a second time; what is missing then is missing."""
         self.test = test
         self._feed = feed
         self._sequencer = sequencer
         self._cursor = cursor
         self._received = received
+        self._relies_on_store = received > 0
         self._size = size
         self._chunks = chunks
         self._tests = tests
         self._relay = relay
         self._clock = clock
         self._drain_s = drain_s
+        self._again = again
         self._stopped_at: float | None = None
         self._let_go = False
 
@@ -65,12 +73,17 @@ class Follower:
         if self._stopped_at is None:
             self._stopped_at = time.monotonic()
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether we know that the task has ended."""
+        return self._stopped_at is not None
+
     def let_go(self) -> None:
         """Somebody else follows it, or the attempt is over: stop without a word."""
         self._let_go = True
 
     async def run(self) -> None:
-        """Until the end mark, or until the task has stopped and nothing more comes."""
+        """Until the end mark, or until the task has stopped and nothing more comes. Raises LinesLost."""
         try:
             while not self._let_go:
                 batch = await self._feed.read(wait_s=self._wait_s())
@@ -140,14 +153,17 @@ class Follower:
         await self._store(self._sequencer.release(), self._cursor)
         last = self._sequencer.expected_last
         expected = None if last is None else last - self._sequencer.first + 1
-        complete = expected == self._received
+        stored = await self._stored()
+        if not self._again and stored < self._due(expected):
+            raise LinesLost
+        complete = expected == stored
         told = LogsCompleted(
             test_id=self.test.id,
             user_id=self.test.user_id,
             attempt=self.test.attempt,
             at=self._clock.now(),
             expected=expected,
-            received=self._received,
+            received=stored,
             complete=complete,
             truncated=self._sequencer.truncated,
         )
@@ -155,7 +171,7 @@ class Follower:
             self.test.id,
             where={"attempt": self.test.attempt, "logs.ended": False},
             set={
-                "logs.lines": self._received,
+                "logs.lines": stored,
                 "logs.bytes": self._size,
                 "logs.ended": True,
                 "logs.complete": complete,
@@ -169,7 +185,16 @@ class Follower:
         )
         SEALED.labels(str(complete).lower()).inc()
         if not complete:
-            log.warning("log_is_incomplete", test_id=self.test.id, expected=expected, received=self._received)
+            log.warning("log_is_incomplete", test_id=self.test.id, expected=expected, received=stored)
+
+    async def _stored(self) -> int:
+        if self._received == 0:
+            return 0
+        return await self._chunks.count(self.test.id, within=numbers_of(self.test.attempt))
+
+    def _due(self, expected: int | None) -> int:
+        """How many lines the store must have. Who took over does not know what was lost before; the source does."""
+        return max(self._received, expected or 0) if self._relies_on_store else self._received
 
 
 def numbers_of(attempt: int) -> range:

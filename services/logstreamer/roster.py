@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from services.logstreamer.follow import Follower, numbers_of
+from services.logstreamer.follow import Follower, LinesLost, numbers_of
 from services.logstreamer.metrics import FOLLOWED
 from services.logstreamer.ports import Chunks, Source, Tests, Wire
 from services.logstreamer.sequence import Sequencer
@@ -83,7 +83,7 @@ class Roster:
         await self._begin(test, source, new=new)
         return True
 
-    async def _begin(self, test: Execution, source: Source, *, new: bool) -> None:
+    async def _begin(self, test: Execution, source: Source, *, new: bool, again: bool = False) -> None:
         assert test.task is not None
         assert test.task.log_source is not None
         before = self._followers.get(test.id)
@@ -106,24 +106,35 @@ class Roster:
             relay=self._relay,
             clock=self._clock,
             drain_s=self._drain_s,
+            again=again,
         )
         self._followers[test.id] = follower
         FOLLOWED.set(len(self._followers))
-        task = self._tasks.create_task(self._follow(follower))
+        task = self._tasks.create_task(self._follow(follower, source))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         if test.state not in ACTIVE:
             follower.task_stopped()
 
-    async def _follow(self, follower: Follower) -> None:
+    async def _follow(self, follower: Follower, source: Source) -> None:
         try:
-            await follower.run()
+            await self._read(follower, source)
         except Exception as error:  # noqa: BLE001 - the claim runs out, and the sweep takes it up from what is stored
             log.warning("following_failed", test_id=follower.test.id, error=repr(error))
         finally:
             if self._followers.get(follower.test.id) is follower:
                 del self._followers[follower.test.id]
                 FOLLOWED.set(len(self._followers))
+
+    async def _read(self, follower: Follower, source: Source) -> None:
+        try:
+            await follower.run()
+        except LinesLost:
+            log.warning("stored_lines_were_lost", test_id=follower.test.id)
+            if self._followers.get(follower.test.id) is follower:
+                await self._begin(follower.test, source, new=True, again=True)
+                if follower.has_stopped:
+                    self._followers[follower.test.id].task_stopped()
 
     def stopped(self, test_id: TestId, attempt: int) -> bool:
         """The task has ended; False where this log streamer does not follow it."""

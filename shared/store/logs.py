@@ -7,7 +7,7 @@ what it has seen and notices what it has not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -32,7 +32,8 @@ class LogChunks:
     """The collection of log chunks."""
 
     def __init__(self, database: Database) -> None:
-        # Until the log is sealed, with a majority write, the output is still where it was read.
+        # A crash of the database may lose the newest chunks. The output is still where it was read, and nobody seals a
+        # log without a look at what is stored: whoever finds less reads all of it again.
         self._chunks = quick(database, "log_chunks")
         self._insert = GroupCommit("log_chunks", self._insert_all)
 
@@ -80,18 +81,27 @@ class LogChunks:
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]:
         """(lines, bytes) received with numbers in `within`, each line once, however the chunks were cut."""
         lines = size = 0
-        last = within.start - 1
-        cursor = self._chunks.find(
-            {"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}}, {"first": 1, "last": 1, "bytes": 1}
-        ).sort(_EARLIEST)
-        async for found in cursor:
-            new = found["last"] - max(last, found["first"] - 1)
-            if new <= 0:
-                continue
+        cursor = self._spans(test, within, {"first": 1, "last": 1, "bytes": 1})
+        async for found, new in cursor:
             lines += new
             size += round(found["bytes"] * new / (found["last"] - found["first"] + 1))
-            last = found["last"]
         return lines, size
+
+    async def count(self, test: TestId, *, within: range) -> int:
+        """How many lines with numbers in `within` are stored, each line once. Reads the index only."""
+        return sum([new async for _, new in self._spans(test, within, {"_id": 0, "first": 1, "last": 1})])
+
+    async def _spans(self, test: TestId, within: range, fields: Document) -> AsyncIterator[tuple[Document, int]]:
+        """The chunks in `within` that add lines to those before them, and how many they add."""
+        last = within.start - 1
+        cursor = self._chunks.find({"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}}, fields).sort(
+            _EARLIEST
+        )
+        async for found in cursor:
+            new = found["last"] - max(last, found["first"] - 1)
+            if new > 0:
+                last = found["last"]
+                yield found, new
 
     async def _insert_all(self, chunks: Sequence[Document]) -> Sequence[Exception | None]:
         try:

@@ -120,6 +120,7 @@ async def ask_logs(logs: LogChunks) -> None:
     await logs.read(test, from_seq=2, limit=9)
     await logs.last(test, within=range(1, 100))
     await logs.account(test, within=range(1, 100))
+    await logs.count(test, within=range(1, 100))
 
 
 async def ask_keys(keys: ApiKeys) -> None:

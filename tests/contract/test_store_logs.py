@@ -56,6 +56,7 @@ async def test_a_chunk_that_is_stored_again_is_one_chunk(logs: LogChunks, databa
     await logs.append(chunk(test, 1, 5))
     assert await database["log_chunks"].count_documents({}) == 1
     assert await logs.account(test, within=ATTEMPT_1) == (5, 20)
+    assert await logs.count(test, within=ATTEMPT_1) == 5
 
 
 OVERLAPS = {
@@ -136,3 +137,10 @@ async def test_tests_do_not_see_each_others_lines(logs: LogChunks) -> None:
     one, other = await stored(logs, (1, 3)), await stored(logs, (2, 9))
     assert await numbers(logs, one) == [1, 2, 3]
     assert await numbers(logs, other) == list(range(2, 10))
+
+
+async def test_a_count_takes_each_line_once_and_no_hole_for_a_line(logs: LogChunks) -> None:
+    test = await stored(logs, (1, 5), (3, 8), (4, 6), (20, 20), (first_seq(2), first_seq(2) + 2))
+    assert await logs.count(test, within=ATTEMPT_1) == 9
+    assert await logs.count(test, within=range(first_seq(2), first_seq(3))) == 3
+    assert await logs.count(new_test_id(), within=ATTEMPT_1) == 0

@@ -53,6 +53,9 @@ class ChunksInMemory:
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]:
         raise NotImplementedError
 
+    async def count(self, test: TestId, *, within: range) -> int:
+        return len(set(self.numbers))
+
     @property
     def numbers(self) -> list[int]:
         return [line.seq for chunk in self.chunks for line in chunk.lines]

@@ -5,23 +5,30 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from services.logstreamer.follow import Follower, numbers_of
+from services.logstreamer.follow import Follower, LinesLost, numbers_of
 from services.logstreamer.sequence import Sequencer
 from shared.clock import ManualClock
 from shared.domain.lifecycle import State
 from shared.domain.logsequence import BLOCK
 from shared.events.logs import LogsAppended, LogsCompleted
 from shared.events.tasks import HarnessPhase, TaskPhase
+from shared.store.documents import Chunk, StoredLine
 from tests.support.fakes.output import ChunksInMemory, FilledFeed, KeptLetters, OneTest
 from tests.support.samples import NOW, execution
 from tests.support.until import until
 from tests.unit.logstreamer.protocol import NONCE, mark, written
 
 
+def stored(*numbers: int) -> list[StoredLine]:
+    return [StoredLine(seq=seq, ts=1.0, stream="stdout", level="info", text="x") for seq in numbers]
+
+
 class Followed:
     """A follower and everything around it."""
 
-    def __init__(self, *, drain_s: float = 0.05, last: int | None = None, received: int = 0) -> None:
+    def __init__(
+        self, *, drain_s: float = 0.05, last: int | None = None, received: int = 0, again: bool = False
+    ) -> None:
         self.feed, self.chunks, self.wire, self.test = FilledFeed(), ChunksInMemory(), KeptLetters(), OneTest()
         self.follower = Follower(
             execution(State.RUNNING, attempt=1),
@@ -35,6 +42,7 @@ class Followed:
             relay=self.wire,
             clock=ManualClock(NOW),
             drain_s=drain_s,
+            again=again,
         )
 
     @property
@@ -120,10 +128,44 @@ async def test_nothing_ends_while_the_task_runs() -> None:
 
 async def test_who_takes_over_counts_what_was_stored_before() -> None:
     followed = Followed(last=2, received=2)
+    await followed.chunks.append(Chunk(test_id=followed.follower.test.id, first=1, last=2, bytes=2, lines=stored(1, 2)))
     followed.feed.put(written(1), written(2), written(3), mark("end", lines=3))
     await followed.follower.run()
-    assert followed.chunks.numbers == [3]
+    assert followed.chunks.numbers == [1, 2, 3]
     assert (followed.completed.received, followed.completed.complete) == (3, True)
+
+
+async def test_a_log_whose_stored_lines_were_lost_is_not_sealed_but_read_again() -> None:
+    followed = Followed()
+    followed.feed.put(written(1), written(2))
+
+    async def crash() -> None:
+        await until(lambda: followed.chunks.numbers == [1, 2])
+        followed.chunks.chunks.clear()  # these had not reached the database's disk
+        followed.feed.put(written(3), mark("end", lines=3))
+
+    with pytest.raises(LinesLost):
+        await asyncio.gather(followed.follower.run(), crash())
+    assert followed.test.told == []
+
+
+async def test_who_takes_over_notices_by_the_count_of_the_source_what_was_lost_before() -> None:
+    followed = Followed(last=3, received=2)
+    await followed.chunks.append(Chunk(test_id=followed.follower.test.id, first=2, last=3, bytes=2, lines=stored(2, 3)))
+    followed.feed.put(mark("end", lines=3))
+    with pytest.raises(LinesLost):
+        await followed.follower.run()
+
+
+async def test_what_is_missing_when_all_was_read_again_is_missing() -> None:
+    followed = Followed(again=True)
+    followed.feed.put(written(1), written(2))
+    async with followed.running() as task:
+        await until(lambda: followed.chunks.numbers == [1, 2])
+        followed.chunks.chunks.clear()
+        followed.feed.put(written(3), mark("end", lines=3))
+        await until(task.done)
+    assert (followed.completed.expected, followed.completed.received, followed.completed.complete) == (3, 1, False)
 
 
 async def test_of_several_phases_in_one_read_only_the_newest_is_told() -> None:
