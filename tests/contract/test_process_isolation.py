@@ -75,7 +75,7 @@ async def test_it_can_write_to_its_own_folders_only(sandboxes: ProcessRuntime) -
                 wrote.append(folder)
             return wrote
     """
-    assert await answer(sandboxes, spec(agent_code=code)) == ["/dev", "/work", "/tmp", "/dev/shm"]
+    assert await answer(sandboxes, spec(agent_code=code)) == ["/work", "/tmp", "/dev/shm"]
 
 
 async def test_its_own_folders_have_a_bound(sandboxes: ProcessRuntime) -> None:

@@ -53,6 +53,7 @@ def command(bwrap: str, room: Room, program: list[str]) -> list[str]:
     line += ["--ro-bind", str(room.view), "/", "--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
     for folder in _WRITABLE:
         line += ["--size", size, "--tmpfs", folder]
+    line += ["--remount-ro", "/dev"]  # bubblewrap makes it a writable place without a bound
     if room.environment:
         line += ["--bind" if room.environment_writable else "--ro-bind", str(room.environment), ENVIRONMENT]
     if room.cache:

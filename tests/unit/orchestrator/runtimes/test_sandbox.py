@@ -26,6 +26,7 @@ def test_nothing_of_the_host_can_be_written() -> None:
     words = line(environment=Path("/environments/1"))
     assert following(words, "--ro-bind") == [["/views/1", "/"], ["/usr", "/usr"], ["/environments/1", "/env"]]
     assert "--bind" not in words
+    assert words.index("--remount-ro") > words.index("/dev/shm")  # else it could not be made
 
 
 def test_an_installation_can_write_to_its_environment_and_its_cache() -> None:
