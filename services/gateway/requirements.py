@@ -51,6 +51,8 @@ def _read(text: str) -> Line:
         return Line(problem=f"{shown!r} is an option; only names with versions are allowed")
     if "://" in line or "@" in line:
         return Line(problem=f"{shown!r} points to a URL; only names with versions are allowed")
+    if "$" in line:  # installers put environment variables there, and then tell what they read
+        return Line(problem=f"{shown!r} has a $ in it, which no name and no version has")
     if _PATH.search(line):
         return Line(problem=f"{shown!r} is a path; only names with versions are allowed")
     try:
