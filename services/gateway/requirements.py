@@ -14,7 +14,13 @@ from services.gateway.errors import Violations
 MOST: Final = 200
 LONGEST: Final = 500
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*$")
-_PATH: Final = re.compile(r"^(?:[./~\\]|[A-Za-z]:[\\/])|^[^\[<>=!~;@ ]*[/\\]|\.(?:whl|zip|tar\.gz|tgz)\b")
+_REFUSED: Final = (
+    (re.compile(r"^-"), "is an option"),
+    (re.compile(r"://|@"), "points to a URL"),
+    # Installers put environment variables there, and then tell what they read.
+    (re.compile(r"\$"), "has a $ in it"),
+    (re.compile(r"^(?:[./~\\]|[A-Za-z]:[\\/])|^[^\[<>=!~;@ ]*[/\\]|\.(?:whl|zip|tar\.gz|tgz)\b"), "is a path"),
+)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -47,14 +53,9 @@ def _read(text: str) -> Line:
     if not line:
         return Line()
     shown = line if len(line) <= 60 else line[:57] + "..."
-    if line.startswith("-"):
-        return Line(problem=f"{shown!r} is an option; only names with versions are allowed")
-    if "://" in line or "@" in line:
-        return Line(problem=f"{shown!r} points to a URL; only names with versions are allowed")
-    if "$" in line:  # installers put environment variables there, and then tell what they read
-        return Line(problem=f"{shown!r} has a $ in it, which no name and no version has")
-    if _PATH.search(line):
-        return Line(problem=f"{shown!r} is a path; only names with versions are allowed")
+    for pattern, what in _REFUSED:
+        if pattern.search(line):
+            return Line(problem=f"{shown!r} {what}; only names with versions are allowed")
     try:
         return Line(str(Requirement(line)))
     except InvalidRequirement as error:
