@@ -68,7 +68,6 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
         health.add("nats", bus.check)
         await stack.enter_async_context(bus.connected())
         await stack.enter_async_context(relay.running(tests))
-        await watch.resume()
         await stack.enter_async_context(
             background(
                 watch.follow_hints(),
@@ -78,6 +77,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
                 every(TIDY_S, "runtime_tidying", runtime.tidy),
             )
         )
+        await watch.resume()  # while the leases are renewed: it may take longer than one holds
         await stack.enter_async_context(bus.consuming())
         yield health
         health.draining = True

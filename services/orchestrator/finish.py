@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -51,16 +52,26 @@ class Finish:
         One that cannot be ended now keeps nobody waiting: the next look tries again."""
         for start in range(0, len(charges), BATCH):
             batch = charges[start : start + BATCH]
-            sightings = await self._runtime.inspect([charge.handle for charge in batch])
+            sightings = await self._sightings(batch)
             stopped = [
                 (charge, sighting)
                 for charge, sighting in zip(batch, sightings, strict=True)
-                if sighting.phase in {Phase.STOPPED, Phase.MISSING}
+                if sighting is not None and sighting.phase in {Phase.STOPPED, Phase.MISSING}
             ]
             answers = await asyncio.gather(*(self._end(*one) for one in stopped), return_exceptions=True)
             for (charge, _), answer in zip(stopped, answers, strict=True):
                 if isinstance(answer, Exception):
                     log.warning("task_not_ended", test_id=charge.test_id, attempt=charge.attempt, error=repr(answer))
+
+    async def _sightings(self, batch: Sequence[Charge]) -> Sequence[Sighting | None]:
+        """What the runtime sees; None for what it cannot look at, which hides none of the others."""
+        try:
+            return await self._runtime.inspect([charge.handle for charge in batch])
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one of them; the next look tries again
+            if len(batch) > 1:
+                return [sighting for charge in batch for sighting in await self._sightings([charge])]
+            log.warning("look_failed", test_id=batch[0].test_id, attempt=batch[0].attempt, error=repr(error))
+            return [None]
 
     async def never_started(self, test: Execution, failure: Failure) -> None:
         """Ends an attempt whose task could not be launched."""
@@ -68,7 +79,7 @@ class Finish:
         verdict = Verdict(State.QUEUED if again else State.FAILED, failure)
         move = self._move(
             test,
-            State.BUILDING,
+            test.state,
             verdict,
             extra={} if again else dict(_NOTHING_TO_READ),
             telling=[self._telling(test, verdict, run_ms=None)],
@@ -136,6 +147,8 @@ class Finish:
             test = await self._current(charge)
             if test is not None and test.lease is not None and test.lease.owner != self._owner:
                 raise _TakenOver
+            if test is not None and test.state in ACTIVE and (test.task is None or test.task.handle is None):
+                raise Unavailable(f"the store has lost the launch of test {charge.test_id}; it is written again first")
         raise Unavailable(f"test {charge.test_id} could not be ended: its state changes under us")
 
     async def _current(self, charge: Charge) -> Execution | None:
@@ -174,7 +187,9 @@ class Finish:
                 metrics=metrics,
                 usage=Usage(**result.usage.model_dump()) if result and result.usage else None,
             ).model_dump(exclude_none=True)
-        return self._move(test, test.state, verdict, extra=extra, telling=telling, via=via, result=result)
+        move = self._move(test, test.state, verdict, extra=extra, telling=telling, via=via, result=result)
+        # A crash of the database may have lost the launch, and with it where the output is: nobody would read it.
+        return replace(move, guard={**move.guard, "task.handle": {"$ne": None}})
 
     def _move(
         self,

@@ -54,8 +54,12 @@ class Launch:
         self._owner = owner
         self._lease = lease
         self._start_limit = start_limit
-        self.under_way: set[TestId] = set()
+        self._under_way: set[tuple[TestId, int]] = set()
+
+    @property
+    def under_way(self) -> set[TestId]:
         """Tests whose launch has begun here and not ended: their leases are renewed, too."""
+        return {test_id for test_id, _ in self._under_way}
 
     async def begin(self, test_id: TestId, user_id: UserId, attempt: int, traceparent: str) -> bool:
         """Launches this attempt, unless somebody else has already; False then."""
@@ -93,8 +97,8 @@ class Launch:
             },
             set={"lease": {"owner": self._owner, "until": now + self._lease}},
         )
-        if test is None or self._charges.of_test(test_id, test.attempt):
-            return False
+        if test is None or self._charges.of_test(test_id, test.attempt) or (test_id, test.attempt) in self._under_way:
+            return False  # ours all the time, only that we were too slow to say so
         ADOPTED.inc()
         log.info("task_adopted", test_id=test_id, attempt=test.attempt, launched=bool(test.task and test.task.handle))
         if test.task is not None and test.task.handle is not None:
@@ -114,20 +118,20 @@ class Launch:
             message = f"The {self._runtime.name} runtime has no secret store; secret references need the ecs runtime."
             await self._finish.never_started(test, Failure.of(FailureCode.CREDENTIALS_INVALID, message))
             return
-        if test.task.abandoned is not None:
-            await self._runtime.stop(test.task.abandoned, grace_s=0)
-            await self._runtime.cleanup(test.task.abandoned)
-        self.under_way.add(test.id)
+        self._under_way.add((test.id, test.attempt))
         try:
             launched = await self._ask(test)
             if launched is not None:
                 await self._record(test, launched)
         finally:
-            self.under_way.discard(test.id)
+            self._under_way.discard((test.id, test.attempt))
 
     async def _ask(self, test: Execution) -> Launched | None:
         """Launches; None where that failed, and the attempt has ended with it."""
         try:
+            if test.task and test.task.abandoned is not None:
+                await self._runtime.stop(test.task.abandoned, grace_s=0)
+                await self._runtime.cleanup(test.task.abandoned)
             with LAUNCH_SECONDS.time():
                 launched = await self._runtime.launch(specification(test))
         except LaunchFailed as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from datetime import timedelta
 
 import structlog
@@ -49,14 +49,17 @@ class Stop:
         now = self._clock.now()
         for charge in charges:
             if charge.told_to_stop is None and now >= charge.deadline:
-                await self._tell(charge, StopCause.DEADLINE)
+                await self._each(charge, self._tell(charge, StopCause.DEADLINE))
             elif charge.stop_by is not None and now >= charge.stop_by:
                 log.warning("task_did_not_stop", test_id=charge.test_id, attempt=charge.attempt)
                 charge.stop_by = now + self._grace
-                await self._runtime.stop(charge.handle, grace_s=0)
+                await self._each(charge, self._runtime.stop(charge.handle, grace_s=0))
 
-    async def reconcile(self) -> None:
-        """Heals lost events: cancels what was cancelled, lets go of what is no longer ours."""
+    async def reconcile(self) -> list[TestId]:
+        """Heals lost events: cancels what was cancelled, lets go of what is no longer ours.
+
+        Answers with the tests whose launch the store has lost (a crash of the database): they are to be adopted."""
+        lost: list[TestId] = []
         charges = list(self._charges)
         current = await self._tests.get_many(charge.test_id for charge in charges) if charges else {}
         for charge in charges:
@@ -66,9 +69,25 @@ class Stop:
             if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
                 log.warning("task_is_no_longer_ours", test_id=charge.test_id, attempt=charge.attempt)
                 self._charges.drop(charge)
-                await self._runtime.stop(charge.handle, grace_s=0)
+                await self._each(charge, self._end(charge))
+            elif test.task is None or test.task.handle is None:
+                log.warning("launch_was_lost", test_id=charge.test_id, attempt=charge.attempt)
+                self._charges.drop(charge)
+                lost.append(charge.test_id)
             elif test.cancel is not None:
-                await self.cancel(charge)
+                await self._each(charge, self.cancel(charge))
+        return lost
+
+    async def _end(self, charge: Charge) -> None:
+        await self._runtime.stop(charge.handle, grace_s=0)
+        await self._runtime.cleanup(charge.handle)
+
+    async def _each(self, charge: Charge, work: Awaitable[None]) -> None:
+        """Does `work` for one task: where that fails, it keeps none of the others from being stopped."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the next round tries again
+            log.warning("task_not_stopped", test_id=charge.test_id, attempt=charge.attempt, error=repr(error))
 
     async def _tell(self, charge: Charge, cause: StopCause) -> None:
         charge.told_to_stop = cause

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -18,6 +19,7 @@ from shared.clock import Clock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestRunning
 from shared.ids import TestId, UserId
+from shared.store.documents import Execution
 from shared.store.executions import Move
 
 log = structlog.get_logger()
@@ -25,6 +27,8 @@ log = structlog.get_logger()
 UNLAUNCHED = timedelta(seconds=3)
 """A granted test that no orchestrator took up for so long was missed by the event."""
 LIMIT = 500
+TAKE_UP = 32
+"""Launches and adoptions of one sweep that are under way at a time."""
 
 
 class Watch:
@@ -85,20 +89,38 @@ class Watch:
 
     async def resume(self) -> None:
         """Takes up at start what this orchestrator had before it was restarted."""
-        for test_id in await self._tests.owned(self._owner, LIMIT):
-            await self._heal(self._launch.adopt(test_id, also_own=True), test_id)
+        own = await self._tests.owned(self._owner, LIMIT)
+        await self._take_up([(test_id, partial(self._launch.adopt, also_own=True)) for test_id in own])
 
     async def sweep(self) -> None:
         """Looks for what no event told:
 
         granted and not launched, launched and left alone, cancelled and not stopped."""
         now = self._clock.now()
-        for test in await self._tests.unlaunched(now - UNLAUNCHED, LIMIT):
-            log.info("unlaunched_test_found", test_id=test.id, attempt=test.attempt)
-            await self._heal(self._launch.begin(test.id, test.user_id, test.attempt, test.traceparent), test.id)
-        for test_id in await self._tests.unattended(now, LIMIT):
-            await self._heal(self._launch.adopt(test_id), test_id)
-        await self._stop.reconcile()
+        lost = await self._stop.reconcile()
+        unattended = await self._tests.unattended(now, LIMIT)
+        unlaunched = await self._tests.unlaunched(now - UNLAUNCHED, LIMIT)
+        await self._take_up(
+            [
+                *((test_id, partial(self._launch.adopt, also_own=True)) for test_id in lost),
+                *((test_id, self._launch.adopt) for test_id in unattended),
+                *((test.id, partial(self._begin, test)) for test in unlaunched),
+            ]
+        )
+
+    async def _begin(self, test: Execution, test_id: TestId) -> None:
+        log.info("unlaunched_test_found", test_id=test_id, attempt=test.attempt)
+        await self._launch.begin(test_id, test.user_id, test.attempt, test.traceparent)
+
+    async def _take_up(self, work: Sequence[tuple[TestId, Callable[[TestId], Awaitable[object]]]]) -> None:
+        """Does what is to be done for each test, much of it at once: a launch that takes its time holds nobody up."""
+        free = asyncio.Semaphore(TAKE_UP)
+
+        async def one(test_id: TestId, what: Callable[[TestId], Awaitable[object]]) -> None:
+            async with free:
+                await self._heal(what(test_id), test_id)
+
+        await asyncio.gather(*(one(test_id, what) for test_id, what in work))
 
     async def _heal(self, work: Awaitable[object], test_id: TestId) -> None:
         """Does `work` for one test: where that fails, it fails for this one and not for those behind it."""
