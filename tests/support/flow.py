@@ -62,7 +62,7 @@ async def nothing_is_lost_or_doubled(client: AsyncAssay, flow: Flow, tests: list
     for test in tests:
         lines = [line async for line in client.logs(test.id)]
         last_attempt = [line.text for line in lines][-LINES:]
-        assert last_attempt == spoken(test.spec.query), test.id
+        assert last_attempt == spoken(test.spec.query), (test.id, test.logs, [(line.seq, line.text) for line in lines])
         assert len({line.seq for line in lines}) == len(lines)
         if test.attempt == 1:
             assert len(lines) == LINES, test.id

@@ -5,6 +5,7 @@ Told apart from those of other runtimes by the work folder and by the identity o
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -36,12 +37,14 @@ class Sandboxes:
 
     def groups(self) -> list[str]:
         """The cgroups that those fork servers made and that are still there."""
-        return [
-            str(group)
-            for parent in CGROUPS.glob("**/assay")
-            for group in parent.iterdir()
-            if group.is_dir() and any(group.name.startswith(f"{server}-") for server in self._servers)
-        ]
+        found = []
+        for folder, inside, _ in os.walk(CGROUPS):  # which takes it lightly when a group disappears meanwhile
+            if Path(folder).name == "assay":
+                found += [
+                    f"{folder}/{name}" for name in inside if name.startswith(tuple(f"{s}-" for s in self._servers))
+                ]
+                inside.clear()
+        return found
 
 
 def _pids() -> list[str]:
