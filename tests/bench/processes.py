@@ -41,7 +41,7 @@ def members(main: int, servers: dict[str, int], fork_server_log: Path) -> Member
 
 def complaining_into(log: Path) -> list[int]:
     """The fork server and the processes that it keeps ready, in the order in which they came."""
-    return sorted(pid for pid in _pids() if _link(pid, 2) == str(log))
+    return sorted(pid for pid in _pids() if _link(pid, 2) == str(log.resolve()))
 
 
 class Memory(NamedTuple):

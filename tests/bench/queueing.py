@@ -39,11 +39,9 @@ async def measure(local: Local, size: Size, report: Report) -> None:
     async for update in local.client.watch(holder.id):
         if update.test.state is TestState.RUNNING:
             break
-    written = await _writes(local.servers, size.calls, at_once=1)
     alone = await submissions(local.client, size.calls, query="alone", at_once=1, pause_s=PAUSE_S)
     await _queued(local, size.calls)
 
-    together = await _writes(local.servers, size.queued, at_once=AT_ONCE)
     who = local.members()
     before = processes.Cpu.now(who)
     crowd = await submissions(local.client, size.queued, query="together")
@@ -51,6 +49,9 @@ async def measure(local: Local, size: Size, report: Report) -> None:
     await asyncio.sleep(size.settle_s)
     cpu = processes.Cpu.now(who).since(before)
     full = _memory(local)
+    # Not before: what mongod keeps of it would count as memory of the tests.
+    written = await _writes(local.servers, size.calls, at_once=1)
+    together = await _writes(local.servers, size.queued, at_once=AT_ONCE)
     await local.client.cancel(holder.id, "it has done its work")
 
     floor_ms = percentile(written, 50)
