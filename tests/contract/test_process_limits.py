@@ -59,6 +59,32 @@ async def test_files_in_memory_count(sandboxes: ProcessRuntime) -> None:
     await sandboxes.cleanup(task.handle)
 
 
+async def test_what_connections_hold_is_bounded(sandboxes: ProcessRuntime) -> None:
+    """Bytes that were sent and that nobody reads are the kernel's memory. Either they count as the test's, or there is
+    a bound of its own: above it a sender waits."""
+    code = """
+        import socket
+        def run(query):
+            listener = socket.create_server(("127.0.0.1", 0), backlog=8)
+            kept, sent = [], 0
+            for _ in range(400):
+                sender = socket.create_connection(listener.getsockname())
+                kept += [sender, listener.accept()[0]]
+                sender.setblocking(False)
+                try:
+                    while sent < 400 << 20:
+                        sent += sender.send(bytes(1 << 16))
+                except BlockingIOError:
+                    pass
+            return sent >> 20
+    """
+    task = await sandboxes.launch(spec(agent_code=code, memory_mib=64, network=False))
+    sighting = await ended(sandboxes, task.handle, timeout=30)
+    if not sighting.out_of_memory:
+        assert json.loads(await sandboxes.collect(task.handle) or b"")["response"] < 100
+    await sandboxes.cleanup(task.handle)
+
+
 async def test_a_modest_agent_is_not_out_of_memory(sandboxes: ProcessRuntime) -> None:
     task = await sandboxes.launch(spec(agent_code="def run(query):\n    raise MemoryError\n"))
     sighting = await ended(sandboxes, task.handle)

@@ -18,6 +18,7 @@ from typing import Final, Literal, NamedTuple
 
 _CPU_PERIOD_US: Final = 100_000  # the kernel's default
 _BASE: Final = "assay"
+_SOCKETS: Final = "memory.kmem.tcp.limit_in_bytes"
 
 
 class Unavailable(Exception):
@@ -41,6 +42,8 @@ class Cgroups:
     version: Literal[1, 2]
     parents: Mapping[str, Path]
     limits_swap: bool
+    limits_sockets: bool = False
+    """version 1 only, where what TCP connections hold counts apart; version 2 counts it as memory"""
 
     def folders(self) -> list[str]:
         """The parents, in the order of `values`."""
@@ -64,6 +67,8 @@ class Cgroups:
         }
         if self.limits_swap:
             by_controller["memory"]["memory.memsw.limit_in_bytes"] = memory
+        if self.limits_sockets:
+            by_controller["memory"][_SOCKETS] = memory
         return [by_controller[name] for name in self.parents]
 
 
@@ -127,7 +132,8 @@ def _version_1(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence
             break
         else:
             raise Unavailable(f"no writable cgroup v1 hierarchy for {controller}")
-    return Cgroups(1, parents, (parents["memory"] / "memory.memsw.limit_in_bytes").exists())
+    swap = (parents["memory"] / "memory.memsw.limit_in_bytes").exists()
+    return Cgroups(1, parents, swap, _takes(parents["memory"] / _SOCKETS, "-1"))
 
 
 def _version_2(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence[str]) -> Cgroups:
@@ -220,6 +226,15 @@ def remove(folders: Sequence[str]) -> bool:
                 raise
             removed = False
     return removed
+
+
+def _takes(path: Path, value: str) -> bool:
+    """Whether there is such a control file, and it can be written."""
+    try:
+        _write(path, value)
+    except OSError:
+        return False
+    return True
 
 
 def _write(path: Path, value: str) -> None:

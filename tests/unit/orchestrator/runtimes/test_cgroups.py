@@ -45,6 +45,15 @@ def test_the_own_group_is_known_for_each_controller() -> None:
             id="version 1 with swap",
         ),
         pytest.param(
+            Cgroups(1, {"memory": Path("/m"), "pids": Path("/p")}, limits_swap=False, limits_sockets=True),
+            None,
+            [
+                {"memory.limit_in_bytes": "268435456", "memory.kmem.tcp.limit_in_bytes": "268435456"},
+                {"pids.max": "64"},
+            ],
+            id="version 1 with what connections hold",
+        ),
+        pytest.param(
             Cgroups(1, {"memory": Path("/m"), "pids": Path("/p"), "cpu": Path("/c")}, limits_swap=False),
             0.25,
             [{"memory.limit_in_bytes": "268435456"}, {"pids.max": "64"}, {"cpu.cfs_quota_us": "25000"}],
