@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from assay.cli.jsontext import json_text
 from assay.cli.text import safe, span
 from assay.errors import (
     AssayError,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def complain(error: Exception, connection: Connection | None, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"error": _as_json(error)}, ensure_ascii=False), file=sys.stderr)
+        print(json_text({"error": _as_json(error)}), file=sys.stderr)
         return
     first, *rest = _sentences(error, connection)
     print(f"error: {first}", file=sys.stderr)

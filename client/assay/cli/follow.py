@@ -6,7 +6,6 @@ Owns the order of the story and its end; what it looks like is the teller's busi
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -14,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from assay.cli import text
+from assay.cli.jsontext import json_text
 from assay.cli.screen import open_screen
 from assay.cli.session import FAILED, PASSED
 from assay.logs import LogLine, LogsComplete, LogStream
@@ -188,7 +188,7 @@ class JsonTeller:
         sys.stdout.flush()
 
     def _tell(self, value: dict[str, object]) -> None:
-        print(json.dumps(value, ensure_ascii=False), flush=True)
+        print(json_text(value), flush=True)
 
 
 def _rank(state: TestState) -> int:

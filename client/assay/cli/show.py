@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli import arguments
+from assay.cli.jsontext import json_text
 from assay.cli.options import Json, TestId
 
 if TYPE_CHECKING:
@@ -141,4 +141,4 @@ def queue(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False))
+    print(json_text(value))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assay.cli.jsontext import json_text
 from assay.cli.options import Json, TestId
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def _print_logs(wanted: AsyncLogs, *, times: bool, as_json: bool) -> int:
     screen = open_screen()
     async for batch in wanted.batches():
         if as_json:
-            print("\n".join(json.dumps(line.to_dict(), ensure_ascii=False) for line in batch), flush=True)
+            print("\n".join(json_text(line.to_dict()) for line in batch), flush=True)
         elif times:
             screen.show(text.log_line(line) for line in batch)
         else:
@@ -66,7 +66,7 @@ async def _print_logs(wanted: AsyncLogs, *, times: bool, as_json: bool) -> int:
     if wanted.complete is None:
         return PASSED
     if as_json:
-        print(json.dumps({"logs_complete": wanted.complete.to_dict()}), flush=True)
+        print(json_text({"logs_complete": wanted.complete.to_dict()}), flush=True)
     elif not wanted.complete.complete or wanted.complete.truncated:
         note = "".join(piece for piece, _ in text.output(wanted.complete)).strip()
         print(f"note: {note}", file=sys.stderr)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.cli import arguments
+from assay.cli.jsontext import json_text
 from assay.cli.options import Json
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ async def _submit(
 
     test = await client.submit(code, query, **options)
     if options.get("validate_only"):
-        print(json.dumps({"valid": True}) if as_json else "valid: nothing was submitted")
+        print(json_text({"valid": True}) if as_json else "valid: nothing was submitted")
         return PASSED
     if follow:
         return await follow_test(client, test.id, JsonTeller() if as_json else StoryTeller(), submitted=test)
-    print(json.dumps(test.to_dict(), ensure_ascii=False) if as_json else test.id)
+    print(json_text(test.to_dict()) if as_json else test.id)
     return PASSED

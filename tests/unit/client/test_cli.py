@@ -228,6 +228,14 @@ async def test_the_answer_is_shown_as_it_is_and_steers_no_terminal(
     assert ran.out.startswith(f"{shown}\n\n✓ passed")
 
 
+async def test_json_steers_no_terminal_either(cli: Cli, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = Story([passed("tst_a", '"ä \\u009b2J \\u007f \\u202e"')])
+    ran = await cli("get", "tst_a", "--json")
+    assert "ä" in ran.out
+    assert not {"\x9b", "\x7f", "\u202e"} & set(ran.out)
+    assert json.loads(ran.out)["result"]["response"] == "ä \x9b2J \x7f \u202e"
+
+
 async def test_watch_ends_with_how_the_test_ended(cli: Cli, fake: FakeServer) -> None:
     fake.stories["tst_a"] = Story([a_test("tst_a", "RUNNING", attempt=2), failed("tst_a", "CANCELLED")])
     ran = await cli("watch", "tst_a")
