@@ -29,10 +29,10 @@ def subscribe(bus: Bus, *, tests: Tests, admission: Admission, dispatch: Dispatc
         await withdrawal.withdraw(event.test_id)
 
     async def on_test_requeued(event: TestRequeued) -> None:
-        await dispatch.release(event.test_id, event.attempt)
         test = await tests.get(event.test_id)
         if test is not None and test.state is State.QUEUED:
             await admission.restore(test)
+        await dispatch.release(event.test_id, event.attempt)  # when it is back in its place: nobody slips in before it
 
     async def on_test_completed(event: TestCompleted) -> None:
         await dispatch.release(event.test_id, event.attempt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -129,7 +130,8 @@ class Bus:
             await self.broker.stop()
         except Error as error:
             log.warning("bus_not_drained", service=self._service, error=repr(error))
-            await self.client.close()
+            with contextlib.suppress(OSError):  # it flushes into the connection that is lost
+                await self.client.close()
 
     @property
     def client(self) -> Client:
