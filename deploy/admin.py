@@ -16,7 +16,9 @@ import typer
 from shared.errors import AssayError
 
 app = typer.Typer(
-    help="Sets an installation of Assay up. Reads ASSAY_MONGO_URL, ASSAY_NATS_URL and the like.", no_args_is_help=True
+    help="Sets an installation of Assay up. Reads ASSAY_MONGO_URL, ASSAY_NATS_URL and the like.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -49,9 +51,10 @@ def provision() -> None:
 
 @app.command()
 def bootstrap(
-    user: Annotated[str, typer.Option(help="User id of the first administrator: letters, digits, - and _.")] = "admin",
+    user: Annotated[str, typer.Option(help="User id: letters, digits, - and _.")] = "admin",
+    role: Annotated[str, typer.Option(help="admin or user.")] = "admin",
 ) -> None:
-    """Make the first administrator's API key and show it, once. Only its hash is stored."""
+    """Make an API key, the first administrator's or another one, and show it once. Only its hash is stored."""
     from shared.clock import SystemClock
     from shared.ids import USER_ID, UserId
     from shared.settings import CommonSettings
@@ -62,6 +65,9 @@ def bootstrap(
     if not re.fullmatch(USER_ID, user):
         raise typer.BadParameter("a user id is 1 to 64 letters, digits, - and _", param_hint="--user")
 
+    if role not in {"admin", "user"}:
+        raise typer.BadParameter("must be admin or user", param_hint="--role")
+
     async def work() -> str:
         settings = CommonSettings()
         secret = new_secret()
@@ -69,11 +75,11 @@ def bootstrap(
             settings.mongo_url.get_secret_value(), settings.mongo_database, service="admin"
         ) as database:
             await make_indexes(database)
-            await ApiKeys(database).add(secret, user=UserId(user), role="admin", now=SystemClock().now())
+            await ApiKeys(database).add(secret, user=UserId(user), role=role, now=SystemClock().now())
         return secret
 
     print(asyncio.run(work()))
-    print(f"This is the API key of {user}. It is shown this once; keep it in a safe place.", file=sys.stderr)
+    print(f"This is the API key of {user} ({role}). It is shown this once; keep it in a safe place.", file=sys.stderr)
 
 
 def main() -> None:

@@ -101,7 +101,12 @@ def events() -> str:
             rows = [[f"`{name}`", _json_type(field), str(field.get("description", ""))] for name, field in own.items()]
             parts.append(f"### {event.type}\n\n" + table(["Field", "Type", "Meaning"], rows) + "\n")
     rows = [
-        [s.name, ", ".join(f"`{x}`" for x in s.subjects), f"{s.max_age_s / 86400:g} days", f"{s.max_bytes >> 20} MiB"]
+        [
+            s.name,
+            ", ".join(f"`{x}`" for x in s.subjects),
+            "1 day" if s.max_age_s == 86400 else f"{s.max_age_s / 86400:g} days",
+            f"{s.max_bytes >> 20} MiB",
+        ]
         for s in streams.ALL
     ]
     parts.append("## Streams\n\n" + table(["Stream", "Subjects", "Kept for", "At most"], rows))

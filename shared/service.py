@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ import uvloop
 from pydantic import ValidationError
 
 from shared.descriptors import allow_many
+from shared.errors import AssayError
 from shared.settings import CommonSettings
 from shared.telemetry.health import Health, health_port
 from shared.telemetry.logging import configure
@@ -33,7 +34,19 @@ def main(name: str, running: Callable[[Settings], AbstractAsyncContextManager[He
         sys.exit(2)
     configure(level=settings.log_level, output=settings.log_format)
     allow_many()
-    uvloop.run(_serve(name, running, settings))
+    try:
+        uvloop.run(_serve(name, running, settings))
+    except* AssayError as errors:
+        log.error("service_ended", service=name, error="; ".join(str(error) for error in _each(errors)))
+        sys.exit(1)
+
+
+def _each(errors: BaseExceptionGroup[AssayError]) -> Iterator[AssayError]:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _each(error)
+        else:
+            yield error
 
 
 async def _serve(

@@ -88,7 +88,6 @@ async def running(settings: GatewaySettings) -> AsyncIterator[GatewayHealth]:
             health=probe,
         )
         health.add("mongodb", lambda: check(database))
-        health.add("nats", bus.check)
         health.live = live
 
         stack.push_async_callback(server.stop, None)

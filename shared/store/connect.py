@@ -142,7 +142,12 @@ async def provision(database: Database) -> None:
         try:
             await database[collection].create_indexes(models)
         except OperationFailure as error:
-            raise Unavailable(f"the indexes of {collection} cannot be made: {error.details}") from error
+            reason = (error.details or {}).get("errmsg", str(error))
+            raise Unavailable(
+                f"the data is of another version of Assay: the indexes of {collection} cannot be made "
+                f"({reason[:200]}). "
+                "Migrate it, or begin with an empty database (local mode: remove its data folder)."
+            ) from error
 
 
 async def check(database: Database) -> None:

@@ -14,6 +14,7 @@ from shared.store.connect import Database, quick
 from shared.store.documents import Document, Slot
 
 _DUPLICATE_KEY: Final = 11000
+_META: Final = "capacity"
 _FREE: Final = {"test_id": None, "retired": None}
 
 
@@ -30,12 +31,14 @@ class Slots:
     def __init__(self, database: Database) -> None:
         # The move that follows a taken slot is a majority write and covers it; a lost release, the sweep repeats.
         self._slots = quick(database, "slots")
+        self._meta = quick(database, "meta")
 
     async def ensure(self, capacity: int) -> None:
-        """Makes the slots 0 .. capacity-1 where there are none at all:
+        """Makes the slots that the settings ask for, where the settings have changed since they were last applied.
 
-        a capacity set at run time is kept over a restart."""
-        if await self._slots.find_one({}, {"_id": 1}) is None:
+        A capacity that was set at run time is kept over a restart with the same settings."""
+        applied = await self._meta.find_one_and_update({"_id": _META}, {"$set": {"configured": capacity}}, upsert=True)
+        if applied is None or applied["configured"] != capacity or await self._slots.find_one({}, {"_id": 1}) is None:
             await self.resize(capacity)
 
     async def resize(self, capacity: int) -> None:

@@ -93,12 +93,15 @@ async def test_one_slot_of_two_can_be_given_back(slots: Slots) -> None:
     assert await slots.give_back([Slot(id=again, test_id=test, attempt=1)]) == 0
 
 
-async def test_the_capacity_is_set_once_and_kept_over_a_restart(slots: Slots) -> None:
-    await slots.ensure(50)
-    assert (await slots.occupancy()).capacity == 5
+async def test_a_capacity_set_at_run_time_is_kept_over_a_restart_with_the_same_settings(slots: Slots) -> None:
     await slots.resize(8)
-    await slots.ensure(50)
+    await slots.ensure(5)
     assert (await slots.occupancy()).capacity == 8
+
+
+async def test_a_capacity_that_was_changed_in_the_settings_is_applied_at_the_next_start(slots: Slots) -> None:
+    await slots.ensure(50)
+    assert (await slots.occupancy()).capacity == 50
 
 
 async def test_schedulers_that_start_at_once_make_the_slots_once(database: Database) -> None:

@@ -34,6 +34,10 @@ def complain(error: Exception, connection: Connection | None, *, as_json: bool) 
 
 def _sentences(error: Exception, connection: Connection | None) -> Iterator[str]:
     match error:
+        case Unavailable() if error.reason:  # said by a server
+            yield safe(error.message)
+            if connection is not None:
+                yield f"(by the server at {connection.address})"
         case Unavailable() if connection is not None:
             told_by = "--address" if connection.source == "arguments" else connection.source
             yield f"no Assay server answers at {connection.address} (known from {told_by})"

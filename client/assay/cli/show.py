@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli import arguments
 from assay.cli.jsontext import json_text
 from assay.cli.options import Json, TestId
 
@@ -39,9 +38,6 @@ def list_tests(
         list[str] | None, typer.Option("--state", "-s", help="In this state; more than once: any.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most tests to show.")] = 20,
-    agent_id: Annotated[str, typer.Option("--agent", metavar="ID", help="Of this agent.")] = "",
-    label: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="With this label.")] = None,
-    since: Annotated[str, typer.Option(metavar="TIME", help="Submitted in the last 90s, 5m, 2h, 7d.")] = "",
     page_token: Annotated[str, typer.Option(help="Go on where an earlier list ended.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -50,12 +46,6 @@ def list_tests(
     from assay.requests import ListOptions
 
     options: ListOptions = {"page_size": min(limit, 100), "states": state or ()}
-    if agent_id:
-        options["agent_id"] = agent_id
-    if label:
-        options["labels"] = arguments.pairs(label, "--label")
-    if since:
-        options["since"] = arguments.ago(since)
     if page_token:
         options["page_token"] = page_token
 

@@ -121,7 +121,7 @@ def head(test: Test) -> Line:
 
 def place(test: Test) -> str:
     """What is worth saying about a test that has not ended, beside its state."""
-    if test.cancellation is not None:
+    if test.cancellation is not None and not test.state.ended:
         return "stopping"
     if test.state.waiting and test.queue_place is not None:
         wait = test.queue_place.estimated_wait
