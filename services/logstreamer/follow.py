@@ -15,7 +15,7 @@ from shared.clock import Clock
 from shared.domain.logsequence import BLOCK, first_seq
 from shared.events.letter import Letter
 from shared.events.logs import LogLine, LogsAppended, LogsCompleted
-from shared.events.tasks import TaskPhase
+from shared.events.tasks import HarnessPhase, TaskPhase
 from shared.store.documents import Chunk, Execution, StoredLine
 from shared.store.logs import MOST_LINES
 
@@ -67,6 +67,7 @@ class Follower:
         self._again = again
         self._stopped_at: float | None = None
         self._let_go = False
+        self._phase: PhaseMark | None = None
 
     def task_stopped(self) -> None:
         """The task has ended: what is not there within the drain time will not come."""
@@ -106,7 +107,8 @@ class Follower:
             UNREADABLE.inc(step.unreadable)
             log.warning("output_is_not_protocol", test_id=self.test.id, pieces=step.unreadable)
         if step.phases:
-            self._tell_phase(step.phases[-1])  # several in one read: only the newest still says something
+            self._phase = step.phases[-1]
+            self._tell_phase(self._phase)  # several in one read: only the newest still says something
         # Lines kept back are not stored, so whoever reads on after us must read them again.
         await self._store(step.lines, self._cursor if self._sequencer.keeps_back else cursor)
 
@@ -138,6 +140,11 @@ class Follower:
             self._size += size
             LINES.inc(len(piece))
             BYTES.inc(size)
+
+    def remind(self) -> None:
+        """Tells the phase once more: the test is not where it says. Nobody keeps it for us while the bus is away."""
+        if self._phase is not None and self._phase.phase is not HarnessPhase.BUILDING:
+            self._tell_phase(self._phase)
 
     def _tell_phase(self, mark: PhaseMark) -> None:
         event = TaskPhase(

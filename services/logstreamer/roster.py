@@ -15,7 +15,7 @@ from services.logstreamer.ports import Chunks, Source, Tests, Wire
 from services.logstreamer.sequence import Sequencer
 from shared.background import end
 from shared.clock import Clock
-from shared.domain.lifecycle import ACTIVE
+from shared.domain.lifecycle import ACTIVE, State
 from shared.ids import TestId
 from shared.store.documents import Execution
 
@@ -165,6 +165,8 @@ class Roster:
             elif test.logs.follower != self._follower:
                 log.warning("output_is_followed_by_another", test_id=test_id, other=test.logs.follower)
                 follower.let_go()
+            elif test.state is State.BUILDING:
+                follower.remind()
 
     async def aclose(self) -> None:
         """Lets go of everything; the next log streamer reads on from what is stored."""

@@ -178,6 +178,19 @@ async def test_of_several_phases_in_one_read_only_the_newest_is_told() -> None:
     assert told[0].at.timestamp() == 9.0
 
 
+async def test_a_phase_is_told_again_where_nobody_heard_of_it() -> None:
+    followed = Followed()
+    async with followed.running():
+        followed.feed.put(mark("building"))
+        await until(lambda: followed.wire.subjects == ["task.phase"])
+        followed.follower.remind()  # building is where a test is anyway
+        followed.feed.put(mark("running", ts=9.0))
+        await until(lambda: len(followed.wire.letters) == 2)
+        followed.follower.remind()
+    assert len({letter.id for letter in followed.wire.letters}) == 2
+    assert followed.wire.letters[2] == followed.wire.letters[1]
+
+
 async def test_a_follower_that_was_let_go_ends_without_a_word() -> None:
     followed = Followed()
     followed.follower.let_go()
