@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -97,6 +98,8 @@ def machine(folder: Path) -> dict[str, Any]:
 
 def main() -> int:
     options = arguments()
+    # As Ctrl-C: asyncio cancels what is under way, and that ends the local mode.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     size = QUICK if options.quick else FULL
     if options.n:
         size = replace(size, long=options.n)

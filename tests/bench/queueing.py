@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from typing import Any, Final
 
 from assay import TestState
@@ -36,9 +37,10 @@ async def measure(local: Local, size: Size, report: Report) -> None:
     await asyncio.sleep(size.settle_s)
     idle = _memory(local)
     holder = await local.client.submit(HOLDER, str(HELD_S), timeout=HELD_S + 30)
-    async for update in local.client.watch(holder.id):
-        if update.test.state is TestState.RUNNING:
-            break
+    async with aclosing(local.client.watch(holder.id)) as updates:
+        async for update in updates:
+            if update.test.state is TestState.RUNNING:
+                break
     alone = await submissions(local.client, size.calls, query="alone", at_once=1, pause_s=PAUSE_S)
     await _queued(local, size.calls)
 

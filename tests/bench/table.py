@@ -16,13 +16,13 @@ _VERDICTS: Mapping[bool | None, str] = {True: "met", False: "**missed**", None: 
 def rows(lines: list[dict[str, Any]]) -> Iterator[str]:
     """In the order of the catalogue; figures that the run left out are missing here, too."""
     measured = {line["figure"]: line for line in lines if "figure" in line}
-    yield "| Figure | Unit | Goal | Measured | Floor | Ratio | |"
+    yield "| Figure | What it is | Measured | Goal | Floor | Ratio | |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, kind in KINDS.items():
         if line := measured.get(name):
-            numbers = (_number(line[field]) for field in ("value", "floor", "ratio"))
-            cells = (f"`{name}`", kind.unit, line["goal"] or "", *numbers, _VERDICTS[line["met"]])
-            yield f"| {' | '.join(cells)} |"
+            value, floor, ratio = (_number(line[field]) for field in ("value", "floor", "ratio"))
+            cells = (f"`{name}`", kind.meaning, f"{value} {kind.unit}", line["goal"] or "", floor, ratio)
+            yield f"| {' | '.join(cells)} | {_VERDICTS[line['met']]} |"
 
 
 def _number(value: float | None) -> str:
