@@ -5,7 +5,7 @@ the reason why losing every event costs seconds and never a test."""
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 UNSEEN: Final = timedelta(seconds=2)
 """A test that has been SUBMITTED for longer was missed by the event."""
 LIMIT: Final = 500
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sweep:
@@ -54,6 +55,8 @@ class Sweep:
         self._dispatch = dispatch
         self._withdrawal = withdrawal
         self._silence = silence
+        self._seen_until = EVER
+        """Up to which age the QUEUED tests were checked; the next round goes on from there."""
 
     async def sweep(self) -> None:
         """One round."""
@@ -76,8 +79,14 @@ class Sweep:
             log.info("unseen_tests_admitted", tests=len(unseen))
 
     async def _restore_missing(self) -> None:
-        """The oldest QUEUED tests must be in the queue. Newer ones become the oldest in time."""
-        queued = {test.id: test for test in await self._tests.stale(State.QUEUED, self._clock.now() - UNSEEN, LIMIT)}
+        """QUEUED tests must be in the queue. Looks at some of them each round, from the oldest to the newest and then
+        from the oldest again: old tests of a low priority may wait for days, and must not hide the others."""
+        before = self._clock.now() - UNSEEN
+        found = await self._tests.stale(State.QUEUED, before, LIMIT, since=self._seen_until)
+        self._seen_until = found[-1].times.submitted if len(found) == LIMIT else EVER
+        if found and self._seen_until == found[0].times.submitted:  # so many of one moment
+            self._seen_until += timedelta(milliseconds=1)
+        queued = {test.id: test for test in found}
         missing = await self._line.missing(queued)
         if not missing:
             return

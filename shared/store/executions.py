@@ -185,10 +185,10 @@ class Executions:
 
     # -- looking for work without an event
 
-    async def stale(self, state: State, before: datetime, limit: int) -> list[Execution]:
-        """Tests that are in `state` and were submitted before `before`, oldest first."""
+    async def stale(self, state: State, before: datetime, limit: int, *, since: datetime = _EPOCH) -> list[Execution]:
+        """Tests that are in `state` and were submitted before `before` and not before `since`, oldest first."""
         cursor = (
-            self._collection.find({"state": state, "times.submitted": {"$lt": before}}, _BASIC)
+            self._collection.find({"state": state, "times.submitted": {"$gte": since, "$lt": before}}, _BASIC)
             .sort("times.submitted", ASCENDING)
             .limit(limit)
         )

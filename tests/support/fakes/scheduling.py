@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from services.scheduler.sweep import EVER
 from shared.domain.fairness import ranks
 from shared.domain.lifecycle import WAITING, State
 from shared.ids import TestId, UserId
@@ -43,8 +44,9 @@ class TestsInMemory:
     async def get_many(self, tests: Iterable[TestId]) -> dict[TestId, Execution]:
         return {test_id: self.tests[test_id] for test_id in tests if test_id in self.tests}
 
-    async def stale(self, state: State, before: datetime, limit: int) -> list[Execution]:
-        return [test for test in self.tests.values() if test.state is state and test.times.submitted < before][:limit]
+    async def stale(self, state: State, before: datetime, limit: int, *, since: datetime = EVER) -> list[Execution]:
+        found = [test for test in self.tests.values() if test.state is state and since <= test.times.submitted < before]
+        return sorted(found, key=lambda test: test.times.submitted)[:limit]
 
     async def waiting_but_unwanted(self, limit: int) -> list[TestId]:
         return [test.id for test in self.tests.values() if test.state in WAITING and test.cancel][:limit]

@@ -5,7 +5,7 @@ import pytest
 from services.scheduler.admit import Admission
 from services.scheduler.claims import SETTLING
 from services.scheduler.dispatch import Dispatch
-from services.scheduler.sweep import UNSEEN, Sweep
+from services.scheduler.sweep import LIMIT, UNSEEN, Sweep
 from services.scheduler.withdraw import Withdrawal
 from shared.clock import ManualClock
 from shared.domain.failure import FailureCode, Stage
@@ -65,6 +65,20 @@ async def test_a_queued_test_that_is_not_in_the_queue_is_put_back_and_no_other()
     assert sweeping.line.entries[lost.id].rank == 3.0
     assert sweeping.line.entries[kept.id].attempt == 9
     assert sweeping.tests.moves == []
+
+
+async def test_a_test_that_fell_out_of_the_queue_is_found_behind_any_number_that_have_waited_longer() -> None:
+    waiting = [
+        execution(State.QUEUED, rank=1.0, at=NOW - timedelta(days=1) + timedelta(milliseconds=n // 3))
+        for n in range(3 * LIMIT)
+    ]
+    lost = execution(State.QUEUED, rank=2.0, at=NOW - timedelta(minutes=1))
+    sweeping = Round(lost, *waiting)
+    for test in waiting:
+        sweeping.line.entries[test.id] = entry(1.0, id=test.id)
+    for _ in range(5):
+        await sweeping.sweep.sweep()
+    assert lost.id in sweeping.line.entries or lost.state is State.BUILDING
 
 
 @pytest.mark.parametrize("state", [State.SUBMITTED, State.QUEUED])
