@@ -109,8 +109,8 @@ class Follower:
         if step.phases:
             self._phase = step.phases[-1]
             self._tell_phase(self._phase)  # several in one read: only the newest still says something
-        # Lines kept back are not stored, so whoever reads on after us must read them again.
-        await self._store(step.lines, self._cursor if self._sequencer.keeps_back else cursor)
+        # What is not stored with the lines, whoever reads on after us must read again.
+        await self._store(step.lines, self._cursor if self._sequencer.knows_more else cursor)
 
     async def _store(self, lines: list[LogLine], cursor: Cursor) -> None:
         pieces = runs(lines, max_lines=MOST_LINES, max_size=CHUNK_SIZE)

@@ -58,6 +58,11 @@ class Sequencer:
         """Whether lines wait for a hole before them to be filled."""
         return bool(self._ahead)
 
+    @property
+    def knows_more(self) -> bool:
+        """Whether something was read that is not in the lines handed on: lines kept back, the end, the truncation."""
+        return self.keeps_back or self.expected_last is not None or self.truncated
+
     def feed(self, raw: Iterable[bytes]) -> Step:
         """Takes output in. Lines that are ahead of a hole are kept back until the hole is filled or `release`
         is called."""

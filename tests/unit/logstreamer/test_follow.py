@@ -107,6 +107,17 @@ async def test_while_lines_are_kept_back_the_cursor_stays_where_they_can_be_read
     assert [chunk.cursor for chunk in followed.chunks.chunks] == [{"line": 1}, {"line": 1}, {"line": 4}]
 
 
+@pytest.mark.parametrize("last_word", [mark("end", lines=2), mark("truncated")], ids=["end", "truncated"])
+async def test_the_cursor_stays_before_what_the_lines_do_not_say(last_word: bytes) -> None:
+    """Who takes over between the last lines and the seal would never learn how many there should be."""
+    followed = Followed()
+    async with followed.running():
+        followed.feed.put(written(1))
+        followed.feed.put(written(2), last_word)
+        await until(lambda: followed.chunks.numbers == [1, 2])
+    assert [chunk.cursor for chunk in followed.chunks.chunks] == [{"line": 1}, {"line": 1}]
+
+
 async def test_without_an_end_mark_the_log_ends_unknown_after_the_drain_time() -> None:
     followed = Followed()
     followed.follower.task_stopped()
