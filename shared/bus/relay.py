@@ -30,6 +30,8 @@ CLEAR_WINDOW_S: Final = 0.5
 SWEEP_AGE: Final = timedelta(seconds=3)
 """An entry younger than this is still on its usual way."""
 RETRY_S: Final = 1.0
+PAGE: Final = 500
+"""Documents whose outboxes the sweep empties at a time."""
 
 
 class Outboxes(Protocol):
@@ -100,7 +102,8 @@ class Relay:
     def _waiting(self) -> list[tuple[Letter, bool]]:
         return [self._letters.get_nowait() for _ in range(self._letters.qsize())]
 
-    async def _send(self, letters: list[tuple[Letter, bool]]) -> None:
+    async def _send(self, letters: list[tuple[Letter, bool]]) -> int:
+        """Publishes these; how many the bus took."""
         jetstream = self._bus.jetstream
         answers = await asyncio.gather(
             *(
@@ -120,6 +123,7 @@ class Relay:
                 self._sent.append((letter.test_id, letter.id))
         if self._sent:
             self._some_sent.set()
+        return sum(not isinstance(answer, BaseException) for answer in answers)
 
     def _taken(self) -> list[tuple[TestId, str]]:
         taken, self._sent = self._sent, []
@@ -138,8 +142,14 @@ class Relay:
                 await asyncio.sleep(RETRY_S)
 
     async def _sweep(self, outboxes: Outboxes) -> None:
-        left = await outboxes.unsent(self._clock.now() - SWEEP_AGE, 500)
-        if left:
+        """Sends what lies in the outboxes, one page after the other as long as the bus takes all of a page: after an
+        outage of the bus there may be very many."""
+        before = self._clock.now() - SWEEP_AGE
+        while left := await outboxes.unsent(before, PAGE):
             OUTBOX_SWEPT.inc(len(left))
             log.info("outbox_swept", events=len(left))
-            await self._send([(letter, True) for letter in left])
+            sent = await self._send([(letter, True) for letter in left])
+            if sent < len(left) or len(left) < PAGE:
+                return
+            if taken := self._taken():
+                await outboxes.clear(taken)
