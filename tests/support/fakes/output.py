@@ -92,6 +92,7 @@ class OneTest:
         telling: Sequence[Event] = (),
         traceparent: str = "",
         brief: bool = False,
+        durable: bool = True,
     ) -> Execution | None:
         self.written |= set
         self.told += telling
