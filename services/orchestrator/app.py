@@ -68,6 +68,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
         health.add("nats", bus.check)
         await stack.enter_async_context(bus.connected())
         await stack.enter_async_context(relay.running(tests))
+        stack.push_async_callback(watch.hand_over)
         await stack.enter_async_context(
             background(
                 watch.follow_hints(),

@@ -29,7 +29,9 @@ class Slots:
     """The units of capacity."""
 
     def __init__(self, database: Database) -> None:
-        # The move that follows a taken slot is a majority write and covers it; a lost release, the sweep repeats.
+        # A take waits for the majority: one that a failover rolled back would let two tests have one slot. A release
+        # that is lost, the sweep repeats.
+        self._durable = database["slots"]
         self._slots = quick(database, "slots")
         self._meta = quick(database, "meta")
 
@@ -60,7 +62,7 @@ class Slots:
 
     async def take(self, *, test: TestId, user: UserId, attempt: int, now: datetime) -> int | None:
         """Takes a free slot for one attempt of a test; its number, or None where none is free."""
-        found = await self._slots.find_one_and_update(
+        found = await self._durable.find_one_and_update(
             _FREE,
             {"$set": {"test_id": test, "user_id": user, "attempt": attempt, "since": now}},
             {"_id": 1},
