@@ -96,8 +96,13 @@ class Relay:
 
     async def _publish(self) -> None:
         while True:
-            first = await self._letters.get()
-            await self._send([first, *self._waiting()])
+            letters = [await self._letters.get(), *self._waiting()]
+            try:
+                await self._send(letters)
+            except asyncio.CancelledError:  # at the end: once more, for what was not answered yet; NATS drops the rest
+                for letter in letters:
+                    self._letters.put_nowait(letter)
+                raise
 
     def _waiting(self) -> list[tuple[Letter, bool]]:
         return [self._letters.get_nowait() for _ in range(self._letters.qsize())]
