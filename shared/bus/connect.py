@@ -130,7 +130,8 @@ class Bus:
             await self.broker.stop()
         except Error as error:
             log.warning("bus_not_drained", service=self._service, error=repr(error))
-            with contextlib.suppress(OSError):  # it flushes into the connection that is lost
+            # It flushes into the connection that is lost, which asyncio calls an OSError and uvloop a RuntimeError.
+            with contextlib.suppress(OSError, RuntimeError):
                 await self.client.close()
 
     @property
