@@ -29,7 +29,7 @@ from tests.support.until import until
 
 SERVICES = ("gateway", "scheduler", "orchestrator", "logstreamer", "packager")
 READY_S = 60.0
-PATIENT = RetryPolicy(attempts=40, longest_pause=0.5, stream_attempts=60)
+PATIENT = RetryPolicy(attempts=240, longest_pause=0.5, stream_attempts=240)
 """For a client that is still there when the gateway is back."""
 
 
