@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +22,8 @@ from shared.store.documents import Execution
 log = structlog.get_logger()
 
 LIMIT = 500
+RETRY_S = 1.0
+"""From a failure to the next try. Each further failure with the same output doubles it, up to the lease."""
 
 
 class Roster:
@@ -50,6 +52,7 @@ class Roster:
         self._lease = lease
         self._drain_s = drain_s
         self._followers: dict[TestId, Follower] = {}
+        self._failures: dict[TestId, int] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def claim_new(self, test_id: TestId, attempt: int) -> bool:
@@ -110,21 +113,44 @@ class Roster:
         )
         self._followers[test.id] = follower
         FOLLOWED.set(len(self._followers))
-        task = self._tasks.create_task(self._follow(follower, source))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._run(self._follow(follower, source))
         if test.state not in ACTIVE:
             follower.task_stopped()
 
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
     async def _follow(self, follower: Follower, source: Source) -> None:
+        test_id = follower.test.id
         try:
             await self._read(follower, source)
-        except Exception as error:  # noqa: BLE001 - the claim runs out, and the sweep takes it up from what is stored
-            log.warning("following_failed", test_id=follower.test.id, error=repr(error))
+            self._failures.pop(test_id, None)
+        except Exception as error:  # noqa: BLE001 - the store is away, or a bug of ours: what is stored counts
+            log.warning("following_failed", test_id=test_id, error=repr(error))
+            if self._followers.get(test_id) is follower:
+                self._run(self._take_up_again(test_id, follower.test.attempt))
         finally:
-            if self._followers.get(follower.test.id) is follower:
-                del self._followers[follower.test.id]
+            if self._followers.get(test_id) is follower:
+                del self._followers[test_id]
                 FOLLOWED.set(len(self._followers))
+
+    async def _take_up_again(self, test_id: TestId, attempt: int) -> None:
+        """Goes on from what is stored, soon: who reads along should not wait until the claim runs out."""
+        mine = {"attempt": attempt, "logs.follower": self._follower}
+        while True:
+            failures = self._failures[test_id] = self._failures.get(test_id, 0) + 1
+            await asyncio.sleep(min(RETRY_S * 2 ** (failures - 1), self._lease.total_seconds()))
+            if test_id in self._followers:
+                return
+            try:
+                if not await self._claim(test_id, mine, new=False):
+                    self._failures.pop(test_id, None)  # it is somebody else's now, or over
+            except Exception as error:  # noqa: BLE001 - as above
+                log.warning("following_failed", test_id=test_id, error=repr(error))
+            else:
+                return
 
     async def _read(self, follower: Follower, source: Source) -> None:
         try:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from services.logstreamer import roster as roster_module
+from services.logstreamer.ports import Cursor
+from services.logstreamer.roster import Roster
+from shared.clock import ManualClock
+from shared.domain.lifecycle import State
+from shared.ids import TestId
+from shared.store.documents import Chunk, Execution
+from tests.support.fakes.output import ChunksInMemory, FilledFeed, KeptLetters, OneTest
+from tests.support.samples import NOW, execution, task
+from tests.support.until import until
+from tests.unit.logstreamer.protocol import mark, written
+
+
+class Away(Exception):
+    """The store does not answer."""
+
+
+class FailingChunks(ChunksInMemory):
+    """A store that fails so many times first."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    async def append(self, chunk: Chunk) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise Away
+        await super().append(chunk)
+
+    async def last(self, test: TestId, *, within: range) -> Chunk | None:
+        return self.chunks[-1] if self.chunks else None
+
+    async def account(self, test: TestId, *, within: range) -> tuple[int, int]:
+        return len(self.numbers), 0
+
+
+class Claimed(OneTest):
+    """One running test that may be claimed until somebody else has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.execution = execution(State.RUNNING, attempt=1)
+        self.execution.task = task(self.execution.id)
+        self.claims = 0
+        self.claim_failures = 0
+        self.taken_by_another = False
+
+    async def change(self, test_id: TestId, *, where: Mapping[str, Any], **more: Any) -> Execution | None:
+        if "logs.follower" in more["set"]:
+            self.claims += 1
+            if self.claim_failures and self.claims > 1:
+                self.claim_failures -= 1
+                raise Away
+            return None if self.taken_by_another else self.execution
+        return await super().change(test_id, where=where, **more)
+
+
+class Outputs:
+    """A source that reads the same output from the cursor on, each time it is asked."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self.lines = lines
+        self.cursors: list[Cursor] = []
+
+    def follow(self, log_source: Mapping[str, JsonValue], cursor: Cursor) -> FilledFeed:
+        self.cursors.append(cursor)
+        feed = FilledFeed()
+        done = cursor.get("line", 0)
+        assert isinstance(done, int)
+        feed.put(*self.lines[done:])
+        return feed
+
+
+@pytest.fixture(autouse=True)
+def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster_module, "RETRY_S", 0.01)
+
+
+@asynccontextmanager
+async def rostered(chunks: ChunksInMemory, tests: Claimed) -> AsyncIterator[Roster]:
+    source = Outputs(written(1), written(2), mark("end", lines=2))
+    async with asyncio.TaskGroup() as tasks:
+        roster = Roster(
+            tests,
+            chunks,
+            {"file": source},
+            KeptLetters(),
+            ManualClock(NOW),
+            tasks,
+            follower="one",
+            lease=timedelta(seconds=20),
+            drain_s=0.05,
+        )
+        yield roster
+        await roster.aclose()
+
+
+async def test_an_output_that_could_not_be_stored_is_taken_up_again_soon() -> None:
+    chunks, tests = FailingChunks(2), Claimed()
+    async with rostered(chunks, tests) as roster:
+        assert await roster.claim_new(tests.execution.id, 1)
+        await until(lambda: tests.told)
+    assert chunks.numbers == [1, 2]
+    assert tests.written["logs.complete"] is True
+    assert tests.claims == 3
+
+
+async def test_a_claim_that_fails_meanwhile_is_tried_again() -> None:
+    chunks, tests = FailingChunks(1), Claimed()
+    tests.claim_failures = 2
+    async with rostered(chunks, tests) as roster:
+        assert await roster.claim_new(tests.execution.id, 1)
+        await until(lambda: tests.told)
+    assert chunks.numbers == [1, 2]
+
+
+async def test_an_output_that_another_has_taken_is_left_to_it() -> None:
+    chunks, tests = FailingChunks(1), Claimed()
+    async with rostered(chunks, tests) as roster:
+        assert await roster.claim_new(tests.execution.id, 1)
+        tests.taken_by_another = True
+        await until(lambda: tests.claims == 2)
+        await until(lambda: not roster._running)
+    assert (chunks.numbers, tests.told) == ([], [])
