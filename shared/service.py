@@ -13,6 +13,7 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
+from shared import collector
 from shared.descriptors import allow_many
 from shared.errors import AssayError
 from shared.settings import CommonSettings
@@ -65,6 +66,7 @@ async def _until_stopped(
     async with running as inner:
         outer.add(name, lambda: _all_well(inner))
         outer.draining = False
+        collector.calm()
         log.info("service_ready", service=name, health_port=port)
         await stopping.wait()
         outer.draining = True

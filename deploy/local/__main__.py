@@ -64,6 +64,7 @@ async def local_mode(folder: Path, *, port: int | None) -> AsyncIterator[str]:
         async with backing_servers(folder, credentials, nats_url=nats_url, mongo_url=mongo_url) as backing:
             await asyncio.wrap_future(loaded)
             from deploy.local.composition import Place, all_services
+            from shared import collector
 
             wanted = {"health": HEALTH_PORT} | ({} if port else {"gateway": GATEWAY_PORT})
             with ports.reserved(folder, wanted) as chosen:
@@ -74,6 +75,7 @@ async def local_mode(folder: Path, *, port: int | None) -> AsyncIterator[str]:
                     known = {"address": address, "api_key": credentials.api_key, "nats_url": backing.listener_url}
                     write_private(folder / CLIENT_FILE, json.dumps(known, indent=2) + "\n")
                     print(banner(folder, address, place.health_port, backing, own_age_s()), flush=True)
+                    collector.calm()
                     try:
                         yield address
                     finally:

@@ -124,7 +124,7 @@ class Follower:
                     first=piece[0].seq,
                     last=piece[-1].seq,
                     bytes=size,
-                    lines=[StoredLine.model_construct(**line.model_dump()) for line in piece],
+                    lines=[_stored(line) for line in piece],
                     cursor=dict(self._cursor),
                 )
             )
@@ -207,3 +207,10 @@ class Follower:
 def numbers_of(attempt: int) -> range:
     """The sequence numbers that lines of this attempt can have."""
     return range(first_seq(attempt), first_seq(attempt) + BLOCK)
+
+
+def _stored(line: LogLine) -> StoredLine:
+    """The line was checked when it was read."""
+    return StoredLine.model_construct(
+        seq=line.seq, ts=line.ts, stream=line.stream, level=line.level, text=line.text, cont=line.cont
+    )
