@@ -62,7 +62,7 @@ class Launch:
         return {test_id for test_id, _ in self._under_way}
 
     async def begin(self, test_id: TestId, user_id: UserId, attempt: int, traceparent: str) -> bool:
-        """Launches this attempt, unless somebody else has already; False then."""
+        """Launches this attempt, or goes on with a launch of ours that broke; False where somebody looks after it."""
         now = self._clock.now()
         intent: dict[str, Any] = {
             "lease": {"owner": self._owner, "until": now + self._lease},
@@ -81,7 +81,8 @@ class Launch:
             traceparent=traceparent,
         )
         if test is None:
-            return False
+            # The store went away between our intent and the record of the launch, and this is the event once more.
+            return not self._has(test_id, attempt) and await self.adopt(test_id, also_own=True)
         await self._launch(test)
         return True
 
@@ -97,7 +98,7 @@ class Launch:
             },
             set={"lease": {"owner": self._owner, "until": now + self._lease}},
         )
-        if test is None or self._charges.of_test(test_id, test.attempt) or (test_id, test.attempt) in self._under_way:
+        if test is None or self._has(test_id, test.attempt):
             return False  # ours all the time, only that we were too slow to say so
         ADOPTED.inc()
         log.info("task_adopted", test_id=test_id, attempt=test.attempt, launched=bool(test.task and test.task.handle))
@@ -106,6 +107,9 @@ class Launch:
         else:
             await self._launch(test)
         return True
+
+    def _has(self, test_id: TestId, attempt: int) -> bool:
+        return self._charges.of_test(test_id, attempt) is not None or (test_id, attempt) in self._under_way
 
     async def _launch(self, test: Execution) -> None:
         assert test.task is not None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from services.orchestrator.charges import Charges
 from services.orchestrator.finish import Finish
@@ -18,6 +20,7 @@ from services.orchestrator.watch import Watch
 from shared.clock import ManualClock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestSubmitted
+from shared.ids import TestId
 from shared.store.connect import Database
 from shared.store.documents import Execution
 from shared.store.executions import Executions
@@ -98,6 +101,43 @@ async def test_a_launch_that_the_store_lost_is_written_again_before_the_test_end
     assert ended.task is not None
     assert ended.task.log_source
     assert ended.logs.until is not None
+    assert len(orchestrator.charges) == 0
+
+
+async def test_a_launch_that_the_store_went_away_under_goes_on_when_the_event_comes_again(
+    orchestrator: Orchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = await orchestrator.granted()
+    change = orchestrator.tests.change
+
+    async def away_for_the_record(test_id: TestId, **more: Any) -> Execution | None:
+        if "task.handle" in more["set"]:
+            raise AutoReconnect("connection closed")
+        return await change(test_id, **more)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(orchestrator.tests, "change", away_for_the_record)
+        with pytest.raises(AutoReconnect):
+            await orchestrator.launch.begin(test.id, ALICE, 1, "")
+    assert not orchestrator.charges.of_test(test.id)
+
+    assert await orchestrator.launch.begin(test.id, ALICE, 1, "")
+    assert orchestrator.charges.of_test(test.id, 1)
+    task = (await orchestrator.now(test)).task
+    assert task is not None
+    assert task.handle is not None
+    assert not await orchestrator.launch.begin(test.id, ALICE, 1, "")  # and once more changes nothing
+    orchestrator.clock.advance(timedelta(seconds=5))
+    await orchestrator.watch.look()
+    ended = await orchestrator.now(test)
+    assert (ended.state, ended.attempt) == (State.COMPLETED, 1)
+
+
+async def test_a_launch_that_another_looks_after_is_left_to_it(orchestrator: Orchestrator) -> None:
+    test = await orchestrator.granted()
+    theirs = {"lease": {"owner": "two", "until": NOW + LEASE}}
+    await orchestrator.database["executions"].update_one({"_id": test.id}, {"$set": theirs})
+    assert not await orchestrator.launch.begin(test.id, ALICE, 1, "")
     assert len(orchestrator.charges) == 0
 
 
