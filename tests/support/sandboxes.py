@@ -24,6 +24,19 @@ class Sandboxes:
             if _is_forkserver(pid, self._log):
                 self._servers.add(f"{pid}-{_start_time(pid)}")
 
+    def servers(self) -> list[int]:
+        """The fork servers of this moment."""
+        return [
+            int(pid)
+            for pid in _pids()
+            if _is_forkserver(pid, self._log) and not _is_forkserver(_parent(pid), self._log)
+        ]
+
+    def outermost(self) -> list[int]:
+        """The outer process of each sandbox: bubblewrap, which everything in it ends with."""
+        found = (one.split(" ", 1) for one in self.processes())
+        return [int(pid) for pid, command in found if "bwrap" in command and not _is_bwrap(_parent(pid))]
+
     def processes(self) -> list[str]:
         """The processes of fork servers that were seen, themselves included, with their command lines."""
         self.look()
@@ -56,6 +69,15 @@ def _is_forkserver(pid: str, log: str) -> bool:
         return str(Path(f"/proc/{pid}/fd/2").readlink()) == log and "forkserver.py" in _text(f"/proc/{pid}/cmdline")
     except OSError:
         return False
+
+
+def _is_bwrap(pid: str) -> bool:
+    return "bwrap" in _text(f"/proc/{pid}/cmdline").split("\0")[0]
+
+
+def _parent(pid: str) -> str:
+    stat = _text(f"/proc/{pid}/stat")
+    return stat.rpartition(")")[2].split()[1] if stat else "0"
 
 
 def _start_time(pid: str) -> str:
