@@ -18,7 +18,7 @@ from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 
-from shared.background import background, every
+from shared.background import background, end, every
 from shared.bus.middleware import settle_with
 from shared.bus.pull import LIMIT_S, PromptJetStream
 from shared.bus.streams import RETRY_DELAYS_S, consumer_config, ensure_consumer, provision, stream_of
@@ -31,6 +31,8 @@ Told = TypeVar("Told", bound=Event)
 CONNECT_TIMEOUT_S = 5
 PUBLISH_TIMEOUT_S = 5.0
 WATCH_INTERVAL_S = 10.0
+DRAIN_S = 15.0
+"""Longer than what a handler under way is waited for."""
 
 
 class Bus:
@@ -127,12 +129,21 @@ class Bus:
 
     async def _disconnect(self) -> None:
         try:
-            await self.broker.stop()
-        except Error as error:
+            async with asyncio.timeout(DRAIN_S):
+                await self.broker.stop()
+        except (Error, TimeoutError) as error:
             log.warning("bus_not_drained", service=self._service, error=repr(error))
-            # It flushes into the connection that is lost, which asyncio calls an OSError and uvloop a RuntimeError.
-            with contextlib.suppress(OSError, RuntimeError):
-                await self.client.close()
+            await self._abandon()
+
+    async def _abandon(self) -> None:
+        """Closes a connection that is lost. nats-py alone would cancel its reconnecting once, which may be swallowed,
+        so that it connects later for nobody; and it would leave off where it flushes into the lost connection."""
+        client = self.client
+        if (reconnecting := client._reconnection_task) is not None:  # noqa: SLF001
+            await end([reconnecting])
+        client._pending, client._pending_data_size = [], 0  # noqa: SLF001 - what was to be told is in the outboxes
+        with contextlib.suppress(OSError, RuntimeError):  # asyncio's and uvloop's word for a lost connection
+            await client.close()
 
     @property
     def client(self) -> Client:
