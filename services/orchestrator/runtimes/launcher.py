@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, cast
@@ -101,6 +101,8 @@ class Launcher:
         # Where sandboxes of other users find our files; None when they can take the same path as we do.
         self._way = None if _open_to_others(root) else _WAY
         self._orders: _Orders | None = None
+        self.replaced: Callable[[], Awaitable[object]] | None = None
+        """Called when another fork server took the place of one that was killed, before it has its first order."""
         self._starting = asyncio.Lock()
 
     async def open(self) -> None:
@@ -121,6 +123,8 @@ class Launcher:
         async with self._starting:
             if self._orders is None or self._orders.lost:
                 self._orders = await self._connected()
+                if self.replaced:
+                    await self.replaced()
         return _read(await self._orders.send({name: getattr(order, name) for name in _FIELDS}))
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from services.orchestrator.runtimes import cgroups, stopping
 from services.orchestrator.runtimes.host import Host, survey
 from services.orchestrator.runtimes.options import ProcessOptions
 from services.orchestrator.runtimes.processes import ExitWatch, Life, life
-from services.orchestrator.runtimes.pruning import prune
+from services.orchestrator.runtimes.pruning import prune, remove_orphaned_groups
 from services.orchestrator.runtimes.remembered_task import RememberedTask
 from services.orchestrator.runtimes.sighting import STOPPED_BEFORE_START, of_ended
 from services.orchestrator.runtimes.steps import Steps, last_started
@@ -34,6 +34,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _EXIT_CODE_S: Final = 1.0  # how long an exit code may be on its way from a process that has ended
 _RETRY_S: Final = 0.02
 _LOOK_S: Final = 5.0  # within which a look follows on a call of `changed`
+_SPARES_END_S: Final = 1.0  # tidying removes what takes longer
 _KILL_S: Final = 5.0  # a process in the kernel may take its time to die
 _RUNNING: Final = Sighting(Phase.RUNNING)
 _PENDING: Final = Sighting(Phase.PENDING)
@@ -50,6 +51,7 @@ class ProcessRuntime:
         self._steps = Steps(host)
         self._tasks: dict[str, RememberedTask] = {}
         self._changed: list[Callable[[Handle], None]] = []
+        host.launcher.replaced = self._clear_up_after_fork_server
 
     @classmethod
     async def open(cls, options: ProcessOptions) -> Self:
@@ -251,6 +253,12 @@ class ProcessRuntime:
             changed(_handle(task))
 
     # --- ending
+
+    async def _clear_up_after_fork_server(self) -> None:
+        """Removes the cgroups of processes that the killed one kept ready: they end by themselves, in a moment."""
+        until = time.monotonic() + _SPARES_END_S
+        while not await asyncio.to_thread(remove_orphaned_groups, self.host) and time.monotonic() < until:
+            await asyncio.sleep(_RETRY_S)
 
     def _press(self, task: RememberedTask, deadline: float) -> None:
         """Asks the harness to end, then makes it; comes back until nothing lives."""

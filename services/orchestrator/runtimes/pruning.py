@@ -28,8 +28,7 @@ def prune(host: Host, environments: Environments, *, outputs_s: float, environme
     _folders(host.root / "trials", time.time() - _LEFTOVER_S)
     current = host.view.current()
     _folders(current.parent, time.time() - max(environments_s, _LEFTOVER_S), but=current)
-    if host.groups:
-        _groups(host)
+    remove_orphaned_groups(host)
 
 
 def _outputs(tasks: Path, limit: float) -> None:
@@ -46,23 +45,23 @@ def _folders(parent: Path, limit: float, but: Path | None = None) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _groups(host: Host) -> None:
-    """Cgroups whose fork server was killed before it could remove them, and which no task's record names any more."""
-    assert host.groups
+def remove_orphaned_groups(host: Host) -> bool:
+    """Removes cgroups whose fork server was killed before it could do so, and which no task's record names any more.
+    False while a process of one is still on its way out."""
     orphans = [
         group
-        for parent in host.groups.folders()
+        for parent in (host.groups.folders() if host.groups else [])
         for group in Path(parent).iterdir()
         if group.is_dir() and _orphan(host, group)
     ]
     if not orphans:
-        return
+        return True
     named: set[str] = set()
     for path in (host.root / "tasks").iterdir():
         for stage in STAGES:
             if record := TaskFolder(str(path)).record(stage):
                 named.update(record.cgroups)
-    cgroups.remove([str(group) for group in orphans if str(group) not in named])
+    return cgroups.remove([str(group) for group in orphans if str(group) not in named])
 
 
 def _orphan(host: Host, group: Path) -> bool:
