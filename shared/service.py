@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import inspect
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 import uvloop
@@ -19,6 +22,9 @@ from shared.errors import AssayError
 from shared.settings import CommonSettings
 from shared.telemetry.health import Health, health_port
 from shared.telemetry.logging import configure
+
+DRAIN_LIMIT_S: Final = 45.0
+"""Longer than any orderly end takes with the servers away: handlers 10 s, NATS 15 s, calls of MongoDB 5 s each."""
 
 Settings = TypeVar("Settings", bound=CommonSettings)
 log = structlog.get_logger()
@@ -71,7 +77,30 @@ async def _until_stopped(
         await stopping.wait()
         outer.draining = True
         log.info("service_draining", service=name)
+        asyncio.get_running_loop().call_later(DRAIN_LIMIT_S, _give_up, name)
     log.info("service_stopped", service=name)
+
+
+def _give_up(name: str) -> None:
+    """Ends a process that does not end by itself: it would keep its replacement waiting, and loses nothing by it."""
+    left = [" > ".join(_awaiting(task.get_coro())) for task in asyncio.all_tasks()]
+    log.error("service_not_drained", service=name, after_s=DRAIN_LIMIT_S, tasks=left)
+    os._exit(os.EX_SOFTWARE)
+
+
+def _awaiting(work: object) -> Iterator[str]:
+    """Which coroutines of a task await one another, from the outermost to the one that does not go on."""
+    while work is not None:
+        if inspect.iscoroutine(work):
+            frame, awaited = work.cr_frame, work.cr_await
+        elif inspect.isasyncgen(work):
+            frame, awaited = work.ag_frame, work.ag_await
+        else:  # a step of an asynchronous generator hides which one it is of, except from the garbage collector
+            work = next(filter(inspect.isasyncgen, gc.get_referents(work)), None)
+            continue
+        if frame:
+            yield f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+        work = awaited
 
 
 async def _all_well(health: Health) -> None:

@@ -257,7 +257,9 @@ class ProcessRuntime:
     async def _clear_up_after_fork_server(self) -> None:
         """Removes the cgroups of processes that the killed one kept ready: they end by themselves, in a moment."""
         until = time.monotonic() + _SPARES_END_S
-        while not await asyncio.to_thread(remove_orphaned_groups, self.host) and time.monotonic() < until:
+        while not await asyncio.to_thread(remove_orphaned_groups, self.host):
+            if time.monotonic() >= until:
+                return
             await asyncio.sleep(_RETRY_S)
 
     def _press(self, task: RememberedTask, deadline: float) -> None:
