@@ -1,0 +1,99 @@
+"""Objects in S3: contexts and results of tasks, packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Literal
+
+from shared.aws.connect import Aws
+from shared.aws.failures import AwsError, Kind
+from shared.aws.rates import Api
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import LifecycleRuleTypeDef
+
+MOST_DELETED: Final = 1000  # S3: objects a call, API reference DeleteObjects
+
+
+class Objects:
+    """The objects of one bucket. Keys are whole: the prefix is the caller's."""
+
+    def __init__(self, aws: Aws, bucket: str) -> None:
+        self._aws = aws
+        self.bucket = bucket
+
+    async def check(self) -> None:
+        """Raises AwsError where the bucket is not there or not ours."""
+        await self._aws.call(Api.HEAD_BUCKET, self._aws.s3.head_bucket, Bucket=self.bucket)
+
+    async def put(self, key: str, body: bytes, *, content_type: str = "application/json") -> None:
+        """Writes an object, over what was there. Raises AwsError."""
+        await self._aws.call(
+            Api.PUT_OBJECT, self._aws.s3.put_object, Bucket=self.bucket, Key=key, Body=body, ContentType=content_type
+        )
+
+    async def get(self, key: str, *, limit: int) -> bytes | None:
+        """An object of at most `limit` bytes; None where there is none. A larger one is cut. Raises AwsError."""
+
+        def read() -> bytes:
+            return self._aws.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read(limit)
+
+        try:
+            return await self._aws.call(Api.GET_OBJECT, read)
+        except AwsError as error:
+            if error.kind is Kind.NOT_FOUND and error.code != "NoSuchBucket":
+                return None
+            raise
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Deletes objects; what is not there is fine. Raises AwsError."""
+        for start in range(0, len(keys), MOST_DELETED):
+            await self._aws.call(
+                Api.DELETE_OBJECTS,
+                self._aws.s3.delete_objects,
+                Bucket=self.bucket,
+                Delete={"Objects": [{"Key": key} for key in keys[start : start + MOST_DELETED]], "Quiet": True},
+            )
+
+    def presigned(self, method: Literal["get_object", "put_object"], key: str, *, expires_s: int) -> str:
+        """A URL that lets its holder do this one thing, for `expires_s` seconds or as long as our own credentials live,
+        whichever ends first. Signs on this machine; nobody is called."""
+        return self._aws.s3.generate_presigned_url(
+            method, Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=expires_s
+        )
+
+    async def expire(self, days_of_prefix: Mapping[str, int], *, name: str) -> bool:
+        """Sees to it that S3 itself deletes what lies below these prefixes after so many days; False where that is so
+        already. Rules of others in the bucket stay. Raises AwsError."""
+        rules: list[LifecycleRuleTypeDef] = [
+            {
+                "ID": f"{name}-{number}",
+                "Status": "Enabled",
+                "Filter": {"Prefix": prefix},
+                "Expiration": {"Days": days},
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+            }
+            for number, (prefix, days) in enumerate(days_of_prefix.items())
+        ]
+        present = await self._rules()
+        others = [rule for rule in present if not rule.get("ID", "").startswith(f"{name}-")]
+        if [rule for rule in present if rule not in others] == rules:
+            return False
+        await self._aws.call(
+            Api.PUT_LIFECYCLE,
+            self._aws.s3.put_bucket_lifecycle_configuration,
+            Bucket=self.bucket,
+            LifecycleConfiguration={"Rules": [*others, *rules]},
+        )
+        return True
+
+    async def _rules(self) -> list[LifecycleRuleTypeDef]:
+        try:
+            answer = await self._aws.call(
+                Api.GET_LIFECYCLE, self._aws.s3.get_bucket_lifecycle_configuration, Bucket=self.bucket
+            )
+        except AwsError as error:
+            if error.code == "NoSuchLifecycleConfiguration":
+                return []
+            raise
+        return [*answer.get("Rules", [])]  # type: ignore[list-item]  # what S3 answers can be sent back
