@@ -20,13 +20,13 @@ Answer = TypeVar("Answer")
 async def wait_for(fut: Awaitable[Answer], timeout: float | None) -> Answer:
     """What `fut` gives. Cancels it, and raises TimeoutError, where that takes more than `timeout` seconds."""
     if timeout is not None and timeout <= 0:
-        work = asyncio.ensure_future(fut)
-        if not work.done():
-            work.cancel()
-            await asyncio.wait([work])
-        if work.cancelled():
-            raise TimeoutError
-        return work.result()
+        if asyncio.isfuture(fut):
+            if fut.done():
+                return fut.result()
+            fut.cancel()
+        elif asyncio.iscoroutine(fut):
+            fut.close()  # it was never begun
+        raise TimeoutError
     async with asyncio.timeout(timeout):
         return await fut
 
