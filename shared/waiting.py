@@ -22,7 +22,8 @@ async def wait_for(fut: Awaitable[Answer], timeout: float | None) -> Answer:
     if timeout is not None and timeout <= 0:
         if asyncio.isfuture(fut):
             if fut.done():
-                return fut.result()
+                answer: Answer = fut.result()
+                return answer
             fut.cancel()
         elif asyncio.iscoroutine(fut):
             fut.close()  # it was never begun
