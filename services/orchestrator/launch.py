@@ -134,8 +134,7 @@ class Launch:
         """Launches; None where that failed, and the attempt has ended with it."""
         try:
             if test.task and test.task.abandoned is not None:
-                await self._runtime.stop(test.task.abandoned, grace_s=0)
-                await self._runtime.cleanup(test.task.abandoned)
+                await self._stop.end(test.task.abandoned)
             with LAUNCH_SECONDS.time():
                 launched = await self._runtime.launch(specification(test))
         except LaunchFailed as error:
@@ -189,8 +188,7 @@ class Launch:
         log.warning("launched_for_somebody_else", test_id=test.id, attempt=test.attempt)
         now = await self._tests.get(test.id)
         if now is None or now.attempt != test.attempt or now.state not in ACTIVE:
-            await self._runtime.stop(launched.handle, grace_s=0)
-            await self._runtime.cleanup(launched.handle)
+            await self._stop.end(launched.handle)
 
     async def _look_after(self, test: Execution) -> None:
         assert test.task is not None

@@ -9,10 +9,11 @@ import structlog
 
 from services.orchestrator.charges import Charge, Charges
 from services.orchestrator.diagnosis import StopCause
-from services.orchestrator.ports import Runtime, Tests
+from services.orchestrator.ports import Handle, Runtime, Tests
 from shared.clock import Clock
 from shared.domain.lifecycle import ACTIVE
 from shared.ids import TestId
+from shared.store.documents import Execution
 
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ class Stop:
             if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
                 log.warning("task_is_no_longer_ours", test_id=charge.test_id, attempt=charge.attempt)
                 self._charges.drop(charge)
-                await self._each(charge, self._end(charge))
+                await self._each(charge, self.end(charge.handle))
             elif test.task is None or test.task.handle is None:
                 log.warning("launch_was_lost", test_id=charge.test_id, attempt=charge.attempt)
                 self._charges.drop(charge)
@@ -78,16 +79,37 @@ class Stop:
                 await self._each(charge, self.cancel(charge))
         return lost
 
-    async def _end(self, charge: Charge) -> None:
-        await self._runtime.stop(charge.handle, grace_s=0)
-        await self._runtime.cleanup(charge.handle)
+    async def abandoned(self, limit: int) -> None:
+        """Stops what the scheduler took from an orchestrator that went away, where no next attempt will do it."""
+        for test in await self._tests.abandoned(self._runtime.name, limit):
+            await self._each(test, self._put_away(test))
 
-    async def _each(self, charge: Charge, work: Awaitable[None]) -> None:
+    async def _put_away(self, test: Execution) -> None:
+        assert test.task is not None
+        assert test.task.abandoned is not None
+        await self.end(test.task.abandoned)
+        await self._tests.change(
+            test.id,
+            where={"attempt": test.attempt, "task.abandoned": test.task.abandoned},
+            set={},
+            unset=("task.abandoned",),
+            brief=True,
+            durable=False,
+        )
+        log.info("abandoned_task_stopped", test_id=test.id, attempt=test.attempt)
+
+    async def end(self, handle: Handle) -> None:
+        """Ends a task at once and frees what it held."""
+        await self._runtime.stop(handle, grace_s=0)
+        await self._runtime.cleanup(handle)
+
+    async def _each(self, of: Charge | Execution, work: Awaitable[None]) -> None:
         """Does `work` for one task: where that fails, it keeps none of the others from being stopped."""
+        test = of.test if isinstance(of, Charge) else of
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the next round tries again
-            log.warning("task_not_stopped", test_id=charge.test_id, attempt=charge.attempt, error=repr(error))
+            log.warning("task_not_stopped", test_id=test.id, attempt=test.attempt, error=repr(error))
 
     async def _tell(self, charge: Charge, cause: StopCause) -> None:
         charge.told_to_stop = cause

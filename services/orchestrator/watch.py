@@ -106,6 +106,7 @@ class Watch:
 
         granted and not launched, launched and left alone, cancelled and not stopped."""
         now = self._clock.now()
+        await self._stop.abandoned(LIMIT)
         lost = await self._stop.reconcile()
         unattended = await self._tests.unattended(now, LIMIT)
         unlaunched = await self._tests.unlaunched(now - UNLAUNCHED, LIMIT)

@@ -70,6 +70,11 @@ INDEXES: Final = (
     ),
     Index(
         "executions",
+        IndexModel([("task.abandoned.runtime", ASCENDING)], sparse=True, name="abandoned"),
+        "sweep: tasks of ended tests that nobody stopped",
+    ),
+    Index(
+        "executions",
         IndexModel([("logs.until", ASCENDING)], sparse=True, name="log_lease"),
         "sweep: logs that nobody follows",
     ),

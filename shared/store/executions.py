@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from shared.domain.lifecycle import WAITING, State, check_move
+from shared.domain.lifecycle import ENDED, WAITING, State, check_move
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import TestId, UserId
@@ -123,7 +123,7 @@ class Executions:
         A `brief` answer lacks the code, the requirements, the answer and the history. A write that is not `durable` may
         be lost in a crash of the database until a durable one follows."""
         letters = [Letter.of(event, traceparent) for event in telling]
-        update: Document = {"$set": dict(set)}
+        update: Document = {"$set": dict(set)} if set else {}
         if unset:
             update["$unset"] = dict.fromkeys(unset, "")
         if letters:
@@ -211,6 +211,12 @@ class Executions:
 
         Few: they hold slots."""
         wanted = {"state": State.BUILDING, "lease": None, "times.scheduled": {"$lt": before}}
+        cursor = self._collection.find(wanted, _BASIC).limit(limit)
+        return [Execution.model_validate(found) async for found in cursor]
+
+    async def abandoned(self, runtime: str, limit: int) -> list[Execution]:
+        """Ended tests with a task of this runtime that nobody stopped: no next attempt will."""
+        wanted = {"task.abandoned.runtime": runtime, "state": {"$in": sorted(ENDED)}}
         cursor = self._collection.find(wanted, _BASIC).limit(limit)
         return [Execution.model_validate(found) async for found in cursor]
 

@@ -78,6 +78,7 @@ async def ask_executions(tests: Executions) -> None:
         await tests.page(user_id=None, states=states, before=one, limit=5)
     await tests.stale(State.QUEUED, LATER, 5)
     await tests.unattended(LATER, 5)
+    await tests.abandoned("process", 10)
     await tests.owned("one", 5)
     await tests.unlaunched(LATER, 5)
     await tests.waiting_but_unwanted(5)

@@ -13,7 +13,7 @@ from pymongo.errors import AutoReconnect
 from services.orchestrator.charges import Charges
 from services.orchestrator.finish import Finish
 from services.orchestrator.launch import Launch
-from services.orchestrator.ports import Handle, Sighting
+from services.orchestrator.ports import Handle, Phase, Sighting
 from services.orchestrator.runtimes.scripted import ScriptedRuntime
 from services.orchestrator.stop import Stop
 from services.orchestrator.watch import Watch
@@ -192,3 +192,27 @@ async def test_a_launch_under_way_is_not_begun_again_by_the_sweep_that_finds_its
         assert await beginning
     assert launches == 1
     assert len(orchestrator.charges) + ((await orchestrator.now(test)).state is State.COMPLETED) == 1
+
+
+async def test_a_task_that_the_scheduler_gave_up_with_its_test_is_stopped_by_whoever_is_there(
+    orchestrator: Orchestrator,
+) -> None:
+    """No next attempt would do it: the test has had its last one."""
+    test = await orchestrator.begun()
+    assert test.task is not None
+    assert test.task.handle is not None
+    handle = test.task.handle
+    await orchestrator.database["executions"].update_one(
+        {"_id": test.id},
+        {"$set": {"state": State.FAILED, "task.abandoned": handle}, "$unset": {"lease": "", "task.handle": ""}},
+    )
+    for charge in orchestrator.charges:
+        orchestrator.charges.drop(charge)
+    (sighting,) = await orchestrator.runtime.inspect([handle])
+    assert sighting.phase is not Phase.MISSING
+    await orchestrator.watch.sweep()
+    (sighting,) = await orchestrator.runtime.inspect([handle])
+    assert sighting.phase is Phase.MISSING
+    now = await orchestrator.now(test)
+    assert now.task is not None
+    assert now.task.abandoned is None
