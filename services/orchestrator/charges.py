@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from services.orchestrator.diagnosis import StopCause
 from services.orchestrator.metrics import RUNNING
 from services.orchestrator.ports import Handle
 from shared.ids import TestId
 from shared.store.documents import Execution
+
+REMEMBERED: Final = 64
+"""A short test has ended before its phases have been told."""
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class Charges:
     def __init__(self) -> None:
         self._by_test: dict[TestId, Charge] = {}
         self._by_handle: dict[str, Charge] = {}
+        self._ended: deque[tuple[TestId, int]] = deque(maxlen=REMEMBERED)
 
     def __iter__(self) -> Iterator[Charge]:
         return iter(list(self._by_test.values()))
@@ -65,6 +71,15 @@ class Charges:
             del self._by_test[charge.test_id]
         self._by_handle.pop(_key(charge.handle), None)
         RUNNING.set(len(self._by_test))
+
+    def end(self, charge: Charge) -> None:
+        """Drops it because its attempt is over."""
+        self.drop(charge)
+        self._ended.append((charge.test_id, charge.attempt))
+
+    def has_ended(self, test_id: TestId, attempt: int) -> bool:
+        """Whether this attempt was under our care a moment ago, and is over."""
+        return (test_id, attempt) in self._ended
 
     def of_test(self, test_id: TestId, attempt: int | None = None) -> Charge | None:
         charge = self._by_test.get(test_id)

@@ -98,7 +98,7 @@ class Finish:
                 self._charges.drop(charge)
                 log.warning("task_was_taken_over", test_id=charge.test_id, attempt=charge.attempt)
                 return  # who has it now needs the result
-            self._charges.drop(charge)
+            self._charges.end(charge)
         if verdict is None:
             log.warning("task_ended_for_somebody_else", test_id=charge.test_id, attempt=charge.attempt)
         else:

@@ -143,6 +143,8 @@ class Watch:
         """The harness says that the agent's own code runs: BUILDING becomes RUNNING."""
         charge = self._charges.of_test(test_id, attempt)
         if charge is None:
+            if self._charges.has_ended(test_id, attempt):
+                return False
             test = await self._tests.get(test_id)
             if test is None or test.state is not State.BUILDING or test.attempt != attempt:
                 return False

@@ -7,7 +7,7 @@ what it has seen and notices what it has not.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -36,6 +36,7 @@ class LogChunks:
         # log without a look at what is stored: whoever finds less reads all of it again.
         self._chunks = quick(database, "log_chunks")
         self._insert = GroupCommit("log_chunks", self._insert_all)
+        self._count = GroupCommit("log_counts", self._count_all)
 
     async def append(self, chunk: Chunk) -> None:
         """Stores lines, at most MOST_LINES. Harmless when repeated."""
@@ -44,9 +45,7 @@ class LogChunks:
 
     async def last(self, test: TestId, *, within: range) -> Chunk | None:
         """The chunk with the highest number in `within`, without its lines: where to read on."""
-        newest = await self._chunks.find_one(
-            {"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}}, {"lines": 0}, sort=_LATEST
-        )
+        newest = await self._chunks.find_one(_in(test, within), {"lines": 0}, sort=_LATEST)
         if newest is None:
             return None
         # The one that begins last may lie inside one that began before it.
@@ -80,28 +79,25 @@ class LogChunks:
 
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]:
         """(lines, bytes) received with numbers in `within`, each line once, however the chunks were cut."""
+        cursor = self._chunks.find(_in(test, within), {"first": 1, "last": 1, "bytes": 1}).sort(_EARLIEST)
         lines = size = 0
-        cursor = self._spans(test, within, {"first": 1, "last": 1, "bytes": 1})
-        async for found, new in cursor:
+        for found, new in _adding(within, [found async for found in cursor]):
             lines += new
             size += round(found["bytes"] * new / (found["last"] - found["first"] + 1))
         return lines, size
 
     async def count(self, test: TestId, *, within: range) -> int:
         """How many lines with numbers in `within` are stored, each line once. Reads the index only."""
-        return sum([new async for _, new in self._spans(test, within, {"_id": 0, "first": 1, "last": 1})])
+        return await self._count((test, within))
 
-    async def _spans(self, test: TestId, within: range, fields: Document) -> AsyncIterator[tuple[Document, int]]:
-        """The chunks in `within` that add lines to those before them, and how many they add."""
-        last = within.start - 1
-        cursor = self._chunks.find({"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}}, fields).sort(
-            _EARLIEST
-        )
-        async for found in cursor:
-            new = found["last"] - max(last, found["first"] - 1)
-            if new > 0:
-                last = found["last"]
-                yield found, new
+    async def _count_all(self, wanted: Sequence[tuple[TestId, range]]) -> Sequence[int]:
+        fields = {"_id": 0, "test_id": 1, "first": 1, "last": 1}
+        chunks: dict[TestId, list[Document]] = {test: [] for test, _ in wanted}
+        async for found in self._chunks.find({"$or": [_in(*one) for one in wanted]}, fields):
+            chunks[found["test_id"]].append(found)
+        for of_test in chunks.values():
+            of_test.sort(key=itemgetter("first", "last"))
+        return [sum(new for _, new in _adding(within, chunks[test])) for test, within in wanted]
 
     async def _insert_all(self, chunks: Sequence[Document]) -> Sequence[Exception | None]:
         try:
@@ -115,3 +111,18 @@ class LogChunks:
             if any(problem["code"] != _DUPLICATE_KEY for problem in error.details["writeErrors"]):
                 raise
         return [None] * len(chunks)
+
+
+def _in(test: TestId, within: range) -> Document:
+    return {"test_id": test, "first": {"$gte": within.start, "$lt": within.stop}}
+
+
+def _adding(within: range, chunks: Iterable[Document]) -> Iterator[tuple[Document, int]]:
+    """Those of the chunks, sorted by their first lines, that begin in `within` and add lines to those before them, and
+    how many they add."""
+    last = within.start - 1
+    for chunk in chunks:
+        new = chunk["last"] - max(last, chunk["first"] - 1)
+        if chunk["first"] in within and new > 0:
+            last = chunk["last"]
+            yield chunk, new
