@@ -8,6 +8,9 @@ The agent is not trusted. It is forked *before* the context is read, so the nonc
 memory, and this process is non-dumpable, so an agent of the same user cannot look into it (with CAP_SYS_PTRACE it
 could: do not give it that). As PID 1 the harness cannot be killed from inside, and a SIGTERM from inside is ignored.
 
+In a container (ASSAY_CONTEXT_URL is set) the environment holds addresses that are credentials, secrets and what the
+platform put there. So the agent then gets an environment made of named things, see `environment_of_children`.
+
 Speed is a feature: every test pays for a start of this file. So nothing is imported here that not every test needs
 (`json` alone costs more than all of this), and the process leaves through os._exit. Compiling it costs twice as much as
 running it: where that matters, compile it once with py_compile and run the .pyc.
@@ -124,6 +127,26 @@ ENVIRONMENT = {
     name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
     for name, value in os.environ.items()
 }
+IN_CONTAINER = "ASSAY_CONTEXT_URL" in ENVIRONMENT
+CONTAINER_WORK = "/tmp/work"  # of a container whose root file system is read-only
+# What an image says about itself. One that needs more for its agents names it in ASSAY_PASS_ENV, separated by spaces.
+OF_THE_IMAGE = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
+# The role of an ECS task: how an agent reaches the models that its test may use. Never for an installer.
+OF_THE_TASK = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV")
+# Container runtimes cut log lines at 16 KiB (moby daemon/logger/copier.go; Fargate's shim loggers do the same).
+CONTAINER_LINE_BYTES = 16384
+ENVELOPE_OF_LINE = 160  # bytes at most that a line has beside its text: names, a 10-digit seq, a time, `cont`, newline
 
 
 def libc(name: str, *args: int | bytes) -> int:
@@ -200,7 +223,8 @@ class Output:
         self.nonce = ""
         self.seq = 0  # of the last line
         self.last_allowed = self.room = sys.maxsize  # the highest number, and the bytes left
-        self.line_bytes = 16384
+        self.line_bytes = 16384  # of a line as the agent wrote it
+        self.encoded_bytes = sys.maxsize  # of the text of a line as it leaves, quoted and escaped
         self.truncated = False
         self.broken = False
         self.waiting: list[str] = []
@@ -213,7 +237,15 @@ class Output:
             self._truncate()
             return
         text = raw.decode("utf-8", "replace")
-        self._append(stream, level_of(text, default), text, ',"cont":true' if continued else "")
+        level = level_of(text, default)
+        if len(raw) * LONGEST_ESCAPE > self.encoded_bytes:
+            while cut := cut_of(text, self.encoded_bytes):
+                self._append(stream, level, text[:cut], ',"cont":true' if continued else "")
+                text, continued = text[cut:], True
+                if self.seq >= self.last_allowed:
+                    self._truncate()
+                    return
+        self._append(stream, level, text, ',"cont":true' if continued else "")
 
     def say(self, text: str, level: str = "info") -> None:
         """A line of our own, of the stream `system`."""
@@ -244,6 +276,24 @@ class Output:
                 self.broken = True  # the test goes on, and the numbers tell what is missing
                 complain(f"output is lost: {error}")
         self.waiting.clear()
+
+
+LONGEST_ESCAPE = 6  # bytes for one: \\u0000 for a control character; three for a byte that is no UTF-8
+
+
+def cut_of(text: str, limit: int) -> int:
+    """How many characters of it fit as a JSON string into so many bytes; 0 where all of them do."""
+    size = encoded_size(text)
+    if size <= limit:
+        return 0
+    count = max(1, len(text) * limit // size)
+    while count > 1 and encoded_size(text[:count]) > limit:  # what is longer than the average stands at the beginning
+        count = max(1, count * 7 // 8)
+    return count
+
+
+def encoded_size(text: str) -> int:
+    return len(quote(text).encode("utf-8", "replace")) - 2
 
 
 class Stream:
@@ -563,11 +613,13 @@ class Context:
             self.python: str | None = data.get("python")
             self.env_dir: str = data.get("env_dir") or "/tmp/env"
             self.from_source: str = data.get("from_source", "if_needed")  # or "never", "at_once"
-            limits: dict[str, int] = data["limits"]
+            limits: dict[str, Any] = data["limits"]
             self.max_lines = limits["lines"]
             self.max_bytes = limits["bytes"]
             self.line_bytes = max(16, limits["line_bytes"])
+            self.encoded_line_bytes = limits.get("encoded_line_bytes", CONTAINER_LINE_BYTES if IN_CONTAINER else None)
             self.response_bytes = limits["response_bytes"]
+            self.secret_names: list[str] = data.get("secret_names") or []
         except (KeyError, TypeError, AttributeError) as error:
             raise ContextUnavailable(f"the context lacks something: {type(error).__name__}: {error}") from None
         if self.mode not in ("run", "build", "all"):
@@ -658,6 +710,9 @@ class Installer:
         self.output = output
         self.signals = signals
         self.env = environment_of_children()
+        if IN_CONTAINER:
+            self.env.update((name, value) for name, value in ENVIRONMENT.items() if _is_for_installers(name))
+            self.env.update(UV_NO_CACHE="1", PIP_NO_CACHE_DIR="1")  # nobody comes after us who could use it
         self.env.update(UV_NO_PROGRESS="1", NO_COLOR="1", UV_PYTHON_DOWNLOADS="never")
         self.env.update(
             PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", PIP_PROGRESS_BAR="off", PIP_ROOT_USER_ACTION="ignore"
@@ -735,12 +790,24 @@ def find_program(name: str, path: str) -> str | None:
 
 
 def environment_of_children() -> dict[str, str]:
-    """What children may see of our environment: everything but what was meant for us."""
+    """What children may see of our environment: everything but what was meant for us; in a container, where others put
+    things too, only what the image says about itself."""
     env = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("ASSAY_")}
+    if IN_CONTAINER:
+        passed = (*OF_THE_IMAGE, *ENVIRONMENT.get("ASSAY_PASS_ENV", "").split())
+        env = {name: env[name] for name in passed if name in env}
+        home = ENVIRONMENT.get("HOME", "")  # container runtimes set it from /etc/passwd: /nonexistent, or /
+        if home and os.access(home, os.W_OK):
+            env["HOME"] = home
     env.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     env.setdefault("HOME", os.getcwd())
     env.setdefault("LANG", "C.UTF-8")
     return env
+
+
+def _is_for_installers(name: str) -> bool:
+    """Settings of an image for its installer, which may hold the password of an index: not for the agent."""
+    return name.startswith(("PIP_", "UV_")) or name.lower() in ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
 def wants_install(requirements: str) -> bool:
@@ -1227,11 +1294,15 @@ class Run:
         self.signals = signals
         self.build_ms: float | None = None
         self.watch: Watch | None = None
+        self.kills = out_of_memory_kills() if IN_CONTAINER else 0
         output.nonce = context.nonce
         output.seq = context.first_seq - 1
         output.last_allowed = output.seq + context.max_lines
         output.room = context.max_bytes
         output.line_bytes = context.line_bytes
+        if context.encoded_line_bytes:
+            output.encoded_bytes = max(64, context.encoded_line_bytes - ENVELOPE_OF_LINE)
+            output.line_bytes = min(context.line_bytes, output.encoded_bytes)
 
     def install(self) -> dict[str, object] | None:
         """None, or the result of a test that ends here. Raises NeedsSource."""
@@ -1244,6 +1315,8 @@ class Run:
             Installer(self.context, self.output, self.signals).install()
         except InstallFailed as error:
             failed = ("DEPENDENCY_INSTALL_FAILED", str(error)[-MAX_MESSAGE:])
+            if self._memory_ran_out():
+                failed = ("OUT_OF_MEMORY", "Installing the requirements took more memory than the container has.")
         except OSError as error:
             failed = ("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}")
         except Stopped as stop:
@@ -1262,7 +1335,7 @@ class Run:
             "code": context.code,
             "entrypoint": context.entrypoint,
             "query": context.query,
-            "env": context.env,
+            "env": {**context.env, **self._given_by_the_platform()},
             "python": python,
             "response_bytes": context.response_bytes,
         }
@@ -1287,6 +1360,20 @@ class Run:
         output.mark("finished")
         return self._verdict(self.watch, answer)
 
+    def _given_by_the_platform(self) -> dict[str, str]:
+        """What a container platform has put into our environment for the agent: its role, and its secrets by name."""
+        if not IN_CONTAINER:
+            return {}
+        names = [name for name in self.context.secret_names if not name.startswith("ASSAY_")]
+        for name in names:
+            if name not in ENVIRONMENT:
+                self.output.say(f"The secret {name} is not in the environment of the container.", "warning")
+        return {name: ENVIRONMENT[name] for name in (*OF_THE_TASK, *names) if name in ENVIRONMENT}
+
+    def _memory_ran_out(self) -> bool:
+        """Whether the kernel has ended a process of this container because its memory was used up."""
+        return IN_CONTAINER and out_of_memory_kills() > self.kills
+
     def _write(self, name: str, text: str) -> None:
         """For tracebacks and children of the agent. It runs from memory itself, so a full disk is not the end."""
         try:
@@ -1304,6 +1391,8 @@ class Run:
         if answer.too_large:
             return self.failure("RESULT_TOO_LARGE", "The agent's process sent more than an answer may have.")
         if not answer.complete:
+            if self._memory_ran_out():
+                return self.failure("OUT_OF_MEMORY", OUT_OF_MEMORY_SAID)
             return self.failure("AGENT_EXITED", f"The agent's process ended without an answer: {how_it_ended(watch)}.")
         try:
             reply = from_json(answer.data.partition(b"\n")[0].decode("utf-8"))
@@ -1311,6 +1400,8 @@ class Run:
                 error = reply["error"]
                 kind, said, trace = (str(error[name] or "") for name in ("type", "message", "traceback"))
                 code = reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED"
+                if code in ("AGENT_EXITED", "AGENT_EXCEPTION") and self._memory_ran_out():  # a process that it needed
+                    return self.failure("OUT_OF_MEMORY", OUT_OF_MEMORY_SAID, kind[:200], trace[:MAX_TRACEBACK])
                 return self.failure(code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK])
             response = jsonable(reply["response"], "answer")
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
@@ -1346,6 +1437,37 @@ class Run:
         }
 
 
+OUT_OF_MEMORY_SAID = "The kernel ended a process of the agent: the memory of its container was used up."
+
+
+def out_of_memory_kills() -> int:
+    """How often the kernel has killed in our control group because memory ran out; 0 where it does not say."""
+    ours = _start_of("/proc/self/cgroup").partition("0::")[2].partition("\n")[0].rstrip("/")
+    for path in (
+        f"/sys/fs/cgroup{ours}/memory.events",  # version 2, seen from outside of a namespace of its own
+        "/sys/fs/cgroup/memory.events",
+        "/sys/fs/cgroup/memory/memory.oom_control",  # version 1
+    ):
+        for line in _start_of(path).splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
+
+
+def _start_of(path: str) -> str:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.read(fd, 4096).decode("ascii", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+
+
 def how_it_ended(watch: Watch) -> str:
     if watch.signal is not None:
         try:
@@ -1364,17 +1486,29 @@ def shield() -> Signals:
     return Signals()
 
 
+def go_to_a_work_folder() -> None:
+    """Where the root file system is read-only, what is writable is /tmp."""
+    try:
+        if not os.access(CONTAINER_WORK, os.W_OK):
+            os.mkdir(CONTAINER_WORK, 0o700)
+        os.chdir(CONTAINER_WORK)
+    except OSError as error:
+        raise ContextUnavailable(f"there is no folder to work in: {error}") from None
+
+
 def run_test(output: Output, signals: Signals) -> int:
     """The exit code: 0 for success, 1 for an error with a result, 143 when it was cancelled."""
-    by_url = "ASSAY_CONTEXT_URL" in ENVIRONMENT  # then our memory holds a credential from the start: no agent by fork
-    child = None if by_url else start_agent()
+    # In a container our memory holds a credential from the start: no agent by fork.
+    child = None if IN_CONTAINER else start_agent()
     context = take_context()
     if context.result_fd is not None:
         os.set_inheritable(context.result_fd, False)
+    if IN_CONTAINER and not os.access(".", os.W_OK):
+        go_to_a_work_folder()
     run = Run(context, output, signals)
     started = time.monotonic()
     result: Mapping[str, object] | None = None
-    python = context.python or (sys.executable if by_url else None)
+    python = context.python or (sys.executable if IN_CONTAINER else None)
     if context.mode == "build" or (context.mode == "all" and wants_install(context.requirements)):
         if child is not None:
             os.close(child.instructions)
