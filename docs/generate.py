@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from faststream.specification import AsyncAPI
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from services.gateway.settings import GatewaySettings
 from services.logstreamer import handlers as logstreamer
@@ -25,6 +26,7 @@ from services.packager import handlers as packager
 from services.packager.settings import PackagerSettings
 from services.scheduler import handlers as scheduler
 from services.scheduler.settings import SchedulerSettings
+from shared.aws.settings import AwsSettings
 from shared.bus import streams
 from shared.bus.connect import Bus
 from shared.domain.failure import KINDS
@@ -136,15 +138,18 @@ def configuration() -> str:
         "the rest on.\n\n",
         "## Every service\n\n",
         table(["Variable", "Default", "Meaning"], list(_settings(CommonSettings, set()))),
+        "\n## AWS, for every service that uses it\n\nCredentials come from the AWS SDK's own chain: `AWS_*` variables, ",
+        "a profile, or the role of the task, pod or machine.\n\n",
+        table(["Variable", "Default", "Meaning"], list(_settings(AwsSettings, set()))),
     ]
     for name, kind in SERVICES:
-        rows = list(_settings(kind, set(CommonSettings.model_fields)))
+        rows = list(_settings(kind, {*CommonSettings.model_fields, *AwsSettings.model_fields}))
         if rows:
             parts.append(f"\n## {name}\n\n" + table(["Variable", "Default", "Meaning"], rows))
     return "".join(parts)
 
 
-def _settings(kind: type[CommonSettings], without: set[str]) -> Iterator[list[str]]:
+def _settings(kind: type[BaseSettings], without: set[str]) -> Iterator[list[str]]:
     for name, field in kind.model_fields.items():
         if name in without:
             continue

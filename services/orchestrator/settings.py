@@ -9,13 +9,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from shared.aws.settings import AwsSettings
 from shared.settings import CommonSettings
 
 
-class OrchestratorSettings(CommonSettings):
-    """Settings of the orchestrator."""
+class OrchestratorSettings(CommonSettings, AwsSettings):
+    """Settings of the orchestrator. Those of AWS matter to the ecs runtime only."""
 
-    runtime: Literal["process", "scripted"] = Field("process", description="where tasks run")
+    runtime: Literal["process", "ecs", "scripted"] = Field("process", description="where tasks run")
     orchestrator_lease_s: float = Field(
         30.0, gt=0, description="a task whose orchestrator has not said so for this long is taken over by another one"
     )
@@ -65,3 +66,54 @@ class OrchestratorSettings(CommonSettings):
         604_800.0, gt=0, description="process runtime: how long an environment stays that no test uses, seconds"
     )
     process_interpreter: str = Field("/usr/bin/python3", description="process runtime: the agents' Python, below /usr")
+    default_model_provider: str = Field(
+        "", description="model provider of tests that name none: agents see it as MODEL_PROVIDER (bedrock, ollama ...)"
+    )
+    default_model_id: str = Field("", description="its model: MODEL_ID, with bedrock also BEDROCK_MODEL_ID")
+    default_model_base_url: str = Field("", description="its address: MODEL_BASE_URL, with ollama also OLLAMA_BASE_URL")
+    default_model_region: str = Field("", description="its AWS region: AWS_REGION")
+    ecs_cluster: str = Field("", description="ecs runtime: name or ARN of the cluster; required")
+    ecs_subnets: str = Field("", description="ecs runtime: ids of the subnets, separated by commas; required")
+    ecs_security_groups: str = Field(
+        "", description="ecs runtime: ids of the security groups, separated by commas; none = the VPC's default one"
+    )
+    ecs_assign_public_ip: bool = Field(
+        False, description="ecs runtime: tasks get a public address; needed in subnets that have no NAT gateway"
+    )
+    ecs_image: str = Field("", description="ecs runtime: image built from deploy/docker/runner.Dockerfile; required")
+    ecs_execution_role_arn: str = Field(
+        "", description="ecs runtime: role that pulls the image, writes logs and reads secrets; required"
+    )
+    ecs_task_role_arn: str = Field("", description="ecs runtime: role of the agents, for Bedrock; none = no AWS at all")
+    ecs_capacity_provider: Literal["FARGATE", "FARGATE_SPOT"] = Field(
+        "FARGATE", description="ecs runtime: FARGATE_SPOT is cheaper and may be taken away; the cluster must have it"
+    )
+    ecs_platform_version: str = Field("LATEST", description="ecs runtime: version of the Fargate platform")
+    ecs_cpu_architecture: Literal["X86_64", "ARM64"] = Field(
+        "X86_64", description="ecs runtime: architecture that the image was built for"
+    )
+    ecs_stop_timeout_s: int = Field(
+        30, ge=2, le=120, description="ecs runtime: time between asking a container to stop and killing it, seconds"
+    )
+    ecs_start_timeout_s: float = Field(
+        600.0, gt=0, description="ecs runtime: a task that does not run after so long is given up, seconds"
+    )
+    ecs_deployment: str = Field(
+        "assay",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="ecs runtime: name of this installation; two that share a cluster must differ",
+    )
+    ecs_secret_prefix: str = Field(
+        "assay/",
+        description="ecs runtime: what the name of every secret that a test may refer to begins with; {user} stands for "
+        "the test's user",
+    )
+    ecs_readonly_root: bool = Field(
+        True, description="ecs runtime: agents can write to /tmp only; needs VOLUME /tmp in the image, as ours has"
+    )
+    ecs_events_queue_url: str = Field(
+        "", description="ecs runtime: SQS queue that EventBridge fills with task state changes; none = polling alone"
+    )
+    ecs_objects_url: str = Field(
+        "", description="ecs runtime: address of S3 as tasks see it, where an emulator has another one for them"
+    )
