@@ -37,7 +37,7 @@ def provision() -> None:
 
     async def work() -> None:
         settings = CommonSettings()
-        bus = Bus(settings.nats_url.get_secret_value(), service="admin", replicas=settings.stream_replicas)
+        bus = Bus.of(settings, "admin")
         async with bus.connected():  # which declares the streams
             print("streams  ready")
         async with connected(

@@ -7,9 +7,10 @@ are arguments.
 from __future__ import annotations
 
 import socket
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,9 +22,16 @@ class CommonSettings(BaseSettings):
     nats_url: SecretStr = Field(
         SecretStr("nats://127.0.0.1:4222"), description="NATS server, with credentials in the URL where it wants them"
     )
+    nats_ca_file: Path | None = Field(
+        None, description="NATS over TLS: certificates (PEM) of who may have signed the server's; turns TLS on"
+    )
+    nats_cert_file: Path | None = Field(
+        None, description="NATS over mutual TLS: this service's certificate (PEM); turns TLS on"
+    )
+    nats_key_file: Path | None = Field(None, description="NATS over mutual TLS: private key of the certificate (PEM)")
     mongo_url: SecretStr = Field(
         SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0"),
-        description="MongoDB replica set, with credentials in the URL",
+        description="MongoDB replica set, with credentials in the URL, and TLS too: ?tls=true&tlsCAFile=...",
     )
     mongo_database: str = Field("assay", description="name of the database")
     stream_replicas: int = Field(
@@ -41,3 +49,9 @@ class CommonSettings(BaseSettings):
     sweep_interval_s: float = Field(
         5.0, gt=0, description="how often a service looks for work by itself, without an event, in seconds"
     )
+
+    @model_validator(mode="after")
+    def _nats_certificate_is_whole(self) -> Self:
+        if (self.nats_cert_file is None) != (self.nats_key_file is None):
+            raise ValueError("ASSAY_NATS_CERT_FILE and ASSAY_NATS_KEY_FILE are set together or not at all")
+        return self

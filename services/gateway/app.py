@@ -57,7 +57,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[GatewayHealth]:
         )
         await provision(database)
         clock = SystemClock()
-        bus = Bus(settings.nats_url.get_secret_value(), service="gateway", replicas=settings.stream_replicas)
+        bus = Bus.of(settings, "gateway")
         relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
         tests = Executions(database, relay.tell)
         lines = LogChunks(database)

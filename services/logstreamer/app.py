@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from services.logstreamer.handlers import subscribe
 from services.logstreamer.roster import Roster
 from services.logstreamer.settings import LogstreamerSettings
+from services.logstreamer.sources.cloudwatch.pace import Pace
+from services.logstreamer.sources.cloudwatch.port import Reach
+from services.logstreamer.sources.cloudwatch.source import CloudWatchSource
 from services.logstreamer.sources.files import FileSource
 from services.logstreamer.sources.scripted import ScriptedSource
 from shared.background import background, every
 from shared.bus.connect import Bus
 from shared.bus.relay import Relay
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.store.logs import LogChunks
 from shared.telemetry.health import Health
+
+if TYPE_CHECKING:
+    from services.logstreamer.sources.cloudwatch.reach import AwsReach
 
 
 @asynccontextmanager
@@ -31,10 +39,10 @@ async def running(settings: LogstreamerSettings) -> AsyncIterator[Health]:
         )
         await provision(database)
         clock = SystemClock()
-        bus = Bus(settings.nats_url.get_secret_value(), service="logstreamer", replicas=settings.stream_replicas)
+        bus = Bus.of(settings, "logstreamer")
         relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
         tests = Executions(database, relay.tell)
-        files = FileSource()
+        files = FileSource(drain_s=settings.logstreamer_drain_s)
         stack.callback(files.close)
 
         health.add("mongodb", lambda: check(database))
@@ -42,16 +50,21 @@ async def running(settings: LogstreamerSettings) -> AsyncIterator[Health]:
         await stack.enter_async_context(bus.connected())
         await stack.enter_async_context(relay.running(tests))
         tasks = await stack.enter_async_context(background())
+        cloudwatch = _cloudwatch(settings, clock, tasks)
+        stack.push_async_callback(cloudwatch.aclose)
         roster = Roster(
             tests,
             LogChunks(database),
-            {"file": files, "scripted": ScriptedSource(clock)},
+            {
+                "file": files,
+                "scripted": ScriptedSource(clock, drain_s=settings.logstreamer_drain_s),
+                "cloudwatch": cloudwatch,
+            },
             relay,
             clock,
             tasks,
             follower=settings.instance,
             lease=timedelta(seconds=settings.logstreamer_lease_s),
-            drain_s=settings.logstreamer_drain_s,
         )
         stack.push_async_callback(roster.aclose)
         subscribe(bus, roster)
@@ -65,3 +78,31 @@ async def running(settings: LogstreamerSettings) -> AsyncIterator[Health]:
         await stack.enter_async_context(bus.consuming())
         yield health
         health.draining = True
+
+
+def _cloudwatch(settings: LogstreamerSettings, clock: Clock, tasks: asyncio.TaskGroup) -> CloudWatchSource:
+    pace = Pace(
+        settings.logstreamer_cloudwatch_poll_s,
+        settings.logstreamer_cloudwatch_fastest_s,
+        settings.logstreamer_cloudwatch_slowest_s,
+    )
+    return CloudWatchSource(
+        _reach,
+        clock,
+        tasks,
+        pace=pace,
+        overlap_s=settings.logstreamer_cloudwatch_overlap_s,
+        drain_s=settings.logstreamer_drain_cloudwatch_s,
+    )
+
+
+async def _reach(region: str) -> Reach:
+    """With the first output that lies there: boto3 takes a second and 40 MiB, which others need not spend."""
+    kind = await asyncio.to_thread(_load)
+    return await kind.open(region)
+
+
+def _load() -> type[AwsReach]:
+    from services.logstreamer.sources.cloudwatch.reach import AwsReach
+
+    return AwsReach

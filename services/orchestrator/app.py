@@ -38,7 +38,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
         )
         await provision(database)
         clock = SystemClock()
-        bus = Bus(settings.nats_url.get_secret_value(), service="orchestrator", replicas=settings.stream_replicas)
+        bus = Bus.of(settings, "orchestrator")
         relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
         tests = Executions(database, relay.tell)
         runtime = await open_runtime(settings, clock)

@@ -20,7 +20,7 @@ async def running(settings: PackagerSettings) -> AsyncIterator[Health]:
         database = await stack.enter_async_context(
             connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="packager")
         )
-        bus = Bus(settings.nats_url.get_secret_value(), service="packager", replicas=settings.stream_replicas)
+        bus = Bus.of(settings, "packager")
         subscribe(bus)
         health.add("mongodb", lambda: check(database))
         health.add("nats", bus.check)

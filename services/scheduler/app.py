@@ -34,7 +34,7 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
         )
         await provision(database)
         clock = SystemClock()
-        bus = Bus(settings.nats_url.get_secret_value(), service="scheduler", replicas=settings.stream_replicas)
+        bus = Bus.of(settings, "scheduler")
         relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
         tests = Executions(database, relay.tell)
         line = Queue(database)

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from ssl import SSLContext, create_default_context
+from typing import Self, TypeVar
 
 import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.security import NatsSecurity
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -24,6 +26,7 @@ from shared.bus.pull import LIMIT_S, PromptJetStream
 from shared.bus.streams import RETRY_DELAYS_S, consumer_config, ensure_consumer, provision, stream_of
 from shared.errors import Unavailable
 from shared.events.base import Event
+from shared.settings import CommonSettings
 
 log = structlog.get_logger()
 Told = TypeVar("Told", bound=Event)
@@ -45,6 +48,7 @@ class Bus:
         service: str,
         replicas: int = 1,
         workers: int = 64,
+        tls: SSLContext | None = None,
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
         watch_interval_s: float = WATCH_INTERVAL_S,
     ) -> None:
@@ -59,6 +63,7 @@ class Bus:
         self.broker = NatsBroker(
             url,
             name=f"assay-{service}",
+            security=NatsSecurity(ssl_context=tls) if tls else None,
             connect_timeout=CONNECT_TIMEOUT_S,
             # The default gives up after 60 tries; a service must outlive its server's longest restart.
             max_reconnect_attempts=-1,
@@ -71,6 +76,15 @@ class Bus:
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_reconnected,
         )
+
+    @classmethod
+    def of(cls, settings: CommonSettings, service: str) -> Self:
+        """The bus that the settings name. Raises Unavailable where a certificate cannot be read."""
+        try:
+            tls = _tls(settings)
+        except OSError as error:  # ssl's own error is one
+            raise Unavailable(f"NATS over TLS: {error.filename or 'a certificate'}: {error.strerror}") from error
+        return cls(settings.nats_url.get_secret_value(), service=service, replicas=settings.stream_replicas, tls=tls)
 
     def on(self, event: type[Told], handler: Callable[[Told], Awaitable[None]]) -> None:
         """Calls `handler` for each `event`, at least once.
@@ -192,3 +206,16 @@ class Bus:
         log.info("bus_reconnected", service=self._service)
         if self._pulling is not None:
             await self._pulling.ask_again()
+
+
+def _tls(settings: CommonSettings) -> SSLContext | None:
+    """How to speak TLS; None leaves it to the URL (`tls://` trusts whom the system trusts)."""
+    if settings.nats_ca_file is None and settings.nats_cert_file is None:
+        return None
+    for file in (settings.nats_ca_file, settings.nats_cert_file, settings.nats_key_file):
+        if file is not None:
+            file.open().close()  # says which one it is that cannot be read; ssl does not
+    context = create_default_context(cafile=settings.nats_ca_file)
+    if settings.nats_cert_file is not None:
+        context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+    return context
