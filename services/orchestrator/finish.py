@@ -190,6 +190,8 @@ class Finish:
         move = self._move(test, test.state, verdict, extra=extra, telling=telling, via=via, result=result)
         # A crash of the database may have lost the launch, and with it where the output is: nobody would read it.
         return replace(move, guard={**move.guard, "task.handle": {"$ne": None}})
+                resolved=result.resolved if result else [],
+                python=result.python if result else "",
 
     def _move(
         self,

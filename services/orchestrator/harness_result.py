@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, NoReturn
+import re
+from typing import Annotated, Final, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -14,6 +15,21 @@ from shared.errors import Malformed
 def _storable(text: object) -> object:
     """Nothing where there is no text; half a surrogate pair, which no encoding has, becomes a question mark."""
     return text.encode("utf-8", "replace").decode() if isinstance(text, str) else "" if text is None else text
+
+
+_PIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}==[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}")
+_PYTHON: Final = re.compile(r"[0-9]+(\.[0-9]+){1,2}")
+_MOST_PINS: Final = 2000
+
+
+def _pins(given: object) -> list[str]:
+    """What reads as `name==version`; the rest is left out, for an answer is worth more than this list."""
+    lines = given[:_MOST_PINS] if isinstance(given, list) else []
+    return [line for line in lines if isinstance(line, str) and _PIN.fullmatch(line)]
+
+
+def _version(given: object) -> str:
+    return given if isinstance(given, str) and _PYTHON.fullmatch(given) else ""
 
 
 _Text = Annotated[str, BeforeValidator(_storable)]
@@ -57,6 +73,9 @@ class HarnessResult(_Part):
     truncated: bool = False
     exit_code: int | None = None
     signal: int | None = None
+    resolved: Annotated[list[str], BeforeValidator(_pins)] = Field(default_factory=list)
+    """`name==version` of everything that was installed for the agent."""
+    python: Annotated[str, BeforeValidator(_version)] = ""
 
 
 def read_result(raw: bytes, *, nonce: str) -> HarnessResult:

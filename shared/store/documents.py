@@ -145,6 +145,10 @@ class Result(Part):
     metrics: Metrics = Field(default_factory=Metrics)
     usage: Usage | None = None
     cost_usd: float | None = None
+    resolved: list[str] = Field(default_factory=list)
+    """`name==version` of everything that was installed for the agent: what a deployment package pins."""
+    python: str = ""
+    """The version of Python that it ran on."""
 
 
 class Chain(Part):

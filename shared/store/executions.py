@@ -32,6 +32,7 @@ _BRIEF: Final = {
     "outbox": 0,
     "history": 0,
     "result.response_json": 0,
+    "result.resolved": 0,
     "input.agent_code": 0,
     "input.requirements": 0,
     "input.dockerfile": 0,

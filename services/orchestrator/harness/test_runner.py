@@ -781,6 +781,21 @@ class Transcript(Stream):
             self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
 
 
+def installed_in(env_dir: str) -> list[str]:
+    """`name==version` of every package in an environment, by the names of their folders: no file has to be read."""
+    found = set()
+    try:
+        for version in os.listdir(f"{env_dir}/lib"):
+            if version.startswith("python"):
+                for name in os.listdir(f"{env_dir}/lib/{version}/site-packages"):
+                    project, dash, release = name.removesuffix(".dist-info").rpartition("-")
+                    if dash and name.endswith(".dist-info") and project != "pip":  # which venv brings along
+                        found.add(f"{project.replace('_', '-').lower()}=={release}")
+    except OSError:
+        pass  # a test is worth more than the list of its packages
+    return sorted(found)
+
+
 def find_program(name: str, path: str) -> str | None:
     for folder in path.split(":"):
         candidate = f"{folder}/{name}"
@@ -1294,6 +1309,7 @@ class Run:
         self.signals = signals
         self.build_ms: float | None = None
         self.watch: Watch | None = None
+        self.resolved: list[str] = []
         self.kills = out_of_memory_kills() if IN_CONTAINER else 0
         output.nonce = context.nonce
         output.seq = context.first_seq - 1
@@ -1326,6 +1342,8 @@ class Run:
 
     def agent(self, child: Child, python: str | None) -> dict[str, object]:
         context, output = self.context, self.output
+        if python == f"{context.env_dir}/bin/python":
+            self.resolved = installed_in(context.env_dir)  # now: an agent may be able to write there
         for name, text in context.files.items():
             if name not in ("requirements.txt", "Dockerfile") and "/" not in name:
                 self._write(name, text)
@@ -1434,6 +1452,8 @@ class Run:
             "truncated": self.output.truncated,
             "exit_code": watch.exit_code if watch else None,
             "signal": watch.signal if watch else None,
+            "resolved": self.resolved,
+            "python": ".".join(map(str, sys.version_info[:3])),
         }
 
 

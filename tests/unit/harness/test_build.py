@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -59,6 +60,32 @@ def test_a_package_is_installed_and_the_agent_finds_it(installer_env: dict[str, 
     outcome = run(USING_SIX, python=f"{env_dir}/bin/python", first_seq=build.result["lines"] + 1)
     assert outcome.response == ["1.17.0", str(env_dir)]
     assert outcome.marks == ["running", "finished", "end"]
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_the_result_says_what_is_installed_when_it_was_prepared_and_when_it_is_fresh(
+    installer: str, installer_env: dict[str, str], env_dir: Path
+) -> None:
+    if installer == "pip":
+        installer_env["PATH"] = "/usr/bin:/bin"
+    assert built("six\npython-dateutil==2.9.0\n", installer_env, env_dir).exit_code == 0
+    prepared = run("def run(q): return 1", python=f"{env_dir}/bin/python", env_dir=str(env_dir)).result["resolved"]
+    assert "python-dateutil==2.9.0" in prepared
+    assert re.fullmatch(r"six==1\.\d+\.\d+", prepared[-1])
+
+    given = context("def run(q): return 1", mode="all", env_dir=str(env_dir.with_name("fresh")), timeout_s=120)
+    given["files"]["requirements.txt"] = "six\npython-dateutil==2.9.0\n"
+    with started(given, env=installer_env) as harness:
+        fresh = harness.ended(within=130).result["resolved"]
+    assert "python-dateutil==2.9.0" in fresh
+    if installer == "uv":  # pip takes what the system has as installed
+        assert fresh == prepared
+
+
+def test_an_agent_without_requirements_has_nothing_installed() -> None:
+    result = run("def run(q): return 1").result
+    assert result["resolved"] == []
+    assert result["python"].startswith("3.")
 
 
 def test_a_package_that_does_not_exist_says_so(installer_env: dict[str, str], env_dir: Path) -> None:

@@ -49,6 +49,14 @@ def test_a_result_is_read_whole() -> None:
     assert (result.usage.input_tokens, result.usage.output_tokens) == (3, 4)
 
 
+def test_pins_are_read_and_what_is_none_is_left_out() -> None:
+    pins = ["pydantic==2.8.2", "torch==2.1.0+cpu", "a.b==1!2.0.post1"]
+    odd = ["", "x", "x==", "-r==1", "x==1\n", "x==1 --hash", "../x==1", 7, None]
+    result = read(resolved=[*pins, *odd], python="3.11.2")
+    assert (result.resolved, result.python) == (pins, "3.11.2")
+    assert (read(resolved="x==1", python=3).resolved, read(python="3; rm").python) == ([], "")
+
+
 def test_a_failure_is_read_with_its_error() -> None:
     error = {"type": "ValueError", "message": "no", "traceback": "Traceback ..."}
     result = read(outcome="error", code="AGENT_EXCEPTION", response=None, error=error)
