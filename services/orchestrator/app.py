@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Final
 
 from services.orchestrator.charges import Charges
 from services.orchestrator.finish import Finish
@@ -22,8 +21,6 @@ from shared.clock import SystemClock
 from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.telemetry.health import Health
-
-TIDY_S: Final = 600.0
 
 
 @asynccontextmanager
@@ -48,7 +45,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
         lease = timedelta(seconds=settings.orchestrator_lease_s)
         charges = Charges()
         finish = Finish(tests, runtime, charges, clock, owner=owner)
-        stop = Stop(tests, runtime, charges, clock, grace=timedelta(seconds=settings.orchestrator_grace_s))
+        stop = Stop(tests, runtime, charges, clock, grace=timedelta(seconds=settings.grace_s))
         launch = Launch(
             tests,
             runtime,
@@ -59,6 +56,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
             owner=owner,
             lease=lease,
             start_limit=timedelta(seconds=settings.orchestrator_start_limit_s),
+            default_model=settings.default_model,
         )
         watch = Watch(tests, charges, launch, finish, stop, clock, owner=owner, lease=lease)
         runtime.watch(watch.hint)
@@ -75,7 +73,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
                 every(settings.orchestrator_poll_s, "task_round", watch.look),
                 every(settings.orchestrator_lease_s / 3, "lease_renewal", watch.renew),
                 every(settings.sweep_interval_s, "orchestrator_sweep", watch.sweep),
-                every(TIDY_S, "runtime_tidying", runtime.tidy),
+                every(runtime.tidy_s, "runtime_tidying", lambda: runtime.tidy(tests.attempts_under_way)),
             )
         )
         await watch.resume()  # while the leases are renewed: it may take longer than one holds

@@ -73,6 +73,10 @@ class Finish:
             log.warning("look_failed", test_id=batch[0].test_id, attempt=batch[0].attempt, error=repr(error))
             return [None]
 
+    def expect(self, charge: Charge) -> None:
+        """The task says that it is done."""
+        self._runtime.ends_soon(charge.handle)
+
     async def never_started(self, test: Execution, failure: Failure) -> None:
         """Ends an attempt whose task could not be launched."""
         again = failure.retryable and test.attempt < MAX_ATTEMPTS and test.cancel is None
@@ -186,12 +190,12 @@ class Finish:
                 response_json=result.response_json if result and verdict.to is State.COMPLETED else "",
                 metrics=metrics,
                 usage=Usage(**result.usage.model_dump()) if result and result.usage else None,
+                resolved=result.resolved if result else [],
+                python=result.python if result else "",
             ).model_dump(exclude_none=True)
         move = self._move(test, test.state, verdict, extra=extra, telling=telling, via=via, result=result)
         # A crash of the database may have lost the launch, and with it where the output is: nobody would read it.
         return replace(move, guard={**move.guard, "task.handle": {"$ne": None}})
-                resolved=result.resolved if result else [],
-                python=result.python if result else "",
 
     def _move(
         self,

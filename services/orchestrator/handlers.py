@@ -23,6 +23,8 @@ def subscribe(bus: Bus, *, launch: Launch, stop: Stop, watch: Watch) -> None:
     async def on_task_phase(event: TaskPhase) -> None:
         if event.phase is not HarnessPhase.BUILDING:  # `finished` says that it ran, too
             await watch.agent_runs(event.test_id, event.attempt, event.at, current())
+        if event.phase is HarnessPhase.FINISHED:
+            watch.agent_is_done(event.test_id, event.attempt)
 
     bus.on(TestScheduled, on_test_scheduled)
     bus.on(TestCancelRequested, on_test_cancel_requested)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from services.orchestrator.charges import Charge, Charges
 from services.orchestrator.finish import Finish
 from services.orchestrator.metrics import ADOPTED, LAUNCH_SECONDS, LAUNCHED
-from services.orchestrator.ports import Launched, LaunchFailed, Runtime, Tests
+from services.orchestrator.ports import Launched, LaunchFailed, LaunchUnsettled, Runtime, TaskSpec, Tests
 from services.orchestrator.specification import specification
 from services.orchestrator.stop import Stop
 from shared.clock import Clock
@@ -24,9 +24,12 @@ from shared.domain.lifecycle import ACTIVE, State
 from shared.events.tasks import TaskStarted
 from shared.events.tests import TestBuilding
 from shared.ids import TestId, UserId, launch_token
-from shared.store.documents import Execution
+from shared.store.documents import Execution, ModelSetting
 
 log = structlog.get_logger()
+
+SOONEST_AGAIN: Final = timedelta(seconds=3)
+LATEST_AGAIN: Final = timedelta(seconds=20)
 
 
 class Launch:
@@ -44,6 +47,7 @@ class Launch:
         owner: str,
         lease: timedelta,
         start_limit: timedelta,
+        default_model: ModelSetting | None = None,
     ) -> None:
         self._tests = tests
         self._runtime = runtime
@@ -54,6 +58,7 @@ class Launch:
         self._owner = owner
         self._lease = lease
         self._start_limit = start_limit
+        self._default_model = default_model
         self._under_way: set[tuple[TestId, int]] = set()
 
     @property
@@ -105,15 +110,18 @@ class Launch:
         if test.task is not None and test.task.handle is not None:
             await self._look_after(test)
         else:
-            await self._launch(test)
+            await self._launch(test, repeated=True)
         return True
 
     def _has(self, test_id: TestId, attempt: int) -> bool:
         return self._charges.of_test(test_id, attempt) is not None or (test_id, attempt) in self._under_way
 
-    async def _launch(self, test: Execution) -> None:
+    async def _launch(self, test: Execution, *, repeated: bool = False) -> None:
+        """Launches. `repeated` says that somebody may have done so before, and died before it was written down."""
         assert test.task is not None
         if test.cancel is not None:
+            if repeated:
+                await self._stop.end(self._runtime.handle_of(self._spec(test, repeated=True)))
             await self._finish.never_started(
                 test, Failure.of(FailureCode.CANCELLED, "Cancelled before it was launched.")
             )
@@ -124,22 +132,28 @@ class Launch:
             return
         self._under_way.add((test.id, test.attempt))
         try:
-            launched = await self._ask(test)
+            launched = await self._ask(test, repeated=repeated)
             if launched is not None:
                 await self._record(test, launched)
         finally:
             self._under_way.discard((test.id, test.attempt))
 
-    async def _ask(self, test: Execution) -> Launched | None:
-        """Launches; None where that failed, and the attempt has ended with it."""
+    def _spec(self, test: Execution, *, repeated: bool) -> TaskSpec:
+        return specification(test, default_model=self._default_model, repeated=repeated)
+
+    async def _ask(self, test: Execution, *, repeated: bool) -> Launched | None:
+        """Launches; None where that failed and the attempt has ended with it, or where it is to be done again."""
         try:
             if test.task and test.task.abandoned is not None:
                 await self._stop.end(test.task.abandoned)
             with LAUNCH_SECONDS.time():
-                launched = await self._runtime.launch(specification(test))
+                launched = await self._runtime.launch(self._spec(test, repeated=repeated))
         except LaunchFailed as error:
             log.warning("launch_failed", test_id=test.id, attempt=test.attempt, code=error.code, error=str(error))
             await self._finish.never_started(test, Failure.of(error.code, str(error)))
+            return None
+        except LaunchUnsettled as error:
+            await self._again(test, error)
             return None
         except Exception as error:
             log.error("launch_broke", test_id=test.id, attempt=test.attempt, exc_info=error)
@@ -147,6 +161,22 @@ class Launch:
             return None
         LAUNCHED.labels(self._runtime.name).inc()
         return launched
+
+    async def _again(self, test: Execution, error: LaunchUnsettled) -> None:
+        """Lets the lease run out in a moment: then the sweep, ours or another orchestrator's, makes the launch again.
+
+        To end the attempt instead would use up all three within seconds, or leave a task that runs beside the next
+        one's. Gives up at the start limit."""
+        now = self._clock.now()
+        began = test.times.build_started or now
+        if now - began < self._start_limit:
+            pause = pause_before_again(now - began)
+            log.warning("launch_unsettled", test_id=test.id, code=error.code, error=str(error), again_in=str(pause))
+            await self._tests.renew([test.id], self._owner, now + pause)
+            return
+        log.error("launch_given_up", test_id=test.id, attempt=test.attempt, code=error.code, error=str(error))
+        await self._stop.end(self._runtime.handle_of(self._spec(test, repeated=True)))
+        await self._finish.never_started(test, Failure.of(error.code, str(error)))
 
     async def _record(self, test: Execution, launched: Launched) -> None:
         now = self._clock.now()
@@ -202,3 +232,8 @@ class Launch:
         if test.cancel is not None:
             await self._stop.cancel(charge)
         await self._finish.look([charge])  # it may have ended before we began to watch
+
+
+def pause_before_again(since_begun: timedelta) -> timedelta:
+    """How long to wait before a launch that did not settle is made again: longer the longer it has not."""
+    return min(max(since_begun / 4, SOONEST_AGAIN), LATEST_AGAIN)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -43,6 +43,12 @@ class TaskSpec:
     network: bool = True
     first_seq: int = 1
     """Number of the first log line (shared.domain.logsequence)."""
+    secret_refs: Mapping[str, str] | None = None
+    """Variables whose values lie in a secret store, by the names or ARNs of the secrets."""
+    begun_at: datetime | None = None
+    """When the intent to launch was stored: a repeated launch must not differ by the time of the day."""
+    repeated: bool = field(default=False, compare=False)
+    """Not part of the order: whether a launch with this token may have been made before, by us or by an orchestrator that went away."""
 
 
 class Launched(NamedTuple):
@@ -71,6 +77,8 @@ class Sighting:
     stop_code: str | None = None
     stop_reason: str | None = None
     out_of_memory: bool = False
+    cause: FailureCode | None = None
+    """What the platform itself says went wrong, in our words; None where it says nothing that we know."""
 
 
 class LaunchFailed(AssayError):
@@ -79,6 +87,22 @@ class LaunchFailed(AssayError):
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class LaunchUnsettled(AssayError):
+    """The task was not started for certain, and not refused: the same launch, made again, will settle it.
+
+    No answer came, or the platform has no room or no time just now. `code` is for when it never settles."""
+
+    retryable = True
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+Alive = Callable[[Collection[TestId]], Awaitable[Mapping[TestId, int]]]
+"""Which of these tests are known, by the attempt that is under way: 0 where none is."""
 
 
 class Runtime(Protocol):
@@ -92,7 +116,11 @@ class Runtime(Protocol):
     async def launch(self, spec: TaskSpec) -> Launched:
         """Starts the task, or finds it started: a second call with the same launch token never starts a second one.
 
-        Raises LaunchFailed."""
+        Raises LaunchFailed, and LaunchUnsettled where only a second call can tell."""
+        ...
+
+    def handle_of(self, spec: TaskSpec) -> Handle:
+        """A handle for `stop` and `cleanup` of a launch of which nobody knows what came of it."""
         ...
 
     async def inspect(self, handles: Sequence[Handle]) -> Sequence[Sighting]:
@@ -115,9 +143,16 @@ class Runtime(Protocol):
         """Asks for a call of `changed` as soon as a task ended: a hint, polling alone stays correct."""
         ...
 
-    async def tidy(self) -> None:
-        """Removes what ended tasks left behind and nobody needs any more. Called now and then."""
+    def ends_soon(self, handle: Handle) -> None:
+        """The task says that it is done: its result may be there before the platform notices the end."""
         ...
+
+    async def tidy(self, alive: Alive) -> None:
+        """Removes what ended tasks left behind and nobody needs any more. Called every `tidy_s` seconds."""
+        ...
+
+    @property
+    def tidy_s(self) -> float: ...
 
     async def aclose(self) -> None:
         """Lets go of the tasks without stopping them."""

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from shared.aws.settings import AwsSettings
 from shared.settings import CommonSettings
+from shared.store.documents import ModelSetting
 
 
 class OrchestratorSettings(CommonSettings, AwsSettings):
@@ -105,8 +106,8 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
     )
     ecs_secret_prefix: str = Field(
         "assay/",
-        description="ecs runtime: what the name of every secret that a test may refer to begins with; {user} stands for "
-        "the test's user",
+        description="ecs runtime: what the name of every secret that a test may refer to begins with; {user} stands "
+        "for the test's user",
     )
     ecs_readonly_root: bool = Field(
         True, description="ecs runtime: agents can write to /tmp only; needs VOLUME /tmp in the image, as ours has"
@@ -117,3 +118,20 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
     ecs_objects_url: str = Field(
         "", description="ecs runtime: address of S3 as tasks see it, where an emulator has another one for them"
     )
+
+    @property
+    def grace_s(self) -> float:
+        """Time between asking a task to stop and ending it, where the task is."""
+        return float(self.ecs_stop_timeout_s) if self.runtime == "ecs" else self.orchestrator_grace_s
+
+    @property
+    def default_model(self) -> ModelSetting | None:
+        """What tests use that name no model."""
+        if not self.default_model_provider:
+            return None
+        return ModelSetting(
+            provider=self.default_model_provider,
+            model_id=self.default_model_id,
+            base_url=self.default_model_base_url,
+            region=self.default_model_region,
+        )

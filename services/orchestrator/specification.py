@@ -8,7 +8,7 @@ from shared.ids import launch_token
 from shared.store.documents import Execution, ModelSetting
 
 
-def specification(test: Execution) -> TaskSpec:
+def specification(test: Execution, *, default_model: ModelSetting | None = None, repeated: bool = False) -> TaskSpec:
     """The spec of the test's current attempt. The test must have a task (its intent is stored first)."""
     assert test.task is not None
     given = test.input
@@ -23,12 +23,15 @@ def specification(test: Execution) -> TaskSpec:
         requirements=tuple(given.requirements),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint or None,
-        env={**model_environment(given.model), **given.env},
+        env={**model_environment(given.model or default_model), **given.env},
         timeout_s=given.timeout_s,
         cpu=given.resources.cpu,
         memory_mib=given.resources.memory_mib,
         network=given.network,
         first_seq=first_seq(test.attempt),
+        secret_refs=dict(given.secret_refs),
+        begun_at=test.times.build_started,
+        repeated=repeated,
     )
 
 

@@ -160,6 +160,12 @@ class Watch:
                 charge.test.times.started = since
             return moved
 
+    def agent_is_done(self, test_id: TestId, attempt: int) -> None:
+        """The harness says that the agent has ended and its result is on its way."""
+        charge = self._charges.of_test(test_id, attempt)
+        if charge is not None:
+            self._finish.expect(charge)
+
     async def _to_running(
         self, test_id: TestId, user_id: UserId, attempt: int, since: datetime, traceparent: str
     ) -> bool:

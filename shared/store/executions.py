@@ -8,7 +8,7 @@ state may follow which is `domain.lifecycle`'s.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from shared.domain.lifecycle import ENDED, WAITING, State, check_move
+from shared.domain.lifecycle import ACTIVE, ENDED, WAITING, State, check_move
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import TestId, UserId
@@ -163,6 +163,11 @@ class Executions:
         """Those of `tests` that exist, without code, answers and history."""
         cursor = self._collection.find({"_id": {"$in": list(tests)}}, _BASIC)
         return {found["_id"]: Execution.model_validate(found) async for found in cursor}
+
+    async def attempts_under_way(self, tests: Collection[TestId]) -> dict[TestId, int]:
+        """Those of `tests` that exist, by the attempt that is under way: 0 where none is."""
+        cursor = self._collection.find({"_id": {"$in": list(tests)}}, {"state": 1, "attempt": 1})
+        return {found["_id"]: found["attempt"] if found["state"] in ACTIVE else 0 async for found in cursor}
 
     async def page(
         self,

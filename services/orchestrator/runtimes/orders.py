@@ -14,14 +14,13 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from services.orchestrator.ports import TaskSpec
-from services.orchestrator.runtimes import sandbox
+from services.orchestrator.runtimes import context, sandbox
 from services.orchestrator.runtimes.environments import Environments
 from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.launcher import Order
 from services.orchestrator.runtimes.removal import remove_tree
 from services.orchestrator.runtimes.task_folder import BUILD, OUTPUT, RUN, WHEELS, Plan, Stage, TaskFolder
 
-LIMITS: Final = {"lines": 100_000, "bytes": 50 << 20, "line_bytes": 16 << 10, "response_bytes": 1 << 20}
 _LARGEST_FILE: Final = 1 << 30  # far above what the harness writes; a bound for what must never happen
 _LARGEST_INSTALLED_FILE: Final = 8 << 30
 
@@ -35,27 +34,17 @@ class Orders:
 
     def contexts(self, spec: TaskSpec, plan: Plan) -> dict[Stage, dict[str, Any]]:
         """What the harness will read at each stage that this task may go through."""
-        files = {"agent.py": spec.agent_code}
-        if spec.dockerfile:
-            files["Dockerfile"] = spec.dockerfile
-        base = {
-            "version": 1,
-            "test_id": spec.test_id,
-            "attempt": spec.attempt,
-            "nonce": spec.nonce,
-            "first_seq": spec.first_seq,
+        base = context.envelope(spec) | {
             "result_fd": sandbox.RESULT_FD,
-            "entrypoint": spec.entrypoint,
             "query": "",
             "env": {},
             "python": None,
             "env_dir": None,
-            "limits": LIMITS,
         }
         run = {
             **base,
             "mode": "run",
-            "files": files,
+            "files": context.files(spec),
             "query": spec.query,
             "env": dict(spec.env or {}),
             "timeout_s": spec.timeout_s,
@@ -67,7 +56,7 @@ class Orders:
         build = {
             **base,
             "mode": "build",
-            "files": {"agent.py": "", "requirements.txt": "\n".join(spec.requirements) + "\n"},
+            "files": {"agent.py": "", "requirements.txt": context.requirements_file(spec)},
             "timeout_s": self._host.options.build_timeout_s,
         }
         build |= self._places(str(self._host.launcher.seen(self._environments.staging(spec.launch_token) / "env")))

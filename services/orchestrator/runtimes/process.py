@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import structlog
 
-from services.orchestrator.ports import Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
+from services.orchestrator.ports import Alive, Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
 from services.orchestrator.runtimes import cgroups, stopping
 from services.orchestrator.runtimes.host import Host, survey
 from services.orchestrator.runtimes.options import ProcessOptions
@@ -45,6 +45,7 @@ class ProcessRuntime:
     """Runs tasks as sandboxed processes. Made by `open`."""
 
     name = "process"
+    tidy_s = 600.0
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -126,7 +127,14 @@ class ProcessRuntime:
         self._tasks.clear()
         self.host.launcher.close()
 
-    async def tidy(self) -> None:
+    def handle_of(self, spec: TaskSpec) -> Handle:
+        """The token is all there is to it."""
+        return {"runtime": self.name, "token": spec.launch_token}
+
+    def ends_soon(self, handle: Handle) -> None:
+        """We see the end of a process as soon as it is there."""
+
+    async def tidy(self, alive: Alive) -> None:  # noqa: ARG002 - a task of this machine is never found without its folder
         """Removes outputs and environments that have not been used for as long as the options say."""
         options = self.host.options
         await self.prune(outputs_s=options.keep_outputs_s, environments_s=options.keep_environments_s)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
-from services.orchestrator.ports import Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
+from services.orchestrator.ports import Alive, Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
 from shared.clock import Clock
 from shared.domain.failure import FailureCode
 from shared.domain.script import Play, Script
@@ -24,6 +24,7 @@ class ScriptedRuntime:
     """Plays scripts. The default script runs for a tenth of a second, prints a line and answers."""
 
     name = "scripted"
+    tidy_s = 600.0
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -37,15 +38,7 @@ class ScriptedRuntime:
         """Starts to play the script in the test's environment."""
         play = self._plays.get(spec.launch_token)
         if play is None:
-            play = Play(
-                token=spec.launch_token,
-                test_id=spec.test_id,
-                attempt=spec.attempt,
-                nonce=spec.nonce,
-                launched=self._now(),
-                timeout_s=spec.timeout_s,
-                script=_script(spec),
-            )
+            play = self._play(spec)
             if play.script.start_error:
                 raise LaunchFailed(play.script.start_error, "the script says so")
             self._plays[spec.launch_token] = play
@@ -85,7 +78,14 @@ class ScriptedRuntime:
         """`changed` is called when a script ends."""
         self._changed.append(changed)
 
-    async def tidy(self) -> None:
+    def handle_of(self, spec: TaskSpec) -> Handle:
+        """That of the play which began with this token, or of one that would begin now."""
+        return _handle(self._plays.get(spec.launch_token) or self._play(spec))
+
+    def ends_soon(self, handle: Handle) -> None:
+        """The script knows better."""
+
+    async def tidy(self, alive: Alive) -> None:
         """Nothing is left behind."""
 
     async def aclose(self) -> None:
@@ -93,6 +93,17 @@ class ScriptedRuntime:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+
+    def _play(self, spec: TaskSpec) -> Play:
+        return Play(
+            token=spec.launch_token,
+            test_id=spec.test_id,
+            attempt=spec.attempt,
+            nonce=spec.nonce,
+            launched=self._now(),
+            timeout_s=spec.timeout_s,
+            script=_script(spec),
+        )
 
     def _look(self, play: Play) -> Sighting:
         script, now, end = play.script, self._now(), self._end(play)

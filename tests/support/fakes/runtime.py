@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.orchestrator.ports import Handle, Launched, Phase, Sighting, TaskSpec
+from services.orchestrator.ports import Alive, Handle, Launched, Phase, Sighting, TaskSpec
 
 
 @dataclass
@@ -35,12 +35,14 @@ class TaskWorld:
         self.tasks: dict[str, FakeTask] = {}
         self.stops: list[tuple[str, float]] = []
         self.cleaned: list[str] = []
+        self.ending: list[str] = []
 
 
 class FakeRuntime:
     """One orchestrator's way to the world."""
 
     name = "fake"
+    tidy_s = 600.0
 
     def __init__(self, world: TaskWorld) -> None:
         self.world = world
@@ -74,7 +76,13 @@ class FakeRuntime:
         self.world.cleaned.append(str(handle["token"]))
         self.world.tasks.pop(str(handle["token"]), None)
 
-    async def tidy(self) -> None:
+    def handle_of(self, spec: TaskSpec) -> Handle:
+        return {"token": spec.launch_token}
+
+    def ends_soon(self, handle: Handle) -> None:
+        self.world.ending.append(str(handle["token"]))
+
+    async def tidy(self, alive: Alive) -> None:
         """Keeps nothing that could be in the way."""
 
     def watch(self, changed: Callable[[Handle], None]) -> None:
