@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,6 +26,14 @@ CHUNK_SIZE: Final = 160 * 1024
 bytes in JSON."""
 IDLE_S: Final = 1.0
 """Longest wait for output before a look at whether the task has stopped."""
+ENDING_S: Final = 0.25
+"""The same, once it has."""
+REREAD_S: Final = 5.0
+"""How long something may be missing before it is looked for where it should be. Each further look takes twice as long
+to come, up to the longest."""
+LONGEST_REREAD_S: Final = 30.0
+MOST_HOLES: Final = 20
+"""That an event names."""
 
 
 class LinesLost(Exception):
@@ -48,7 +56,6 @@ class Follower:
         tests: Tests,
         relay: Wire,
         clock: Clock,
-        drain_s: float,
         again: bool = False,
     ) -> None:
         """`again`: lines were lost and all is read a second time; what is missing then is missing."""
@@ -63,16 +70,18 @@ class Follower:
         self._tests = tests
         self._relay = relay
         self._clock = clock
-        self._drain_s = drain_s
         self._again = again
         self._stopped_at: float | None = None
         self._let_go = False
         self._phase: PhaseMark | None = None
+        self._reread_at: float | None = None
+        self._reread_s = REREAD_S
 
     def task_stopped(self) -> None:
         """The task has ended: what is not there within the drain time will not come."""
         if self._stopped_at is None:
-            self._stopped_at = time.monotonic()
+            self._stopped_at = asyncio.get_running_loop().time()
+            self._reread_at = self._stopped_at  # at once: there is no other end of waiting
 
     @property
     def has_stopped(self) -> bool:
@@ -93,14 +102,29 @@ class Follower:
                 if self._sequencer.ended or (not batch.lines and self._drained()):
                     await self._seal()
                     return
+                self._look_for_what_is_missing()
         finally:
             self._feed.close()
 
     def _wait_s(self) -> float:
-        return IDLE_S if self._stopped_at is None else min(IDLE_S, max(self._drain_s / 4, 0.05))
+        return IDLE_S if self._stopped_at is None else ENDING_S
 
     def _drained(self) -> bool:
-        return self._stopped_at is not None and time.monotonic() - self._stopped_at >= self._drain_s
+        if self._stopped_at is None:
+            return False
+        return self._feed.gives_up(asyncio.get_running_loop().time() - self._stopped_at)
+
+    def _look_for_what_is_missing(self) -> None:
+        """What was stored last is where a hole begins, and where the end mark must come after."""
+        now = asyncio.get_running_loop().time()
+        if not self._sequencer.keeps_back and self._stopped_at is None:
+            self._reread_at, self._reread_s = None, REREAD_S
+        elif self._reread_at is None:
+            self._reread_at = now + self._reread_s
+        elif now >= self._reread_at:
+            self._feed.reread(self._cursor)
+            self._reread_at = now + self._reread_s
+            self._reread_s = min(LONGEST_REREAD_S, 2 * self._reread_s)
 
     async def _pass_on(self, step: Step, cursor: Cursor) -> None:
         if step.unreadable:
@@ -164,6 +188,7 @@ class Follower:
         if not self._again and stored < self._due(expected):
             raise LinesLost
         complete = expected == stored
+        missing = () if complete else await self._missing(last)
         told = LogsCompleted(
             test_id=self.test.id,
             user_id=self.test.user_id,
@@ -173,6 +198,7 @@ class Follower:
             received=stored,
             complete=complete,
             truncated=self._sequencer.truncated,
+            missing=missing,
         )
         await self._tests.change(
             self.test.id,
@@ -192,12 +218,18 @@ class Follower:
         )
         SEALED.labels(str(complete).lower()).inc()
         if not complete:
-            log.warning("log_is_incomplete", test_id=self.test.id, expected=expected, received=stored)
+            log.warning("log_is_incomplete", test_id=self.test.id, expected=expected, received=stored, missing=missing)
 
     async def _stored(self) -> int:
         if self._received == 0:
             return 0
         return await self._chunks.count(self.test.id, within=numbers_of(self.test.attempt))
+
+    async def _missing(self, last: int | None) -> tuple[tuple[int, int], ...]:
+        """The holes in what is stored, up to the number `last` where the source said it."""
+        first = self._sequencer.first
+        upto = self._sequencer.last if last is None else last
+        return tuple(await self._chunks.holes(self.test.id, within=range(first, upto + 1), most=MOST_HOLES))
 
     def _due(self, expected: int | None) -> int:
         """How many lines the store must have. Who took over does not know what was lost before; the source does."""

@@ -11,7 +11,7 @@ def subscribe(bus: Bus, roster: Roster) -> None:
     """Registers the log streamer's handlers."""
 
     async def on_task_started(event: TaskStarted) -> None:
-        await roster.claim_new(event.test_id, event.attempt)
+        await roster.claim_new(event.test_id, event.attempt, event.log_source)
 
     async def on_task_stopped(event: TaskStopped) -> None:
         roster.stopped(event.test_id, event.attempt)

@@ -12,4 +12,7 @@ SEALED: Final = Counter("assay_logstreamer_sealed_total", "Logs that came to the
 UNREADABLE: Final = Counter(
     "assay_logstreamer_unreadable_total", "Pieces of output that were not lines of the protocol"
 )
+CLOUDWATCH_EVENTS: Final = Counter(
+    "assay_logstreamer_cloudwatch_events_total", "Log events that CloudWatch answered with, those seen before included"
+)
 FOLLOWED: Final = Gauge("assay_logstreamer_followed", "Outputs this log streamer follows")

@@ -33,6 +33,16 @@ class Feed(Protocol):
         """What is new; waits for it `wait_s` seconds at most. An empty batch says that there is nothing now."""
         ...
 
+    def reread(self, cursor: Cursor) -> None:
+        """Something that was written after `cursor` has not come: looks there again, if that can help."""
+        ...
+
+    def gives_up(self, stopped_for_s: float) -> bool:
+        """Whether what has not come so long after the end of the task will not come at all.
+
+        Asked after every read that brought nothing."""
+        ...
+
     def close(self) -> None:
         """Lets go of it."""
         ...
@@ -41,8 +51,12 @@ class Feed(Protocol):
 class Source(Protocol):
     """A sort of place where tasks leave their output."""
 
-    def follow(self, log_source: Mapping[str, JsonValue], cursor: Cursor) -> Feed:
-        """The output that `log_source` names (task.started), from `cursor` on."""
+    def reads(self, log_source: Mapping[str, JsonValue]) -> bool:
+        """Whether this can be read from here. What cannot is left to those who can."""
+        ...
+
+    def follow(self, log_source: Mapping[str, JsonValue], cursor: Cursor, *, since: datetime) -> Feed:
+        """The output that `log_source` names (task.started), from `cursor` on; nothing in it is older than `since`."""
         ...
 
 
@@ -53,6 +67,7 @@ class Chunks(Protocol):
     async def last(self, test: TestId, *, within: range) -> Chunk | None: ...
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]: ...
     async def count(self, test: TestId, *, within: range) -> int: ...
+    async def holes(self, test: TestId, *, within: range, most: int) -> list[tuple[int, int]]: ...
 
 
 class Wire(Protocol):

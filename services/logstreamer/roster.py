@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import structlog
+from pydantic import JsonValue
 
 from services.logstreamer.follow import Follower, LinesLost, numbers_of
 from services.logstreamer.metrics import FOLLOWED
 from services.logstreamer.ports import Chunks, Source, Tests, Wire
 from services.logstreamer.sequence import Sequencer
+from services.logstreamer.sources.nowhere import Nowhere
 from shared.background import end
 from shared.clock import Clock
 from shared.domain.lifecycle import ACTIVE, State
@@ -22,6 +24,8 @@ from shared.store.documents import Execution
 log = structlog.get_logger()
 
 LIMIT = 500
+LOST_AFTER: Final = timedelta(minutes=10)
+"""After the end of its test, an output that nobody could read so far is given up."""
 RETRY_S = 1.0
 """From a failure to the next try. Each further failure with the same output doubles it, up to the lease."""
 
@@ -40,7 +44,6 @@ class Roster:
         *,
         follower: str,
         lease: timedelta,
-        drain_s: float,
     ) -> None:
         self._tests = tests
         self._chunks = chunks
@@ -50,23 +53,40 @@ class Roster:
         self._tasks = tasks
         self._follower = follower
         self._lease = lease
-        self._drain_s = drain_s
         self._followers: dict[TestId, Follower] = {}
         self._failures: dict[TestId, int] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def claim_new(self, test_id: TestId, attempt: int) -> bool:
-        """Follows an output from its first line; False where somebody has begun to."""
+    async def claim_new(self, test_id: TestId, attempt: int, log_source: Mapping[str, JsonValue]) -> bool:
+        """Follows an output from its first line; False where somebody has begun to, or we cannot read it."""
+        if self._source_of(log_source) is None:
+            return False
         return await self._claim(test_id, {"attempt": attempt, "logs.follower": ""}, new=True)
 
-    async def claim_lapsed(self, test_id: TestId) -> bool:
-        """Follows an output that nobody follows any more, from where the store ends; False where somebody does."""
-        return await self._claim(test_id, {"logs.until": {"$lt": self._clock.now()}}, new=False)
+    async def claim_lapsed(self, test: Execution) -> bool:
+        """Follows an output that nobody follows any more, from where the store ends; False where somebody does, or we
+        cannot read it."""
+        if test.task is None or test.task.log_source is None:
+            return False
+        if self._source_of(test.task.log_source) is None and not self._is_lost(test):
+            return False
+        lapsed = {"attempt": test.attempt, "logs.until": {"$lt": self._clock.now()}}
+        return await self._claim(test.id, lapsed, new=False)
 
     async def resume(self) -> None:
         """Takes up at start what this log streamer followed before it was restarted."""
         for test_id in await self._tests.followed_by(self._follower, LIMIT):
             await self._claim(test_id, {"logs.follower": self._follower}, new=False)
+
+    def _source_of(self, log_source: Mapping[str, JsonValue]) -> Source | None:
+        """Who can read this here."""
+        source = self._sources.get(str(log_source.get("kind")))
+        return source if source is not None and source.reads(log_source) else None
+
+    def _is_lost(self, test: Execution) -> bool:
+        """Whether those who could read it had their time. Its log is closed then, with what is stored."""
+        ended = test.times.finished
+        return test.state not in ACTIVE and ended is not None and self._clock.now() - ended >= LOST_AFTER
 
     async def _claim(self, test_id: TestId, where: dict[str, Any], *, new: bool) -> bool:
         now = self._clock.now()
@@ -79,10 +99,12 @@ class Roster:
         )
         if test is None or test.task is None or test.task.log_source is None:
             return False
-        source = self._sources.get(str(test.task.log_source.get("kind")))
+        source = self._source_of(test.task.log_source)
         if source is None:
-            log.error("unknown_log_source", test_id=test_id, log_source=test.task.log_source)
-            return False
+            log.error("output_cannot_be_read", test_id=test_id, log_source=test.task.log_source)
+            if not self._is_lost(test):
+                return False  # the claim runs out, and whoever can read it is the next
+            source = Nowhere()
         await self._begin(test, source, new=new)
         return True
 
@@ -99,7 +121,7 @@ class Roster:
         cursor = last.cursor if last else {}
         follower = Follower(
             test,
-            source.follow(test.task.log_source, cursor),
+            source.follow(test.task.log_source, cursor, since=_launched(test)),
             sequencer=Sequencer(nonce=test.task.nonce, first=numbers.start, last=last.last if last else None),
             cursor=cursor,
             received=received,
@@ -108,7 +130,6 @@ class Roster:
             tests=self._tests,
             relay=self._relay,
             clock=self._clock,
-            drain_s=self._drain_s,
             again=again,
         )
         self._followers[test.id] = follower
@@ -177,9 +198,10 @@ class Roster:
 
     async def sweep(self) -> None:
         """Takes up outputs that nobody follows, and hears by itself of tasks that ended and attempts that are over."""
-        for test_id in await self._tests.unread(self._clock.now(), LIMIT):
-            if await self.claim_lapsed(test_id):
-                log.info("output_taken_up", test_id=test_id)
+        lapsed = await self._tests.unread(self._clock.now(), LIMIT)
+        for unread in (await self._tests.get_many(lapsed)).values() if lapsed else ():
+            if await self.claim_lapsed(unread):
+                log.info("output_taken_up", test_id=unread.id)
         followed = dict(self._followers)
         current = await self._tests.get_many(followed) if followed else {}
         for test_id, follower in followed.items():
@@ -203,3 +225,8 @@ class Roster:
                 await self._tests.renew_logs(followed, self._follower, self._clock.now())
             except Exception as error:  # noqa: BLE001 - the store is away; the claims run out by themselves
                 log.warning("outputs_not_handed_over", outputs=len(followed), error=repr(error))
+
+
+def _launched(test: Execution) -> datetime:
+    """No later than its task can have written anything. An earlier attempt may have left an earlier time."""
+    return test.times.build_started or test.times.scheduled or test.times.submitted

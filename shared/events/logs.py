@@ -47,3 +47,8 @@ class LogsCompleted(Event):
     received: int = Field(description="lines stored")
     complete: bool = Field(description="whether these are all the lines")
     truncated: bool = Field(default=False, description="the output passed its limit and was cut at the source")
+    missing: tuple[tuple[int, int], ...] = Field(
+        default=(),
+        description="first and last number of each hole, of the first 20; with what lies behind the last line that "
+        "came, where `expected` is known",
+    )

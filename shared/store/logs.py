@@ -90,6 +90,20 @@ class LogChunks:
         """How many lines with numbers in `within` are stored, each line once. Reads the index only."""
         return await self._count((test, within))
 
+    async def holes(self, test: TestId, *, within: range, most: int) -> list[tuple[int, int]]:
+        """(first, last) of the numbers in `within` that are not stored, of the first `most` holes. Reads the index
+        only."""
+        cursor = self._chunks.find(_in(test, within), {"_id": 0, "first": 1, "last": 1}).sort(_EARLIEST)
+        found: list[tuple[int, int]] = []
+        expected = within.start
+        for chunk, _ in _adding(within, [chunk async for chunk in cursor]):
+            if chunk["first"] > expected:
+                found.append((expected, chunk["first"] - 1))
+            expected = chunk["last"] + 1
+        if expected < within.stop:
+            found.append((expected, within.stop - 1))
+        return found[:most]
+
     async def _count_all(self, wanted: Sequence[tuple[TestId, range]]) -> Sequence[int]:
         fields = {"_id": 0, "test_id": 1, "first": 1, "last": 1}
         chunks: dict[TestId, list[Document]] = {test: [] for test, _ in wanted}

@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -28,17 +30,29 @@ not there yet)."""
 class FileSource:
     """All files that are followed, on one inotify descriptor."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, drain_s: float, host: str = "") -> None:
+        """`host`: the name of this machine, the kernel's by default."""
+        self._drain_s = drain_s
+        self._host = host or socket.gethostname()
         self._inotify = INotify(nonblocking=True)
         self._grown: dict[int, set[asyncio.Event]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._inotify.fileno(), self._on_events)
 
-    def follow(self, log_source: Mapping[str, JsonValue], cursor: Cursor) -> FileFeed:
+    def reads(self, log_source: Mapping[str, JsonValue]) -> bool:
+        """Those of this machine, and those that lie on a disk that it shares with another.
+
+        A task's folder is named by a hash of test and attempt: a file of that name is that file."""
+        path = log_source.get("path")
+        if not isinstance(path, str):
+            return False
+        return log_source.get("host", self._host) == self._host or Path(path).exists()
+
+    def follow(self, log_source: Mapping[str, JsonValue], cursor: Cursor, *, since: datetime) -> FileFeed:
         """The file at `path`, from the byte `offset` of the cursor on."""
         offset = cursor.get("offset", 0)
         assert isinstance(offset, int)
-        return FileFeed(self, Path(str(log_source["path"])), offset)
+        return FileFeed(self, Path(str(log_source["path"])), offset, self._drain_s)
 
     def close(self) -> None:
         """Ends all watches."""
@@ -73,10 +87,11 @@ class FileSource:
 class FileFeed:
     """One file."""
 
-    def __init__(self, source: FileSource, path: Path, offset: int) -> None:
+    def __init__(self, source: FileSource, path: Path, offset: int, drain_s: float) -> None:
         self._source = source
         self._path = path
         self._offset = offset
+        self._drain_s = drain_s
         self._descriptor: int | None = None
         self._grown = asyncio.Event()
         self._watch: int | None = None
@@ -116,6 +131,13 @@ class FileFeed:
             # Watched before the first read, so that nothing written in between goes unnoticed.
             self._watch = self._source.watch(self._path, self._grown)
         return True
+
+    def reread(self, cursor: Cursor) -> None:
+        """A file has every line once and in order."""
+
+    def gives_up(self, stopped_for_s: float) -> bool:
+        """After the drain time."""
+        return stopped_for_s >= self._drain_s
 
     def close(self) -> None:
         """Closes the file."""

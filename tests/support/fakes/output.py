@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.logstreamer.ports import Batch
+from services.logstreamer.ports import Batch, Cursor
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import TestId
@@ -17,9 +17,11 @@ from shared.store.documents import Chunk, Execution
 class FilledFeed:
     """Hands out what `put` gave it, batch by batch; its cursor counts lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, drain_s: float = 0.05) -> None:
         self._batches: asyncio.Queue[Sequence[bytes]] = asyncio.Queue()
         self._line = 0
+        self._drain_s = drain_s
+        self.rereads: list[Cursor] = []
         self.closed = False
 
     def put(self, *lines: bytes) -> None:
@@ -33,6 +35,12 @@ class FilledFeed:
             lines = ()
         self._line += len(lines)
         return Batch(lines, {"line": self._line})
+
+    def reread(self, cursor: Cursor) -> None:
+        self.rereads.append(cursor)
+
+    def gives_up(self, stopped_for_s: float) -> bool:
+        return stopped_for_s >= self._drain_s
 
     def close(self) -> None:
         self.closed = True
@@ -48,13 +56,19 @@ class ChunksInMemory:
         self.chunks.append(chunk)
 
     async def last(self, test: TestId, *, within: range) -> Chunk | None:
-        raise NotImplementedError
+        return max(self.chunks, key=lambda chunk: chunk.last, default=None)
 
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]:
-        raise NotImplementedError
+        return len({number for number in self.numbers if number in within}), 0
 
     async def count(self, test: TestId, *, within: range) -> int:
         return len(set(self.numbers))
+
+    async def holes(self, test: TestId, *, within: range, most: int) -> list[tuple[int, int]]:
+        missing = [number for number in within if number not in set(self.numbers)]
+        starts = [number for number in missing if number - 1 not in missing]
+        ends = [number for number in missing if number + 1 not in missing]
+        return list(zip(starts, ends, strict=True))[:most]
 
     @property
     def numbers(self) -> list[int]:

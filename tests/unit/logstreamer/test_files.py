@@ -1,5 +1,6 @@
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,18 +8,19 @@ import pytest
 
 from services.logstreamer.sources import files
 from services.logstreamer.sources.files import FileFeed, FileSource
+from tests.support.samples import NOW
 from tests.support.until import until
 
 
 @pytest.fixture
 async def source() -> AsyncIterator[FileSource]:
-    found = FileSource()
+    found = FileSource(drain_s=3)
     yield found
     found.close()
 
 
 def follow(source: FileSource, path: Path, offset: int = 0) -> FileFeed:
-    return source.follow({"kind": "file", "path": str(path)}, {"offset": offset} if offset else {})
+    return source.follow({"kind": "file", "path": str(path)}, {"offset": offset} if offset else {}, since=NOW)
 
 
 async def test_whole_lines_are_read_and_the_rest_waits_for_its_end(source: FileSource, tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ async def test_who_comes_with_a_cursor_reads_on_from_there(source: FileSource, t
     first.close()
     with path.open("ab") as file:
         file.write(b"four\n")
-    second = source.follow({"kind": "file", "path": str(path)}, cursor)
+    second = source.follow({"kind": "file", "path": str(path)}, cursor, since=NOW)
     assert (await second.read(wait_s=5)).lines == [b"four"]
     second.close()
 
@@ -146,3 +148,15 @@ async def test_a_file_that_is_removed_while_it_is_followed_is_read_to_its_end(
     assert (await feed.read(wait_s=5)).lines == [b"two"]
     assert (await feed.read(wait_s=0)).lines == []
     feed.close()
+
+
+async def test_a_file_of_another_machine_is_left_to_it_unless_it_lies_on_a_shared_disk(
+    source: FileSource, tmp_path: Path
+) -> None:
+    path = tmp_path / "output"
+    assert not source.reads({"kind": "file", "host": "another", "path": str(path)})
+    assert source.reads({"kind": "file", "host": socket.gethostname(), "path": str(path)})
+    assert source.reads({"kind": "file", "path": str(path)})
+    assert not source.reads({"kind": "file", "host": socket.gethostname()})
+    path.touch()
+    assert source.reads({"kind": "file", "host": "another", "path": str(path)})

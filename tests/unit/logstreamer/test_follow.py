@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from services.logstreamer import follow as follow_module
 from services.logstreamer.follow import Follower, LinesLost, numbers_of
 from services.logstreamer.sequence import Sequencer
 from shared.clock import ManualClock
@@ -29,7 +30,8 @@ class Followed:
     def __init__(
         self, *, drain_s: float = 0.05, last: int | None = None, received: int = 0, again: bool = False
     ) -> None:
-        self.feed, self.chunks, self.wire, self.test = FilledFeed(), ChunksInMemory(), KeptLetters(), OneTest()
+        self.feed = FilledFeed(drain_s=drain_s)
+        self.chunks, self.wire, self.test = ChunksInMemory(), KeptLetters(), OneTest()
         self.follower = Follower(
             execution(State.RUNNING, attempt=1),
             self.feed,
@@ -41,7 +43,6 @@ class Followed:
             tests=self.test,
             relay=self.wire,
             clock=ManualClock(NOW),
-            drain_s=drain_s,
             again=again,
         )
 
@@ -86,6 +87,53 @@ async def test_a_lost_line_is_waited_for_until_the_task_has_stopped_and_then_mis
     assert followed.chunks.numbers == [1, 3]
     assert [(chunk.first, chunk.last) for chunk in followed.chunks.chunks] == [(1, 1), (3, 3)]
     assert (followed.completed.expected, followed.completed.received, followed.completed.complete) == (3, 2, False)
+    assert followed.completed.missing == ((2, 2),)
+
+
+async def test_lines_that_never_came_behind_the_last_one_are_named_too() -> None:
+    followed = Followed()
+    async with followed.running() as task:
+        followed.feed.put(written(2), mark("end", lines=5))
+        followed.follower.task_stopped()
+        await until(task.done)
+    assert (followed.completed.expected, followed.completed.received) == (5, 1)
+    assert followed.completed.missing == ((1, 1), (3, 5))
+
+
+async def test_where_the_source_never_said_how_many_there_are_only_the_holes_are_known() -> None:
+    followed = Followed()
+    async with followed.running() as task:
+        followed.feed.put(written(1), written(3))
+        followed.follower.task_stopped()
+        await until(task.done)
+    assert (followed.completed.expected, followed.completed.complete) == (None, False)
+    assert followed.completed.missing == ((2, 2),)
+
+
+async def test_what_is_missing_is_looked_for_from_where_the_hole_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow_module, "REREAD_S", 0.02)
+    followed = Followed()
+    async with followed.running():
+        followed.feed.put(written(1))
+        await until(lambda: followed.chunks.numbers == [1])
+        assert followed.feed.rereads == []
+        followed.feed.put(written(3))
+        await until(lambda: len(followed.feed.rereads) >= 2)
+        assert set(map(str, followed.feed.rereads)) == {"{'line': 1}"}
+        followed.feed.put(written(2))
+        await until(lambda: followed.chunks.numbers == [1, 2, 3])
+
+
+async def test_the_end_is_looked_for_as_soon_as_the_task_has_stopped() -> None:
+    followed = Followed(drain_s=5)
+    async with followed.running() as task:
+        followed.feed.put(written(1))
+        await until(lambda: followed.chunks.numbers == [1])
+        followed.follower.task_stopped()
+        await until(lambda: followed.feed.rereads == [{"line": 1}], timeout=2)
+        followed.feed.put(mark("end", lines=1))
+        await until(task.done)
+    assert followed.completed.complete
 
 
 async def test_a_late_line_fills_the_hole() -> None:

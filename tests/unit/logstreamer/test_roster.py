@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,9 @@ from tests.support.fakes.output import ChunksInMemory, FilledFeed, KeptLetters, 
 from tests.support.samples import NOW, execution, task
 from tests.support.until import until
 from tests.unit.logstreamer.protocol import mark, written
+
+
+FILE: Mapping[str, JsonValue] = {"kind": "file", "path": "/nowhere"}
 
 
 class Away(Exception):
@@ -73,9 +76,14 @@ class Outputs:
     def __init__(self, *lines: bytes) -> None:
         self.lines = lines
         self.cursors: list[Cursor] = []
+        self.since: list[datetime] = []
 
-    def follow(self, log_source: Mapping[str, JsonValue], cursor: Cursor) -> FilledFeed:
+    def reads(self, log_source: Mapping[str, JsonValue]) -> bool:
+        return log_source.get("path") != "elsewhere"
+
+    def follow(self, log_source: Mapping[str, JsonValue], cursor: Cursor, *, since: datetime) -> FilledFeed:
         self.cursors.append(cursor)
+        self.since.append(since)
         feed = FilledFeed()
         done = cursor.get("line", 0)
         assert isinstance(done, int)
@@ -101,7 +109,6 @@ async def rostered(chunks: ChunksInMemory, tests: Claimed) -> AsyncIterator[Rost
             tasks,
             follower="one",
             lease=timedelta(seconds=20),
-            drain_s=0.05,
         )
         yield roster
         await roster.aclose()
@@ -110,7 +117,7 @@ async def rostered(chunks: ChunksInMemory, tests: Claimed) -> AsyncIterator[Rost
 async def test_an_output_that_could_not_be_stored_is_taken_up_again_soon() -> None:
     chunks, tests = FailingChunks(2), Claimed()
     async with rostered(chunks, tests) as roster:
-        assert await roster.claim_new(tests.execution.id, 1)
+        assert await roster.claim_new(tests.execution.id, 1, FILE)
         await until(lambda: tests.told)
     assert chunks.numbers == [1, 2]
     assert tests.written["logs.complete"] is True
@@ -121,7 +128,7 @@ async def test_a_claim_that_fails_meanwhile_is_tried_again() -> None:
     chunks, tests = FailingChunks(1), Claimed()
     tests.claim_failures = 2
     async with rostered(chunks, tests) as roster:
-        assert await roster.claim_new(tests.execution.id, 1)
+        assert await roster.claim_new(tests.execution.id, 1, FILE)
         await until(lambda: tests.told)
     assert chunks.numbers == [1, 2]
 
@@ -129,8 +136,53 @@ async def test_a_claim_that_fails_meanwhile_is_tried_again() -> None:
 async def test_an_output_that_another_has_taken_is_left_to_it() -> None:
     chunks, tests = FailingChunks(1), Claimed()
     async with rostered(chunks, tests) as roster:
-        assert await roster.claim_new(tests.execution.id, 1)
+        assert await roster.claim_new(tests.execution.id, 1, FILE)
         tests.taken_by_another = True
         await until(lambda: tests.claims == 2)
         await until(lambda: not roster._running)
     assert (chunks.numbers, tests.told) == ([], [])
+
+
+UNREADABLE: dict[str, dict[str, JsonValue]] = {
+    "on another machine": {"kind": "file", "path": "elsewhere"},
+    "of an unknown kind": {"kind": "papyrus"},
+    "of no kind": {},
+}
+
+
+@pytest.mark.parametrize("log_source", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_an_output_that_cannot_be_read_here_is_not_claimed(log_source: dict[str, JsonValue]) -> None:
+    chunks, tests = ChunksInMemory(), Claimed()
+    tests.execution.task = task(tests.execution.id, log_source=log_source)
+    async with rostered(chunks, tests) as roster:
+        assert not await roster.claim_new(tests.execution.id, 1, log_source)
+        assert not await roster.claim_lapsed(tests.execution)
+        tests.execution.state = State.FAILED
+        tests.execution.times.finished = NOW - timedelta(minutes=9)
+        assert not await roster.claim_lapsed(tests.execution)
+    assert (tests.claims, tests.told) == (0, [])
+
+
+@pytest.mark.parametrize("log_source", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_an_output_that_nobody_could_read_is_closed_at_last_and_says_that_it_is_incomplete(
+    log_source: dict[str, JsonValue],
+) -> None:
+    chunks, tests = ChunksInMemory(), Claimed()
+    tests.execution.task = task(tests.execution.id, log_source=log_source)
+    tests.execution.state = State.FAILED
+    tests.execution.times.finished = NOW - timedelta(minutes=11)
+    async with rostered(chunks, tests) as roster:
+        assert await roster.claim_lapsed(tests.execution)
+        await until(lambda: tests.told)
+    assert (tests.written["logs.ended"], tests.written["logs.complete"]) == (True, False)
+
+
+async def test_an_output_is_followed_from_the_time_on_at_which_its_attempt_began() -> None:
+    chunks, tests = ChunksInMemory(), Claimed()
+    tests.execution.times.build_started = NOW - timedelta(hours=1)
+    async with rostered(chunks, tests) as roster:
+        assert await roster.claim_new(tests.execution.id, 1, FILE)
+        await until(lambda: tests.told)
+        source = roster._sources["file"]
+        assert isinstance(source, Outputs)
+        assert source.since == [NOW - timedelta(hours=1)]

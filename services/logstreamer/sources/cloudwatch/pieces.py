@@ -1,0 +1,126 @@
+"""Makes lines whole again that the container runtime cut.
+
+Docker cuts a line at 16 KiB (awslogs at 256 KiB), and each piece is an event of its own. The harness writes JSON
+objects, so a piece shows that it is one: it does not parse, and joined with those behind it, it does. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.aws.logs import LogEvent
+
+SHORTEST_CUT: Final = 16_000
+"""Characters. A line that is shorter was not cut, so its ends are enough to see that it is whole. A cut counts bytes,
+16 KiB of them; what is not ASCII the harness escapes."""
+MOST_PIECES: Final = 64
+"""Of one line: 1 MiB in pieces of 16 KiB. The harness cuts at 16 KiB of text, which JSON can make six times longer."""
+MOST_OPEN: Final = 512
+"""Pieces that wait at once. What is not protocol at all looks like a piece, too."""
+
+_HEAD: Final = re.compile(r'\{"\w+":')
+"""How a line of the protocol begins, and how no middle of one can: in there, a quotation mark is escaped."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Piece:
+    at_ms: int
+    number: int
+    """AWS's event ids are numbers that grow; those of an emulator say nothing, and here is 0."""
+    arrival: int
+    text: str = field(compare=False)
+    since: float = field(compare=False)
+
+
+class Joiner:
+    """The pieces of one stream that wait for the others of their line."""
+
+    def __init__(self, *, patience_s: float) -> None:
+        """After `patience_s` a piece is handed on as it is, and whoever reads it will say that it is unreadable."""
+        self._patience_s = patience_s
+        self._open: list[_Piece] = []
+        self._arrivals = 0
+        self._given_up: set[tuple[int, str]] = set()
+
+    @property
+    def open_since_ms(self) -> int | None:
+        """The time stamp of the earliest piece that waits: who reads on must not begin behind it."""
+        return self._open[0].at_ms if self._open else None
+
+    def restart(self) -> None:
+        """Everything will come again. What was given up once is not handed on a second time."""
+        self._open = []
+
+    def feed(self, events: Iterable[LogEvent], now: float) -> list[bytes]:
+        """The lines that are whole by now. `now`: seconds of any clock that only goes forward."""
+        lines: list[bytes] = []
+        before = len(self._open)
+        for event in events:
+            text = event.text.rstrip("\r\n")
+            if _is_line(text):
+                lines.append(text.encode(errors="replace"))
+            else:
+                self._arrivals += 1
+                number = int(event.id) if event.id.isdecimal() else 0
+                self._open.append(_Piece(event.at_ms, number, self._arrivals, text, now))
+        if len(self._open) > before:
+            self._open.sort()
+            lines += self._join()
+        return lines + self._give_up(now)
+
+    def _join(self) -> list[bytes]:
+        lines: list[bytes] = []
+        left: list[_Piece] = []
+        at = 0
+        while at < len(self._open):
+            end = self._end_of_line(at)
+            if end is None:
+                left.append(self._open[at])
+                at += 1
+            else:
+                lines.append("".join(piece.text for piece in self._open[at:end]).encode(errors="replace"))
+                at = end
+        self._open = left
+        return lines
+
+    def _end_of_line(self, start: int) -> int | None:
+        """Behind the last piece of the line that begins with the piece `start`; None where it is none or not whole."""
+        text = self._open[start].text
+        if not _HEAD.match(text):
+            return None
+        for at in range(start + 1, min(start + MOST_PIECES, len(self._open))):
+            piece = self._open[at].text
+            if _HEAD.match(piece):
+                return None
+            text += piece
+            if piece.endswith("}") and _is_object(text):
+                return at + 1
+        return None
+
+    def _give_up(self, now: float) -> list[bytes]:
+        crowd = len(self._open) - MOST_OPEN
+        late = [n for n, piece in enumerate(self._open) if n < crowd or now - piece.since >= self._patience_s]
+        if not late:
+            return []
+        lost, gone = [self._open[n] for n in late], set(late)
+        self._open = [piece for n, piece in enumerate(self._open) if n not in gone]
+        new = [piece for piece in lost if (piece.at_ms, piece.text) not in self._given_up]
+        self._given_up |= {(piece.at_ms, piece.text) for piece in new[:MOST_OPEN]}
+        return [piece.text.encode(errors="replace") for piece in new]
+
+
+def _is_line(text: str) -> bool:
+    if not text.endswith("}") or not _HEAD.match(text):
+        return False
+    return len(text) < SHORTEST_CUT or _is_object(text)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
