@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
 import boto3
 import structlog
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from shared.aws.failures import AwsError, Kind, classify
 from shared.aws.metrics import AWS_CALLS, AWS_WAIT
 from shared.aws.rates import Api, Bucket, rate_of
 from shared.aws.settings import AwsSettings
+from shared.aws.signing import Signer
 
 if TYPE_CHECKING:
     from types_boto3_ecs import ECSClient
@@ -54,7 +54,7 @@ class Aws:
         """How many calls left so far, retries included."""
         self._buckets = {api: Bucket(rate_of(api, self.region, settings.aws_rate_share)) for api in Api}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
-        session = boto3.Session(region_name=settings.aws_region)
+        self._session = session = boto3.Session(region_name=settings.aws_region)
         options = Config(
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
@@ -62,10 +62,10 @@ class Aws:
             max_pool_connections=THREADS,
             user_agent_extra="assay",
         )
-        # An emulator has no name for each bucket; what it signs with must be what it checks.
-        for_objects = Config(
-            signature_version="s3v4", s3={"addressing_style": "path" if settings.aws_endpoint_url else "auto"}
-        )
+        # An emulator has no name for each bucket, and no certificate fits a name with dots. "virtual" and not "auto":
+        # that signs for the address of us-east-1, which sends the holder of the URL on to one that it is not signed for.
+        by_path = settings.aws_endpoint_url or "." in settings.aws_bucket
+        for_objects = Config(signature_version="s3v4", s3={"addressing_style": "path" if by_path else "virtual"})
         url = settings.aws_endpoint_url or None
         self.ecs: ECSClient = session.client("ecs", endpoint_url=url, config=options)
         self.logs: CloudWatchLogsClient = session.client("logs", endpoint_url=url, config=options)
@@ -91,7 +91,7 @@ class Aws:
         Waits for its turn in the API's rate, and tries again what AWS throttles or does not answer, until the API's
         deadline. So the call must be one that may be repeated. Where the answer did not come (UNAVAILABLE), AWS may
         have done what was asked."""
-        deadline = time.monotonic() + api.deadline_s
+        deadline = self._now() + api.deadline_s
         attempt = 0
         while True:
             await self._turn(api, deadline)
@@ -99,13 +99,28 @@ class Aws:
                 return await self._once(api, deadline, partial(function, *args, **kwargs))
             except AwsError as error:
                 pause = random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt))  # full jitter
-                if not error.kind.temporary or time.monotonic() + pause >= deadline:
+                if not error.kind.temporary or self._now() + pause >= deadline:
                     raise
                 if error.kind is Kind.THROTTLED:
-                    self._buckets[api].empty(time.monotonic())
+                    self._buckets[api].empty(self._now())
                 log.info("aws_call_again", operation=api.operation, error=str(error), attempt=attempt + 1)
             attempt += 1
             await asyncio.sleep(pause)
+
+    async def signer(self) -> Signer:
+        """Who signs URLs now. Raises AwsError where nobody can."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._signer)
+
+    def _signer(self) -> Signer:
+        try:
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                raise NoCredentialsError
+            frozen = credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise classify(error, "credentials") from error
+        until = getattr(credentials, "_expiry_time", None)  # of those that are renewed; boto3 has no public name for it
+        return Signer(frozen.access_key or "", frozen.secret_key or "", frozen.token, until)
 
     def close(self) -> None:
         """Lets go of the connections; calls under way end by themselves."""
@@ -113,8 +128,11 @@ class Aws:
         for client in (self.ecs, self.logs, self.s3, self.secrets, self.sqs):
             client.close()
 
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     async def _turn(self, api: Api, deadline: float) -> None:
-        bucket, now = self._buckets[api], time.monotonic()
+        bucket, now = self._buckets[api], self._now()
         if now + bucket.wait_for_next(now) > deadline:
             raise AwsError(
                 Kind.THROTTLED, api.operation, "", "more calls wait for this API than can be made before the deadline"
@@ -128,7 +146,7 @@ class Aws:
         self.calls[api] += 1
         outcome = "ok"
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
+            async with asyncio.timeout(deadline - self._now()):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TimeoutError:
             outcome = Kind.UNAVAILABLE.word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -42,12 +43,14 @@ class Kind(Enum):
 class AwsError(AssayError):
     """AWS refused a call, or did not answer."""
 
-    def __init__(self, kind: Kind, operation: str, code: str, message: str) -> None:
+    def __init__(self, kind: Kind, operation: str, code: str, message: str, resources: Sequence[str] = ()) -> None:
         super().__init__(f"{operation}: {message} ({code})" if code else f"{operation}: {message}")
         self.kind = kind
         self.operation = operation
         self.code = code
         self.message = message
+        self.resources = tuple(resources)
+        """What the error is about: of a ConflictException of RunTask, the tasks that have the token already."""
 
 
 _KINDS: Final = {
@@ -100,7 +103,7 @@ def classify(error: Exception, operation: str) -> AwsError:
         answer: Any = error.response
         code = str(answer.get("Error", {}).get("Code", ""))
         message = str(answer.get("Error", {}).get("Message", "")) or "no message"
-        return AwsError(_kind(code, message, answer), operation, code, message)
+        return AwsError(_kind(code, message, answer), operation, code, message, answer.get("resourceIds", ()))
     return AwsError(_kind_of_local(error), operation, type(error).__name__, str(error))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
 
 from shared.aws.connect import Aws
 from shared.aws.failures import AwsError, Kind
@@ -61,6 +62,14 @@ class Objects:
         return self._aws.s3.generate_presigned_url(
             method, Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=expires_s
         )
+
+    def address(self, key: str, *, seen_at: str = "") -> str:
+        """Where an object is, without a signature. `seen_at` is the address of S3 as others see it."""
+        unsigned = self.presigned("get_object", key, expires_s=1).partition("?")[0]
+        if not seen_at:
+            return unsigned
+        host, parts = urlsplit(seen_at), urlsplit(unsigned)
+        return f"{host.scheme}://{host.netloc}{parts.path}"
 
     async def expire(self, days_of_prefix: Mapping[str, int], *, name: str) -> bool:
         """Sees to it that S3 itself deletes what lies below these prefixes after so many days; False where that is so
