@@ -14,9 +14,11 @@ from typing import NewType
 
 TestId = NewType("TestId", str)
 UserId = NewType("UserId", str)
+PackageId = NewType("PackageId", str)
 
 USER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # one NATS subject token
 TEST_ID = re.compile(r"tst_[0-9a-f]{32}")
+PACKAGE_ID = re.compile(r"pkg_[0-9a-f]{32}")
 
 
 def _uuid7() -> str:
@@ -32,6 +34,11 @@ def _uuid7() -> str:
 def new_test_id() -> TestId:
     """A new test id, `tst_` and 32 hex digits; later ones sort after earlier ones."""
     return TestId("tst_" + _uuid7())
+
+
+def new_package_id() -> PackageId:
+    """A new id of a deployment package, `pkg_` and 32 hex digits; later ones sort after earlier ones."""
+    return PackageId("pkg_" + _uuid7())
 
 
 def new_key_id() -> str:

@@ -20,7 +20,6 @@ from shared.bus.connect import Bus
 from shared.bus.streams import stream_of
 from shared.clock import Clock
 from shared.events.letter import Letter
-from shared.ids import TestId
 from shared.telemetry.metrics import EVENTS_PUBLISHED, OUTBOX_SWEPT
 
 log = structlog.get_logger()
@@ -35,9 +34,9 @@ PAGE: Final = 500
 
 
 class Outboxes(Protocol):
-    """The store's side."""
+    """The store's side: the outboxes of one collection."""
 
-    async def clear(self, sent: Sequence[tuple[TestId, str]]) -> None:
+    async def clear(self, sent: Sequence[tuple[str, str]]) -> None:
         """Removes these events from their documents."""
         ...
 
@@ -47,14 +46,14 @@ class Outboxes(Protocol):
 
 
 class Relay:
-    """From the outboxes to the bus."""
+    """From the outboxes of one collection to the bus. A service that writes to two collections has two."""
 
     def __init__(self, bus: Bus, clock: Clock, *, interval_s: float = 5.0) -> None:
         self._bus = bus
         self._clock = clock
         self._interval_s = interval_s
         self._letters: asyncio.Queue[tuple[Letter, bool]] = asyncio.Queue()
-        self._sent: list[tuple[TestId, str]] = []
+        self._sent: list[tuple[str, str]] = []
         self._some_sent = asyncio.Event()
 
     def tell(self, letters: Sequence[Letter]) -> None:
@@ -125,12 +124,12 @@ class Relay:
                 continue  # it stays in the outbox; the sweep sends it when the bus is back
             EVENTS_PUBLISHED.labels(".".join(letter.subject.split(".", 2)[:2])).inc()
             if kept:
-                self._sent.append((letter.test_id, letter.id))
+                self._sent.append((letter.holder, letter.id))
         if self._sent:
             self._some_sent.set()
         return sum(not isinstance(answer, BaseException) for answer in answers)
 
-    def _taken(self) -> list[tuple[TestId, str]]:
+    def _taken(self) -> list[tuple[str, str]]:
         taken, self._sent = self._sent, []
         self._some_sent.clear()
         return taken

@@ -21,9 +21,11 @@ from shared.domain.lifecycle import ACTIVE, ENDED, WAITING, State, check_move
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import TestId, UserId
+from shared.store import outbox
 from shared.store.batch import GroupCommit
 from shared.store.connect import Database, quick
 from shared.store.documents import Document, Execution
+from shared.store.outbox import Outbox
 
 _DUPLICATE_KEY: Final = 11000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +83,7 @@ class Executions:
     def __init__(self, database: Database, told: Callable[[Sequence[Letter]], None]) -> None:
         self._collection = database["executions"]
         self._quick = quick(database, "executions")
+        self._outbox = Outbox(database, "executions")
         self._told = told
         """Called with the events of a write that succeeded, so that they are published at once."""
         self._insert = GroupCommit("submit", self._insert_all)
@@ -94,7 +97,7 @@ class Executions:
         The same user and request key give the test that is there already."""
         letter = Letter.of(telling, execution.traceparent)
         document = execution.model_dump(by_alias=True, exclude_none=True)
-        document["outbox"] = [_outbox_entry(letter, telling.at)]
+        document["outbox"] = [outbox.entry(letter, telling.at)]
         if await self._insert(document):
             self._told([letter])
             return Submitted(execution, created=True)
@@ -129,7 +132,7 @@ class Executions:
             update["$unset"] = dict.fromkeys(unset, "")
         if letters:
             update["$push"] = {
-                "outbox": {"$each": [_outbox_entry(x, e.at) for x, e in zip(letters, telling, strict=True)]}
+                "outbox": {"$each": [outbox.entry(x, e.at) for x, e in zip(letters, telling, strict=True)]}
             }
         found = await (self._collection if durable else self._quick).find_one_and_update(
             {"_id": test_id, **where}, update, _BRIEF if brief else {"outbox": 0}, return_document=ReturnDocument.AFTER
@@ -248,26 +251,13 @@ class Executions:
 
     # -- the outbox (shared.bus.relay.Outboxes)
 
-    async def clear(self, sent: Sequence[tuple[TestId, str]]) -> None:
-        """Removes published events from their documents, one write per test, one round trip in all."""
-        by_test: dict[TestId, list[str]] = {}
-        for test_id, event_id in sent:
-            by_test.setdefault(test_id, []).append(event_id)
-        await self._quick.bulk_write(
-            [UpdateOne({"_id": test}, {"$pull": {"outbox": {"id": {"$in": ids}}}}) for test, ids in by_test.items()],
-            ordered=False,
-        )
+    async def clear(self, sent: Sequence[tuple[str, str]]) -> None:
+        """Removes published events from their documents."""
+        await self._outbox.clear(sent)
 
     async def unsent(self, before: datetime, limit: int) -> list[Letter]:
         """Events that were written before `before` and are still there."""
-        letters: list[Letter] = []
-        async for found in self._collection.find({"outbox.at": {"$lt": before}}, {"outbox": 1}).limit(limit):
-            letters += [
-                Letter(found["_id"], entry["id"], entry["subject"], entry["body"].encode(), entry["headers"])
-                for entry in found["outbox"]
-                if entry["at"] < before
-            ]
-        return letters
+        return await self._outbox.unsent(before, limit)
 
     # -- batches
 
@@ -317,7 +307,7 @@ def _update(move: Move, letters: Sequence[Letter], write: str) -> tuple[Document
         {"state": step, "at": move.at, "by": move.by, "attempt": attempt, "reason": move.reason, "write": write}
         for step in steps
     ]
-    entries = [_outbox_entry(letter, move.at) for letter in letters]
+    entries = [outbox.entry(letter, move.at) for letter in letters]
     update: Document = {
         "$set": {"state": move.to, "attempt": attempt, **move.set},
         "$push": {"history": {"$each": history}, "outbox": {"$each": entries}},
@@ -325,13 +315,3 @@ def _update(move: Move, letters: Sequence[Letter], write: str) -> tuple[Document
     if move.unset:
         update["$unset"] = dict.fromkeys(move.unset, "")
     return {"_id": move.test_id, "state": move.source, "attempt": move.attempt, **move.guard}, update
-
-
-def _outbox_entry(letter: Letter, at: datetime) -> Document:
-    return {
-        "id": letter.id,
-        "at": at,
-        "subject": letter.subject,
-        "body": letter.body.decode(),
-        "headers": letter.headers,
-    }

@@ -99,7 +99,7 @@ async def test_fifty_submissions_of_one_request_store_one_test_and_tell_it_once(
     assert sum(answer.created for answer in answers) == 1
     assert len({answer.execution.id for answer in answers}) == 1
     assert await database["executions"].count_documents({}) == 1
-    assert [letter.test_id for letter in told] == [answers[0].execution.id]
+    assert [letter.holder for letter in told] == [answers[0].execution.id]
 
 
 async def test_fifty_submissions_through_several_gateways_store_one_test(database: Database) -> None:
@@ -162,7 +162,7 @@ async def test_a_batch_reports_each_winner_and_each_loser(tests: Executions, tol
     mixed = [test for pair in zip(waiting, gone, strict=True) for test in pair]
     answers = await asyncio.gather(*(tests.move(queueing(test.id)) for test in mixed))
     assert answers == [True, False] * 15
-    assert [letter.test_id for letter in told] == [test.id for test in waiting]
+    assert [letter.holder for letter in told] == [test.id for test in waiting]
     assert {(await tests.get(test.id)).state for test in gone} == {State.FAILED}  # type: ignore[union-attr]
 
 
@@ -373,9 +373,9 @@ async def test_events_stay_until_they_are_cleared(tests: Executions, told: Told,
     waiting = await tests.unsent(later, 99)
     assert {letter.id for letter in waiting} == {letter.id for letter in told}
     assert sorted(waiting, key=lambda letter: letter.id) == sorted(told, key=lambda letter: letter.id)
-    await tests.clear([(letter.test_id, letter.id) for letter in told if letter.test_id == test.id])
+    await tests.clear([(letter.holder, letter.id) for letter in told if letter.holder == test.id])
     assert await outbox(database, test.id) == []
-    assert [letter.test_id for letter in await tests.unsent(later, 99)] == [other.id]
+    assert [letter.holder for letter in await tests.unsent(later, 99)] == [other.id]
     await tests.clear([(test.id, "never was"), (new_test_id(), "never was")])
     assert len(await tests.unsent(later, 99)) == 1
 
@@ -390,10 +390,10 @@ async def test_an_event_that_is_on_its_usual_way_is_not_swept(tests: Executions)
 
 async def test_clearing_loses_no_event_that_is_written_meanwhile(tests: Executions, told: Told) -> None:
     found = [await stored(tests) for _ in range(20)]
-    sent = [(letter.test_id, letter.id) for letter in told]
+    sent = [(letter.holder, letter.id) for letter in told]
     await asyncio.gather(*(tests.clear([one]) for one in sent), *(tests.move(queueing(test.id)) for test in found))
     left = await tests.unsent(NOW + timedelta(seconds=1), 99)
-    assert sorted(letter.test_id for letter in left) == sorted(test.id for test in found)
+    assert sorted(letter.holder for letter in left) == sorted(test.id for test in found)
     assert {letter.subject.split(".")[1] for letter in left} == {"queued"}
 
 

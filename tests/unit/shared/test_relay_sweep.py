@@ -12,7 +12,6 @@ import pytest
 from shared.bus.relay import PAGE, Relay
 from shared.clock import ManualClock
 from shared.events.letter import Letter
-from shared.ids import TestId
 from tests.support.samples import NOW
 from tests.support.until import until
 
@@ -22,12 +21,12 @@ class Backlog:
 
     def __init__(self, count: int) -> None:
         self.left = {
-            f"event-{number}": Letter(TestId(f"test-{number}"), f"event-{number}", "test.queued.alice.test", b"{}", {})
+            f"event-{number}": Letter(f"test-{number}", f"event-{number}", "test.queued.alice.test", b"{}", {})
             for number in range(count)
         }
         self.looks = 0
 
-    async def clear(self, sent: Sequence[tuple[TestId, str]]) -> None:
+    async def clear(self, sent: Sequence[tuple[str, str]]) -> None:
         assert sent
         for _, event in sent:
             self.left.pop(event, None)
