@@ -29,9 +29,12 @@ setup: ## install what is missing; does nothing when all is there
 
 ##@ While working
 
-.PHONY: test check bench docs
+.PHONY: test test-ecs check bench docs
 test: setup ## all tests (ARGS="-k name -x" goes to pytest)
 	@code=0; $(PY) -m pytest $(ARGS) || code=$$?; echo "TEST_EXIT=$$code"; exit $$code
+
+test-ecs: setup ## the tests in real containers, with ECS emulated; fails where they cannot run (make test skips them)
+	@code=0; ASSAY_TEST_ECS=required $(PY) -m pytest tests/ecs $(ARGS) || code=$$?; echo "TEST_EXIT=$$code"; exit $$code
 
 check: setup ## lint, format, types, import rules, generated docs
 	@$(PY) -m deploy.setup.check
