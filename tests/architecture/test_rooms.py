@@ -25,6 +25,7 @@ TASK_OWNERS = {
 ONE_FILE_ON_PURPOSE = {  # run as they are, by an interpreter that sees nothing else of ours
     "services/orchestrator/harness/test_runner.py",
     "services/orchestrator/runtimes/forkserver.py",
+    "services/packager/templates/server.py",
 }
 
 # Inside a service an import goes down this list, or stays among what is not here (adapters, use cases,
