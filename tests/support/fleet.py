@@ -1,6 +1,6 @@
 """The five services as processes of their own, on a nats-server and a mongod of the test's own, each to be killed.
 
-Configured by `ASSAY_*` variables only, as in production; the process runtime with real sandboxes.
+Configured by `ASSAY_*` variables only, as in production; the process runtime with real sandboxes, or another one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +125,8 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(folder: Path) -> Iterator[Fleet]:
-    """Everything started, and ended in order afterwards."""
+def running_fleet(folder: Path, settings: Mapping[str, str] = {}) -> Iterator[Fleet]:
+    """Everything started, and ended in order afterwards. `settings` come on top of those that every fleet has."""
     with ExitStack() as stack:
         nats = stack.enter_context(running_nats())
         mongo = stack.enter_context(running_mongo())
@@ -144,6 +144,7 @@ def running_fleet(folder: Path) -> Iterator[Fleet]:
             "ASSAY_PROCESS_ROOT": str(tasks),
             "ASSAY_PROCESS_ISOLATION": "required",
             "ASSAY_SWEEP_INTERVAL_S": "2",
+            **settings,
         }
         services = {
             name: Service(
