@@ -32,17 +32,19 @@ class FailureCode(StrEnum):
     THROTTLED = "THROTTLED"
     QUEUE_TIMEOUT = "QUEUE_TIMEOUT"
     CREDENTIALS_INVALID = "CREDENTIALS_INVALID"
+    PACKAGE_NOT_STORED = "PACKAGE_NOT_STORED"
     INTERNAL = "INTERNAL"
 
 
 class Stage(StrEnum):
-    """In which part of its life a test failed."""
+    """In which part of its life a test failed, or that its deployment package did."""
 
     QUEUE = "queue"
     LAUNCH = "launch"
     BUILD = "build"
     RUN = "run"
     RESULT = "result"
+    PACKAGE = "package"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,13 @@ KINDS: Final[dict[FailureCode, Kind]] = {
         Stage.LAUNCH,
         "The credentials that the test needs are missing or not valid.",
         "Check the secret references of the test; the operator should check the task's role.",
+    ),
+    FailureCode.PACKAGE_NOT_STORED: Kind(
+        Stage.PACKAGE,
+        "The object store did not take the deployment package.",
+        "Nothing is wrong with the test: ask for the package again later. "
+        "The operator should check the bucket and what the packager's role may do.",
+        retryable=True,
     ),
     FailureCode.INTERNAL: Kind(
         Stage.RUN,

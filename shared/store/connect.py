@@ -96,6 +96,42 @@ INDEXES: Final = (
         IndexModel([("test_id", ASCENDING), ("first", ASCENDING), ("last", ASCENDING)], unique=True, name="sequence"),
         "a test's lines from a number on",
     ),
+    Index(
+        "packages",
+        IndexModel([("test_id", ASCENDING), ("options_hash", ASCENDING)], unique=True, name="options"),
+        "one package per test and options",
+    ),
+    Index(
+        "packages",
+        IndexModel([("user_id", ASCENDING), ("request_keys", ASCENDING)], unique=True, name="request"),
+        "one package per user and request id",
+    ),
+    Index(
+        "packages",
+        IndexModel([("user_id", ASCENDING), ("_id", DESCENDING)], name="user_newest"),
+        "a user's packages, newest first",
+    ),
+    Index(
+        "packages",
+        IndexModel([("agent_id", ASCENDING), ("_id", DESCENDING)], name="agent_newest"),
+        "an agent's packages, newest first",
+    ),
+    Index(
+        "packages",
+        IndexModel([("claim.until", ASCENDING)], sparse=True, name="claim"),
+        "sweep: packages that nobody makes",
+    ),
+    Index(
+        "packages",
+        IndexModel([("claim.owner", ASCENDING)], sparse=True, name="owner"),
+        "what a packager was making when it went down",
+    ),
+    Index(
+        "packages",
+        IndexModel([("state", ASCENDING), ("expires_at", ASCENDING)], name="expiry"),
+        "sweep: packages whose time is over",
+    ),
+    Index("packages", IndexModel([("outbox.at", ASCENDING)], sparse=True, name="outbox"), "sweep: events not sent yet"),
     Index("api_keys", IndexModel([("key_id", ASCENDING)], unique=True, name="key_id"), "a key by its public id"),
 )
 

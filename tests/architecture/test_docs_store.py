@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from shared.store.documents import ApiKey, Chunk, Execution, QueueEntry, Slot
+from shared.store.documents import ApiKey, Chunk, Execution, Package, QueueEntry, Slot
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "store.md").read_text("utf-8")
 
@@ -43,6 +43,7 @@ def section(collection: str) -> str:
         ("queue", QueueEntry),
         ("slots", Slot),
         ("log_chunks", Chunk),
+        ("packages", Package),
         ("api_keys", ApiKey),
     ],
 )

@@ -12,19 +12,22 @@ from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from shared.domain.lifecycle import State
+from shared.domain.packages import PackageState
 from shared.errors import Unavailable
+from shared.events.packages import PackageExpired, PackageFailed, PackageReady, PackageRequested
 from shared.events.tests import TestSubmitted
 from shared.ids import new_test_id
 from shared.store.connect import INDEXES, Database, check, connected, provision
-from shared.store.documents import Slot
+from shared.store.documents import PackageClaim, Slot
 from shared.store.executions import Executions
 from shared.store.keys import ApiKeys
 from shared.store.logs import LogChunks
+from shared.store.packages import Packages
 from shared.store.queue import Queue
 from shared.store.slots import Slots
 from tests.contract.test_store_executions import queueing
 from tests.contract.test_store_logs import chunk
-from tests.support.samples import ALICE, NOW, entry, execution, lease
+from tests.support.samples import ALICE, NOW, entry, execution, lease, made, package
 
 LATER = NOW + timedelta(seconds=1)
 EVERY_ONE = {"slots"}
@@ -124,6 +127,47 @@ async def ask_logs(logs: LogChunks) -> None:
     await logs.count(test, within=range(1, 100))
 
 
+async def ask_packages(packages: Packages) -> None:
+    one, other = package(), package()
+    at: dict[str, Any] = {"test_id": one.test_id, "user_id": ALICE, "package_id": one.id, "at": NOW}
+    for _ in range(2):
+        await packages.request(one, PackageRequested(**at))
+    await packages.request(other, PackageRequested(**at | {"package_id": other.id}))
+    await packages.of_request(ALICE, "key")
+    await packages.remember(one.id, "key")
+    claim = PackageClaim(owner="one", token="t", until=LATER)
+    mine = await packages.claim(one.id, claim, NOW)
+    assert mine
+    assert await packages.claim(one.id, claim, NOW)
+    await packages.prolong([one.id], "one", LATER)
+    await packages.unmade(LATER, 5)
+    await packages.claimed_by("one", 5)
+    await packages.still_made([one.id])
+    await packages.ready(mine, made(expires_at=NOW), PackageReady(**at))
+    await packages.over(LATER, 5)
+    await packages.expire(one, PackageExpired(**at))
+    await packages.failed(mine, {}, PackageFailed(**at, message="no"))
+    await packages.postpone(mine, LATER)
+    await packages.renew(one, at=NOW, claim=claim, telling=[], traceparent="")
+    await packages.count_download(one.id)
+    await packages.get(one.id)
+    for states in ({PackageState.READY}, {PackageState.EXPIRED}, set(PackageState)):
+        for user in (ALICE, None):
+            for test in (one.test_id, None):
+                for agent in ("agent", ""):
+                    await packages.page(
+                        user_id=user,
+                        test_id=test,
+                        agent_id=agent,
+                        states=frozenset(states),
+                        now=NOW,
+                        before=one.id,
+                        limit=5,
+                    )
+    await packages.unsent(LATER, 5)
+    await packages.clear([(one.id, "event")])
+
+
 async def ask_keys(keys: ApiKeys) -> None:
     for _ in range(2):
         await keys.add("secret", user=ALICE, role="user", now=NOW)
@@ -161,9 +205,10 @@ def stages(plan: Any) -> Iterator[str]:
         (Queue, ask_queue),
         (Slots, ask_slots),
         (LogChunks, ask_logs),
+        (lambda database: Packages(database, lambda letters: None), ask_packages),
         (ApiKeys, ask_keys),
     ],
-    ids=["executions", "queue", "slots", "logs", "keys"],
+    ids=["executions", "queue", "slots", "logs", "packages", "keys"],
 )
 async def test_every_question_has_an_index(mongo_url: str, mongo_database: str, kind: Any, ask: Any) -> None:
     caught = Caught()

@@ -7,8 +7,22 @@ from typing import Any
 
 from shared.domain.lifecycle import State
 from shared.events.logs import LogLine
-from shared.ids import TestId, UserId, launch_token, new_test_id
-from shared.store.documents import Execution, HistoryEntry, Input, Lease, QueueEntry, Slot, Task, Times
+from shared.ids import PackageId, TestId, UserId, launch_token, new_package_id, new_test_id
+from shared.store.documents import (
+    Execution,
+    HistoryEntry,
+    Input,
+    Lease,
+    Package,
+    PackageClaim,
+    PackageFile,
+    PackageOptions,
+    QueueEntry,
+    Slot,
+    Task,
+    Times,
+)
+from shared.store.packages import Made
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALICE, BOB = UserId("alice"), UserId("bob")
@@ -53,3 +67,36 @@ def taken(number: int, test_id: TestId, *, attempt: int = 1, age: timedelta = ti
 def line(seq: int, text: str = "", **changes: Any) -> LogLine:
     fields: dict[str, Any] = {"ts": 1.0, "stream": "stdout", "level": "info", **changes}
     return LogLine(seq=seq, text=text or f"line {seq}", **fields)
+
+
+def package(test_id: TestId | None = None, *, at: datetime = NOW, **changes: Any) -> Package:
+    """A package that was just asked for."""
+    package_id: PackageId = changes.pop("id", None) or new_package_id()
+    fields: dict[str, Any] = {
+        "user_id": ALICE,
+        "agent_id": "agent",
+        "options": PackageOptions(),
+        "options_hash": "options",
+        "request_keys": [package_id],
+        "created_at": at,
+        "requested_at": at,
+        "claim": PackageClaim(until=at + timedelta(seconds=3)),
+        **changes,
+    }
+    return Package(id=package_id, test_id=test_id or new_test_id(), **fields)
+
+
+def made(*, at: datetime = NOW, **changes: Any) -> Made:
+    """What came of making one."""
+    fields: dict[str, Any] = {
+        "key": "packages/alice/one.zip",
+        "size": 5,
+        "sha256": "ab" * 32,
+        "content_hash": "cd" * 32,
+        "service_name": "agent",
+        "files": [PackageFile(path="agent/agent.py", size=5, sha256="ef" * 32)],
+        "ready_at": at,
+        "expires_at": at + timedelta(days=1),
+        **changes,
+    }
+    return Made(**fields)

@@ -10,6 +10,7 @@ RETRIED = {
     "TASK_LOST",
     "SPOT_INTERRUPTED",
     "THROTTLED",
+    "PACKAGE_NOT_STORED",
 }
 
 
