@@ -28,3 +28,8 @@ def service_name(facts: PackageFacts) -> str:
             slug = slug if slug[0].isalpha() else f"agent-{slug}"
             return slug[:_LONGEST].rstrip("-")
     return "agent"
+
+
+def image_name(facts: PackageFacts) -> str:
+    """The name of the image and of what runs it: Docker allows no dash at the end."""
+    return service_name(facts).rstrip("-")

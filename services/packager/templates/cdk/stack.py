@@ -27,7 +27,7 @@ class AgentStack(cdk.Stack):
         missing = [key for key, value in config["environment"].items() if value is None]
         if missing:
             raise SystemExit(
-                f"cdk/config.json: fill in, or remove, these under \"environment\": {', '.join(missing)}.\n"
+                f'cdk/config.json: fill in, or remove, these under "environment": {", ".join(missing)}.\n'
                 'A value that is a secret belongs under "secrets": {"NAME": "its name in Secrets Manager"}.'
             )
         self.config = config
@@ -72,7 +72,7 @@ class AgentStack(cdk.Stack):
         container = task.add_container(
             "agent",
             image=self._image(ecr_assets.Platform.LINUX_AMD64 if x86 else ecr_assets.Platform.LINUX_ARM64),
-            environment={"PORT": str(self.port), **config["environment"]},
+            environment={**config["environment"], "PORT": str(self.port)},
             secrets={variable: self._secret(variable, name) for variable, name in config["secrets"].items()},
             port_mappings=[ecs.PortMapping(container_port=self.port)],
             health_check=ecs.HealthCheck(
@@ -148,7 +148,7 @@ class AgentStack(cdk.Stack):
 
     def _open(self, cidrs: list[str]) -> None:
         for cidr in cidrs:
-            self.service.connections.allow_from(ec2.Peer.ipv4(cidr), ec2.Port.tcp(self.port), "asked for in config.json")
+            self.service.connections.allow_from(ec2.Peer.ipv4(cidr), ec2.Port.tcp(self.port), "config.json")
 
     def _load_balancer(self) -> None:
         config = self.config
@@ -165,12 +165,13 @@ class AgentStack(cdk.Stack):
             drop_invalid_header_fields=True,
             idle_timeout=cdk.Duration.seconds(min(4000, max(60, config["timeout_s"] + 10))),
         )
-        certificate = config["certificate_arn"]
+        arn = config["certificate_arn"]
+        certificate = acm.Certificate.from_certificate_arn(self, "Certificate", arn) if arn else None
         listener = balancer.add_listener(
             "Listener",
             port=443 if certificate else 80,
             protocol=elbv2.ApplicationProtocol.HTTPS if certificate else elbv2.ApplicationProtocol.HTTP,
-            certificates=[acm.Certificate.from_certificate_arn(self, "Certificate", certificate)] if certificate else None,
+            certificates=[certificate] if certificate else None,
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS if certificate else None,
             open=config["internet_facing"],
         )
