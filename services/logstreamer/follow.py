@@ -29,8 +29,8 @@ IDLE_S: Final = 1.0
 ENDING_S: Final = 0.25
 """The same, once it has."""
 REREAD_S: Final = 5.0
-"""How long something may be missing before it is looked for where it should be. Each further look takes twice as long
-to come, up to the longest."""
+"""How long something may be missing before it is looked for where it should be. While the task runs, each further look
+takes twice as long to come, up to the longest."""
 LONGEST_REREAD_S: Final = 30.0
 MOST_HOLES: Final = 20
 """That an event names."""
@@ -123,8 +123,9 @@ class Follower:
             self._reread_at = now + self._reread_s
         elif now >= self._reread_at:
             self._feed.reread(self._cursor)
+            # After the end there is no time to lose, and little of it.
+            self._reread_s = REREAD_S if self._stopped_at is not None else min(LONGEST_REREAD_S, 2 * self._reread_s)
             self._reread_at = now + self._reread_s
-            self._reread_s = min(LONGEST_REREAD_S, 2 * self._reread_s)
 
     async def _pass_on(self, step: Step, cursor: Cursor) -> None:
         if step.unreadable:

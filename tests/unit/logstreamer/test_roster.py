@@ -21,7 +21,6 @@ from tests.support.samples import NOW, execution, task
 from tests.support.until import until
 from tests.unit.logstreamer.protocol import mark, written
 
-
 FILE: Mapping[str, JsonValue] = {"kind": "file", "path": "/nowhere"}
 
 

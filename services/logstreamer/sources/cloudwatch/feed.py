@@ -104,6 +104,11 @@ class CloudWatchFeed:
         """From when on it must be read, where it is looked at by itself."""
         return self._tail.start_ms if self._resume_ms is None else self._resume_ms
 
+    @property
+    def in_a_hurry(self) -> bool:
+        """Whether what comes next is waited for."""
+        return self.stopped or self._tail.waits
+
     def put(self, events: Sequence[LogEvent], now: float) -> bool:
         """What a look has brought, not all of it new. Whether any was."""
         batch = self._tail.take(events, now)

@@ -32,6 +32,7 @@ class _Piece:
     number: int
     """AWS's event ids are numbers that grow; those of an emulator say nothing, and here is 0."""
     arrival: int
+    id: str = field(compare=False)
     text: str = field(compare=False)
     since: float = field(compare=False)
 
@@ -42,47 +43,50 @@ class Joiner:
     def __init__(self, *, patience_s: float) -> None:
         """After `patience_s` a piece is handed on as it is, and whoever reads it will say that it is unreadable."""
         self._patience_s = patience_s
+        # A line without one of its middle pieces parses as well. The harness does not write lines that are cut, so
+        # there is time to wait for what is late.
+        self._settled_s = patience_s / 2
         self._open: list[_Piece] = []
         self._arrivals = 0
-        self._given_up: set[tuple[int, str]] = set()
+        self._given_up: set[str] = set()
 
     @property
     def open_since_ms(self) -> int | None:
         """The time stamp of the earliest piece that waits: who reads on must not begin behind it."""
         return self._open[0].at_ms if self._open else None
 
-    def restart(self) -> None:
-        """Everything will come again. What was given up once is not handed on a second time."""
-        self._open = []
-
     def feed(self, events: Iterable[LogEvent], now: float) -> list[bytes]:
-        """The lines that are whole by now. `now`: seconds of any clock that only goes forward."""
+        """The lines that are whole by now. `now`: seconds of any clock that only goes forward.
+
+        An event may come again, after a look back."""
         lines: list[bytes] = []
-        before = len(self._open)
+        waiting = {piece.id for piece in self._open}
         for event in events:
             text = event.text.rstrip("\r\n")
             if _is_line(text):
                 lines.append(text.encode(errors="replace"))
-            else:
+            elif event.id not in waiting:
                 self._arrivals += 1
                 number = int(event.id) if event.id.isdecimal() else 0
-                self._open.append(_Piece(event.at_ms, number, self._arrivals, text, now))
-        if len(self._open) > before:
+                self._open.append(_Piece(event.at_ms, number, self._arrivals, event.id, text, now))
+        if self._open:
             self._open.sort()
-            lines += self._join()
-        return lines + self._give_up(now)
+            lines += self._join(now)
+            lines += self._give_up(now)
+        return lines
 
-    def _join(self) -> list[bytes]:
+    def _join(self, now: float) -> list[bytes]:
         lines: list[bytes] = []
         left: list[_Piece] = []
         at = 0
         while at < len(self._open):
             end = self._end_of_line(at)
-            if end is None:
+            line = self._open[at:end]
+            if end is None or now - max(piece.since for piece in line) < self._settled_s:
                 left.append(self._open[at])
                 at += 1
             else:
-                lines.append("".join(piece.text for piece in self._open[at:end]).encode(errors="replace"))
+                lines.append("".join(piece.text for piece in line).encode(errors="replace"))
                 at = end
         self._open = left
         return lines
@@ -103,14 +107,12 @@ class Joiner:
 
     def _give_up(self, now: float) -> list[bytes]:
         crowd = len(self._open) - MOST_OPEN
-        late = [n for n, piece in enumerate(self._open) if n < crowd or now - piece.since >= self._patience_s]
-        if not late:
-            return []
-        lost, gone = [self._open[n] for n in late], set(late)
-        self._open = [piece for n, piece in enumerate(self._open) if n not in gone]
-        new = [piece for piece in lost if (piece.at_ms, piece.text) not in self._given_up]
-        self._given_up |= {(piece.at_ms, piece.text) for piece in new[:MOST_OPEN]}
-        return [piece.text.encode(errors="replace") for piece in new]
+        late = {n for n, piece in enumerate(self._open) if n < crowd or now - piece.since >= self._patience_s}
+        lost = [piece for n, piece in enumerate(self._open) if n in late and piece.id not in self._given_up]
+        self._open = [piece for n, piece in enumerate(self._open) if n not in late]
+        if len(self._given_up) < MOST_OPEN:  # so that a look back does not count them a second time
+            self._given_up |= {piece.id for piece in lost}
+        return [piece.text.encode(errors="replace") for piece in lost]
 
 
 def _is_line(text: str) -> bool:

@@ -111,7 +111,7 @@ class GroupReader:
             return self._pace.after_refusal(self._refusals)
         if self._news:
             self._last_news = loop.time()
-        hurry = self._news or any(feed.stopped for feed in self._feeds)
+        hurry = self._news or any(feed.in_a_hurry for feed in self._feeds)
         return self._pace.after(hurry=hurry, quiet_for_s=loop.time() - self._last_news, calls=self._calls)
 
     def _refused(self, event: str, error: Exception) -> None:
@@ -160,7 +160,8 @@ class GroupReader:
     async def _look_for_unknown_ones(self, reach: Reach) -> None:
         now = asyncio.get_running_loop().time()
         unknown = [feed for feed in self._in(Standing.UNKNOWN) if feed.is_due(now)]
-        unknown.sort(key=lambda feed: not feed.stopped)
+        # Those that were there a moment ago first: one that was missing before would spoil their call, too.
+        unknown.sort(key=lambda feed: (not feed.stopped, feed.looks_failed))
         for _ in range(scouting.A_LOOK):
             group = self._scouting.group(unknown)
             if not group:
@@ -170,10 +171,12 @@ class GroupReader:
             except StreamMissing:
                 self._scouting.missing(len(group))
                 if len(group) > 1:
+                    self._news = True  # some of them may be there: go on soon
                     continue
                 group[0].missed(asyncio.get_running_loop().time())
             else:
                 self._scouting.found(len(group))
+                self._news = True
             unknown = [feed for feed in unknown if feed not in group]
 
     async def _read_alone(self, reach: Reach, feeds: Sequence[CloudWatchFeed]) -> None:

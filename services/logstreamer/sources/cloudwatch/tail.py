@@ -34,12 +34,16 @@ class Tail:
         self._floor_ms = self.start_ms
         self._seen: dict[str, int] = {}
         self._few = FEW
-        self._joiner.restart()
 
     @property
     def start_ms(self) -> int:
         """From when on to read, so that nothing is missed that came late."""
         return max(0, self._newest_ms - self._overlap_ms)
+
+    @property
+    def waits(self) -> bool:
+        """Whether pieces of a line wait for the others."""
+        return self._joiner.open_since_ms is not None
 
     def take(self, events: Iterable[LogEvent], now: float) -> Batch:
         """What is new in these events, as lines, and where to read on after them."""
