@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from shared.aws.connect import Aws
 from shared.aws.failures import AwsError, Kind
 from shared.aws.rates import Api
+from shared.aws.signing import LONGEST_S, presign
+from shared.aws.uploads import Parts, Upload
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import LifecycleRuleTypeDef
 
 MOST_DELETED: Final = 1000  # S3: objects a call, API reference DeleteObjects
+Answer = TypeVar("Answer")
+
+
+class Link(NamedTuple):
+    """A URL that whoever has it can download from, and when it truly ends."""
+
+    url: str
+    until: datetime
 
 
 class Objects:
@@ -32,6 +45,24 @@ class Objects:
         await self._aws.call(
             Api.PUT_OBJECT, self._aws.s3.put_object, Bucket=self.bucket, Key=key, Body=body, ContentType=content_type
         )
+
+    async def upload(self, key: str, write: Callable[[Parts], Answer], *, content_type: str) -> Answer:
+        """Writes the object that `write` gives to what it is handed, in a thread, and returns what `write` returns.
+
+        A small object is one call; of a larger one no more than a part is in memory at a time. There is no object
+        before all of it is there. Raises AwsError, and what `write` raises."""
+        upload = Upload(self._aws, self.bucket, key, content_type)
+        loop = asyncio.get_running_loop()
+        parts = Parts(lambda part: asyncio.run_coroutine_threadsafe(upload.part(part), loop))
+        try:
+            answer = await asyncio.to_thread(write, parts)
+            await upload.end(parts.rest())
+        except BaseException:
+            parts.abandon()
+            with contextlib.suppress(AwsError):  # S3 does it after a day, by the rule that `expire` makes
+                await upload.abort()
+            raise
+        return answer
 
     async def get(self, key: str, *, limit: int) -> bytes | None:
         """An object of at most `limit` bytes; None where there is none. A larger one is cut. Raises AwsError."""
@@ -62,6 +93,17 @@ class Objects:
         return self._aws.s3.generate_presigned_url(
             method, Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=expires_s
         )
+
+    async def link(self, key: str, *, filename: str, now: datetime, lives: timedelta, until: datetime) -> Link:
+        """A link to download an object under this name: for so long, not beyond `until`, and never promised for longer
+        than the credentials live that sign it (boto/boto3#2392). Raises AwsError where nobody can sign."""
+        signer = await self._aws.signer()
+        at = now.replace(microsecond=0)  # the signature knows no fractions
+        ends = min(at + min(lives, timedelta(seconds=LONGEST_S)), until, signer.until or until)
+        seconds = max(int((ends - at).total_seconds()), 1)
+        said = {"response-content-disposition": f'attachment; filename="{filename}"'}
+        url = presign("GET", self.address(key), signer, region=self._aws.region, at=at, expires_s=seconds, said=said)
+        return Link(url, at + timedelta(seconds=seconds))
 
     def address(self, key: str, *, seen_at: str = "") -> str:
         """Where an object is, without a signature. `seen_at` is the address of S3 as others see it."""

@@ -34,6 +34,10 @@ class Api(Enum):
     PUT_RETENTION_POLICY = ("PutRetentionPolicy", Rate(5, 5), 20.0)
     # S3 gives 3,500 writes and 5,500 reads per second and prefix; no more threads are there to use them.
     PUT_OBJECT = ("PutObject", Rate(500, 500), 60.0)
+    CREATE_UPLOAD = ("CreateMultipartUpload", Rate(100, 100), 20.0)
+    UPLOAD_PART = ("UploadPart", Rate(500, 500), 60.0)
+    COMPLETE_UPLOAD = ("CompleteMultipartUpload", Rate(100, 100), 60.0)
+    ABORT_UPLOAD = ("AbortMultipartUpload", Rate(100, 100), 20.0)
     GET_OBJECT = ("GetObject", Rate(500, 500), 60.0)
     HEAD_OBJECT = ("HeadObject", Rate(500, 500), 20.0)
     DELETE_OBJECTS = ("DeleteObjects", Rate(100, 100), 20.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -29,9 +30,18 @@ class Signer(NamedTuple):
 
 
 def presign(
-    method: Literal["GET", "PUT"], url: str, signer: Signer, *, region: str, at: datetime, expires_s: int
+    method: Literal["GET", "PUT"],
+    url: str,
+    signer: Signer,
+    *,
+    region: str,
+    at: datetime,
+    expires_s: int,
+    said: Mapping[str, str] | None = None,
 ) -> str:
-    """`url` with what lets its holder do this one thing from `at` on for `expires_s` seconds."""
+    """`url` with what lets its holder do this one thing from `at` on for `expires_s` seconds.
+
+    `said` are further parameters, such as the name that S3 is to give the file."""
     parts = urlsplit(url)
     moment = at.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{moment[:8]}/{region}/s3/aws4_request"
@@ -41,6 +51,7 @@ def presign(
         "X-Amz-Date": moment,
         "X-Amz-Expires": str(min(expires_s, LONGEST_S)),
         "X-Amz-SignedHeaders": "host",
+        **(said or {}),
     }
     if signer.token:
         query["X-Amz-Security-Token"] = signer.token
