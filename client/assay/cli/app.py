@@ -10,6 +10,7 @@ from assay.cli.dev import dev
 from assay.cli.show import cancel, get, list_tests, queue
 from assay.cli.stream import logs, watch
 from assay.cli.submit import submit
+from assay.cli.verify import verify
 
 # Rich help would cost 0.25 s (it loads a Markdown parser and a highlighter): plain help appears at once.
 app = typer.Typer(
@@ -59,3 +60,4 @@ app.command()(logs)
 app.command()(watch)
 app.command()(cancel)
 app.command()(queue)
+app.command()(verify)

@@ -185,6 +185,5 @@ class AgentStack(cdk.Stack):
             health_check=elbv2.HealthCheck(path="/healthz", interval=cdk.Duration.seconds(15)),
             deregistration_delay=cdk.Duration.seconds(30),
         )
-        self.service.node.add_dependency(listener)
         scheme = "https" if certificate else "http"
         cdk.CfnOutput(self, "Url", value=f"{scheme}://{balancer.load_balancer_dns_name}/query")

@@ -1,0 +1,202 @@
+"""Whether a deployment package is whole and nothing but itself, found out offline.
+
+What is said holds for the ZIP as it lies there. Who changes a file and all checksums with it stays unnoticed, unless
+the ZIP's own SHA-256 is compared with what the server says of the package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Final
+
+MANIFEST: Final = "manifest.json"
+SUMS: Final = "SHA256SUMS"
+FORMAT: Final = re.compile(r"assay-package/1(\.[0-9]+)?")
+MOST_FILES: Final = 1000
+MOST_BYTES: Final = 64 << 20  # unpacked, of all files; a package is below 1 MiB
+_PIECE: Final = 1 << 16
+_SUM: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_ENCRYPTED: Final = 0x1
+_ODD: Final = re.compile(r"[\x00-\x1f\x7f\\:]")
+
+
+@dataclass(frozen=True, slots=True)
+class PackedFile:
+    """A file as it lies in the ZIP."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was found."""
+
+    problems: list[str] = field(default_factory=list)
+    files: list[PackedFile] = field(default_factory=list)
+    sha256: str = ""
+    """Of the ZIP itself."""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    """Empty where it cannot be read."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the package is whole."""
+        return not self.problems
+
+
+def verify_package(path: str | Path, *, sha256: str = "") -> Verification:
+    """Checks the package in a file; with `sha256`, that it is that very ZIP. Raises OSError where it cannot be read."""
+    with Path(path).open("rb") as file:
+        found = Verification(sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        if sha256 and sha256.lower() != found.sha256:
+            found.problems.append(f"the ZIP is another one: its SHA-256 is {found.sha256}")
+        try:
+            _check(file, found)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            found.problems.append(f"the file is not a sound ZIP: {error}")
+        return found
+
+
+def _check(file: BinaryIO, found: Verification) -> None:
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        found.problems += _structure(entries)
+        if found.problems:
+            return  # nothing is unpacked that may do harm
+        folder = _folder(entries)
+        contents = _read(archive, entries, folder, found)
+    _compare_sums(contents, found)
+    _compare_manifest(contents, folder, found)
+
+
+def _structure(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """What is wrong before anything is unpacked."""
+    problems = []
+    if len(entries) > MOST_FILES:
+        return [f"{len(entries)} files are more than any package has"]
+    if sum(entry.file_size for entry in entries) > MOST_BYTES:
+        return [f"unpacked it would be larger than {MOST_BYTES >> 20} MiB: no package is"]
+    seen: set[str] = set()
+    for entry in entries:
+        name = entry.filename
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if name.lower() in seen:
+            problems.append(f"{name!r} is there twice")
+        seen.add(name.lower())
+        if not _is_tame(name) or name != entry.orig_filename:
+            problems.append(f"{name!r} leads out of its folder, or has a name that no package has")
+        elif entry.is_dir():
+            problems.append(f"{name!r} is a folder of its own: no package has one")
+        elif kind not in {0, stat.S_IFREG}:
+            problems.append(f"{name!r} is a link or a device, not a file")
+        elif entry.flag_bits & _ENCRYPTED:
+            problems.append(f"{name!r} is encrypted")
+    if not problems and len({name.partition("/")[0] for name in seen}) != 1:
+        problems.append("the files are not in one folder")
+    return problems
+
+
+def _is_tame(name: str) -> bool:
+    path = PurePosixPath(name)
+    parts = name.removesuffix("/").split("/")
+    return not (path.is_absolute() or _ODD.search(name)) and all(part not in {"", ".", ".."} for part in parts)
+
+
+def _folder(entries: Sequence[zipfile.ZipInfo]) -> str:
+    return entries[0].filename.partition("/")[0]
+
+
+def _read(
+    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], folder: str, found: Verification
+) -> dict[str, PackedFile | bytes]:
+    """What is in the ZIP by its path in the folder; the two lists as they are."""
+    contents: dict[str, PackedFile | bytes] = {}
+    for entry in entries:
+        path = entry.filename.partition("/")[2]
+        digest, size, kept = hashlib.sha256(), 0, bytearray()
+        with archive.open(entry) as file:
+            while piece := file.read(_PIECE):
+                size += len(piece)
+                if size > entry.file_size:
+                    raise ValueError(f"{entry.filename!r} is larger than it says")
+                digest.update(piece)
+                if path in {MANIFEST, SUMS}:
+                    kept += piece
+        found.files.append(PackedFile(entry.filename, size, digest.hexdigest()))
+        contents[path] = found.files[-1]
+        if path == SUMS:
+            contents[path] = bytes(kept)
+        if path == MANIFEST:
+            try:
+                manifest = json.loads(kept)
+                if not isinstance(manifest, dict):
+                    raise TypeError
+                found.manifest = manifest
+            except (ValueError, TypeError, RecursionError):
+                found.problems.append(f"{MANIFEST} is not readable")
+    for needed in (MANIFEST, SUMS):
+        if needed not in contents:
+            found.problems.append(f"{needed} is missing")
+    if not folder:
+        found.problems.append("the files are not in one folder")
+    return contents
+
+
+def _compare_sums(contents: Mapping[str, PackedFile | bytes], found: Verification) -> None:
+    raw = contents.get(SUMS)
+    if not isinstance(raw, bytes):
+        return
+    listed: dict[str, str] = {}
+    for line in raw.decode("utf-8", "replace").splitlines():
+        match = _SUM.fullmatch(line)
+        if not match or match[2] in listed:
+            found.problems.append(f"{SUMS} has a line that is none: {line[:100]!r}")
+            continue
+        listed[match[2]] = match[1]
+    _compare(
+        SUMS, listed, {path: data.sha256 for path, data in contents.items() if isinstance(data, PackedFile)}, found
+    )
+
+
+def _compare_manifest(contents: Mapping[str, PackedFile | bytes], folder: str, found: Verification) -> None:
+    manifest = found.manifest
+    if not manifest:
+        return
+    if not FORMAT.fullmatch(str(manifest.get("format"))):
+        found.problems.append(f"{MANIFEST} has a format that this version does not know: {manifest.get('format')!r}")
+        return
+    if manifest.get("service_name") != folder:
+        found.problems.append(f"{MANIFEST} is of another package: {str(manifest.get('service_name'))[:100]!r}")
+    try:
+        listed = {str(entry["path"]): (entry["size"], entry["sha256"]) for entry in manifest["files"]}
+        agent = manifest["agent"]["sha256"]
+    except (KeyError, TypeError):
+        found.problems.append(f"{MANIFEST} has no list of files")
+        return
+    there = {
+        path: (data.size, data.sha256)
+        for path, data in contents.items()
+        if isinstance(data, PackedFile) and path != MANIFEST
+    }
+    _compare(MANIFEST, listed, there, found)
+    if "agent.py" in there and there["agent.py"][1] != agent:
+        found.problems.append("agent.py is not the code that was tested")
+
+
+def _compare(by: str, listed: Mapping[str, Any], there: Mapping[str, Any], found: Verification) -> None:
+    """Nothing missing, nothing extra, everything the same."""
+    found.problems += [f"{path} is missing ({by})" for path in sorted(listed.keys() - there.keys())]
+    found.problems += [f"{path} does not belong there ({by})" for path in sorted(there.keys() - listed.keys())]
+    found.problems += [
+        f"{path} was changed ({by})" for path in sorted(listed.keys() & there.keys()) if listed[path] != there[path]
+    ]
