@@ -63,7 +63,7 @@ class Aws:
             user_agent_extra="assay",
         )
         # An emulator has no name for each bucket, and no certificate fits a name with dots. "virtual" and not "auto":
-        # that signs for the address of us-east-1, which sends the holder of the URL on to one that it is not signed for.
+        # that signs for the address of us-east-1, which sends the URL's holder on to one that it is not signed for.
         by_path = settings.aws_endpoint_url or "." in settings.aws_bucket
         for_objects = Config(signature_version="s3v4", s3={"addressing_style": "path" if by_path else "virtual"})
         url = settings.aws_endpoint_url or None

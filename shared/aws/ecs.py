@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from shared.aws.connect import Aws
 from shared.aws.failures import AwsError, Kind
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef
 
 MOST_DESCRIBED: Final = 100  # ECS: tasks a call, API reference DescribeTasks
+_PARTS_WITH_CLUSTER: Final = 3
 MOST_LISTED: Final = 100  # ECS: ARNs a page, API reference ListTasks
 MOST_REASON: Final = 255  # ECS: characters of a stop reason that the console shows
 
@@ -70,29 +70,13 @@ class Ecs:
         ]
         return Started(tasks[0] if tasks else None, refusals)
 
-    async def look(self, arns: Sequence[str], *, tags: bool = False) -> Looked:
-        """These tasks, in one call for each hundred of them, all at once."""
-        include: list[Literal["TAGS"]] = ["TAGS"] if tags else []
-        answers = await asyncio.gather(
-            *(
-                self._aws.call(
-                    Api.DESCRIBE_TASKS,
-                    self._aws.ecs.describe_tasks,
-                    cluster=self.cluster,
-                    tasks=arns[start : start + MOST_DESCRIBED],
-                    include=include,
-                )
-                for start in range(0, len(arns), MOST_DESCRIBED)
-            )
-        )
+    async def look(self, arns: Sequence[str]) -> Looked:
+        """These tasks, of one cluster and at most MOST_DESCRIBED (see `batches`)."""
+        cluster = cluster_of(arns[0], self.cluster)
+        answer = await self._aws.call(Api.DESCRIBE_TASKS, self._aws.ecs.describe_tasks, cluster=cluster, tasks=arns)
         return Looked(
-            [task for answer in answers for task in answer["tasks"]],
-            [
-                failure.get("arn", "")
-                for answer in answers
-                for failure in answer.get("failures", [])
-                if failure.get("reason") == "MISSING"
-            ],
+            answer["tasks"],
+            [failure.get("arn", "") for failure in answer.get("failures", []) if failure.get("reason") == "MISSING"],
         )
 
     async def started_by(self, who: str) -> Sequence[str]:
@@ -126,7 +110,11 @@ class Ecs:
         """Tells a task to stop; False where ECS knows no such task (any more)."""
         try:
             await self._aws.call(
-                Api.STOP_TASK, self._aws.ecs.stop_task, cluster=self.cluster, task=arn, reason=reason[:MOST_REASON]
+                Api.STOP_TASK,
+                self._aws.ecs.stop_task,
+                cluster=cluster_of(arn, self.cluster),
+                task=arn,
+                reason=reason[:MOST_REASON],
             )
         except AwsError as error:
             if "task was not found" in error.message.lower():
@@ -149,3 +137,21 @@ class Ecs:
     async def register(self, definition: Mapping[str, Any]) -> None:
         """Registers a task definition: one more revision of its family."""
         await self._aws.call(Api.REGISTER_TASK_DEFINITION, self._aws.ecs.register_task_definition, **definition)
+
+
+def cluster_of(arn: str, default: str) -> str:
+    """The cluster of a task: arn:aws:ecs:region:account:task/cluster/id. Settings may name another one by now."""
+    parts = arn.rpartition(":")[2].split("/")
+    return parts[1] if len(parts) == _PARTS_WITH_CLUSTER else default
+
+
+def batches(arns: Sequence[str], default: str) -> list[list[str]]:
+    """Parts of at most MOST_DESCRIBED, each of one cluster."""
+    by_cluster: dict[str, list[str]] = {}
+    for arn in arns:
+        by_cluster.setdefault(cluster_of(arn, default), []).append(arn)
+    return [
+        some[start : start + MOST_DESCRIBED]
+        for some in by_cluster.values()
+        for start in range(0, len(some), MOST_DESCRIBED)
+    ]

@@ -14,6 +14,11 @@ async def open_runtime(settings: OrchestratorSettings, clock: Clock) -> Runtime:
     """The runtime, ready to launch. Raises Unfit where this machine cannot do what the settings demand."""
     if settings.runtime == "scripted":
         return ScriptedRuntime(clock)
+    if settings.runtime == "ecs":
+        # Not above: boto3 takes 25 MiB and a third of a second, and only this runtime needs it.
+        from services.orchestrator.runtimes.ecs.choice import open_ecs
+
+        return await open_ecs(settings, clock)
     return await ProcessRuntime.open(
         ProcessOptions(
             root=settings.process_root.absolute(),

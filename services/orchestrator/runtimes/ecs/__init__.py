@@ -1,0 +1,1 @@
+"""Tasks on AWS ECS Fargate: one module for each step of a task's life, and the port in `runtime.py`."""
