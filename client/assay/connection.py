@@ -44,7 +44,8 @@ def resolve(
     """Where the server is. Raises NotConfigured when nothing says so, or when what says so cannot be read.
 
     An address that starts with `grpcs://` or `https://` turns TLS on, as do ASSAY_TLS=1 and a CA or client certificate.
-    The key of a local file is used for the address in that file only.
+    The key of a local file is used for the address in that file only, and sent through the socket that the file names:
+    whoever took the port of a server that has died would get to see the key.
     """
     environ = os.environ if environment is None else environment
     source = "arguments"
@@ -61,6 +62,7 @@ def resolve(
         if where and local.get("address") == where:
             key = key or local.get("api_key", "")
             nats_url = local.get("nats_url", "")
+            where = local.get("socket", where)
     if not where:
         raise NotConfigured(
             "No Assay server is known here. Start one with `assay dev` (in this folder or one above it), "

@@ -28,6 +28,8 @@ from deploy.local.tools import ToolMissing
 
 GATEWAY_PORT, HEALTH_PORT = 7450, 7480
 CLIENT_FILE = "client.json"  # what the SDK and the CLI look for, in this folder and those above it
+SOCKET = "gateway.sock"  # for those who read the client file: nobody else can listen there
+LONGEST_SOCKET = 100  # unix(7): 108 bytes; gRPC makes a longer name in between
 STOP_S = 60.0
 
 
@@ -68,11 +70,13 @@ async def local_mode(folder: Path, *, port: int | None) -> AsyncIterator[str]:
 
             wanted = {"health": HEALTH_PORT} | ({} if port else {"gateway": GATEWAY_PORT})
             with ports.reserved(folder, wanted) as chosen:
-                place = Place(folder, port or chosen["gateway"], chosen["health"])
+                socket = folder / SOCKET if len(os.fsencode(folder / SOCKET)) <= LONGEST_SOCKET else None
+                place = Place(folder, port or chosen["gateway"], chosen["health"], socket)
                 async with all_services(backing, place, api_key=credentials.api_key):
                     address = f"{ports.LOOPBACK}:{place.gateway_port}"
                     ownership.announce(address)
                     known = {"address": address, "api_key": credentials.api_key, "nats_url": backing.listener_url}
+                    known |= {"socket": f"unix:{socket}"} if socket else {}
                     write_private(folder / CLIENT_FILE, json.dumps(known, indent=2) + "\n")
                     print(banner(folder, address, place.health_port, backing, own_age_s()), flush=True)
                     collector.calm()

@@ -46,6 +46,7 @@ class Place:
     folder: Path
     gateway_port: int
     health_port: int
+    socket: Path | None = None
 
 
 class _Common(TypedDict):
@@ -79,7 +80,9 @@ def _workers(common: _Common, place: Place) -> list[AbstractAsyncContextManager[
 
 
 def _gateway(common: _Common, place: Place) -> AbstractAsyncContextManager[Health]:
-    return gateway(GatewaySettings(**common, gateway_host=LOOPBACK, gateway_port=place.gateway_port))
+    return gateway(
+        GatewaySettings(**common, gateway_host=LOOPBACK, gateway_port=place.gateway_port, gateway_socket=place.socket)
+    )
 
 
 async def _let_developer_in(backing: Backing, api_key: str) -> None:

@@ -64,6 +64,8 @@ def listen(server: grpc.aio.Server, settings: GatewaySettings) -> int:
     """Opens the port and returns its number. Raises Unavailable where it is taken or a certificate cannot be read."""
     address = f"{settings.gateway_host}:{settings.gateway_port}"
     try:
+        if settings.gateway_socket:
+            server.add_insecure_port(f"unix:{settings.gateway_socket}")
         credentials = _credentials(settings)
         if credentials is None:
             return server.add_insecure_port(address)

@@ -16,6 +16,10 @@ class GatewaySettings(CommonSettings):
 
     gateway_host: str = Field("127.0.0.1", description="address of the gRPC port; 0.0.0.0 in a container")
     gateway_port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
+    gateway_socket: Path | None = Field(
+        None,
+        description="listen on this unix socket, too: for clients of this machine, who can be sure then who answers",
+    )
     gateway_tls_cert_file: Path | None = Field(None, description="server certificate (PEM); turns TLS on")
     gateway_tls_key_file: Path | None = Field(None, description="private key of the certificate (PEM)")
     gateway_tls_client_ca_file: Path | None = Field(

@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import lifeline
-from tests.support.local_mode import LocalMode
+from tests.support.local_mode import Command, LocalMode
 
 
 @pytest.fixture
@@ -95,3 +96,26 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error_and_not_another_port
         assert refused.process.wait(30) == 1
     assert "is taken" in refused.said
     assert "Traceback" not in refused.said
+
+
+def test_who_takes_the_port_of_one_that_was_killed_gets_no_key(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An agent that outlives its server may listen on any port of the machine, and the next command would tell it."""
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:  # a short path, as a socket needs it
+        local = LocalMode(Path(folder) / ".assay")
+        try:
+            known = local.until_ready()
+            assay = Command(Path(folder))
+            assert assay("list").code == 0
+            assert stat.S_IMODE((local.folder / "gateway.sock").stat().st_mode) & 0o022 == 0
+        finally:
+            local.end(signal.SIGKILL)
+        host, _, port = known["address"].rpartition(":")
+        with socket.create_server((host, int(port))) as impostor:
+            impostor.settimeout(0.5)
+            for command in (assay, Command(Path(folder), {"ASSAY_ADDRESS": known["address"]})):
+                refused = command("list", "--json")
+                assert refused.code == 2
+                assert "gateway.sock" in refused.error["message"], refused.error
+            with pytest.raises(TimeoutError):
+                impostor.accept()
+        assert gone(local.children())

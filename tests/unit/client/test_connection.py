@@ -45,6 +45,15 @@ def test_the_key_of_a_file_goes_to_its_own_server_only(tmp_path: Path) -> None:
     assert look(tmp_path, "local:1").api_key == "local-key"
 
 
+def test_a_key_goes_through_the_socket_that_its_file_names(tmp_path: Path) -> None:
+    """Whoever took the port of a server that has died must not see it."""
+    write_local(tmp_path, address="local:1", api_key="local-key", socket="unix:/run/gateway.sock")
+    for found in (look(tmp_path), look(tmp_path, "local:1"), look(tmp_path, ASSAY_ADDRESS="local:1")):
+        assert (found.address, found.api_key, found.tls) == ("unix:/run/gateway.sock", "local-key", False)
+    assert look(tmp_path, "local:1", "a key").address == "local:1"
+    assert look(tmp_path, "elsewhere:1").address == "elsewhere:1"
+
+
 def test_nothing_known_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="assay dev"):
         look(tmp_path)
