@@ -195,7 +195,7 @@ def asyncapi(name: str) -> str:
         case "logstreamer":
             logstreamer.subscribe(bus, nothing)
         case "packager":
-            packager.subscribe(bus)
+            packager.subscribe(bus, nothing)
         case _:
             pass
     for event in ALL:

@@ -4,27 +4,75 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
+from services.packager.bucket import Bucket
+from services.packager.expire import Expiry
 from services.packager.handlers import subscribe
+from services.packager.pack import Pack
+from services.packager.ports import Press
+from services.packager.press import press as press_package
 from services.packager.settings import PackagerSettings
+from shared.aws.opening import OpenAws, Opening, open_aws
+from shared.background import background, every
 from shared.bus.connect import Bus
-from shared.store.connect import check, connected
+from shared.bus.relay import Relay
+from shared.clock import SystemClock
+from shared.store.connect import check, connected, provision
+from shared.store.executions import Executions
+from shared.store.packages import Packages
 from shared.telemetry.health import Health
+
+FOLDER = "packages/"
 
 
 @asynccontextmanager
-async def running(settings: PackagerSettings) -> AsyncIterator[Health]:
-    """The packager at work; drained at the end."""
+async def running(
+    settings: PackagerSettings, *, aws: OpenAws = open_aws, press: Press = press_package
+) -> AsyncIterator[Health]:
+    """The packager at work; drained at the end. AWS is opened by `aws` when the first package needs it."""
     health = Health("packager")
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
             connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="packager")
         )
-        bus = Bus.of(settings, "packager")
-        subscribe(bus)
+        await provision(database)
+        clock = SystemClock()
+        bus = Bus(settings.nats_url.get_secret_value(), service="packager", replicas=settings.stream_replicas)
+        relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
+        packages = Packages(database, relay.tell)
+        opening = Opening(settings, aws)
+        stack.callback(opening.close)
+        ttl = timedelta(hours=settings.packager_ttl_h)
+        folder = settings.aws_prefix + FOLDER
+        bucket = Bucket(opening, folder=folder, ttl=ttl)
+        pack = Pack(
+            packages,
+            Executions(database, lambda _: None),  # it tells nothing of tests
+            bucket.open,
+            press,
+            clock,
+            owner=settings.instance,
+            folder=folder,
+            lease=timedelta(seconds=settings.packager_lease_s),
+            ttl=ttl,
+            give_up=timedelta(seconds=settings.packager_give_up_s),
+            parallel=settings.packager_parallel,
+        )
+        expiry = Expiry(packages, bucket.open, clock)
+        subscribe(bus, pack)
+
         health.add("mongodb", lambda: check(database))
         health.add("nats", bus.check)
         await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(relay.running(packages))
+        await stack.enter_async_context(
+            background(
+                every(settings.packager_lease_s / 3, "claim_renewal", pack.prolong),
+                every(settings.sweep_interval_s, "package_sweep", pack.sweep),
+                every(settings.packager_expiry_interval_s, "package_expiry", expiry.sweep),
+            )
+        )
         await stack.enter_async_context(bus.consuming())
         yield health
         health.draining = True

@@ -7,7 +7,7 @@ that thread up until S3 has it, so nothing piles up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Final
 
 from shared.aws.connect import Aws
@@ -46,7 +46,10 @@ class Parts:
             if len(self._buffer) == self._size:
                 part, self._buffer = bytes(self._buffer), bytearray()
                 self._sending = self._send(part)
-                self._sending.result()
+                try:
+                    self._sending.result()
+                except CancelledError as error:
+                    raise Abandoned from error
         return len(data)
 
     def rest(self) -> bytes:

@@ -120,16 +120,18 @@ class Packages:
 
     # -- making it
 
-    async def claim(self, package: PackageId, claim: PackageClaim, now: datetime) -> Package | None:
+    async def claim(
+        self, package: PackageId, claim: PackageClaim, now: datetime, *, died: bool = True
+    ) -> Package | None:
         """Takes a package up that nobody makes, or whose maker has gone silent (or is ours, from before a restart);
-        None where it is not GENERATING, or somebody is at it."""
+        None where it is not GENERATING, or somebody is at it. A maker that has gone silent has `died`, if anything."""
         wanted: Document = {"_id": package, "state": PackageState.GENERATING}
         taken = {"$set": {"claim": claim.model_dump()}}
         free = await self._change({**wanted, "claim.owner": ""}, taken)
         if free is not None:
             return free
         silent = {"$or": [{"claim.until": {"$lt": now}}, {"claim.owner": claim.owner}]}
-        return await self._change({**wanted, **silent}, {**taken, "$inc": {"deaths": 1}})
+        return await self._change({**wanted, **silent}, {**taken, "$inc": {"deaths": int(died)}})
 
     async def prolong(self, packages: Iterable[PackageId], owner: str, until: datetime) -> None:
         """Prolongs a packager's claims in one write."""

@@ -1,0 +1,84 @@
+"""From a stored test to the bytes of its package: which facts its content is made of."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+
+from services.packager.archive import content_hash, write_archive
+from services.packager.content import ModelFacts, Options, Outcome, PackageFacts, contents, service_name
+from services.packager.ports import Pressed, Sink
+from shared.store.documents import Execution, Package, PackageFile
+
+
+def press(test: Execution, package: Package, sink: Sink) -> Pressed:
+    """Writes the package of this test to `sink`."""
+    facts = facts_of(test, package)
+    summary = write_archive(contents(facts), facts, sink)
+    return Pressed(
+        size=summary.size,
+        sha256=summary.sha256,
+        content_hash=content_hash(facts),
+        service_name=service_name(facts),
+        files=[PackageFile(path=file.path, size=file.size, sha256=file.sha256) for file in summary.files],
+    )
+
+
+def facts_of(test: Execution, package: Package) -> PackageFacts:
+    """What is known of the test. Of its environment only the names: a value may be a secret."""
+    given, result = test.input, test.result
+    optional = {}
+    if result and (python := re.match(r"\d+\.\d+", result.python)):
+        optional["python_version"] = python[0]
+    model = given.model
+    return PackageFacts(
+        test_id=test.id,
+        agent_id=test.agent_id,
+        agent_name=test.agent_name,
+        agent_code=given.agent_code,
+        query=given.query,
+        submitted=test.times.submitted,
+        finished=test.times.finished or test.times.submitted,
+        assay_version=assay_version(),
+        **optional,
+        requirements=tuple(given.requirements),
+        resolved=tuple(result.resolved) if result else (),
+        dockerfile=given.dockerfile,
+        entrypoint=given.entrypoint,
+        env_names=tuple(sorted(given.env)),
+        secret_names=tuple(sorted(given.secret_refs)),
+        model=ModelFacts(model.provider, model.model_id, model.base_url, model.region) if model else None,
+        cpu=given.resources.cpu,
+        memory_mib=given.resources.memory_mib,
+        network=given.network,
+        timeout_s=given.timeout_s,
+        outcome=_outcome(test),
+        options=Options(
+            package.options.service_name,
+            package.options.port,
+            package.options.load_balancer,
+            package.options.vpc_id,
+        ),
+    )
+
+
+def assay_version() -> str:
+    """The version that makes the package."""
+    try:
+        return version("assay")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _outcome(test: Execution) -> Outcome:
+    if test.result is None:
+        return Outcome()
+    metrics, usage = test.result.metrics, test.result.usage
+    return Outcome(
+        success=test.result.success,
+        run_ms=metrics.run_ms,
+        build_ms=metrics.build_ms,
+        peak_memory_bytes=metrics.peak_memory_bytes,
+        input_tokens=usage.input_tokens if usage else None,
+        output_tokens=usage.output_tokens if usage else None,
+    )
