@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from services.packager.content.environment import public_base_url
 from services.packager.content.facts import PackageFacts
 from services.packager.content.names import service_name
 from services.packager.content.text import json_file
@@ -40,7 +41,7 @@ def manifest(files: Mapping[str, bytes], facts: PackageFacts) -> bytes:
         else {
             "provider": model.provider,
             "model_id": model.model_id,
-            "base_url": model.base_url,
+            "base_url": public_base_url(model),
             "region": model.region,
         },
         "environment": {"names": sorted(facts.env_names), "secret_names": sorted(facts.secret_names)},
