@@ -74,7 +74,7 @@ def _check(file: BinaryIO, found: Verification) -> None:
         if found.problems:
             return  # nothing is unpacked that may do harm
         folder = _folder(entries)
-        contents = _read(archive, entries, folder, found)
+        contents = _read(archive, entries, found)
     _compare_sums(contents, found)
     _compare_manifest(contents, folder, found)
 
@@ -117,7 +117,7 @@ def _folder(entries: Sequence[zipfile.ZipInfo]) -> str:
 
 
 def _read(
-    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], folder: str, found: Verification
+    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], found: Verification
 ) -> dict[str, PackedFile | bytes]:
     """What is in the ZIP by its path in the folder; the two lists as they are."""
     contents: dict[str, PackedFile | bytes] = {}
@@ -147,8 +147,6 @@ def _read(
     for needed in (MANIFEST, SUMS):
         if needed not in contents:
             found.problems.append(f"{needed} is missing")
-    if not folder:
-        found.problems.append("the files are not in one folder")
     return contents
 
 
