@@ -8,7 +8,7 @@ import structlog
 from hypothesis import settings
 
 from shared.store.connect import Database, connected, provision
-from tests.support.servers import RunningServer, in_own_loop, running_mongo, running_nats
+from tests.support.servers import RunningServer, in_own_loop, running_emulator, running_mongo, running_nats
 
 # No deadline per example: a machine under load is not a failure.
 settings.register_profile("assay", deadline=None, max_examples=60)
@@ -58,6 +58,13 @@ def mongo_database(mongo_url: str) -> Iterator[str]:
     name = f"assay_test_{uuid.uuid4().hex[:12]}"
     yield name
     in_own_loop(_drop(mongo_url, name))
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[RunningServer]:
+    """An emulator of AWS shared by the session: take a bucket of your own."""
+    with running_emulator() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from deploy.local.banner import banner
 from deploy.local.child import StartFailed
 from deploy.local.children import backing_servers
 from deploy.local.credentials import load_or_create, write_private
+from deploy.local.emulator import Emulator
 from deploy.local.lifeline import own_age_s
 from deploy.local.mongo import MongoUnusable
 from deploy.local.ownership import AlreadyRunning, owned, owner_of
@@ -72,7 +73,8 @@ async def local_mode(folder: Path, *, port: int | None) -> AsyncIterator[str]:
             with ports.reserved(folder, wanted) as chosen:
                 socket = folder / SOCKET if len(os.fsencode(folder / SOCKET)) <= LONGEST_SOCKET else None
                 place = Place(folder, port or chosen["gateway"], chosen["health"], socket)
-                async with all_services(backing, place, api_key=credentials.api_key):
+                emulator = Emulator(folder, credentials)
+                async with all_services(backing, place, emulator, api_key=credentials.api_key):
                     address = f"{ports.LOOPBACK}:{place.gateway_port}"
                     ownership.announce(address)
                     known = {"address": address, "api_key": credentials.api_key, "nats_url": backing.listener_url}

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Program:
     ready: Callable[[], Awaitable[None]]
     worst_of: Callable[[Sequence[str]], Sequence[str]] = lambda lines: lines
     """The lines of its log that tell a person why it ended."""
+    environment: Mapping[str, str] | None = None
+    """All that it gets of an environment; None: ours."""
 
 
 class Child:
@@ -74,6 +76,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                env=self._program.environment,
             )
         lifeline.record(self._pid_file, process.pid)
         try:

@@ -16,6 +16,7 @@ from typing import TypedDict
 from pydantic import SecretStr
 
 from deploy.local.children import Backing
+from deploy.local.emulator import BUCKET, Emulator
 from deploy.local.side_by_side import side_by_side
 from services.gateway.app import running as gateway
 from services.gateway.settings import GatewaySettings
@@ -27,6 +28,7 @@ from services.packager.app import running as packager
 from services.packager.settings import PackagerSettings
 from services.scheduler.app import running as scheduler
 from services.scheduler.settings import SchedulerSettings
+from shared.aws.opening import OpenAws, open_aws
 from shared.clock import SystemClock
 from shared.ids import UserId
 from shared.settings import CommonSettings
@@ -55,34 +57,57 @@ class _Common(TypedDict):
     instance: str
 
 
+class _Bucket(TypedDict):
+    aws_bucket: str
+
+
 @asynccontextmanager
-async def all_services(backing: Backing, place: Place, *, api_key: str) -> AsyncIterator[None]:
+async def all_services(backing: Backing, place: Place, emulator: Emulator, *, api_key: str) -> AsyncIterator[None]:
     """All five at work, with one health port for all of them and the developer's key in the store."""
     common = _Common(nats_url=SecretStr(backing.nats_url), mongo_url=SecretStr(backing.mongo_url), instance=INSTANCE)
     await _let_developer_in(backing, api_key)
     # The gateway is inside: nothing is accepted before everything is there, and nothing after it goes.
     async with (
-        side_by_side(_workers(common, place)) as workers,
-        _gateway(common, place) as front,
+        emulator.running(),
+        side_by_side(_workers(common, place, emulator)) as workers,
+        _gateway(common, place, emulator) as front,
         health_port([front, *workers], host=LOOPBACK, port=place.health_port),
     ):
         yield
 
 
-def _workers(common: _Common, place: Place) -> list[AbstractAsyncContextManager[Health]]:
+def _workers(common: _Common, place: Place, emulator: Emulator) -> list[AbstractAsyncContextManager[Health]]:
     tasks = os.environ.get("ASSAY_PROCESS_ROOT")
     return [
         orchestrator(OrchestratorSettings(**common, process_root=Path(tasks) if tasks else place.folder / "tasks")),
         logstreamer(LogstreamerSettings(**common)),
         scheduler(SchedulerSettings(**common)),
-        packager(PackagerSettings(**common)),
+        packager(PackagerSettings(**common, **_bucket()), aws=_aws(emulator)),
     ]
 
 
-def _gateway(common: _Common, place: Place) -> AbstractAsyncContextManager[Health]:
+def _gateway(common: _Common, place: Place, emulator: Emulator) -> AbstractAsyncContextManager[Health]:
     return gateway(
-        GatewaySettings(**common, gateway_host=LOOPBACK, gateway_port=place.gateway_port, gateway_socket=place.socket)
+        GatewaySettings(
+            **common,
+            **_bucket(),
+            gateway_host=LOOPBACK,
+            gateway_port=place.gateway_port,
+            gateway_socket=place.socket,
+        ),
+        aws=_aws(emulator),
     )
+
+
+def _bucket() -> _Bucket:
+    """The emulator's bucket, unless a bucket is given."""
+    return {"aws_bucket": os.environ.get("ASSAY_AWS_BUCKET", BUCKET)}
+
+
+def _aws(emulator: Emulator) -> OpenAws:
+    """AWS where a bucket or an address is given; else the emulator, which is started when it is first needed."""
+    given = os.environ.get("ASSAY_AWS_BUCKET") or os.environ.get("ASSAY_AWS_ENDPOINT_URL")
+    return open_aws if given else emulator.open
 
 
 async def _let_developer_in(backing: Backing, api_key: str) -> None:

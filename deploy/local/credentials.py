@@ -25,6 +25,9 @@ class Credentials:
     mongo_password: str
     mongo_key: str
     """What members of the replica set know each other by (mongod wants one as soon as it asks for logins)."""
+    aws_access_key: str
+    """For the emulator of AWS, with `aws_secret_key`."""
+    aws_secret_key: str
     api_key: str
     """The development key that the CLI takes when it is given none."""
     internal_secret: str
@@ -56,6 +59,8 @@ def write_private(path: Path, text: str) -> None:
 def _new(name: str) -> str:
     if name == "mongo_key":
         return base64.b64encode(secrets.token_bytes(96)).decode()  # MongoDB: 6 to 1024 characters of base64
+    if name == "aws_access_key":
+        return f"ASSAY{secrets.token_hex(8).upper()}"
     if name == "api_key":
         return f"assay_dev_{secrets.token_urlsafe(32)}"
     return secrets.token_urlsafe(32)

@@ -9,6 +9,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 TOOLS = PROJECT / ".tools"
 MONGOD = TOOLS / "mongod" / "fiftyone" / "db" / "bin" / "mongod"  # as the wheel lays it out
+EMULATOR = TOOLS / "emulator" / "bin" / "ministack"
 
 
 class ToolMissing(Exception):
@@ -34,3 +35,11 @@ def mongod() -> str:
     if MONGOD.exists():
         return str(MONGOD)
     raise ToolMissing("mongod", "Run `make setup`, or set ASSAY_MONGO_URL to a replica set of MongoDB 6.0 or later.")
+
+
+def emulator() -> str:
+    if EMULATOR.exists():
+        return str(EMULATOR)
+    raise ToolMissing(
+        "ministack", "Run `make setup`, or set ASSAY_AWS_BUCKET, and ASSAY_AWS_ENDPOINT_URL for an S3 of yours."
+    )

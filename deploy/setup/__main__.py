@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-from deploy.setup import mongod, python, stubs, system
+from deploy.setup import emulator, mongod, python, stubs, system
 from deploy.setup.steps import PROJECT, run_all
 
 
 def main() -> int:
     os.chdir(PROJECT)
-    return run_all([system.STEP, python.ENVIRONMENT, python.LIBRARIES, mongod.STEP, stubs.STEP, python.ASSAY])
+    return run_all(
+        [system.STEP, python.ENVIRONMENT, python.LIBRARIES, mongod.STEP, emulator.STEP, stubs.STEP, python.ASSAY]
+    )
 
 
 if __name__ == "__main__":

@@ -9,14 +9,12 @@ import os
 import shutil
 import subprocess
 
-from deploy.setup.python import UV, install_locked
-from deploy.setup.steps import PROJECT, TOOLS, CommandFailed, Missing, Step, command
+from deploy.setup import emulator
+from deploy.setup.steps import CommandFailed, Missing, Step
 from deploy.setup.system import install, on_path
 
 SYSTEM_SOCKET = "unix:///var/run/docker.sock"
-LOCK = PROJECT / "deploy" / "setup" / "emulator.lock"
-EMULATOR = TOOLS / "emulator"
-INSTALLED = EMULATOR / ".installed"
+EMULATOR = emulator.FOLDER
 
 
 def engine_at(host: str) -> str | None:
@@ -60,19 +58,7 @@ def _install_absent() -> str:
     return ", ".join(absent)
 
 
-def _emulator_needed() -> bool:
-    return not (INSTALLED.exists() and INSTALLED.read_bytes() == LOCK.read_bytes())
-
-
-def _install_emulator() -> str:
-    shutil.rmtree(EMULATOR, ignore_errors=True)
-    command(str(UV), "venv", "--quiet", str(EMULATOR))
-    install_locked(LOCK, "--python", str(EMULATOR / "bin" / "python"))
-    INSTALLED.write_bytes(LOCK.read_bytes())
-    return "ministack in .tools/emulator"
-
-
 STEPS = (
     Step("docker.io and mmdebstrap, by apt-get", lambda: bool(_absent()), _install_absent),
-    Step("emulator of AWS", _emulator_needed, _install_emulator),
+    emulator.STEP,
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
-from shared.errors import AssayError, NotFound, Unavailable
+from shared.errors import AssayError, Conflict, NotFound, Unavailable
 
 
 class Violation(NamedTuple):
@@ -37,23 +37,56 @@ class Forbidden(AssayError):
     """The API key may not do this: it needs the role admin."""
 
 
-class NoSuchTest(NotFound):
+class NoSuchThing(NotFound):
+    """There is no such thing, or it is another user's."""
+
+    resource_type: ClassVar[str]
+    word: ClassVar[str]
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no {self.word} {name[:64]!r} of yours.")
+        self.name = name
+
+
+class NoSuchTest(NoSuchThing):
     """There is no such test, or it is another user's."""
 
-    def __init__(self, test_id: str) -> None:
-        super().__init__(f"There is no test {test_id[:64]!r} of yours.")
-        self.test_id = test_id
+    resource_type = "assay.v1.Test"
+    word = "test"
+
+
+class NoSuchPackage(NoSuchThing):
+    """There is no such package, or it is another user's."""
+
+    resource_type = "assay.v1.Package"
+    word = "package"
 
 
 class RequestIdTaken(AssayError):
-    """The request id was used for another test."""
+    """The request id was used for another test, or another package."""
 
-    def __init__(self, request_id: str, test_id: str) -> None:
+    def __init__(self, request_id: str, holder: str, *, word: str = "test") -> None:
         super().__init__(
-            f"The request id {request_id!r} was used for another test ({test_id}). A new test needs a new request id."
+            f"The request id {request_id!r} was used for another {word}{f' ({holder})' if holder else ''}. "
+            f"A new {word} needs a new request id."
         )
-        self.request_id = request_id
-        self.test_id = test_id
+        self.metadata = {"request_id": request_id, f"{word}_id": holder}
+
+
+class NotInThatState(Conflict):
+    """The thing is in a state that does not allow this."""
+
+    def __init__(self, message: str, **metadata: str) -> None:
+        super().__init__(message)
+        self.metadata = metadata
+
+
+class NoPackages(AssayError):
+    """This server makes no deployment packages: it has no bucket to keep them in (ASSAY_AWS_BUCKET). GetTest with view
+    FULL has the code, requirements and Dockerfile."""
+
+    def __init__(self) -> None:
+        super().__init__(" ".join((type(self).__doc__ or "").split()))
 
 
 class NotYet(AssayError):

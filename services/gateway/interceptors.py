@@ -178,6 +178,8 @@ class _Visit:
         self.method.ended(code.name)
         test_id = getattr(self.request, "test_id", "") or getattr(getattr(answer, "test", None), "id", "")
         fields = {"message": message} if message else {}
+        if package_id := getattr(self.request, "package_id", ""):
+            fields["package_id"] = package_id[:64]
         log.info(
             "rpc",
             method=self.method.name,

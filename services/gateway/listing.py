@@ -55,7 +55,8 @@ class Listing:
     async def page(self, request: test_service_pb2.ListTestsRequest, caller: Caller) -> Page:
         """Raises InvalidRequest, and NotYet for what cannot be asked yet."""
         query = _query(request, caller)
-        before = place_of(request.page_token, query.seal)
+        last = place_of(request.page_token, query.seal)
+        before = TestId(last) if last else None
         size = min(request.page_size or DEFAULT_SIZE, MOST)
         tests, more = await self._read(query, before, size, whole=request.view > BASIC)
         return Page(tests, page_token(query.seal, tests[-1].id) if more else "")

@@ -24,3 +24,6 @@ HEALED: Final = Counter(
     "assay_gateway_healed_total", "How often lines were read from the store because events were lost"
 )
 UNCHECKED: Final = Counter("assay_gateway_syntax_unchecked_total", "Agent code accepted without a syntax check in time")
+PACKAGES_REQUESTED: Final = Counter(
+    "assay_gateway_packages_requested_total", "Packages that were to be made, or made again"
+)

@@ -8,23 +8,25 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from typing import Final
 
 from services.gateway.errors import InvalidRequest, Violation
-from shared.ids import TEST_ID, TestId
 
 _SEAL: Final = 8
-_PREFIX: Final = "tst_"
+_ID: Final = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
+TESTS: Final = "tst_"
+PACKAGES: Final = "pkg_"
 
 
-def page_token(query: bytes, last: TestId) -> str:
-    """The token of the page that follows the test `last`."""
-    place = bytes.fromhex(last.removeprefix(_PREFIX))
+def page_token(query: bytes, last: str) -> str:
+    """The token of the page that follows the test or package `last`."""
+    place = bytes.fromhex(last.partition("_")[2])
     return base64.urlsafe_b64encode(place + _seal(query, place)).decode().rstrip("=")
 
 
-def place_of(token: str, query: bytes) -> TestId | None:
-    """The test after which the page begins; None for the first page.
+def place_of(token: str, query: bytes, prefix: str = TESTS) -> str | None:
+    """The id, with this prefix, after which the page begins; None for the first page.
 
     Raises InvalidRequest for a token that was not made here or belongs to another query."""
     if not token:
@@ -34,12 +36,12 @@ def place_of(token: str, query: bytes) -> TestId | None:
     except (binascii.Error, ValueError):
         raw = b""
     place, seal = raw[:-_SEAL], raw[-_SEAL:]
-    last = _PREFIX + place.hex()
-    if not TEST_ID.fullmatch(last) or seal != _seal(query, place):
+    last = prefix + place.hex()
+    if not _ID.fullmatch(last) or seal != _seal(query, place):
         raise InvalidRequest(
             [Violation("page_token", "does not belong to this query; ask for the first page without a token")]
         )
-    return TestId(last)
+    return last
 
 
 def _seal(query: bytes, place: bytes) -> bytes:

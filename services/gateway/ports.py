@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from shared.domain.lifecycle import State
+from shared.domain.packages import PackageState
 from shared.events.base import Event
-from shared.ids import TestId, UserId
-from shared.store.documents import ApiKey, Chunk, Execution, QueueEntry, Slot, StoredLine
+from shared.ids import PackageId, TestId, UserId
+from shared.store.documents import (
+    ApiKey,
+    Chunk,
+    Execution,
+    Package,
+    PackageClaim,
+    QueueEntry,
+    Slot,
+    StoredLine,
+)
 from shared.store.executions import Submitted
+from shared.store.packages import Requested
 from shared.store.queue import Figures
 from shared.store.slots import Occupancy
 
@@ -42,6 +53,38 @@ class Tests(Protocol):
         limit: int,
         whole: bool = False,
     ) -> list[Execution]: ...
+
+
+class Packages(Protocol):
+    """The packages (shared.store.packages.Packages)."""
+
+    async def request(self, package: Package, telling: Event) -> Requested: ...
+
+    async def of_request(self, user: UserId, request_key: str) -> Package | None: ...
+
+    async def remember(self, package: PackageId, request_key: str) -> bool: ...
+
+    async def renew(
+        self, package: Package, *, at: datetime, claim: PackageClaim, telling: Sequence[Event], traceparent: str
+    ) -> Package | None: ...
+
+    async def count_download(self, package: PackageId) -> int | None: ...
+
+    async def get(self, package: PackageId) -> Package | None: ...
+
+    async def still_made(self, packages: Iterable[PackageId]) -> set[PackageId]: ...
+
+    async def page(
+        self,
+        *,
+        user_id: UserId | None,
+        test_id: TestId | None,
+        agent_id: str,
+        states: frozenset[PackageState],
+        now: datetime,
+        before: PackageId | None,
+        limit: int,
+    ) -> list[Package]: ...
 
 
 class Lines(Protocol):

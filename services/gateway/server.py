@@ -41,6 +41,7 @@ def build(
     *,
     tests: TestRpc,
     queue: QueueRpc,
+    packages: PackageRpc,
     health: HealthRpc,
 ) -> grpc.aio.Server:
     """The server with everything registered, not yet listening."""
@@ -51,7 +52,7 @@ def build(
     )
     add_TestServiceServicer_to_server(tests, server)
     add_QueueServiceServicer_to_server(queue, server)
-    add_PackageServiceServicer_to_server(PackageRpc(), server)
+    add_PackageServiceServicer_to_server(packages, server)
     add_AdminServiceServicer_to_server(AdminRpc(), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection(

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from shared.aws.settings import AwsSettings
 from shared.settings import CommonSettings
 
 _MIB = 1 << 20
 
 
-class GatewaySettings(CommonSettings):
-    """Settings of the gateway."""
+class GatewaySettings(CommonSettings, AwsSettings):
+    """Settings of the gateway. It signs links to packages, and needs AWS for nothing else."""
 
     gateway_host: str = Field("127.0.0.1", description="address of the gRPC port; 0.0.0.0 in a container")
     gateway_port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
@@ -47,6 +48,12 @@ class GatewaySettings(CommonSettings):
     gateway_default_memory_mib: int = Field(512, ge=64, description="memory of a test that names none, in MiB")
     gateway_look_s: float = Field(
         3.0, gt=0, description="how often the store is looked at for a followed test when no event comes, in seconds"
+    )
+    gateway_link_s: int = Field(
+        3600,
+        ge=60,
+        le=604_800,
+        description="how long a link to a package works, unless something ends before, in seconds",
     )
 
     @model_validator(mode="after")

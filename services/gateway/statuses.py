@@ -14,7 +14,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[i
 from services.gateway.errors import (
     Forbidden,
     InvalidRequest,
-    NoSuchTest,
+    NoPackages,
+    NoSuchThing,
+    NotInThatState,
     NotYet,
     RequestIdTaken,
     Unauthenticated,
@@ -41,6 +43,7 @@ TABLE: Final[tuple[tuple[type[BaseException], Code, str], ...]] = (
     (NotFound, Code.NOT_FOUND, "NOT_FOUND"),
     (Conflict, Code.FAILED_PRECONDITION, "WRONG_STATE"),
     (NotYet, Code.UNIMPLEMENTED, "NOT_YET"),
+    (NoPackages, Code.UNIMPLEMENTED, "NO_PACKAGES"),
     (Unavailable, Code.UNAVAILABLE, "UNAVAILABLE"),
     (StoreError, Code.UNAVAILABLE, "STORE_UNAVAILABLE"),
     (TimeoutError, Code.DEADLINE_EXCEEDED, "TOO_SLOW"),
@@ -79,16 +82,16 @@ def _message(error: BaseException) -> str:
 
 def _info(reason: str, error: BaseException, trace_id: str) -> Message:
     metadata = {"trace_id": trace_id}
-    if isinstance(error, RequestIdTaken):
-        metadata |= {"request_id": error.request_id, "test_id": error.test_id}
+    if isinstance(error, RequestIdTaken | NotInThatState):
+        metadata |= error.metadata
     return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)  # type: ignore[no-any-return]
 
 
 def _more(error: BaseException) -> list[Message]:
     if isinstance(error, InvalidRequest):
         return [_bad_request(error.violations)]
-    if isinstance(error, NoSuchTest):
-        return [error_details_pb2.ResourceInfo(resource_type="assay.v1.Test", resource_name=error.test_id[:64])]
+    if isinstance(error, NoSuchThing):
+        return [error_details_pb2.ResourceInfo(resource_type=error.resource_type, resource_name=error.name[:64])]
     if isinstance(error, Unavailable | StoreError):
         return [error_details_pb2.RetryInfo(retry_delay=Duration(seconds=COME_BACK_S))]
     return []

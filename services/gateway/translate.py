@@ -44,7 +44,7 @@ def api_test(execution: Execution, view: int, *, place: test_pb2.QueuePlace | No
         spec=_spec(execution, view),
         state=STATES[execution.state],
         attempt=execution.attempt,
-        failure=_failure(execution.failure, view) if execution.failure else None,
+        failure=api_failure(execution.failure, view) if execution.failure else None,
         times=_times(execution.times),
         result=_result(execution.result, view) if execution.result else None,
         task=_task(execution.task) if execution.task else None,
@@ -97,7 +97,8 @@ def _spec(execution: Execution, view: int) -> test_pb2.TestSpec:
     return spec
 
 
-def _failure(failure: FailureDoc, view: int) -> test_pb2.Failure:
+def api_failure(failure: FailureDoc, view: int = RESULT) -> test_pb2.Failure:
+    """Why a test or a package failed, as `view` shows it."""
     error = failure.agent_error
     return test_pb2.Failure(
         code=failure.code,

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from shared.aws.failures import AwsError, Kind, classify
 from shared.aws.metrics import AWS_CALLS, AWS_WAIT
 from shared.aws.rates import Api, Bucket, rate_of
-from shared.aws.settings import AwsSettings
+from shared.aws.settings import AwsSettings, Key
 from shared.aws.signing import Signer
 
 if TYPE_CHECKING:
@@ -47,14 +47,18 @@ LONGEST_PAUSE_S: Final = 5.0
 class Aws:
     """The clients of one region. Made by `open`."""
 
-    def __init__(self, settings: AwsSettings) -> None:
+    def __init__(self, settings: AwsSettings, key: Key | None = None) -> None:
         self.settings = settings
         self.region = settings.aws_region
         self.calls: Counter[Api] = Counter()
         """How many calls left so far, retries included."""
         self._buckets = {api: Bucket(rate_of(api, self.region, settings.aws_rate_share)) for api in Api}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
-        self._session = session = boto3.Session(region_name=settings.aws_region)
+        self._session = session = boto3.Session(
+            region_name=settings.aws_region,
+            aws_access_key_id=key.access_key if key else None,
+            aws_secret_access_key=key.secret_key if key else None,
+        )
         options = Config(
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
@@ -76,10 +80,12 @@ class Aws:
         )
 
     @classmethod
-    async def open(cls, settings: AwsSettings) -> Self:
-        """Makes the clients; calls nobody. Raises AwsError where boto3 cannot be configured."""
+    async def open(cls, settings: AwsSettings, key: Key | None = None) -> Self:
+        """Makes the clients, with `key` or else with the credentials that boto3 finds; calls nobody.
+
+        Raises AwsError where boto3 cannot be configured."""
         try:
-            return await asyncio.to_thread(cls, settings)
+            return await asyncio.to_thread(cls, settings, key)
         except (BotoCoreError, ValueError) as error:
             raise classify(error, "configuration") from error
 

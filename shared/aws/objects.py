@@ -40,6 +40,14 @@ class Objects:
         """Raises AwsError where the bucket is not there or not ours."""
         await self._aws.call(Api.HEAD_BUCKET, self._aws.s3.head_bucket, Bucket=self.bucket)
 
+    async def make_bucket(self) -> None:
+        """Makes the bucket of an emulator; one that is there is fine. Raises AwsError."""
+        try:
+            await self._aws.call(Api.CREATE_BUCKET, self._aws.s3.create_bucket, Bucket=self.bucket)
+        except AwsError as error:
+            if error.code != "BucketAlreadyOwnedByYou":
+                raise
+
     async def put(self, key: str, body: bytes, *, content_type: str = "application/json") -> None:
         """Writes an object, over what was there. Raises AwsError."""
         await self._aws.call(

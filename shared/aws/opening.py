@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from shared.aws.settings import AwsSettings
+from shared.aws.settings import AwsSettings, Key
 
 if TYPE_CHECKING:
     from shared.aws.connect import Aws
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 OpenAws = Callable[[AwsSettings], Awaitable["Aws"]]
 
 
-async def open_aws(settings: AwsSettings) -> Aws:
+async def open_aws(settings: AwsSettings, key: Key | None = None) -> Aws:
     """AWS, or the emulator of the settings. Raises AwsError."""
     await asyncio.to_thread(import_module, "shared.aws.connect")
     from shared.aws.connect import Aws
 
-    return await Aws.open(settings)
+    return await Aws.open(settings, key)
 
 
 class Opening:

@@ -43,6 +43,7 @@ class Api(Enum):
     DELETE_OBJECTS = ("DeleteObjects", Rate(100, 100), 20.0)
     LIST_OBJECTS = ("ListObjectsV2", Rate(100, 100), 20.0)
     HEAD_BUCKET = ("HeadBucket", Rate(10, 10), 20.0)
+    CREATE_BUCKET = ("CreateBucket", Rate(1, 5), 20.0)
     PUT_LIFECYCLE = ("PutBucketLifecycleConfiguration", Rate(1, 5), 20.0)
     GET_LIFECYCLE = ("GetBucketLifecycleConfiguration", Rate(1, 5), 20.0)
     DESCRIBE_SECRET = ("DescribeSecret", Rate(40, 40), 20.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -20,3 +22,13 @@ class AwsSettings(BaseSettings):
     )
     aws_log_group: str = Field("/assay/tests", description="CloudWatch log group that tasks write to")
     aws_log_retention_days: int = Field(14, ge=1, description="how long CloudWatch keeps what tasks wrote, days")
+
+
+class Key(NamedTuple):
+    """An access key, where it does not come from boto3's own chain: that of an emulator. Never logged."""
+
+    access_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        return f"Key({self.access_key[:4]}...)"

@@ -14,6 +14,7 @@ from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from shared.domain.packages import PackageState
+from shared.errors import Conflict
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import PackageId, TestId, UserId
@@ -29,6 +30,10 @@ _BRIEF: Final = {"outbox": 0, "files": 0}
 _NEW_GENERATION: Final = dict.fromkeys(
     ("ready_at", "expires_at", "key", "size", "sha256", "content_hash", "files", "failure"), ""
 )
+
+
+class RequestKeyTaken(Conflict):
+    """The request id belongs to another package."""
 
 
 class Requested(NamedTuple):
@@ -64,7 +69,9 @@ class Packages:
     # -- asking for one
 
     async def request(self, package: Package, telling: Event) -> Requested:
-        """Stores a new package with the event that tells of it; the same test and options give the one there is."""
+        """Stores a new package with the event that tells of it; the same test and options give the one there is.
+
+        Raises RequestKeyTaken where a request id of it belongs to another package of the user."""
         letter = _letter(telling, package.id, package.traceparent)
         document = package.model_dump(by_alias=True, exclude_none=True)
         document["outbox"] = [outbox.entry(letter, telling.at)]
@@ -75,7 +82,7 @@ class Packages:
                 {"test_id": package.test_id, "options_hash": package.options_hash}, _NEVER
             )
             if found is None:  # it is the request id that is taken
-                raise
+                raise RequestKeyTaken from None
             return Requested(Package.model_validate(found), created=False)
         self._told([letter])
         return Requested(package, created=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from pymongo.errors import DuplicateKeyError
 
 from shared.domain.packages import PackageState
 from shared.events.letter import Letter
@@ -15,7 +14,7 @@ from shared.events.packages import PackageEvent, PackageExpired, PackageFailed, 
 from shared.ids import new_package_id
 from shared.store.connect import Database
 from shared.store.documents import Package, PackageClaim
-from shared.store.packages import REMEMBERED, Packages
+from shared.store.packages import REMEMBERED, Packages, RequestKeyTaken
 from tests.support.samples import ALICE, BOB, NOW, made, package
 
 SECOND = timedelta(seconds=1)
@@ -92,7 +91,7 @@ async def test_a_request_id_names_one_package_of_a_user(packages: Packages) -> N
     assert await packages.of_request(BOB, "key") is None
     bobs = await requested(packages, user_id=BOB)
     assert await packages.remember(bobs.id, "key")
-    with pytest.raises(DuplicateKeyError):
+    with pytest.raises(RequestKeyTaken):
         await requested(packages, request_keys=[new_package_id(), "key"])
 
 

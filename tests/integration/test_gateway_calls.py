@@ -476,8 +476,9 @@ async def test_what_comes_later_says_what_to_use_meanwhile(alice: Client) -> Non
         assert error.code() is Code.UNIMPLEMENTED
         assert words in str(error.details())
     packages = package_service_pb2_grpc.PackageServiceStub(alice.channel)
-    error = await refused(packages.GetPackage(package_service_pb2.GetPackageRequest(), metadata=alice.metadata))
-    assert error.code() is Code.UNIMPLEMENTED
+    request = package_service_pb2.GeneratePackageRequest(test_id="x")
+    error = await refused(packages.GeneratePackage(request, metadata=alice.metadata))  # this one has no bucket
+    assert (error.code(), details_of(error)["ErrorInfo"].reason) == (Code.UNIMPLEMENTED, "NO_PACKAGES")
     stream = alice.queue.WatchQueue(queue_service_pb2.WatchQueueRequest(), metadata=alice.metadata)
     error = await refused(stream.read())
     assert "GetQueueStatus" in str(error.details())

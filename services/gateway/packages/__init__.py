@@ -1,0 +1,1 @@
+"""PackageService: asked for, waited for, listed, linked to. Made elsewhere."""
