@@ -51,6 +51,7 @@ class CloudWatchFeed:
         self._drain_s = drain_s
         self._look_every_s = overlap_s
         self._missing = False
+        self._alone_since = 0.0
         self._looked_at = 0.0
         self._batches: deque[Batch] = deque()
         self._waiting = 0
@@ -76,6 +77,8 @@ class CloudWatchFeed:
 
     def reread(self, cursor: Cursor) -> None:
         """Something after `cursor` is missing: it may have come late."""
+        if self._resume_ms is not None:
+            return  # a look that takes long is under way; to begin it again and again would never end it
         self._tail.rewind(cursor)
         self._resume_ms = None
         self.rewinds += 1
@@ -89,8 +92,10 @@ class CloudWatchFeed:
         self.stopped = True
         drain_s = min(self._drain_s, MISSING_DRAIN_S) if self._missing else self._drain_s
         looked_after_s = self._looked_at - (asyncio.get_running_loop().time() - stopped_for_s)
+        if self._batches or (self._tail.waits and stopped_for_s < LONGEST_DRAIN * self._drain_s):
+            return False
         seen = looked_after_s >= drain_s / 2 or stopped_for_s >= LONGEST_DRAIN * self._drain_s
-        return stopped_for_s >= drain_s and seen and not self._batches
+        return stopped_for_s >= drain_s and seen
 
     def close(self) -> None:
         """Nobody reads it any more."""
@@ -111,7 +116,9 @@ class CloudWatchFeed:
 
     def put(self, events: Sequence[LogEvent], now: float) -> bool:
         """What a look has brought, not all of it new. Whether any was."""
-        batch = self._tail.take(events, now)
+        return self._hand_on(self._tail.take(events, now), now)
+
+    def _hand_on(self, batch: Batch, now: float) -> bool:
         if not batch.lines:
             return False
         self._batches.append(batch)
@@ -137,15 +144,21 @@ class CloudWatchFeed:
         self.standing = Standing.LEVEL
         self._looked_at = begun
 
-    def looked_alone(self, now: float) -> None:
-        """It was read from its own place on. If it stays silent that need not be done so soon again."""
+    def looked_alone(self, now: float, *, reached_ms: int | None) -> None:
+        """As `looked`, and the look began at its own place. If it stays silent that is not done so soon again."""
         if self.standing is Standing.LEVEL and self.is_due(now, early=True):
             self._look_every_s = min(SLOWEST_LOOK_S, 2 * self._look_every_s)
         self.look_again_at = now + self._look_every_s
+        if self._resume_ms is None:
+            self._alone_since = now  # else this goes on with a look that was too long for once
+        self.looked(now, reached_ms=reached_ms)
+        if reached_ms is None:
+            self._looked_at = self._alone_since
+            self._hand_on(self._tail.settle(self._alone_since), now)
 
     def is_due(self, now: float, *, early: bool = False) -> bool:
         """Whether it is time to read it from its own place on: the common look does not see what comes very late."""
-        return now >= self.look_again_at - (self._look_every_s / 2 if early else 0.0)
+        return now >= self.look_again_at - (self._look_every_s / 2 if early else 0.0) or self._tail.is_due(now)
 
     def missed(self, begun: float) -> None:
         """It is not there, for certain."""

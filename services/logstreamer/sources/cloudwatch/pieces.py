@@ -22,6 +22,8 @@ MOST_PIECES: Final = 64
 MOST_OPEN: Final = 512
 """Pieces that wait at once. What is not protocol at all looks like a piece, too."""
 
+LONGEST_HOPE: Final = 3
+
 _HEAD: Final = re.compile(r'\{"\w+":')
 """How a line of the protocol begins, and how no middle of one can: in there, a quotation mark is escaped."""
 
@@ -53,10 +55,19 @@ class Joiner:
     @property
     def open_since_ms(self) -> int | None:
         """The time stamp of the earliest piece that waits: who reads on must not begin behind it."""
-        return self._open[0].at_ms if self._open else None
+        return min((piece.at_ms for piece in self._open), default=None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are pieces that may still become a line."""
+        return any(piece.id not in self._given_up for piece in self._open)
+
+    def is_due(self, now: float) -> bool:
+        """Whether pieces have waited long enough for a last look at what may have come between them."""
+        return any(now - piece.since >= self._settled_s for piece in self._open)
 
     def feed(self, events: Iterable[LogEvent], now: float) -> list[bytes]:
-        """The lines that are whole by now. `now`: seconds of any clock that only goes forward.
+        """The lines among these events; the pieces are kept. `now`: seconds of any clock that only goes forward.
 
         An event may come again, after a look back."""
         lines: list[bytes] = []
@@ -69,11 +80,15 @@ class Joiner:
                 self._arrivals += 1
                 number = int(event.id) if event.id.isdecimal() else 0
                 self._open.append(_Piece(event.at_ms, number, self._arrivals, event.id, text, now))
-        if self._open:
-            self._open.sort()
-            lines += self._join(now)
-            lines += self._give_up(now)
         return lines
+
+    def settle(self, now: float) -> list[bytes]:
+        """The lines that the pieces make, and pieces that waited too long. To be called when all was fed that was there
+        at `now`, from `open_since_ms` on."""
+        if not self._open:
+            return []
+        self._open.sort()
+        return self._join(now) + self._give_up(now)
 
     def _join(self, now: float) -> list[bytes]:
         lines: list[bytes] = []
@@ -107,7 +122,10 @@ class Joiner:
 
     def _give_up(self, now: float) -> list[bytes]:
         crowd = len(self._open) - MOST_OPEN
-        late = {n for n, piece in enumerate(self._open) if n < crowd or now - piece.since >= self._patience_s}
+        newest = max((piece.since for piece in self._open if piece.id not in self._given_up), default=0.0)
+        # As long as pieces come, there is hope for those that are there; but not for ever.
+        patience_s = self._patience_s if now - newest >= self._patience_s else LONGEST_HOPE * self._patience_s
+        late = {n for n, piece in enumerate(self._open) if n < crowd or now - piece.since >= patience_s}
         lost = [piece for n, piece in enumerate(self._open) if n in late and piece.id not in self._given_up]
         self._open = [piece for n, piece in enumerate(self._open) if n not in late]
         if len(self._given_up) < MOST_OPEN:  # so that a look back does not count them a second time

@@ -185,8 +185,7 @@ class GroupReader:
         end_ms = await self._read(reach, feeds, min(start_ms for _, _, start_ms in places))
         for feed, rewinds, start_ms in places:
             if feed.rewinds == rewinds:  # else it was asked to be read again meanwhile
-                feed.looked_alone(begun)
-                feed.looked(begun, reached_ms=None if end_ms is None else max(end_ms, start_ms))
+                feed.looked_alone(begun, reached_ms=None if end_ms is None else max(end_ms, start_ms))
 
     async def _read(self, reach: Reach, feeds: Sequence[CloudWatchFeed], start_ms: int) -> int | None:
         """Hands on what these streams have from `start_ms` on. None where that was all, else up to when it goes."""

@@ -38,12 +38,18 @@ class Tail:
     @property
     def start_ms(self) -> int:
         """From when on to read, so that nothing is missed that came late."""
-        return max(0, self._newest_ms - self._overlap_ms)
+        open_ms = self._joiner.open_since_ms
+        at_ms = self._newest_ms if open_ms is None else min(open_ms, self._newest_ms)
+        return max(0, at_ms - self._overlap_ms)
 
     @property
     def waits(self) -> bool:
         """Whether pieces of a line wait for the others."""
-        return self._joiner.open_since_ms is not None
+        return self._joiner.waits
+
+    def is_due(self, now: float) -> bool:
+        """Whether a look from `start_ms` on, and `settle`, would make a line of pieces."""
+        return self._joiner.is_due(now)
 
     def take(self, events: Iterable[LogEvent], now: float) -> Batch:
         """What is new in these events, as lines, and where to read on after them."""
@@ -56,7 +62,13 @@ class Tail:
         if new:
             self._newest_ms = max(self._newest_ms, *(event.at_ms for event in new))
             self._forget()
-        lines = self._joiner.feed(new, now)
+        return self._batch(self._joiner.feed(new, now))
+
+    def settle(self, now: float) -> Batch:
+        """What came of pieces, once all was taken that was there at `now`, from `start_ms` on."""
+        return self._batch(self._joiner.settle(now))
+
+    def _batch(self, lines: list[bytes]) -> Batch:
         open_ms = self._joiner.open_since_ms
         return Batch(lines, {"ms": self._newest_ms if open_ms is None else min(open_ms, self._newest_ms)})
 
