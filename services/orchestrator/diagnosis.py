@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from services.orchestrator.harness_result import HarnessResult
 from services.orchestrator.ports import Phase, Sighting
-from shared.domain.failure import Failure, FailureCode, Stage
+from shared.domain.failure import KINDS, Failure, FailureCode, Stage
 from shared.domain.lifecycle import MAX_ATTEMPTS, State
 
 
@@ -81,7 +81,9 @@ def _reported(result: HarnessResult, evidence: Evidence) -> Failure:
     if evidence.sighting.out_of_memory and code in {FailureCode.AGENT_EXITED, FailureCode.AGENT_EXCEPTION}:
         return Failure.of(FailureCode.OUT_OF_MEMORY)
     if code is FailureCode.CANCELLED:  # somebody else told the container to stop: a host that shuts down, an operator
-        return Failure.of(FailureCode.TASK_LOST, "The task was stopped from outside before it ended.")
+        cause = evidence.sighting.cause or FailureCode.TASK_LOST
+        said = f" ({evidence.sighting.stop_reason})" if evidence.sighting.stop_reason else ""
+        return Failure.of(cause, f"The task was stopped from outside before it ended{said}.")
     message = result.error.message if result.error else ""
     if code is FailureCode.AGENT_EXCEPTION and result.error and result.error.type:
         message = f"{result.error.type}: {message}" if message else result.error.type
@@ -95,12 +97,14 @@ def _silent(evidence: Evidence) -> Failure:
     sighting = evidence.sighting
     if sighting.out_of_memory:
         return Failure.of(FailureCode.OUT_OF_MEMORY)
+    reason = f" ({sighting.stop_reason})" if sighting.stop_reason else ""
+    if sighting.cause is not None:  # the platform's own word, before any guess
+        return Failure.of(sighting.cause, f"{KINDS[sighting.cause].message[:-1]}{reason}.")
     if evidence.result_problem:
         return Failure.of(FailureCode.INTERNAL, evidence.result_problem, stage=Stage.RESULT)
     if sighting.phase is Phase.MISSING:
         return Failure.of(FailureCode.TASK_LOST)
     ending = _ending(sighting.exit_code)
-    reason = f" ({sighting.stop_reason})" if sighting.stop_reason else ""
     return Failure.of(FailureCode.TASK_LOST, f"The task ended without a result, {ending}{reason}.")
 
 

@@ -60,6 +60,7 @@ class HarnessResult(_Part):
     """What the harness says about one attempt."""
 
     nonce: str
+    """Empty where the harness could not read its context, which has it: that is believed, it says nothing good."""
     success: bool
     code: FailureCode | None = None
     response_json: str = "null"
@@ -86,10 +87,12 @@ def read_result(raw: bytes, *, nonce: str) -> HarnessResult:
         # Written anew here and not when it is stored: whatever cannot be stored must be noticed now.
         answer = json.dumps(fields.get("response"), ensure_ascii=False, separators=(",", ":"))
         answer.encode()
+        if not success and fields.get("code") == FailureCode.CONTEXT_UNAVAILABLE:
+            fields.setdefault("nonce", "")
         result = HarnessResult.model_validate({**fields, "success": success, "response_json": answer})
     except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"The result object cannot be read: {error}"[:500]) from error
-    if result.nonce != nonce:
+    if result.nonce != nonce and not (result.nonce == "" and result.code is FailureCode.CONTEXT_UNAVAILABLE):
         raise Malformed("The result object is not from the harness: its nonce is another one.")
     return result
 

@@ -25,6 +25,11 @@ def reported(code: str | None, kind: str = "", message: str = "") -> HarnessResu
     return HarnessResult(nonce="n", success=False, code=FailureCode(code) if code else None, error=error)
 
 
+def said(code: str) -> Sighting:
+    """The platform knows why."""
+    return Sighting(Phase.STOPPED, stop_reason="as ECS says", cause=FailureCode(code))
+
+
 @dataclass(frozen=True)
 class Row:
     name: str
@@ -185,6 +190,29 @@ TABLE = [
         "TASK_LOST",
         "(host gone).",
     ),
+    # -- what the platform itself says
+    Row("spot", said("SPOT_INTERRUPTED"), "QUEUED", "SPOT_INTERRUPTED", "taken away (as ECS says)."),
+    Row(
+        "spot-and-the-harness-was-told",
+        said("SPOT_INTERRUPTED"),
+        "QUEUED",
+        "SPOT_INTERRUPTED",
+        "as ECS says",
+        reported("CANCELLED"),
+    ),
+    Row("spot-after-the-answer", said("SPOT_INTERRUPTED"), "COMPLETED", None, result=answered()),
+    Row("spot-and-cancelled", said("SPOT_INTERRUPTED"), "FAILED", "CANCELLED", more=BY_BOB),
+    Row(
+        "spot-after-a-failure-of-the-agent",
+        said("SPOT_INTERRUPTED"),
+        "FAILED",
+        "AGENT_EXCEPTION",
+        result=reported("AGENT_EXCEPTION"),
+    ),
+    Row("image-not-found", said("IMAGE_PULL_FAILED"), "FAILED", "IMAGE_PULL_FAILED", stage=Stage.LAUNCH),
+    Row("never-started", said("TASK_START_TIMEOUT"), "QUEUED", "TASK_START_TIMEOUT", stage=Stage.LAUNCH),
+    Row("secret-not-there", said("CREDENTIALS_INVALID"), "FAILED", "CREDENTIALS_INVALID", "as ECS says"),
+    Row("platform-says-and-broken-result", said("TASK_LOST"), "QUEUED", "TASK_LOST", more=PROBLEM),
     # -- a result that is none
     Row("nonce-mismatch", ENDED_WELL, "FAILED", "INTERNAL", "nonce is another one", stage=Stage.RESULT, more=PROBLEM),
     Row("broken-result-and-missing", MISSING, "FAILED", "INTERNAL", stage=Stage.RESULT, more=PROBLEM),

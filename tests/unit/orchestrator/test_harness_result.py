@@ -114,6 +114,11 @@ def test_what_is_no_result_is_malformed_in_few_words(data: bytes) -> None:
     assert len(str(caught.value)) <= 500
 
 
+def test_a_harness_that_could_not_read_its_context_is_believed_without_a_nonce() -> None:
+    result = read_result(b'{"version":1,"outcome":"error","code":"CONTEXT_UNAVAILABLE"}', nonce="secret")
+    assert (result.success, result.code) == (False, "CONTEXT_UNAVAILABLE")
+
+
 @pytest.mark.parametrize("nonce", ["", "guess", "secret "])
 def test_a_result_with_another_nonce_is_not_from_the_harness(nonce: str) -> None:
     with pytest.raises(Malformed, match="nonce"):
