@@ -286,6 +286,7 @@ class Package(Part):
     user_id: UserId
     agent_id: str
     options: PackageOptions
+    """As they were asked for."""
     options_hash: str
     request_keys: list[str] = Field(default_factory=list)
     """Its own id, and the client's request ids that it was asked for by (the last few): unique per user."""
@@ -306,6 +307,8 @@ class Package(Part):
     size: int = 0
     sha256: str = ""
     content_hash: str = ""
+    service_name: str = ""
+    """What it was made with: the one that was asked for, or one made from the agent's name."""
     files: list[PackageFile] = Field(default_factory=list)
     downloads: int = 0
     failure: FailureDoc | None = None

@@ -28,7 +28,7 @@ REMEMBERED: Final = 32
 _NEVER: Final = {"outbox": 0}
 _BRIEF: Final = {"outbox": 0, "files": 0}
 _NEW_GENERATION: Final = dict.fromkeys(
-    ("ready_at", "expires_at", "key", "size", "sha256", "content_hash", "files", "failure"), ""
+    ("ready_at", "expires_at", "key", "size", "sha256", "content_hash", "service_name", "files", "failure"), ""
 )
 
 
@@ -155,7 +155,6 @@ class Packages:
     async def ready(self, package: Package, made: Made, telling: Event) -> bool:
         """GENERATING to READY; False where the claim was lost."""
         fields = made._asdict() | {"files": [file.model_dump() for file in made.files], "state": PackageState.READY}
-        fields["options.service_name"] = fields.pop("service_name")
         return await self._finish(package, fields, telling)
 
     async def failed(self, package: Package, failure: Document, telling: Event) -> bool:

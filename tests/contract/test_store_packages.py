@@ -163,7 +163,7 @@ async def test_a_ready_package_has_what_was_made(packages: Packages) -> None:
     facts = made()
     assert (one.state, one.claim) == (PackageState.READY, None)
     assert (one.key, one.size, one.sha256, one.content_hash) == (facts.key, 5, facts.sha256, facts.content_hash)
-    assert (one.files, one.options.service_name) == (facts.files, "agent")
+    assert (one.files, one.service_name, one.options.service_name) == (facts.files, "agent", "")
     assert (one.ready_at, one.expires_at) == (NOW, NOW + timedelta(days=1))
     assert await packages.unmade(LATER + timedelta(days=9), 5) == []
 

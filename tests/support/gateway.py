@@ -12,9 +12,10 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
-from assay.v1 import queue_service_pb2_grpc, test_pb2, test_service_pb2, test_service_pb2_grpc
+from assay.v1 import package_service_pb2_grpc, queue_service_pb2_grpc, test_pb2, test_service_pb2, test_service_pb2_grpc
 from services.gateway.app import GatewayHealth, running
 from services.gateway.settings import GatewaySettings
+from shared.aws.opening import OpenAws, open_aws
 from shared.bus.connect import Bus
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
@@ -30,6 +31,7 @@ from shared.store.executions import Executions, Move
 from shared.store.keys import ApiKeys, new_secret
 from shared.store.logs import LogChunks
 
+PACKAGE_METHODS = frozenset({"GeneratePackage", "GetPackage", "ListPackages", "RefreshDownloadUrl", "TrackDownload"})
 CODE = 'def run(query):\n    return "answer to " + query\n'
 
 
@@ -59,6 +61,8 @@ class Client:
 
     async def call(self, method: str, request: Any, **more: Any) -> Any:
         stub: Any = self.queue if method == "GetQueueStatus" else self.tests
+        if method in PACKAGE_METHODS:
+            stub = self.packages
         return await getattr(stub, method)(request, metadata=self.metadata, **more)
 
     def stream(self, method: str, request: Any, **more: Any) -> Any:
@@ -74,6 +78,10 @@ class Client:
     @property
     def tests(self) -> Any:
         return test_service_pb2_grpc.TestServiceStub(self.channel)
+
+    @property
+    def packages(self) -> Any:
+        return package_service_pb2_grpc.PackageServiceStub(self.channel)
 
     @property
     def queue(self) -> Any:
@@ -266,7 +274,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(nats_url: str, mongo_url: str, database: str, **more: Any) -> AsyncIterator[Stage]:
+async def staged(
+    nats_url: str, mongo_url: str, database: str, *, aws: OpenAws = open_aws, **more: Any
+) -> AsyncIterator[Stage]:
     """A gateway at work, with the others beside it. Clients see it end: their connections close after it."""
     options = settings(nats_url, mongo_url, database, **more)
     async with AsyncExitStack() as stack:
@@ -283,7 +293,7 @@ async def staged(nats_url: str, mongo_url: str, database: str, **more: Any) -> A
                 await channel.close(None)
 
         stack.push_async_callback(close_channels)
-        health = await stack.enter_async_context(running(options))
+        health = await stack.enter_async_context(running(options, aws=aws))
         yield Stage(health, options, Others(store, bus, tests), channels)
 
 

@@ -59,4 +59,4 @@ _WHY = {
 
 def filename(package: Package) -> str:
     """What the file is called where it is saved."""
-    return f"{package.options.service_name or 'package'}-{package.id[-8:]}.zip"
+    return f"{package.service_name or 'package'}-{package.id[-8:]}.zip"

@@ -22,7 +22,9 @@ def api_package(package: Package, now: datetime) -> pb.Package:
         user_id=package.user_id,
         agent_id=package.agent_id,
         state=STATES[standing(package.state, package.expires_at, now)],
-        options=pb.PackageOptions(**package.options.model_dump()),
+        options=pb.PackageOptions(
+            **package.options.model_dump() | ({"service_name": package.service_name} if package.service_name else {})
+        ),
         size_bytes=package.size,
         sha256=package.sha256,
         files=[pb.PackageFile(path=file.path, size_bytes=file.size, sha256=file.sha256) for file in package.files],
