@@ -14,6 +14,7 @@ from assay.blocking_calls import BlockingCalls
 from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
 from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
+from assay.package_blocking import Packages
 from assay.queue import QueueStatus
 from assay.requests import ListOptions, Source, SubmitOptions
 from assay.retry import RetryPolicy
@@ -42,6 +43,7 @@ class Assay:
     ) -> None:
         self.connection = connection or resolve(address, api_key)
         self._calls = BlockingCalls(self.connection, timeout=timeout, retry=retry or RetryPolicy())
+        self.packages = Packages(self._calls, retry or RetryPolicy())
 
     def __enter__(self) -> Self:
         return self
@@ -123,6 +125,19 @@ class Assay:
         request = test_service_pb2.CancelTestRequest(test_id=test_id, reason=reason)
         answer = self._calls.unary(self._calls.tests.CancelTest, request)
         return Cancelled(translate.test(answer.test), translate.cancel_outcome(answer.outcome))
+
+    def retry(self, test_id: str, query: str | None = None, *, request_id: str | None = None) -> Test:
+        """Repeats a test that has ended, with another query if given: a new test, the next of its chain.
+
+        Raises NotFound, FailedPrecondition while the test has not ended."""
+        request = requests.retry(test_id, query, request_id)
+        return translate.test(self._calls.unary(self._calls.tests.RetryTest, request).test)
+
+    def chain(self, test_id: str) -> tuple[Test, ...]:
+        """A test with all its retries, the original first, whichever of them is named. Raises NotFound."""
+        request = requests.chain(test_id)
+        answer = self._calls.unary(self._calls.tests.GetRetryChain, request)
+        return tuple(translate.test(test) for test in answer.tests)
 
     def queue_status(self) -> QueueStatus:
         """How the queue stands."""

@@ -15,6 +15,7 @@ from assay import channel
 from assay.connection import Connection
 from assay.errors import AssayError, from_rpc, lost_stream, stream_ended_early
 from assay.retry import RetryPolicy
+from assay.v1.package_service_pb2_grpc import PackageServiceStub
 from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
 
@@ -32,6 +33,7 @@ class BlockingCalls:
         self._channel = channel.blocking_channel(connection)
         self.tests = TestServiceStub(self._channel)
         self.queue = QueueServiceStub(self._channel)
+        self.packages = PackageServiceStub(self._channel)
 
     def close(self) -> None:
         self._channel.close()

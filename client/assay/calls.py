@@ -16,10 +16,12 @@ from assay import channel
 from assay.connection import Connection
 from assay.errors import AssayError, from_rpc, lost_stream, stream_ended_early
 from assay.retry import RetryPolicy
+from assay.v1.package_service_pb2_grpc import PackageServiceStub
 from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
 
 if TYPE_CHECKING:  # these exist for the checker only: one stub serves both interfaces of grpc
+    from assay.v1.package_service_pb2_grpc import PackageServiceAsyncStub
     from assay.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
     from assay.v1.test_service_pb2_grpc import TestServiceAsyncStub
 
@@ -45,6 +47,10 @@ class Calls:
     @property
     def queue(self) -> QueueServiceAsyncStub:
         return QueueServiceStub(self._channel())
+
+    @property
+    def packages(self) -> PackageServiceAsyncStub:
+        return PackageServiceStub(self._channel())
 
     def _channel(self) -> grpc.aio.Channel:
         if self._opened is None:  # not in __init__: a channel belongs to the loop that runs when it is made

@@ -17,6 +17,7 @@ from assay.calls import Calls
 from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
 from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
+from assay.package_client import AsyncPackages
 from assay.queue import QueueStatus
 from assay.requests import ListOptions, Source, SubmitOptions
 from assay.retry import RetryPolicy
@@ -48,6 +49,7 @@ class AsyncAssay:
     ) -> None:
         self.connection = connection or resolve(address, api_key)
         self._calls = Calls(self.connection, timeout=timeout, retry=retry or RetryPolicy())
+        self.packages = AsyncPackages(self._calls, retry or RetryPolicy())
 
     async def __aenter__(self) -> Self:
         return self
@@ -125,6 +127,19 @@ class AsyncAssay:
         request = test_service_pb2.CancelTestRequest(test_id=test_id, reason=reason)
         answer = await self._calls.unary(self._calls.tests.CancelTest, request)
         return Cancelled(translate.test(answer.test), translate.cancel_outcome(answer.outcome))
+
+    async def retry(self, test_id: str, query: str | None = None, *, request_id: str | None = None) -> Test:
+        """Repeats a test that has ended, with another query if given: a new test, the next of its chain.
+
+        Raises NotFound, FailedPrecondition while the test has not ended."""
+        request = requests.retry(test_id, query, request_id)
+        return translate.test((await self._calls.unary(self._calls.tests.RetryTest, request)).test)
+
+    async def chain(self, test_id: str) -> tuple[Test, ...]:
+        """A test with all its retries, the original first, whichever of them is named. Raises NotFound."""
+        request = requests.chain(test_id)
+        answer = await self._calls.unary(self._calls.tests.GetRetryChain, request)
+        return tuple(translate.test(test) for test in answer.tests)
 
     async def queue_status(self) -> QueueStatus:
         """How the queue stands."""

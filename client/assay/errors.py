@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     import grpc
 
+    from assay.packages import Package
     from assay.tests import Test
 
 STATUS_DETAILS = "grpc-status-details-bin"
@@ -122,6 +123,19 @@ class DeadlineExceeded(AssayError):
 
 class ServerError(AssayError):
     """The server failed; it is not the caller's fault."""
+
+
+class PackageFailed(AssayError):
+    """A package could not be made. `package` has the failure."""
+
+    def __init__(self, package: Package) -> None:
+        failure = package.failure
+        super().__init__(f"{failure.code}: {failure.message}" if failure else f"package {package.id} {package.state}")
+        self.package = package
+
+
+class DownloadFailed(AssayError):
+    """A package could not be downloaded whole."""
 
 
 class TestFailed(Exception):

@@ -193,6 +193,14 @@ def duration(value: float | timedelta) -> Duration:
     return message
 
 
+def retry(test_id: str, query: str | None, request_id: str | None) -> test_service_pb2.RetryTestRequest:
+    return test_service_pb2.RetryTestRequest(test_id=test_id, query=query, request_id=request_id or str(uuid.uuid4()))
+
+
+def chain(test_id: str) -> test_service_pb2.GetRetryChainRequest:
+    return test_service_pb2.GetRetryChainRequest(test_id=test_id, view=test_pb2.TEST_VIEW_RESULT)
+
+
 def requirement_lines(text: str) -> list[str]:
     """The requirements in the text of a requirements.txt, without comments and empty lines, broken lines joined."""
     joined = re.sub(r"\\\r?\n", " ", text)

@@ -65,7 +65,8 @@ def _instant(stamp: Timestamp) -> datetime:
     return datetime.fromtimestamp(stamp.seconds, UTC) + timedelta(microseconds=stamp.nanos // 1000)
 
 
-def _time(message: Message, field: str) -> datetime | None:
+def moment(message: Message, field: str) -> datetime | None:
+    """A time of a message; None where it is not set."""
     return _instant(getattr(message, field)) if message.HasField(field) else None
 
 
@@ -83,7 +84,7 @@ def test(message: test_pb2.Test) -> Test:
         spec=_spec(message.spec),
         state=state(message.state),
         attempt=message.attempt,
-        failure=_failure(message.failure) if message.HasField("failure") else None,
+        failure=failure(message.failure) if message.HasField("failure") else None,
         times=_times(message.times),
         result=_result(message.result) if message.HasField("result") else None,
         task=_task(message.task) if message.HasField("task") else None,
@@ -97,7 +98,7 @@ def test(message: test_pb2.Test) -> Test:
         if message.HasField("queue_place")
         else None,
         history=tuple(
-            StateChange(state(move.state), _time(move, "time"), move.attempt, move.moved_by, move.reason)
+            StateChange(state(move.state), moment(move, "time"), move.attempt, move.moved_by, move.reason)
             for move in message.history
         ),
     )
@@ -128,7 +129,8 @@ def _spec(message: test_pb2.TestSpec) -> TestSpec:
     )
 
 
-def _failure(message: test_pb2.Failure) -> Failure:
+def failure(message: test_pb2.Failure) -> Failure:
+    """Of a test, or of a package."""
     error = message.agent_error
     return Failure(
         code=message.code,
@@ -142,14 +144,14 @@ def _failure(message: test_pb2.Failure) -> Failure:
 
 def _times(message: test_pb2.TestTimes) -> TestTimes:
     return TestTimes(
-        submitted=_time(message, "submit_time"),
-        queued=_time(message, "queue_time"),
-        scheduled=_time(message, "schedule_time"),
-        build_started=_time(message, "build_start_time"),
-        run_started=_time(message, "run_start_time"),
-        ended=_time(message, "end_time"),
-        archived=_time(message, "archive_time"),
-        deadline=_time(message, "deadline_time"),
+        submitted=moment(message, "submit_time"),
+        queued=moment(message, "queue_time"),
+        scheduled=moment(message, "schedule_time"),
+        build_started=moment(message, "build_start_time"),
+        run_started=moment(message, "run_start_time"),
+        ended=moment(message, "end_time"),
+        archived=moment(message, "archive_time"),
+        deadline=moment(message, "deadline_time"),
     )
 
 
@@ -185,7 +187,7 @@ def _retry(message: test_pb2.RetryLink) -> RetryLink:
 
 
 def _cancellation(message: test_pb2.Cancellation) -> Cancellation:
-    return Cancellation(_time(message, "request_time"), message.requested_by, message.reason)
+    return Cancellation(moment(message, "request_time"), message.requested_by, message.reason)
 
 
 def log_line(message: log_pb2.LogLine) -> LogLine:
@@ -231,5 +233,5 @@ def queue_status(message: queue_service_pb2.QueueStatus) -> QueueStatus:
         pause_reason=message.pause_reason,
         own_pending=message.own_pending,
         own_running=message.own_running,
-        time=_time(message, "time"),
+        time=moment(message, "time"),
     )

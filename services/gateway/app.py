@@ -21,6 +21,7 @@ from services.gateway.packages.listing import PackageListing
 from services.gateway.places import Places
 from services.gateway.queuestatus import QueueStatus
 from services.gateway.resources import Defaults
+from services.gateway.retry import Retry
 from services.gateway.rpc.health import LOOK_S, HealthRpc
 from services.gateway.rpc.packages import PackageRpc
 from services.gateway.rpc.queue import QueueRpc
@@ -98,6 +99,7 @@ async def running(settings: GatewaySettings, *, aws: OpenAws = open_aws) -> Asyn
                 streams=LogStreams(tests, lines, live),
                 pages=LogPages(tests, lines),
                 cancellation=Cancellation(tests, live, clock),
+                retry=Retry(tests, clock),
                 places=places,
             ),
             queue=QueueRpc(QueueStatus(line, Slots(database), clock)),

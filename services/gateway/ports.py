@@ -44,6 +44,10 @@ class Tests(Protocol):
 
     async def get(self, test_id: TestId) -> Execution | None: ...
 
+    async def last_retry(self, original: TestId) -> int: ...
+
+    async def chain(self, original: TestId, *, whole: bool = False) -> list[Execution]: ...
+
     async def page(
         self,
         *,

@@ -45,7 +45,7 @@ class Specification(NamedTuple):
 def checked(spec: test_pb2.TestSpec, defaults: Defaults, violations: Violations) -> Specification:
     """The spec in its stored form. What is wrong is added to `violations`, and then the answer is of no use."""
     _check_text(spec.agent_code, MOST_CODE, "spec.agent_code", violations, empty="is empty; hand in the agent's code")
-    _check_text(spec.query, MOST_QUERY, "spec.query", violations)
+    check_query(spec.query, "spec.query", violations)
     _check_text(spec.dockerfile, MOST_DOCKERFILE, "spec.dockerfile", violations)
     _check_name(spec.name, "spec.name", violations)
     _check_name(spec.agent_name, "spec.agent_name", violations)
@@ -79,6 +79,11 @@ def checked(spec: test_pb2.TestSpec, defaults: Defaults, violations: Violations)
         agent_name=agent_name,
         labels=sorted(f"{key}={value}" for key, value in spec.labels.items()),
     )
+
+
+def check_query(query: str, field: str, violations: Violations) -> None:
+    """Text of limited size."""
+    _check_text(query, MOST_QUERY, field, violations)
 
 
 def check_request_id(request_id: str, violations: Violations) -> None:

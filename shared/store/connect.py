@@ -70,6 +70,16 @@ INDEXES: Final = (
     ),
     Index(
         "executions",
+        IndexModel(
+            [("chain.original_test_id", ASCENDING), ("chain.retry_number", ASCENDING)],
+            unique=True,
+            sparse=True,
+            name="chain",
+        ),
+        "the retries of a test, by number; one test per number",
+    ),
+    Index(
+        "executions",
         IndexModel([("task.abandoned.runtime", ASCENDING)], sparse=True, name="abandoned"),
         "sweep: tasks of ended tests that nobody stopped",
     ),

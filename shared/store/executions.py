@@ -18,6 +18,7 @@ from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from shared.domain.lifecycle import ACTIVE, ENDED, WAITING, State, check_move
+from shared.errors import Conflict
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import TestId, UserId
@@ -41,6 +42,10 @@ _BRIEF: Final = {
     "input.env": 0,
 }
 _BASIC: Final = {**_BRIEF, **_NEVER}
+
+
+class NumberTaken(Conflict):
+    """Another retry of the chain has this number."""
 
 
 class Submitted(NamedTuple):
@@ -94,7 +99,8 @@ class Executions:
     async def submit(self, execution: Execution, telling: Event) -> Submitted:
         """Stores a new test with the event that tells of it.
 
-        The same user and request key give the test that is there already."""
+        The same user and request key give the test that is there already. Raises NumberTaken for a retry whose number
+        another one has."""
         letter = Letter.of(telling, execution.traceparent)
         document = execution.model_dump(by_alias=True, exclude_none=True)
         document["outbox"] = [outbox.entry(letter, telling.at)]
@@ -104,6 +110,8 @@ class Executions:
         found = await self._collection.find_one(
             {"user_id": execution.user_id, "request_key": execution.request_key}, _NEVER
         )
+        if found is None:
+            raise NumberTaken
         return Submitted(Execution.model_validate(found), created=False)
 
     async def move(self, move: Move) -> bool:
@@ -191,6 +199,24 @@ class Executions:
             where["_id"] = {"$lt": before}
         cursor = self._collection.find(where, _NEVER if whole else _BASIC).sort("_id", DESCENDING).limit(limit)
         return [Execution.model_validate(found) async for found in cursor]
+
+    async def last_retry(self, original: TestId) -> int:
+        """The highest number among the retries of this test; 0 where there is none."""
+        found = await self._collection.find_one(
+            {"chain.original_test_id": original},
+            {"_id": 0, "chain.retry_number": 1},
+            sort=[("chain.original_test_id", DESCENDING), ("chain.retry_number", DESCENDING)],
+        )
+        return int(found["chain"]["retry_number"]) if found else 0
+
+    async def chain(self, original: TestId, *, whole: bool = False) -> list[Execution]:
+        """A test and all its retries by number; without code, answers and history unless `whole`."""
+        fields = _NEVER if whole else _BASIC
+        first = [found async for found in self._collection.find({"_id": original}, fields)]
+        retries = self._collection.find({"chain.original_test_id": original}, fields).sort(
+            [("chain.original_test_id", ASCENDING), ("chain.retry_number", ASCENDING)]
+        )
+        return [Execution.model_validate(found) for found in [*first, *[found async for found in retries]]]
 
     # -- looking for work without an event
 

@@ -76,12 +76,15 @@ async def ask_executions(tests: Executions) -> None:
     await tests.renew_logs([one], "one", NOW)
     await tests.get(one)
     await tests.get_many([one])
+    await tests.attempts_under_way([one])
     for states in ([], [State.QUEUED], [State.QUEUED, State.FAILED]):
         await tests.page(user_id=ALICE, states=states, before=one, limit=5)
         await tests.page(user_id=None, states=states, before=one, limit=5)
     await tests.stale(State.QUEUED, LATER, 5)
     await tests.unattended(LATER, 5)
     await tests.abandoned("process", 10)
+    await tests.last_retry(one)
+    await tests.chain(one)
     await tests.owned("one", 5)
     await tests.unlaunched(LATER, 5)
     await tests.waiting_but_unwanted(5)
@@ -125,6 +128,7 @@ async def ask_logs(logs: LogChunks) -> None:
     await logs.last(test, within=range(1, 100))
     await logs.account(test, within=range(1, 100))
     await logs.count(test, within=range(1, 100))
+    await logs.holes(test, within=range(1, 100), most=3)
 
 
 async def ask_packages(packages: Packages) -> None:

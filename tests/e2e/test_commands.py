@@ -289,3 +289,32 @@ async def _state(client: AsyncAssay, test_id: str, state: TestState) -> bool:
 async def _running(client: AsyncAssay, number: int) -> Any:
     status = await client.queue_status()
     return status.running == number and (number > 0 or status.pending == 0)
+
+
+ASKED = """
+def run(query):
+    if query == "bad":
+        raise ValueError("not that one")
+    return query.upper()
+"""
+
+
+def test_fail_retry_with_a_new_query_see_the_chain(assay: Command) -> None:
+    file = assay.file("asked.py", ASKED)
+    failed = assay("submit", file, "-q", "bad", "--follow", "--json")
+    assert failed.code == 1
+    first = failed.objects[-1]["test"]["id"]
+    same = assay("retry", first, "--follow", "--json")
+    assert (same.code, same.objects[-1]["test"]["failure"]["code"]) == (1, "AGENT_EXCEPTION")
+    other = assay("retry", same.objects[-1]["test"]["id"], "-q", "good", "--follow")
+    assert other.code == 0, other.out
+    assert "GOOD" in other.out
+    told = assay("chain", first, "--json").json["tests"]
+    assert [link["spec"]["query"] for link in told] == ["bad", "bad", "good"]
+    assert [link["retry"]["retry_number"] for link in told[1:]] == [1, 2]
+    shown = assay("chain", told[-1]["id"])
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["RETRY", "original", "1", "2"]
+    assert shown.out.count("AGENT_EXCEPTION") == 2
+    waiting = assay("retry", "tst_" + "0" * 32)
+    assert waiting.code == 2
+    assert "There is no test" in waiting.err

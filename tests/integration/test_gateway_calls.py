@@ -467,17 +467,15 @@ async def test_the_queue_tells_its_figures(stage: Stage, alice: Client) -> None:
 
 async def test_what_comes_later_says_what_to_use_meanwhile(alice: Client) -> None:
     for method, request, words in (
-        ("RetryTest", pb.RetryTestRequest(test_id="x"), "submit its spec again"),
         ("ArchiveTests", pb.ArchiveTestsRequest(), "Filter lists"),
-        ("GetRetryChain", pb.GetRetryChainRequest(test_id="x"), "GetTest"),
         ("GetAgentStats", pb.GetAgentStatsRequest(), "ListTests"),
     ):
         error = await refused(alice.call(method, request))
         assert error.code() is Code.UNIMPLEMENTED
         assert words in str(error.details())
     packages = package_service_pb2_grpc.PackageServiceStub(alice.channel)
-    request = package_service_pb2.GeneratePackageRequest(test_id="x")
-    error = await refused(packages.GeneratePackage(request, metadata=alice.metadata))  # this one has no bucket
+    wanted = package_service_pb2.GeneratePackageRequest(test_id="x")
+    error = await refused(packages.GeneratePackage(wanted, metadata=alice.metadata))  # this one has no bucket
     assert (error.code(), details_of(error)["ErrorInfo"].reason) == (Code.UNIMPLEMENTED, "NO_PACKAGES")
     stream = alice.queue.WatchQueue(queue_service_pb2.WatchQueueRequest(), metadata=alice.metadata)
     error = await refused(stream.read())
@@ -513,3 +511,86 @@ async def test_an_expired_deadline_ends_the_call(stage: Stage, alice: Client) ->
     ):
         assert (await refused(call)).code() is Code.DEADLINE_EXCEEDED
     assert stage.live.followed == 0
+
+
+# -- repeating
+
+
+async def ended(stage: Stage, client: Client, **fields: Any) -> str:
+    """A test that has failed, without anybody to run it."""
+    test = await client.submit(**fields)
+    change = {"$set": {"state": "FAILED", "times.finished": datetime.now(UTC)}}
+    await stage.others.database["executions"].update_one({"_id": test.id}, change)
+    return str(test.id)
+
+
+async def again(client: Client, test_id: str, **fields: Any) -> test_pb2.Test:
+    request = pb.RetryTestRequest(test_id=test_id, **fields)
+    answer: pb.RetryTestResponse = await client.tests.RetryTest(request, metadata=client.metadata)
+    return answer.test
+
+
+async def chain_of(client: Client, test_id: str) -> list[test_pb2.Test]:
+    answer = await client.tests.GetRetryChain(pb.GetRetryChainRequest(test_id=test_id), metadata=client.metadata)
+    return list(answer.tests)
+
+
+async def test_a_retry_is_the_same_test_again_with_another_query_if_wanted(stage: Stage, alice: Client) -> None:
+    first = await ended(stage, alice, query="one", requirements=["six==1.16.0"], labels={"team": "red"}, name="mine")
+    same, other = await again(alice, first), await again(alice, first, query="two")
+    kept = ("name", "agent_id", "agent_name", "timeout", "priority", "labels")
+    original = (await alice.tests.GetTest(pb.GetTestRequest(test_id=first), metadata=alice.metadata)).test
+    for test in (same, other):
+        assert [getattr(test.spec, name) for name in kept] == [getattr(original.spec, name) for name in kept]
+        assert (test.state, test.attempt) == (test_pb2.TEST_STATE_SUBMITTED, 0)
+    full = (await alice.tests.GetTest(pb.GetTestRequest(test_id=other.id), metadata=alice.metadata)).test
+    assert (full.spec.agent_code, list(full.spec.requirements)) == (CODE, ["six==1.16.0"])
+    assert (same.spec.query, other.spec.query) == ("one", "two")
+
+
+async def test_an_empty_query_is_a_query(stage: Stage, alice: Client) -> None:
+    assert (await again(alice, await ended(stage, alice, query="one"), query="")).spec.query == ""
+
+
+async def test_a_retry_of_a_retry_joins_the_chain_of_the_original(stage: Stage, alice: Client) -> None:
+    first = await ended(stage, alice)
+    second = await again(alice, first)
+    await stage.others.database["executions"].update_one({"_id": second.id}, {"$set": {"state": "COMPLETED"}})
+    third = await again(alice, second.id)
+    for test_id in (first, second.id, third.id):
+        links = await chain_of(alice, test_id)
+        assert [link.id for link in links] == [first, second.id, third.id]
+        told = [(link.retry.original_test_id, link.retry.retry_of, link.retry.retry_number) for link in links]
+        assert told == [("", "", 0), (first, first, 1), (first, second.id, 2)]
+    alone = await ended(stage, alice)
+    assert [link.id for link in await chain_of(alice, alone)] == [alone]
+
+
+async def test_retries_made_at_once_have_numbers_of_their_own(stage: Stage, alice: Client) -> None:
+    first = await ended(stage, alice)
+    made = await asyncio.gather(*(again(alice, first) for _ in range(12)))
+    assert sorted(test.retry.retry_number for test in made) == list(range(1, 13))
+    assert len(await chain_of(alice, first)) == 13
+
+
+async def test_a_retry_asked_twice_with_one_id_is_one(stage: Stage, alice: Client) -> None:
+    first = await ended(stage, alice)
+    same = {(await again(alice, first, query="q", request_id="once")).id for _ in range(3)}
+    assert len(same) == 1
+    error = await refused(again(alice, first, query="another", request_id="once"))
+    assert error.code() is Code.ALREADY_EXISTS
+    submission = pb.SubmitTestRequest(spec=spec(), request_id="once")
+    assert (await refused(alice.tests.SubmitTest(submission, metadata=alice.metadata))).code() is Code.ALREADY_EXISTS
+
+
+async def test_what_cannot_be_repeated_says_why(stage: Stage, alice: Client) -> None:
+    waiting = await alice.tests.SubmitTest(pb.SubmitTestRequest(spec=spec()), metadata=alice.metadata)
+    error = await refused(again(alice, waiting.test.id))
+    assert error.code() is Code.FAILED_PRECONDITION
+    assert details_of(error)["ErrorInfo"].metadata["state"] == "SUBMITTED"
+    bob = await stage.client("bob")
+    ended_test = await ended(stage, alice)
+    for stranger in (again(bob, ended_test), chain_of(bob, ended_test)):
+        assert (await refused(stranger)).code() is Code.NOT_FOUND
+    error = await refused(again(alice, ended_test, query="x" * (64 * 1024 + 1), request_id="a b"))
+    assert set(violations_of(error)) == {"query", "request_id"}

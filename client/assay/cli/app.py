@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from assay.cli.dev import dev
+from assay.cli.retry import chain, retry
 from assay.cli.show import cancel, get, list_tests, queue
 from assay.cli.stream import logs, watch
 from assay.cli.submit import submit
@@ -59,5 +60,7 @@ app.command("list")(list_tests)
 app.command()(logs)
 app.command()(watch)
 app.command()(cancel)
+app.command()(retry)
+app.command()(chain)
 app.command()(queue)
 app.command()(verify)

@@ -255,13 +255,45 @@ def table(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[L
         for test in tests
     ]
     titles = ("TEST", "STATE", "NAME", "SUBMITTED", "RUN", "QUERY OR FAILURE")
-    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(5)]
-    rest = 60 if width is None else max(width - sum(widths) - 2 * 5, 12)
-    yield [("  ".join([*(f"{title:<{w}}" for title, w in zip(titles, widths, strict=False)), titles[5]]), "dim")]
-    for test, row in zip(tests, rows, strict=True):
-        styles = ("id", STATE_STYLES.get(test.state, ""), "", "dim", "dim", "bad" if test.failure else "dim")
-        cells = [f"{cell:<{w}}  " for cell, w in zip(row, widths, strict=False)] + [_cut(row[5], rest)]
-        yield list(zip(cells, styles, strict=True))
+    styles = [
+        ("id", STATE_STYLES.get(test.state, ""), "", "dim", "dim", "bad" if test.failure else "dim") for test in tests
+    ]
+    yield from _columns(titles, rows, styles, width)
+
+
+def chain(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[Line]:
+    """A test and its retries as rows, with what each was asked."""
+    rows = [
+        (
+            str(test.retry.retry_number) if test.retry else "original",
+            test.id,
+            test.state.value,
+            age(test.times.submitted, now),
+            span(test.result.metrics.run) if test.result else "-",
+            test.failure.code if test.failure else "-",
+            safe(" ".join(test.spec.query.split())),
+        )
+        for test in tests
+    ]
+    titles = ("RETRY", "TEST", "STATE", "SUBMITTED", "RUN", "FAILURE", "QUERY")
+    styles = [
+        ("dim", "id", STATE_STYLES.get(test.state, ""), "dim", "dim", "bad" if test.failure else "dim", "")
+        for test in tests
+    ]
+    yield from _columns(titles, rows, styles, width)
+
+
+def _columns(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[Sequence[str]], width: int | None
+) -> Iterator[Line]:
+    """Rows below titles; the last column takes what room is left and is cut there."""
+    last = len(titles) - 1
+    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(last)]
+    rest = 60 if width is None else max(width - sum(widths) - 2 * last, 12)
+    yield [("  ".join([*(f"{title:<{w}}" for title, w in zip(titles, widths, strict=False)), titles[last]]), "dim")]
+    for row, row_styles in zip(rows, styles, strict=True):
+        cells = [f"{cell:<{w}}  " for cell, w in zip(row, widths, strict=False)] + [_cut(row[last], rest)]
+        yield list(zip(cells, row_styles, strict=True))
 
 
 def queue(status: QueueStatus) -> Iterator[Line]:

@@ -19,6 +19,7 @@ from services.gateway.logpages import LogPages
 from services.gateway.logs import LogStreams
 from services.gateway.places import Places
 from services.gateway.ports import Tests
+from services.gateway.retry import Retry
 from services.gateway.submit import Submission
 from services.gateway.watch import Watch
 from shared.domain.lifecycle import State
@@ -42,6 +43,7 @@ class TestRpc(TestServiceServicer):
         streams: LogStreams,
         pages: LogPages,
         cancellation: Cancellation,
+        retry: Retry,
         places: Places,
     ) -> None:
         self._tests = tests
@@ -51,6 +53,7 @@ class TestRpc(TestServiceServicer):
         self._streams = streams
         self._pages = pages
         self._cancellation = cancellation
+        self._retry = retry
         self._places = places
 
     async def SubmitTest(self, request: pb.SubmitTestRequest, context: Context) -> pb.SubmitTestResponse:
@@ -95,15 +98,17 @@ class TestRpc(TestServiceServicer):
         return pb.CancelTestResponse(test=translate.api_test(done.execution, translate.RESULT), outcome=done.outcome)
 
     async def RetryTest(self, request: pb.RetryTestRequest, context: Context) -> pb.RetryTestResponse:
-        raise NotYet("This server does not repeat tests yet. Get the test with view FULL and submit its spec again.")
+        call = CALL.get()
+        execution = await self._retry.retry(request, call.caller, call.traceparent)
+        return pb.RetryTestResponse(test=translate.api_test(execution, translate.RESULT))
 
     async def ArchiveTests(self, request: pb.ArchiveTestsRequest, context: Context) -> pb.ArchiveTestsResponse:
         raise NotYet("This server does not archive tests yet. Filter lists by state instead.")
 
     async def GetRetryChain(self, request: pb.GetRetryChainRequest, context: Context) -> pb.GetRetryChainResponse:
-        raise NotYet(
-            "This server does not repeat tests yet, so no test has a retry chain. GetTest has the test itself."
-        )
+        view = request.view or translate.BASIC
+        chain = await self._retry.chain(request.test_id, view, CALL.get().caller)
+        return pb.GetRetryChainResponse(tests=[translate.api_test(execution, view) for execution in chain])
 
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
         raise NotYet("This server has no statistics yet. ListTests has the metrics of each test.")
