@@ -30,6 +30,11 @@ class AgentStack(cdk.Stack):
                 f'cdk/config.json: fill in, or remove, these under "environment": {", ".join(missing)}.\n'
                 'A value that is a secret belongs under "secrets": {"NAME": "its name in Secrets Manager"}.'
             )
+        for key, value in config["environment"].items():
+            if (
+                "{{resolve:" in value or "${Token[" in value
+            ):  # CloudFormation and the CDK would put something else there
+                raise SystemExit(f"cdk/config.json: {key} cannot be a value with {{{{resolve: or ${{Token[ in it")
         self.config = config
         self.port = config["port"]
         self.vpc = self._vpc()
