@@ -21,12 +21,14 @@ if TYPE_CHECKING:
         AlreadyExists,
         AssayError,
         DeadlineExceeded,
+        DownloadFailed,
         FailedPrecondition,
         FieldViolation,
         InvalidRequest,
         NotConfigured,
         NotFound,
         NotImplementedYet,
+        PackageFailed,
         PermissionDenied,
         RateLimited,
         ServerError,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     )
     from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
     from assay.outcome import AgentError, Failure
+    from assay.packages import DownloadLink, Package, PackageFile, PackageState
     from assay.queue import QueueStatus
     from assay.retry import RetryPolicy
     from assay.tests import (
@@ -54,11 +57,12 @@ _MODULES = {
     "blocking": "Assay Listing Logs",
     "client": "AsyncAssay AsyncListing AsyncLogs",
     "connection": "Connection",
-    "errors": "AlreadyExists AssayError DeadlineExceeded FailedPrecondition FieldViolation InvalidRequest "
-    "NotConfigured NotFound NotImplementedYet PermissionDenied RateLimited ServerError TestFailed "
-    "Unauthenticated Unavailable",
+    "errors": "AlreadyExists AssayError DeadlineExceeded DownloadFailed FailedPrecondition FieldViolation "
+    "InvalidRequest NotConfigured NotFound NotImplementedYet PackageFailed PermissionDenied RateLimited "
+    "ServerError TestFailed Unauthenticated Unavailable",
     "logs": "LogLevel LogLine LogStream LogsComplete",
     "outcome": "AgentError Failure",
+    "packages": "DownloadLink Package PackageFile PackageState",
     "queue": "QueueStatus",
     "retry": "RetryPolicy",
     "tests": "CancelOutcome Cancelled Model Page Test TestOrder TestState Update WatchEvent",
@@ -77,6 +81,8 @@ __all__ = [
     "Cancelled",
     "Connection",
     "DeadlineExceeded",
+    "DownloadFailed",
+    "DownloadLink",
     "FailedPrecondition",
     "Failure",
     "FieldViolation",
@@ -91,6 +97,10 @@ __all__ = [
     "NotConfigured",
     "NotFound",
     "NotImplementedYet",
+    "Package",
+    "PackageFailed",
+    "PackageFile",
+    "PackageState",
     "Page",
     "PermissionDenied",
     "QueueStatus",

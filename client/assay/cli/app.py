@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from assay.cli.dev import dev
+from assay.cli.package import package, packages
 from assay.cli.retry import chain, retry
 from assay.cli.show import cancel, get, list_tests, queue
 from assay.cli.stream import logs, watch
@@ -63,4 +64,6 @@ app.command()(cancel)
 app.command()(retry)
 app.command()(chain)
 app.command()(queue)
+app.command()(package)
+app.command()(packages)
 app.command()(verify)

@@ -116,7 +116,7 @@ def log_line(line: LogLine) -> Line:
 def head(test: Test) -> Line:
     query = safe(" ".join(test.spec.query.split()))
     name = safe(test.spec.name or test.spec.agent_name)
-    return [(test.id, "id"), ("  ", ""), (name, "strong"), ("  ", ""), (_cut(query, 60), "dim")]
+    return [(test.id, "id"), ("  ", ""), (name, "strong"), ("  ", ""), (cut(query, 60), "dim")]
 
 
 def place(test: Test) -> str:
@@ -221,7 +221,7 @@ def details(test: Test, now: datetime) -> Iterator[Line]:
     submitted = test.times.submitted
     rows = (
         ("name", spec.name or spec.agent_name),
-        ("query", _cut(" ".join(spec.query.split()), 200)),
+        ("query", cut(" ".join(spec.query.split()), 200)),
         ("model", model),
         ("limits", ", ".join(limits)),
         ("labels", ", ".join(f"{key}={value}" for key, value in sorted(spec.labels.items()))),
@@ -247,7 +247,7 @@ def table(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[L
         (
             test.id,
             test.state.value,
-            _cut(safe(test.spec.name or test.spec.agent_name), 24),
+            cut(safe(test.spec.name or test.spec.agent_name), 24),
             age(test.times.submitted, now),
             span(test.result.metrics.run) if test.result else "-",
             test.failure.code if test.failure else safe(" ".join(test.spec.query.split())),
@@ -258,7 +258,7 @@ def table(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[L
     styles = [
         ("id", STATE_STYLES.get(test.state, ""), "", "dim", "dim", "bad" if test.failure else "dim") for test in tests
     ]
-    yield from _columns(titles, rows, styles, width)
+    yield from columns(titles, rows, styles, width)
 
 
 def chain(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[Line]:
@@ -280,10 +280,10 @@ def chain(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[L
         ("dim", "id", STATE_STYLES.get(test.state, ""), "dim", "dim", "bad" if test.failure else "dim", "")
         for test in tests
     ]
-    yield from _columns(titles, rows, styles, width)
+    yield from columns(titles, rows, styles, width)
 
 
-def _columns(
+def columns(
     titles: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[Sequence[str]], width: int | None
 ) -> Iterator[Line]:
     """Rows below titles; the last column takes what room is left and is cut there."""
@@ -292,7 +292,7 @@ def _columns(
     rest = 60 if width is None else max(width - sum(widths) - 2 * last, 12)
     yield [("  ".join([*(f"{title:<{w}}" for title, w in zip(titles, widths, strict=False)), titles[last]]), "dim")]
     for row, row_styles in zip(rows, styles, strict=True):
-        cells = [f"{cell:<{w}}  " for cell, w in zip(row, widths, strict=False)] + [_cut(row[last], rest)]
+        cells = [f"{cell:<{w}}  " for cell, w in zip(row, widths, strict=False)] + [cut(row[last], rest)]
         yield list(zip(cells, row_styles, strict=True))
 
 
@@ -318,5 +318,5 @@ def queue(status: QueueStatus) -> Iterator[Line]:
         yield [(f"paused{why}", "warn")]
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

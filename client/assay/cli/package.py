@@ -1,0 +1,154 @@
+"""`assay package` and `assay packages`: a tested agent leaves as something that deploys."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.jsontext import json_text
+from assay.cli.options import Json
+
+if TYPE_CHECKING:
+    from assay.client import AsyncAssay
+    from assay.packages import GenerateOptions, Package, PackageListOptions
+
+PACKAGE_PREFIX = "pkg_"
+PATIENCE_S = 600.0
+
+
+def package(
+    context: typer.Context,
+    test: Annotated[
+        str, typer.Argument(metavar="TEST", help="Id of a test, `last` for your newest one, or id of a package.")
+    ],
+    download: Annotated[
+        Path | None, typer.Option("--download", "-d", metavar="DIR", help="Save the ZIP there, and check it.")
+    ] = None,
+    service_name: Annotated[str, typer.Option(metavar="NAME", help="Of the service that is deployed.")] = "",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="On which the container answers queries; usual is 8080.")
+    ] = None,
+    load_balancer: Annotated[
+        bool, typer.Option("--load-balancer", help="Put a load balancer in front of the service.")
+    ] = False,
+    vpc_id: Annotated[str, typer.Option(metavar="VPC", help="Deploy into this VPC instead of a new one.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Package a test that passed for deployment; download it if wanted."""
+    from assay.cli.session import run
+
+    options: GenerateOptions = {
+        "service_name": service_name,
+        "port": port or 0,
+        "load_balancer": load_balancer,
+        "vpc_id": vpc_id,
+    }
+    if test.startswith(PACKAGE_PREFIX) and any(options.values()):
+        raise typer.BadParameter("a package that is there cannot be made otherwise; name its test", param_hint="TEST")
+
+    async def body(client: AsyncAssay) -> int:
+        return await _package(client, test, options, download, as_json=as_json)
+
+    run(context, body, as_json=as_json)
+
+
+async def _package(
+    client: AsyncAssay, name: str, options: GenerateOptions, folder: Path | None, *, as_json: bool
+) -> int:
+    from assay.cli import package_text
+    from assay.cli.screen import open_screen
+    from assay.cli.session import FAILED, PASSED
+    from assay.packages import PackageState
+
+    screen = None if as_json else open_screen()
+    file: Path | None = None
+    try:
+        if screen:
+            screen.status("packing", name)
+        found = await _made(client, name, options)
+        is_ready = found.state is PackageState.READY
+        if is_ready and folder is not None:
+            if screen:
+                screen.status("loading", found.filename)
+            file = await client.packages.download(found, f"{folder}{os.sep}")
+    finally:
+        if screen:
+            screen.close()
+    if screen is None:
+        print(json_text(found.to_dict() | ({"file": str(file)} if file else {})))
+    else:
+        now = datetime.now(UTC)
+        if file is not None:
+            screen.show(package_text.saved(found, file))
+        else:
+            screen.show([*package_text.verdict(found, now), *package_text.link(found, now)])
+    return PASSED if is_ready else FAILED
+
+
+async def _made(client: AsyncAssay, name: str, options: GenerateOptions) -> Package:
+    from assay.cli import find
+
+    if name.startswith(PACKAGE_PREFIX):
+        return await client.packages.get(name, wait=PATIENCE_S)
+    return await client.packages.generate(await find.test_id(client, name), wait=PATIENCE_S, **options)
+
+
+def packages(
+    context: typer.Context,
+    test: Annotated[str, typer.Option("--test", metavar="TEST", help="Of this test; `last` is your newest one.")] = "",
+    agent: Annotated[str, typer.Option("--agent", metavar="ID", help="Of this agent.")] = "",
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--state", "-s", help="In this state; more than once: any. Else all but EXPIRED."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most packages to show.")] = 20,
+    page_token: Annotated[str, typer.Option(help="Go on where an earlier list ended.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List your deployment packages, newest first."""
+    from assay.cli.session import run
+
+    options: PackageListOptions = {"page_size": min(limit, 100), "agent_id": agent, "states": state or ()}
+    if page_token:
+        options["page_token"] = page_token
+
+    async def body(client: AsyncAssay) -> int:
+        from assay.cli import find
+
+        if test:
+            options["test_id"] = await find.test_id(client, test)
+        return await _list(client, options, limit, as_json=as_json)
+
+    run(context, body, as_json=as_json)
+
+
+async def _list(client: AsyncAssay, options: PackageListOptions, limit: int, *, as_json: bool) -> int:
+    from assay.cli import package_text
+    from assay.cli.screen import open_screen
+    from assay.cli.session import PASSED
+
+    found: list[Package] = []
+    token = ""
+    async for page in client.packages.list(**options).pages():
+        found += page.packages
+        token = page.next_page_token
+        if len(found) >= limit:
+            break
+    # A page may carry the list over its limit; then the token of the next page would skip what is cut off here.
+    if len(found) > limit:
+        found, token = found[:limit], ""
+    if as_json:
+        print(json_text({"packages": [one.to_dict() for one in found], "next_page_token": token}))
+        return PASSED
+    screen = open_screen()
+    if not found:
+        screen.show([[("no packages", "dim")]])
+    else:
+        screen.show(package_text.table(found, datetime.now(UTC), screen.width))
+    if token:
+        screen.show([[(f"more: add --page-token {token}", "dim")]])
+    return PASSED

@@ -1,0 +1,122 @@
+"""`client.packages` without asyncio. Same methods, same meaning and same errors as in package_client.py."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from contextlib import closing, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Unpack
+
+from assay import package_messages as messages
+from assay.blocking_calls import BlockingCalls
+from assay.errors import AssayError, DownloadFailed, FailedPrecondition
+from assay.packages import DownloadLink, GenerateOptions, Package, PackageListOptions, PackagePage, PackageState
+from assay.retry import RetryPolicy
+from assay.v1 import package_service_pb2 as pb
+
+
+class Packages:
+    """Made of tests that are COMPLETED, kept for a day, made again when they are asked for again."""
+
+    def __init__(self, calls: BlockingCalls, retry: RetryPolicy) -> None:
+        self._calls, self._retry = calls, retry
+
+    def generate(
+        self, test_id: str, *, wait: float | timedelta | None = 60.0, **options: Unpack[GenerateOptions]
+    ) -> Package:
+        """The package of a test, as it stands when it is made or after `wait` (seconds; None: at once).
+
+        Asked again with the same options it is the same one. Raises NotFound, InvalidRequest, and FailedPrecondition
+        for a test that is not COMPLETED. One that could not be made is returned, too: see raise_for_failure."""
+        seconds = messages.seconds(wait)
+        until = time.monotonic() + seconds
+        request = messages.generate(test_id, seconds, options)
+        package = messages.answer(self._calls.unary(self._calls.packages.GeneratePackage, request))
+        return self._made(package, until)
+
+    def get(self, package_id: str, *, wait: float | timedelta | None = None) -> Package:
+        """One package, with a link if it is READY; waits up to `wait` (seconds) for it to be made. Raises NotFound."""
+        seconds = messages.seconds(wait)
+        until = time.monotonic() + seconds
+        request = messages.get(package_id, seconds)
+        package = messages.answer(self._calls.unary(self._calls.packages.GetPackage, request))
+        return self._made(package, until)
+
+    def list(self, *, limit: int | None = None, **options: Unpack[PackageListOptions]) -> PackageListing:
+        """Packages, newest first: iterate over it, or over its `pages()`."""
+        return PackageListing(self._calls, options, limit)
+
+    def refresh(self, package_id: str) -> DownloadLink:
+        """A new link. Raises NotFound, and FailedPrecondition for a package that is not READY."""
+        request = pb.RefreshDownloadUrlRequest(package_id=package_id)
+        answer = self._calls.unary(self._calls.packages.RefreshDownloadUrl, request)
+        return messages.link(answer.link)
+
+    def track(self, package_id: str) -> int:
+        """Counts a download, and says how many there were. `download` does this itself. Raises NotFound."""
+        request = pb.TrackDownloadRequest(package_id=package_id)
+        return self._calls.unary(self._calls.packages.TrackDownload, request).download_count
+
+    def download(self, package: Package | str, to: str | os.PathLike[str] = ".") -> Path:
+        """Saves the ZIP in the folder `to`, or as the file `to`, and returns where it is.
+
+        It is streamed to the disk, taken up where it broke off, checked by size and SHA-256, and there all at once;
+        one that is there already is left alone. Raises FailedPrecondition where it is not READY, DownloadFailed and
+        OSError."""
+        from assay.download import TRIES, Download, Interrupted, LinkEnded
+
+        found = self.get(package if isinstance(package, str) else package.id)
+        if found.state is not PackageState.READY:
+            raise FailedPrecondition(f"The package is {found.state}, not READY.", code="FAILED_PRECONDITION")
+        download = Download(found, to)
+        link, failures = found.link, 0
+        while not download.done:
+            try:
+                link = link or self.refresh(found.id)
+                download.fetch(link.url)
+            except (LinkEnded, Interrupted) as error:
+                failures += 1
+                if failures >= TRIES:
+                    raise DownloadFailed(f"The download does not work: {error}.") from error
+                link = None if isinstance(error, LinkEnded) else link
+                time.sleep(self._retry.pause(failures))
+            else:
+                with suppress(AssayError):  # it is there, counted or not
+                    self.track(found.id)
+        return download.file
+
+    def _made(self, package: Package, until: float) -> Package:
+        while package.state is PackageState.GENERATING and (left := until - time.monotonic()) > 0:
+            request = messages.get(package.id, left)
+            package = messages.answer(self._calls.unary(self._calls.packages.GetPackage, request))
+        return package
+
+
+class PackageListing:
+    """Packages of a list, fetched page by page as they are needed."""
+
+    def __init__(self, calls: BlockingCalls, options: PackageListOptions, limit: int | None) -> None:
+        self._calls, self._options, self._limit = calls, options, limit
+
+    def pages(self) -> Generator[PackagePage]:
+        request = messages.list_packages(self._options)
+        while True:
+            answer = self._calls.unary(self._calls.packages.ListPackages, request)
+            yield messages.page(answer)
+            if not answer.next_page_token:
+                return
+            request.page_token = answer.next_page_token
+
+    def __iter__(self) -> Generator[Package]:
+        left = self._limit
+        if left is not None and left <= 0:
+            return
+        with closing(self.pages()) as pages:
+            for page in pages:
+                for package in page.packages:
+                    yield package
+                    if left is not None and (left := left - 1) <= 0:
+                        return
