@@ -48,7 +48,8 @@ class TaskSpec:
     begun_at: datetime | None = None
     """When the intent to launch was stored: a repeated launch must not differ by the time of the day."""
     repeated: bool = field(default=False, compare=False)
-    """Not part of the order: whether a launch with this token may have been made before, by us or by an orchestrator that went away."""
+    """Not part of the order: whether a launch with this token may have been made before, by us or by an orchestrator
+    that went away."""
 
 
 class Launched(NamedTuple):

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from services.orchestrator.ports import Handle, Launched, Phase, Runtime, Sighting, TaskSpec
+from services.orchestrator.runtimes.ecs.pace import Pace
 from services.orchestrator.runtimes.options import Isolation, ProcessOptions
 from services.orchestrator.runtimes.process import ProcessRuntime
 from services.orchestrator.runtimes.scripted import ScriptedRuntime
 from shared.clock import SystemClock
 from shared.ids import TestId, UserId
+from tests.support.scripted_aws import Scene
 from tests.support.until import until
 
 
@@ -104,6 +106,25 @@ class ProcessWorld:
                         raise ValueError("as told")
                     return "done"
             """
+        )
+
+
+@dataclass
+class EcsWorld:
+    """Tasks in a scripted AWS, whose time is the machine's: looked at more often than AWS would like."""
+
+    scene: Scene = field(default_factory=lambda: Scene(SystemClock()))
+
+    async def open(self) -> Runtime:
+        return await self.scene.open(pace=Pace(hot_s=0.1, calm_s=0.1))
+
+    def spec(self, behaviour: Behaviour) -> TaskSpec:
+        return self.scene.spec(
+            run_for=behaviour.run_for,
+            lines=behaviour.lines,
+            fails=behaviour.fails,
+            ignores_stop=behaviour.ignores_stop,
+            stop_timeout=0.3,
         )
 
 

@@ -13,16 +13,21 @@ import pytest
 from services.orchestrator.ports import Handle, Launched, Phase, Runtime
 from services.orchestrator.runtimes.host import Unfit
 from services.orchestrator.runtimes.options import Isolation
-from tests.contract.runtime_worlds import Behaviour, ProcessWorld, ScriptedWorld, World, ended, look
+from tests.contract.runtime_worlds import Behaviour, EcsWorld, ProcessWorld, ScriptedWorld, World, ended, look
 from tests.support.until import until
 
 Launch = Callable[..., Awaitable[Launched]]
 
 
-@pytest.fixture(params=["scripted", "process", "process without sandbox"])
+@pytest.fixture(params=["scripted", "process", "process without sandbox", "ecs scripted"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "scripted":
         return ScriptedWorld()
+    if request.param == "ecs scripted":
+        patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        return EcsWorld()
     isolation = Isolation.REQUIRED if request.param == "process" else Isolation.OFF
     return ProcessWorld(tmp_path / "tasks", isolation)
 
@@ -121,7 +126,7 @@ async def test_a_stopped_task_reports_that_it_was_cancelled(runtime: Runtime, la
     await until(lambda: _is(runtime, task.handle, Phase.RUNNING))
     await runtime.stop(task.handle, grace_s=10)
     sighting = await ended(runtime, task.handle, timeout=5)
-    assert (sighting.exit_code, sighting.stop_code) == (143, "Stopped")
+    assert (sighting.exit_code, sighting.stop_code) in {(143, "Stopped"), (143, "UserInitiated")}
     assert json.loads(await runtime.collect(task.handle) or b"")["code"] == "CANCELLED"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from services.orchestrator.runtimes.ecs.pace import Pace
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import AssayError
 
@@ -47,6 +48,8 @@ class EcsOptions:
     objects_url: str = ""
     log_group: str = "/assay/tests"
     log_retention_days: int = 14
+    pace: Pace | None = None
+    """How often tasks are looked at; None for what suits AWS."""
 
     @property
     def group(self) -> str:

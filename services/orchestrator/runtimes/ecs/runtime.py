@@ -22,7 +22,7 @@ from services.orchestrator.runtimes.ecs.feed import Feed
 from services.orchestrator.runtimes.ecs.launcher import Launcher
 from services.orchestrator.runtimes.ecs.options import EcsOptions
 from services.orchestrator.runtimes.ecs.orphans import Orphans
-from services.orchestrator.runtimes.ecs.pace import CALM_S, FED_S
+from services.orchestrator.runtimes.ecs.pace import FED_S, Pace
 from services.orchestrator.runtimes.ecs.picture import Known, Picture
 from services.orchestrator.runtimes.ecs.results import Results
 from services.orchestrator.runtimes.ecs.secrets import Secrets
@@ -68,7 +68,7 @@ class EcsRuntime:
             self._results,
             self._stops,
             clock,
-            calm_s=FED_S if options.events_queue_url else CALM_S,
+            pace=options.pace or (Pace(calm_s=FED_S) if options.events_queue_url else Pace()),
             start_timeout=timedelta(seconds=options.start_timeout_s),
             broken=self._look_for_log_group,
         )
@@ -76,6 +76,7 @@ class EcsRuntime:
         self._cleaned: OrderedDict[str, None] = OrderedDict()
         self._log_group_lost = False
         self._stack = AsyncExitStack()
+        self._closed = False
 
     @classmethod
     async def open(cls, aws: Aws, options: EcsOptions, clock: Clock) -> Self:
@@ -143,7 +144,7 @@ class EcsRuntime:
     async def cleanup(self, handle: Handle) -> None:
         """Deletes context and result, and ends what still runs."""
         task = EcsTask.of(handle)
-        if task.arn and task.arn in self._cleaned:
+        if self._closed or (task.arn and task.arn in self._cleaned):
             return
         known = self._picture.forget(task.arn)
         if known is None or not known.over or known.result is not None:
@@ -156,7 +157,7 @@ class EcsRuntime:
         await self._results.remove(task)
 
     def watch(self, changed: Callable[[Handle], None]) -> None:
-        """`changed` is called when a task is seen to have started or ended, or its answer is there."""
+        """`changed` is called when a task is seen to have ended, or its answer is there."""
         self._watcher.tell(changed)
 
     def ends_soon(self, handle: Handle) -> None:
@@ -169,6 +170,7 @@ class EcsRuntime:
 
     async def aclose(self) -> None:
         """Lets go. Tasks run on."""
+        self._closed = True
         await self._stack.aclose()
         self._aws.close()
 

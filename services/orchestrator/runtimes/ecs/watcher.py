@@ -11,7 +11,7 @@ from typing import Any, Final
 import structlog
 
 from services.orchestrator.ports import Handle, Phase
-from services.orchestrator.runtimes.ecs.pace import next_look, to_look_at
+from services.orchestrator.runtimes.ecs.pace import Pace, next_look, to_look_at
 from services.orchestrator.runtimes.ecs.picture import Known, Picture
 from services.orchestrator.runtimes.ecs.results import Results, is_answer
 from services.orchestrator.runtimes.ecs.sighting import NOT_STARTED
@@ -43,7 +43,7 @@ class Watcher:
         stops: Stops,
         clock: Clock,
         *,
-        calm_s: float,
+        pace: Pace,
         start_timeout: timedelta,
         broken: Callable[[Known], None] = lambda _: None,
     ) -> None:
@@ -52,7 +52,7 @@ class Watcher:
         self._results = results
         self._stops = stops
         self._clock = clock
-        self._calm_s = calm_s
+        self._pace = pace
         self._start_timeout = start_timeout
         self._broken = broken
         self._changed: list[Callable[[Handle], None]] = []
@@ -62,7 +62,7 @@ class Watcher:
         self._done: asyncio.Queue[EcsTask] = asyncio.Queue()
 
     def tell(self, changed: Callable[[Handle], None]) -> None:
-        """`changed` is called when a task starts or ends."""
+        """`changed` is called when a task is over."""
         self._changed.append(changed)
 
     def wake(self) -> None:
@@ -97,7 +97,7 @@ class Watcher:
     async def run(self) -> None:
         """Looks until it is cancelled."""
         while True:
-            at = next_look(self._picture.looked(), _now(), calm_s=self._calm_s)
+            at = next_look(self._picture.looked(), _now(), self._pace)
             if at is None or at > _now():
                 self._wake.clear()
                 await self._wait(at)
@@ -136,7 +136,7 @@ class Watcher:
 
     async def _round(self) -> bool:
         """One look at what is due. True where an answer did not come."""
-        arns = to_look_at(self._picture.looked(), _now(), calm_s=self._calm_s)
+        arns = to_look_at(self._picture.looked(), _now(), self._pace)
         parts = batches(arns, self._ecs.cluster)
         answers = await asyncio.gather(*(self._ecs.look(part) for part in parts), return_exceptions=True)
         failed = False
@@ -185,8 +185,9 @@ class Watcher:
         )
         if sighting.phase is Phase.STOPPED:
             self._broken(known)
-        for changed in self._changed:
-            changed(known.task.handle)
+        if known.over:
+            for changed in self._changed:
+                changed(known.task.handle)
 
     async def _wait(self, at: float | None) -> None:
         try:
