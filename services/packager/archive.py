@@ -52,6 +52,8 @@ class ArchiveSummary:
 
     size: int
     sha256: str
+    content_hash: str
+    """names what is inside, see `content_hash`"""
     files: list[PackedFile]
 
 
@@ -83,7 +85,7 @@ def packed(facts: PackageFacts) -> dict[str, bytes]:
 
 def content_hash(facts: PackageFacts) -> str:
     """Names the package by what is in it: the same test, options and generator give the same one."""
-    return hashlib.sha256(packed(facts)[SUMS]).hexdigest()
+    return _name_of(packed(facts))
 
 
 def write_archive(files: Mapping[str, bytes], facts: PackageFacts, sink: Sink) -> ArchiveSummary:
@@ -109,4 +111,8 @@ def write_archive(files: Mapping[str, bytes], facts: PackageFacts, sink: Sink) -
         out.write(entry)
     count = len(directory)
     out.write(_END.pack(b"PK\5\6", 0, 0, count, count, out.size - start, start, 0))
-    return ArchiveSummary(out.size, out.sha256, listed)
+    return ArchiveSummary(out.size, out.sha256, _name_of(everything), listed)
+
+
+def _name_of(files: Mapping[str, bytes]) -> str:
+    return hashlib.sha256(files[SUMS]).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import PackageNotFoundError, version
 
-from services.packager.archive import content_hash, write_archive
+from services.packager.archive import write_archive
 from services.packager.content import ModelFacts, Options, Outcome, PackageFacts, contents, service_name
 from services.packager.ports import Pressed, Sink
 from shared.store.documents import Execution, Package, PackageFile
@@ -18,7 +18,7 @@ def press(test: Execution, package: Package, sink: Sink) -> Pressed:
     return Pressed(
         size=summary.size,
         sha256=summary.sha256,
-        content_hash=content_hash(facts),
+        content_hash=summary.content_hash,
         service_name=service_name(facts),
         files=[PackageFile(path=file.path, size=file.size, sha256=file.sha256) for file in summary.files],
     )

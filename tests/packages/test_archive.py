@@ -64,6 +64,7 @@ def test_it_is_written_to_a_sink_that_can_only_take() -> None:
     summary = write_archive(contents(FACTS), FACTS, sink)
     whole = b"".join(sink.pieces)
     assert whole == zipped(FACTS)
+    assert summary.content_hash == content_hash(FACTS)
     assert (summary.size, summary.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         assert archive.testzip() is None
