@@ -69,6 +69,14 @@ async def test_the_second_test_starts_without_installing(runtime: ProcessRuntime
     assert await answer(runtime, spec(agent_code=GREET, requirements=("greeting",)), timeout=30) == "two"
 
 
+async def test_the_result_says_what_is_installed_whether_it_was_fresh_or_kept(runtime: ProcessRuntime) -> None:
+    for _ in range(2):
+        task = await runtime.launch(spec(agent_code=GREET, requirements=("greeting",)))
+        await ended(runtime, task.handle, timeout=30)
+        assert json.loads(await runtime.collect(task.handle) or b"")["resolved"] == ["greeting==2.0"]
+        await runtime.cleanup(task.handle)
+
+
 async def test_a_run_cannot_change_the_environment(runtime: ProcessRuntime) -> None:
     code = """
         import greeting, pathlib, sys
