@@ -20,13 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.bench import commands, latency, makespan, output, queueing
+from tests.bench import commands, latency, makespan, output, packages, queueing
 from tests.bench.figures import KINDS, Report, percentile
 from tests.bench.local import Failed, Local, running
 from tests.bench.size import FULL, QUICK, Size
 
 START = ("start_cold", "start_warm")
-BUSY = (*makespan.FIGURES, *latency.IDLE, *latency.LOADED, *output.LATENCY, *output.THROUGHPUT)
+BUSY = (*makespan.FIGURES, *latency.IDLE, *latency.LOADED, *output.LATENCY, *output.THROUGHPUT, *packages.FIGURES)
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -79,6 +79,8 @@ async def _busy(local: Local, size: Size, report: Report) -> None:
         await output.throughput(local, size, report)
     if report.wants(*latency.LOADED):
         await latency.loaded(local, size, report)
+    if report.wants(*packages.FIGURES):
+        await packages.measure(local, size, report)
 
 
 def machine(folder: Path) -> dict[str, Any]:

@@ -24,6 +24,10 @@ class Size:
     """lines with a time in them"""
     flood: int
     """lines of the test that prints many"""
+    packages: int
+    """packages one after another"""
+    package_mib: int
+    """size of the one that memory is looked at with"""
     warm_starts: int
     settle_s: float
     """between the end of work and a look at what it took"""
@@ -38,9 +42,22 @@ FULL: Final = Size(
     idle=30,
     stamps=300,
     flood=60_000,
+    packages=40,
+    package_mib=128,
     warm_starts=3,
     settle_s=2.0,
 )
 QUICK: Final = Size(
-    floor=20, short=20, long=40, queued=50, calls=20, idle=5, stamps=30, flood=5_000, warm_starts=1, settle_s=0.7
+    floor=20,
+    short=20,
+    long=40,
+    queued=50,
+    calls=20,
+    idle=5,
+    stamps=30,
+    flood=5_000,
+    packages=5,
+    package_mib=24,
+    warm_starts=1,
+    settle_s=0.7,
 )
