@@ -238,6 +238,12 @@ def test_requirements_read_back_or_are_refused(lines: list[str]) -> None:
     assert all(not line.startswith(("-", "/", ".")) and "://" not in line for line in text.splitlines())
 
 
+@pytest.mark.parametrize("odd", ["pytz==2004d", "pytz==1.0\n--index-url http://x", "pytz @ http://x", "-r x", ""])
+def test_a_pin_that_no_installer_would_read_leaves_its_requirement_open(odd: str) -> None:
+    lines = text_of(facts(requirements=("pytz", "six"), resolved=(odd, "six==1.17.0")))["requirements.txt"].splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["six==1.17.0", "pytz"]
+
+
 def test_all_that_the_gateway_lets_pass_as_a_requirement_can_be_packed() -> None:
     from services.gateway.errors import Violations
 
@@ -289,8 +295,8 @@ def test_values_of_variables_are_no_facts_so_none_can_be_in_a_package() -> None:
         {"options": Options(vpc_id="vpc-1; id")},
         {"python_version": "3.11 && id"},
         {"python_version": "2.7"},
-        {"resolved": ("six==1.0\n--index-url http://x",)},
-        {"resolved": ("six @ http://x",)},
+        {"requirements": ("six==1.0\n--index-url http://x",)},
+        {"requirements": ("six @ http://x",)},
         {"requirements": ("-r /etc/passwd",)},
     ],
     ids=str,

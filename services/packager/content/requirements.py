@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -15,7 +17,7 @@ def is_pinned(facts: PackageFacts) -> bool:
 
 def requirements_file(facts: PackageFacts) -> bytes:
     """Pins of the test; a requirement that the test did not pin stays as it was handed in. Raises ValueError."""
-    pins = [_checked(line) for line in facts.resolved]
+    pins = _pins(facts)
     lines = [f"# Of test {facts.test_id}: what was installed for it." if pins else f"# Of test {facts.test_id}."]
     lines += sorted(pins)
     if others := _open(facts):
@@ -23,8 +25,17 @@ def requirements_file(facts: PackageFacts) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def _pins(facts: PackageFacts) -> list[str]:
+    """What the test installed, but for a version that no installer would read today: its requirement stays open."""
+    pins = []
+    for line in facts.resolved:
+        with contextlib.suppress(ValueError):
+            pins.append(_checked(line))
+    return pins
+
+
 def _open(facts: PackageFacts) -> list[str]:
-    known = {canonicalize_name(Requirement(_checked(line)).name) for line in facts.resolved}
+    known = {canonicalize_name(Requirement(line).name) for line in _pins(facts)}
     wanted = (_checked(line) for line in facts.requirements)
     return [line for line in wanted if canonicalize_name(Requirement(line).name) not in known]
 
