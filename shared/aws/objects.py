@@ -38,7 +38,11 @@ class Objects:
 
     async def check(self) -> None:
         """Raises AwsError where the bucket is not there or not ours."""
-        await self._aws.call(Api.HEAD_BUCKET, self._aws.s3.head_bucket, Bucket=self.bucket)
+        answer = await self._aws.call(Api.HEAD_BUCKET, self._aws.s3.head_bucket, Bucket=self.bucket)
+        where = answer.get("BucketRegion", self._aws.region)
+        if where != self._aws.region:  # boto3 finds it all the same; who holds a link that we signed would not
+            message = f"the bucket {self.bucket} is in {where} and not in {self._aws.region}"
+            raise AwsError(Kind.INVALID, Api.HEAD_BUCKET.operation, "", message)
 
     async def make_bucket(self) -> None:
         """Makes the bucket of an emulator; one that is there is fine. Raises AwsError."""

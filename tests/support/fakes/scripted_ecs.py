@@ -173,6 +173,7 @@ class ScriptedCloud:
     messages: list[dict[str, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     calls: list[tuple[float, str]] = field(default_factory=list)
+    bucket_region: str = "eu-central-1"
     wrong: list[str] = field(default_factory=list)
     """What AWS would have complained about."""
     _tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -370,7 +371,9 @@ class ScriptedCloud:
         return {"Successful": [{"Id": one["Id"]} for one in asked["Entries"]], "Failed": []}
 
     def _s3_HeadBucket(self, request: AWSPreparedRequest) -> AWSResponse:  # noqa: N802
-        return _response(request, 200, b"")
+        answer = _response(request, 200, b"")
+        answer.headers["x-amz-bucket-region"] = self.bucket_region
+        return answer
 
     def _s3_GetBucketLifecycleConfiguration(self, request: AWSPreparedRequest) -> AWSResponse:  # noqa: N802
         return _xml_error(request, 404, "NoSuchLifecycleConfiguration")
