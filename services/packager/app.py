@@ -38,7 +38,7 @@ async def running(
         )
         await provision(database)
         clock = SystemClock()
-        bus = Bus(settings.nats_url.get_secret_value(), service="packager", replicas=settings.stream_replicas)
+        bus = Bus.of(settings, "packager")
         relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
         packages = Packages(database, relay.tell)
         opening = Opening(settings, aws)
