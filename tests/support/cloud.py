@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ class Cloud:
         self.ecs.create_cluster(clusterName=self.cluster)
         if self.bucket not in {bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]}:
             self.s3.create_bucket(Bucket=self.bucket)
+        with contextlib.suppress(self.logs.exceptions.ResourceAlreadyExistsException):
+            self.logs.create_log_group(logGroupName=self.log_group)
 
     def settings(self, image: str) -> dict[str, str]:
         """For a fleet that works in it."""
@@ -99,3 +102,15 @@ class Cloud:
         """The keys in the bucket that have this in them."""
         listed = self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
         return [each["Key"] for each in listed if part in each["Key"]]
+
+    def everything_logged(self) -> list[str]:
+        """All that tasks of this account wrote, raw."""
+        pages = self.logs.get_paginator("describe_log_streams").paginate(logGroupName=self.log_group)
+        streams = [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+        return [
+            event["message"]
+            for stream in streams
+            for event in self.logs.get_log_events(
+                logGroupName=self.log_group, logStreamName=stream, startFromHead=True
+            )["events"]
+        ]

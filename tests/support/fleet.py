@@ -42,7 +42,8 @@ class Service:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, changed: Mapping[str, str] = {}) -> None:
+        """`changed` settings are for this time."""
         assert self._process is None, f"the {self.name} runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -50,7 +51,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=clean_environment(self._settings),
+                env=clean_environment({**self._settings, **changed}),
                 cwd=Path(__file__).parents[2],
             )
 
