@@ -23,7 +23,7 @@ def specification(test: Execution, *, default_model: ModelSetting | None = None,
         requirements=tuple(given.requirements),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint or None,
-        env={**model_environment(given.model or default_model), **given.env},
+        env={**model_environment(_model(given.model, default_model)), **given.env},
         timeout_s=given.timeout_s,
         cpu=given.resources.cpu,
         memory_mib=given.resources.memory_mib,
@@ -33,6 +33,14 @@ def specification(test: Execution, *, default_model: ModelSetting | None = None,
         begun_at=test.times.build_started,
         repeated=repeated,
     )
+
+
+def _model(given: ModelSetting | None, default: ModelSetting | None) -> ModelSetting | None:
+    """What the test says; what it leaves open of the same provider is the operator's."""
+    if given is None or default is None or given.provider != default.provider:
+        return given or default
+    named = {name: value for name, value in given.model_dump().items() if value}
+    return default.model_copy(update=named)
 
 
 def model_environment(model: ModelSetting | None) -> dict[str, str]:

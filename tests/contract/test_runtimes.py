@@ -218,5 +218,20 @@ async def test_a_new_runtime_can_stop_an_adopted_task(world: World, runtime: Run
         await later.aclose()
 
 
+async def test_a_launch_whose_handle_was_lost_is_stopped_by_what_was_ordered(world: World, runtime: Runtime) -> None:
+    spec = world.spec(Behaviour(run_for=20))
+    task = await runtime.launch(spec)
+    await runtime.aclose()
+    later = await world.open()
+    try:
+        handle = later.handle_of(spec)
+        await later.stop(handle, grace_s=0)
+        await later.cleanup(handle)
+        assert (await ended(later, task.handle, timeout=5)).phase in {Phase.STOPPED, Phase.MISSING}
+    finally:
+        await later.cleanup(task.handle)
+        await later.aclose()
+
+
 async def _is(runtime: Runtime, handle: Handle, phase: Phase) -> bool:
     return (await look(runtime, handle)).phase is phase

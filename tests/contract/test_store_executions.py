@@ -44,6 +44,14 @@ async def stored(tests: Executions, state: State = State.SUBMITTED, **changes: A
     return test
 
 
+async def test_which_attempt_is_under_way_is_told_for_the_tests_that_exist(tests: Executions) -> None:
+    runs = await stored(tests, State.RUNNING, attempt=2)
+    over = await stored(tests, State.FAILED, attempt=1)
+    waits = await stored(tests, State.QUEUED, attempt=1)
+    asked = [runs.id, over.id, waits.id, new_test_id()]
+    assert await tests.attempts_under_way(asked) == {runs.id: 2, over.id: 0, waits.id: 0}
+
+
 def queueing(test_id: TestId, rank: float = 1.0, **changes: Any) -> Move:
     fields: dict[str, Any] = {
         "source": State.SUBMITTED,

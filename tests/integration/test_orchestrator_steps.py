@@ -12,8 +12,8 @@ import pytest
 
 from services.orchestrator.charges import Charges
 from services.orchestrator.finish import Finish
-from services.orchestrator.launch import Launch
-from services.orchestrator.ports import LaunchFailed, Phase, Sighting
+from services.orchestrator.launch import LATEST_AGAIN, SOONEST_AGAIN, Launch
+from services.orchestrator.ports import LaunchFailed, LaunchUnsettled, Phase, Sighting
 from services.orchestrator.stop import Stop
 from services.orchestrator.watch import UNLAUNCHED, Watch
 from shared.clock import ManualClock
@@ -245,6 +245,68 @@ async def test_a_crash_around_the_launch_is_healed_by_another_orchestrator_with_
     await heir.watch.look()
     ended = await scene.get(test)
     assert (ended.state, ended.attempt) == (State.COMPLETED, 1)
+
+
+# -- launches that did not settle
+
+
+NO_ROOM = LaunchUnsettled(FailureCode.CAPACITY_UNAVAILABLE, "no room just now")
+
+
+async def test_a_launch_that_did_not_settle_is_made_again_as_the_same_attempt(scene: Scene) -> None:
+    one, test = scene.orchestrator(), await scene.granted()
+    one.runtime.error = NO_ROOM
+    await one.begin(test)
+    waiting = await scene.get(test)
+    assert (waiting.state, waiting.attempt) == (State.BUILDING, 1)
+    await one.watch.renew()
+    await one.watch.sweep()
+    assert len(one.runtime.launches) == 1  # not at once
+    scene.clock.advance(SOONEST_AGAIN + timedelta(seconds=1))
+    one.runtime.error = None
+    await one.watch.sweep()
+    first, second = one.runtime.launches
+    assert first == second
+    assert (first.repeated, second.repeated) == (False, True)
+    scene.task(test).answer("done")
+    await one.watch.look()
+    assert (await scene.get(test)).state is State.COMPLETED
+
+
+async def test_a_launch_that_never_settles_is_given_up_and_its_task_stopped_by_its_token(scene: Scene) -> None:
+    one, test = scene.orchestrator(), await scene.granted()
+    one.runtime.error = NO_ROOM
+    await one.begin(test)
+    while (await scene.get(test)).state is State.BUILDING:
+        assert scene.clock.now() - NOW < START_LIMIT + 2 * LATEST_AGAIN
+        scene.clock.advance(LATEST_AGAIN + timedelta(seconds=1))
+        await one.watch.sweep()
+    again = await scene.get(test)
+    assert (again.state, again.history[-1].reason[:20]) == (State.QUEUED, "CAPACITY_UNAVAILABLE")
+    assert scene.world.stops == [(launch_token(test.id, 1), 0)]
+
+
+async def test_a_test_cancelled_while_its_launch_is_not_settled_ends_and_leaves_no_task(scene: Scene) -> None:
+    one, test = scene.orchestrator(), await scene.granted()
+    one.runtime.error = NO_ROOM
+    await one.begin(test)
+    await scene.put(test.id, cancel=CANCEL.model_dump())
+    await one.stop.requested(test.id)
+    scene.clock.advance(LATEST_AGAIN)
+    await one.watch.sweep()
+    ended = await scene.get(test)
+    assert ended.failure
+    assert (ended.state, ended.failure.code) == (State.FAILED, FailureCode.CANCELLED)
+    assert scene.world.stops == [(launch_token(test.id, 1), 0)]
+    assert len(one.runtime.launches) == 1
+
+
+async def test_a_task_that_says_that_it_is_done_is_looked_at_more_closely(scene: Scene) -> None:
+    one, test = scene.orchestrator(), await scene.granted()
+    await one.begin(test)
+    one.watch.agent_is_done(test.id, 1)
+    one.watch.agent_is_done(test.id, 2)
+    assert scene.world.ending == [launch_token(test.id, 1)]
 
 
 async def test_after_a_restart_its_own_tasks_are_taken_up_without_waiting_for_the_lease(scene: Scene) -> None:

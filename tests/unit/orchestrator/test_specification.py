@@ -72,6 +72,21 @@ def test_a_model_becomes_environment_variables(model: ModelSetting | None, expec
     assert model_environment(model) == expected
 
 
+def test_a_test_that_names_no_model_gets_the_operators() -> None:
+    default = ModelSetting(provider="ollama", model_id="small", base_url="http://ollama:11434")
+    unnamed = specification(launched(), default_model=default).env
+    assert unnamed == {
+        "MODEL_PROVIDER": "ollama",
+        "MODEL_ID": "small",
+        "OLLAMA_BASE_URL": "http://ollama:11434",
+        "MODEL_BASE_URL": "http://ollama:11434",
+    }
+    named = specification(launched(model=ModelSetting(provider="ollama", model_id="large")), default_model=default).env
+    assert named == {**unnamed, "MODEL_ID": "large"}
+    other = specification(launched(model=ModelSetting(provider="openai", model_id="m")), default_model=default).env
+    assert other == {"MODEL_PROVIDER": "openai", "MODEL_ID": "m"}
+
+
 def test_the_users_own_variables_win() -> None:
     spec = specification(launched(model=MODELS["bedrock"][0], env={"MODEL_ID": "mine", "OTHER": "x"}))
     assert spec.env is not None
