@@ -12,7 +12,7 @@ from services.logstreamer.handlers import subscribe
 from services.logstreamer.roster import Roster
 from services.logstreamer.settings import LogstreamerSettings
 from services.logstreamer.sources.cloudwatch.pace import Pace
-from services.logstreamer.sources.cloudwatch.port import Reach
+from services.logstreamer.sources.cloudwatch.port import OpenReach, Reach
 from services.logstreamer.sources.cloudwatch.source import CloudWatchSource
 from services.logstreamer.sources.files import FileSource
 from services.logstreamer.sources.scripted import ScriptedSource
@@ -29,8 +29,15 @@ if TYPE_CHECKING:
     from services.logstreamer.sources.cloudwatch.reach import AwsReach
 
 
+async def cloudwatch_of(region: str) -> Reach:
+    """The way to CloudWatch, loaded with the first output that lies there: boto3 takes a second and 40 MiB, which who
+    has no such output need not spend."""
+    kind = await asyncio.to_thread(_load)
+    return await kind.open(region)
+
+
 @asynccontextmanager
-async def running(settings: LogstreamerSettings) -> AsyncIterator[Health]:
+async def running(settings: LogstreamerSettings, reach: OpenReach = cloudwatch_of) -> AsyncIterator[Health]:
     """The log streamer at work. At the end it lets go of what it follows; the next one reads on."""
     health = Health("logstreamer")
     async with AsyncExitStack() as stack:
@@ -50,7 +57,7 @@ async def running(settings: LogstreamerSettings) -> AsyncIterator[Health]:
         await stack.enter_async_context(bus.connected())
         await stack.enter_async_context(relay.running(tests))
         tasks = await stack.enter_async_context(background())
-        cloudwatch = _cloudwatch(settings, clock, tasks)
+        cloudwatch = _cloudwatch(settings, reach, clock, tasks)
         stack.push_async_callback(cloudwatch.aclose)
         roster = Roster(
             tests,
@@ -80,26 +87,22 @@ async def running(settings: LogstreamerSettings) -> AsyncIterator[Health]:
         health.draining = True
 
 
-def _cloudwatch(settings: LogstreamerSettings, clock: Clock, tasks: asyncio.TaskGroup) -> CloudWatchSource:
+def _cloudwatch(
+    settings: LogstreamerSettings, reach: OpenReach, clock: Clock, tasks: asyncio.TaskGroup
+) -> CloudWatchSource:
     pace = Pace(
         settings.logstreamer_cloudwatch_poll_s,
         settings.logstreamer_cloudwatch_fastest_s,
         settings.logstreamer_cloudwatch_slowest_s,
     )
     return CloudWatchSource(
-        _reach,
+        reach,
         clock,
         tasks,
         pace=pace,
         overlap_s=settings.logstreamer_cloudwatch_overlap_s,
         drain_s=settings.logstreamer_drain_cloudwatch_s,
     )
-
-
-async def _reach(region: str) -> Reach:
-    """With the first output that lies there: boto3 takes a second and 40 MiB, which others need not spend."""
-    kind = await asyncio.to_thread(_load)
-    return await kind.open(region)
 
 
 def _load() -> type[AwsReach]:

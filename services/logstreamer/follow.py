@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -153,18 +154,27 @@ class Follower:
                     cursor=dict(self._cursor),
                 )
             )
-            event = LogsAppended(
-                test_id=self.test.id,
-                user_id=self.test.user_id,
-                attempt=self.test.attempt,
-                at=self._clock.now(),
-                lines=tuple(piece),
-            )
-            self._relay.announce([Letter.of(event, self.test.traceparent)])
+            self._tell(piece)
             self._received += len(piece)
             self._size += size
             LINES.inc(len(piece))
             BYTES.inc(size)
+
+    def tell_again(self, lines: Sequence[StoredLine]) -> None:
+        """Tells the newest lines that another follower stored: it may have died before it told them. Where it did not,
+        this is the same fact, and the bus drops it."""
+        if lines:
+            self._tell([_told(line) for line in lines])
+
+    def _tell(self, lines: Sequence[LogLine]) -> None:
+        event = LogsAppended(
+            test_id=self.test.id,
+            user_id=self.test.user_id,
+            attempt=self.test.attempt,
+            at=self._clock.now(),
+            lines=tuple(lines),
+        )
+        self._relay.announce([Letter.of(event, self.test.traceparent)])
 
     def remind(self) -> None:
         """Tells the phase once more: the test is not where it says. Nobody keeps it for us while the bus is away."""
@@ -240,6 +250,10 @@ class Follower:
 def numbers_of(attempt: int) -> range:
     """The sequence numbers that lines of this attempt can have."""
     return range(first_seq(attempt), first_seq(attempt) + BLOCK)
+
+
+def _told(line: StoredLine) -> LogLine:
+    return LogLine.model_validate(line.model_dump())
 
 
 def _stored(line: LogLine) -> StoredLine:

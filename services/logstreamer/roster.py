@@ -118,7 +118,10 @@ class Roster:
         last = None if new else await self._chunks.last(test.id, within=numbers)
         counted = range(numbers.start, last.last + 1 if last else numbers.start)
         received, size = await self._chunks.account(test.id, within=counted) if last else (0, 0)
-        cursor = last.cursor if last else {}
+        newest = await self._chunks.read(test.id, from_seq=last.first, limit=last.last - last.first + 1) if last else []
+        # Marks are told and not stored. Where nobody has heard that the agent runs, who told it died too soon: the
+        # output is read from its beginning, and the lines in it are not new.
+        cursor = last.cursor if last and test.state is not State.BUILDING else {}
         follower = Follower(
             test,
             source.follow(test.task.log_source, cursor, since=_launched(test)),
@@ -134,6 +137,7 @@ class Roster:
         )
         self._followers[test.id] = follower
         FOLLOWED.set(len(self._followers))
+        follower.tell_again(newest)
         self._run(self._follow(follower, source))
         if test.state not in ACTIVE:
             follower.task_stopped()

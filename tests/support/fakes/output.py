@@ -11,7 +11,7 @@ from services.logstreamer.ports import Batch, Cursor
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.ids import TestId
-from shared.store.documents import Chunk, Execution
+from shared.store.documents import Chunk, Execution, StoredLine
 
 
 class FilledFeed:
@@ -57,6 +57,10 @@ class ChunksInMemory:
 
     async def last(self, test: TestId, *, within: range) -> Chunk | None:
         return max(self.chunks, key=lambda chunk: chunk.last, default=None)
+
+    async def read(self, test: TestId, *, from_seq: int, limit: int) -> list[StoredLine]:
+        lines = {line.seq: line for chunk in self.chunks for line in chunk.lines if line.seq >= from_seq}
+        return [lines[seq] for seq in sorted(lines)][:limit]
 
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]:
         return len({number for number in self.numbers if number in within}), 0

@@ -191,6 +191,7 @@ def test_a_line_is_there_after_one_interval_at_most(quiet_s: float, interval_s: 
             await passes(PACE.slowest_s + 0.1)
             if not quiet_s:
                 world.tasks.create_task(talking(tasks[9]))
+                await passes(PACE.usual_s)
             for n in range(40):
                 await passes(max(quiet_s, 1) + n * 0.037)
                 tasks[1].write()
@@ -213,7 +214,7 @@ async def test_the_first_line_of_tasks_that_start_together_is_soon_there() -> No
         begun = asyncio.get_running_loop().time()
         await passes(20)
         assert all(task.numbers == [1] for task in tasks)
-        assert max(task.chunks.stored_at[1] - begun for task in tasks) < 12
+        assert max(task.chunks.stored_at[1] - begun for task in tasks) < 10
 
 
 # -- how many calls

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from services.logstreamer.sources.cloudwatch.pace import LONGEST_S, Pace
@@ -9,22 +11,26 @@ from services.logstreamer.sources.cloudwatch.scouting import LONGEST_WAIT_S, Sco
 
 PACE = Pace(usual_s=2.0, fastest_s=0.5, slowest_s=5.0)
 
-LOOKS: dict[str, tuple[bool, float, int, float]] = {
-    "lines flow": (True, 0.0, 1, 0.5),
-    "a moment without lines": (False, 3.0, 1, 2.0),
-    "half a minute without lines": (False, 30.0, 1, 5.0),
-    "lines flow from five hundred streams": (True, 0.0, 5, 1.25),
-    "a look of many pages": (True, 0.0, 20, 5.0),
-    "calls that the usual pace allows": (False, 3.0, 8, 2.0),
+LOOKS: dict[str, tuple[dict[str, Any], float]] = {
+    "lines flow": ({"quiet_for_s": 0.0}, 0.5),
+    "lines flow, with pauses": ({"quiet_for_s": 1.9}, 0.5),
+    "a moment without lines": ({"quiet_for_s": 3.0}, 2.0),
+    "half a minute without lines": ({"quiet_for_s": 30.0}, 5.0),
+    "a task is about to start": ({"quiet_for_s": 30.0, "starting": True}, 2.0),
+    "a task that has ended is drained": ({"quiet_for_s": 30.0, "hurry": True}, 0.5),
+    "lines flow from five hundred streams": ({"quiet_for_s": 0.0, "calls": 5}, 1.25),
+    "a look of many pages": ({"quiet_for_s": 0.0, "calls": 20}, 5.0),
+    "calls that the usual pace allows": ({"quiet_for_s": 3.0, "calls": 8}, 2.0),
 }
 
 
-@pytest.mark.parametrize(("hurry", "quiet_for_s", "calls", "pause_s"), LOOKS.values(), ids=LOOKS.keys())
+@pytest.mark.parametrize(("look", "pause_s"), LOOKS.values(), ids=LOOKS.keys())
 def test_the_pace_follows_the_flow_and_never_makes_more_than_four_calls_a_second(
-    hurry: bool, quiet_for_s: float, calls: int, pause_s: float
+    look: dict[str, Any], pause_s: float
 ) -> None:
-    assert PACE.after(hurry=hurry, quiet_for_s=quiet_for_s, calls=calls) == pause_s
-    assert calls / pause_s <= 4
+    look = {"hurry": False, "starting": False, "calls": 1, **look}
+    assert PACE.after(**look) == pause_s
+    assert look["calls"] / pause_s <= 4
 
 
 def test_who_is_refused_asks_less_and_less_often_but_never_stops() -> None:
@@ -61,4 +67,4 @@ def test_a_missing_stream_hides_no_other_and_few_calls_find_them(missing: set[in
 
 
 def test_a_stream_that_stays_missing_is_asked_for_again_for_ever() -> None:
-    assert [wait_s(n) for n in (0, 1, 2, 3, 4, 10_000)] == [0.5, 1, 2, 4, LONGEST_WAIT_S, LONGEST_WAIT_S]
+    assert [wait_s(n) for n in (0, 1, 2, 3, 4, 10_000)] == [0.5, 1, 2, LONGEST_WAIT_S, LONGEST_WAIT_S, LONGEST_WAIT_S]

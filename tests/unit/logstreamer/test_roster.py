@@ -14,8 +14,9 @@ from services.logstreamer.ports import Cursor
 from services.logstreamer.roster import Roster
 from shared.clock import ManualClock
 from shared.domain.lifecycle import State
+from shared.events.logs import LogsAppended
 from shared.ids import TestId
-from shared.store.documents import Chunk, Execution
+from shared.store.documents import Chunk, Execution, StoredLine
 from tests.support.fakes.output import ChunksInMemory, FilledFeed, KeptLetters, OneTest
 from tests.support.samples import NOW, execution, task
 from tests.support.until import until
@@ -96,14 +97,16 @@ def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def rostered(chunks: ChunksInMemory, tests: Claimed) -> AsyncIterator[Roster]:
-    source = Outputs(written(1), written(2), mark("end", lines=2))
+async def rostered(
+    chunks: ChunksInMemory, tests: Claimed, wire: KeptLetters | None = None, *output: bytes
+) -> AsyncIterator[Roster]:
+    source = Outputs(*(output or (written(1), written(2), mark("end", lines=2))))
     async with asyncio.TaskGroup() as tasks:
         roster = Roster(
             tests,
             chunks,
             {"file": source},
-            KeptLetters(),
+            wire or KeptLetters(),
             ManualClock(NOW),
             tasks,
             follower="one",
@@ -185,3 +188,39 @@ async def test_an_output_is_followed_from_the_time_on_at_which_its_attempt_began
         source = roster._sources["file"]
         assert isinstance(source, Outputs)
         assert source.since == [NOW - timedelta(hours=1)]
+
+
+def stored_by_another(tests: Claimed) -> ChunksInMemory:
+    """Line 1, with a cursor behind it and behind the mark before it."""
+    chunks = ChunksInMemory()
+    one = StoredLine(seq=1, ts=1.0, stream="stdout", level="info", text="line 1")
+    chunks.chunks.append(Chunk(test_id=tests.execution.id, first=1, last=1, bytes=6, lines=[one], cursor={"line": 2}))
+    return chunks
+
+
+RUNNING_OUTPUT = (mark("running", ts=7.0), written(1), written(2), mark("end", lines=2))
+
+
+async def test_the_newest_lines_that_another_stored_are_told_once_more() -> None:
+    tests = Claimed()
+    chunks, wire = stored_by_another(tests), KeptLetters()
+    async with rostered(chunks, tests, wire, *RUNNING_OUTPUT) as roster:
+        assert await roster.claim_lapsed(tests.execution)
+        await until(lambda: tests.told)
+    assert wire.subjects == ["logs.appended", "logs.appended"]
+    told = [LogsAppended.model_validate_json(letter.body) for letter in wire.letters]
+    assert [[line.seq for line in event.lines] for event in told] == [[1], [2]]
+    assert tests.written["logs.complete"] is True
+
+
+async def test_who_takes_over_a_test_that_nobody_heard_running_reads_its_marks_again() -> None:
+    """The one before died between the store, where it put the line behind the mark, and the bus."""
+    tests = Claimed()
+    tests.execution.state = State.BUILDING
+    chunks, wire = stored_by_another(tests), KeptLetters()
+    async with rostered(chunks, tests, wire, *RUNNING_OUTPUT) as roster:
+        assert await roster.claim_lapsed(tests.execution)
+        await until(lambda: tests.told)
+    assert "task.phase" in wire.subjects
+    assert chunks.numbers == [1, 2]
+    assert tests.written["logs.complete"] is True

@@ -18,13 +18,18 @@ class Pace:
 
     usual_s: float = 2.0
     fastest_s: float = 0.5
-    """While lines flow, and while a task that has ended is drained."""
+    """While lines flow, and `usual_s` longer; and while a task that has ended is drained."""
     slowest_s: float = 5.0
     """Where nobody has written for half a minute."""
 
-    def after(self, *, hurry: bool, quiet_for_s: float, calls: int) -> float:
-        """After a look that took so many calls."""
-        wanted = self.fastest_s if hurry else self.usual_s if quiet_for_s < QUIET_AFTER_S else self.slowest_s
+    def after(self, *, hurry: bool, starting: bool, quiet_for_s: float, calls: int) -> float:
+        """After a look that took so many calls. `starting`: somebody waits for the first line of a task."""
+        if hurry or quiet_for_s < self.usual_s:
+            wanted = self.fastest_s
+        elif starting or quiet_for_s < QUIET_AFTER_S:
+            wanted = self.usual_s
+        else:
+            wanted = self.slowest_s
         return max(wanted, calls / CALLS_PER_S)
 
     def after_refusal(self, refusals: int) -> float:

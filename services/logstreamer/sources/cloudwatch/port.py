@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from shared.aws.logs import LogEvent
@@ -32,3 +32,7 @@ class Reach(Protocol):
     def close(self) -> None:
         """Lets go of the connections."""
         ...
+
+
+OpenReach = Callable[[str], Awaitable[Reach]]
+"""Opens the way to a region. Raises NotNow."""

@@ -111,8 +111,10 @@ class GroupReader:
             return self._pace.after_refusal(self._refusals)
         if self._news:
             self._last_news = loop.time()
-        hurry = self._news or any(feed.in_a_hurry for feed in self._feeds)
-        return self._pace.after(hurry=hurry, quiet_for_s=loop.time() - self._last_news, calls=self._calls)
+        hurry = any(feed.in_a_hurry for feed in self._feeds)
+        starting = bool(self._in(Standing.UNKNOWN))
+        quiet_for_s = loop.time() - self._last_news
+        return self._pace.after(hurry=hurry, starting=starting, quiet_for_s=quiet_for_s, calls=self._calls)
 
     def _refused(self, event: str, error: Exception) -> None:
         self._refusals += 1

@@ -14,7 +14,7 @@ from shared.aws.logs import MOST_STREAMS
 
 A_LOOK: Final = 4
 """Calls for this in one look at a group, however many streams wait."""
-LONGEST_WAIT_S: Final = 5.0
+LONGEST_WAIT_S: Final = 2.0
 
 Stream = TypeVar("Stream")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from services.logstreamer.ports import Cursor
 from services.logstreamer.sources.cloudwatch.feed import CloudWatchFeed
 from services.logstreamer.sources.cloudwatch.pace import Pace
-from services.logstreamer.sources.cloudwatch.port import NotNow, Reach
+from services.logstreamer.sources.cloudwatch.port import NotNow, OpenReach, Reach
 from services.logstreamer.sources.cloudwatch.reader import GroupReader
 from shared.background import end
 from shared.clock import Clock
@@ -30,7 +30,7 @@ class CloudWatchSource:
 
     def __init__(
         self,
-        reach: Callable[[str], Awaitable[Reach]],
+        reach: OpenReach,
         clock: Clock,
         tasks: asyncio.TaskGroup,
         *,
@@ -38,7 +38,7 @@ class CloudWatchSource:
         overlap_s: float,
         drain_s: float,
     ) -> None:
-        """`reach` opens the way to a region, once for each; it raises NotNow."""
+        """`reach` is called once for each region."""
         self._reach = reach
         self._clock = clock
         self._tasks = tasks
