@@ -10,6 +10,7 @@ from typing import Any, Final
 from services.packager.content.environment import public_base_url
 from services.packager.content.facts import PackageFacts
 from services.packager.content.names import service_name
+from services.packager.content.requirements import is_pinned
 from services.packager.content.text import json_file
 
 FORMAT: Final = "assay-package/1"
@@ -34,7 +35,7 @@ def manifest(files: Mapping[str, bytes], facts: PackageFacts) -> bytes:
         "requirements": {
             "requested": list(facts.requirements),
             "resolved": list(facts.resolved),
-            "pinned_as_tested": bool(facts.resolved) or not facts.requirements,
+            "pinned_as_tested": is_pinned(facts),
         },
         "model": None
         if model is None
