@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -74,6 +75,23 @@ async def test_an_orchestrator_killed_between_runtask_and_its_record_makes_no_se
     passed_with_all_its_lines(after)
     assert await texts(client, test.id) == spoken("once")
     assert len(cloud.tasks(test.id)) == 1
+
+
+async def test_services_killed_while_tasks_run_lose_no_task_and_no_line(
+    fleet: Fleet, client: AsyncAssay, cloud: Cloud
+) -> None:
+    killed = [fleet.services["orchestrator"], fleet.services["logstreamer"]]
+    submitted = await asyncio.gather(*(client.submit(talker(1.0), f"number {number}") for number in range(8)))
+    await until(lambda: len(cloud.containers()) >= 4, timeout=WITHIN_S, what="some of them run")
+    for service in killed:
+        service.kill()
+    for service in killed:
+        service.start()
+        await service.until_ready()
+    for test in await asyncio.gather(*(ended(client, test.id) for test in submitted)):
+        passed_with_all_its_lines(test)
+        assert await texts(client, test.id) == spoken(test.spec.query)
+        assert len(cloud.tasks(test.id)) == 1
 
 
 async def test_a_task_that_somebody_else_stops_is_tried_again_and_the_reason_told(

@@ -92,8 +92,13 @@ def docker_engine(say: Say) -> Iterator[DockerEngine]:
 def prepare(say: Say) -> None:
     """Installs what is missing, once. Raises NoContainers."""
     TOOLS.mkdir(exist_ok=True)
-    for step in STEPS:
-        if step.needed():
+    with (TOOLS / "containers.lock").open("w", encoding="utf-8") as others:
+        for step in STEPS:
+            if not step.needed():
+                continue
+            fcntl.flock(others, fcntl.LOCK_EX)
+            if not step.needed():  # somebody else has done it meanwhile
+                continue
             say(f"containers for tests: installing {step.name}, once")
             try:
                 step.do()
@@ -118,13 +123,17 @@ class _Shared:
         if self._folder.stat().st_uid != os.geteuid():
             raise NoContainers(f"{self._folder} belongs to somebody else")
         self._users = (self._folder / "users").open("w", encoding="utf-8")
-        while True:
-            fcntl.flock(self._users, fcntl.LOCK_EX)
-            if not self._answers():
-                self._start()
-            fcntl.flock(self._users, fcntl.LOCK_SH)  # not in one step: who left in between may have stopped it
-            if self._answers():
-                return self._engine
+        try:
+            while True:
+                fcntl.flock(self._users, fcntl.LOCK_EX)
+                if not self._answers():
+                    self._start()
+                fcntl.flock(self._users, fcntl.LOCK_SH)  # not in one step: who left in between may have stopped it
+                if self._answers():
+                    return self._engine
+        except BaseException:
+            self._users.close()
+            raise
 
     def __exit__(self, *_: object) -> None:
         assert self._users is not None
