@@ -16,7 +16,7 @@ from services.orchestrator.charges import Charge, Charges
 from services.orchestrator.finish import Finish
 from services.orchestrator.metrics import ADOPTED, LAUNCH_SECONDS, LAUNCHED
 from services.orchestrator.ports import Launched, LaunchFailed, LaunchUnsettled, Runtime, TaskSpec, Tests
-from services.orchestrator.specification import specification
+from services.orchestrator.specification import effective_model, specification
 from services.orchestrator.stop import Stop
 from shared.clock import Clock
 from shared.domain.failure import Failure, FailureCode
@@ -180,10 +180,13 @@ class Launch:
 
     async def _record(self, test: Execution, launched: Launched) -> None:
         now = self._clock.now()
+        model = effective_model(test.input.model, self._default_model)
         stored = await self._tests.change(
             test.id,
             where={"attempt": test.attempt, "lease.owner": self._owner},
             set={
+                # What the operator added: a retry and a package are about what was tested.
+                **({"input.model": model.model_dump()} if model and model != test.input.model else {}),
                 "task.handle": dict(launched.handle),
                 "task.log_source": dict(launched.log_source),
                 "times.deadline": now + self._start_limit + timedelta(seconds=test.input.timeout_s),

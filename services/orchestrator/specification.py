@@ -23,7 +23,7 @@ def specification(test: Execution, *, default_model: ModelSetting | None = None,
         requirements=tuple(given.requirements),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint or None,
-        env={**model_environment(_model(given.model, default_model)), **given.env},
+        env={**model_environment(effective_model(given.model, default_model)), **given.env},
         timeout_s=given.timeout_s,
         cpu=given.resources.cpu,
         memory_mib=given.resources.memory_mib,
@@ -35,7 +35,7 @@ def specification(test: Execution, *, default_model: ModelSetting | None = None,
     )
 
 
-def _model(given: ModelSetting | None, default: ModelSetting | None) -> ModelSetting | None:
+def effective_model(given: ModelSetting | None, default: ModelSetting | None) -> ModelSetting | None:
     """What the test says; what it leaves open of the same provider is the operator's."""
     if given is None or default is None or given.provider != default.provider:
         return given or default

@@ -22,7 +22,7 @@ from shared.domain.lifecycle import State
 from shared.events.tests import TestSubmitted
 from shared.ids import TestId
 from shared.store.connect import Database
-from shared.store.documents import Execution
+from shared.store.documents import Execution, ModelSetting
 from shared.store.executions import Executions
 from tests.support.samples import ALICE, NOW, execution
 
@@ -48,7 +48,7 @@ class OneBadHandle(ScriptedRuntime):
 class Orchestrator:
     """Its use cases on this store, with a clock that stands."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, default_model: ModelSetting | None = None) -> None:
         self.database, self.clock = database, ManualClock(NOW)
         self.runtime, self.charges = OneBadHandle(self.clock), Charges()
         self.tests = Executions(database, lambda _: None)
@@ -64,6 +64,7 @@ class Orchestrator:
             owner="one",
             lease=LEASE,
             start_limit=timedelta(seconds=60),
+            default_model=default_model,
         )
         self.watch = Watch(self.tests, self.charges, self.launch, finish, stop, self.clock, owner="one", lease=LEASE)
 
@@ -216,3 +217,10 @@ async def test_a_task_that_the_scheduler_gave_up_with_its_test_is_stopped_by_who
     now = await orchestrator.now(test)
     assert now.task is not None
     assert now.task.abandoned is None
+
+
+async def test_the_model_that_the_operator_chose_is_stored_with_the_test(database: Database) -> None:
+    """A retry repeats what was tested, and a package is of it, whatever the operator chooses later."""
+    chosen = ModelSetting(provider="ollama", model_id="small", base_url="http://models:11434")
+    test = await Orchestrator(database, chosen).begun()
+    assert test.input.model == chosen
