@@ -139,7 +139,8 @@ def configuration() -> str:
         "## Every service\n\n",
         table(["Variable", "Default", "Meaning"], list(_settings(CommonSettings, set()))),
         "\n## AWS, for every service that uses it\n\n",
-        "Credentials come from the AWS SDK's own chain: `AWS_*` variables, a profile, or the role of the task, pod or machine.\n\n",
+        "Credentials come from the AWS SDK's own chain: `AWS_*` variables, a profile, or the role of the task, pod or ",
+        "machine.\n\n",
         table(["Variable", "Default", "Meaning"], list(_settings(AwsSettings, set()))),
     ]
     for name, kind in SERVICES:

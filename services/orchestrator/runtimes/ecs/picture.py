@@ -24,6 +24,8 @@ MISSING_LOOKS: Final = 3
 MISSING_FOR_S: Final = 30.0
 YOUNG: Final = timedelta(seconds=120)
 """ECS is eventually consistent: a task that was just started may be MISSING in the answers for a while."""
+LINGER_S: Final = 20.0
+"""A task whose answer we have may take so long to write its last lines and to end by itself."""
 STUCK_S: Final = 600.0
 """A task that ECS has agreed to stop, and that it does not report as stopped for so long, is taken as stopped."""
 
@@ -52,11 +54,21 @@ class Known:
         return self.sighting.phase in {Phase.STOPPED, Phase.MISSING}
 
 
+@dataclass(slots=True)
+class Leaving:
+    """A task that nobody asks for any more, and that may still be on its way out."""
+
+    task: EcsTask
+    since: float
+    looked: float
+
+
 class Picture:
     """All of them, by ARN. Times are those of the event loop, but for `wall`."""
 
     def __init__(self) -> None:
         self._known: dict[str, Known] = {}
+        self._leaving: dict[str, Leaving] = {}
 
     def __iter__(self) -> Iterator[Known]:
         return iter(list(self._known.values()))
@@ -79,8 +91,17 @@ class Picture:
         if "lastStatus" in answer:
             self.take(answer, now)
 
-    def forget(self, arn: str) -> Known | None:
-        return self._known.pop(arn, None)
+    def release(self, arn: str, now: float) -> Known | None:
+        """Nobody asks for it any more. One that has answered is watched until it has ended, too."""
+        known = self._known.pop(arn, None)
+        if known is not None and known.result is not None:
+            self._leaving[arn] = Leaving(known.task, now, now)
+        return known
+
+    def overstaying(self, now: float) -> list[EcsTask]:
+        """Tasks that had answered, and have not ended since. They are somebody else's to stop now."""
+        found = [arn for arn, leaving in self._leaving.items() if now - leaving.since > LINGER_S]
+        return [self._leaving.pop(arn).task for arn in found]
 
     def forget_unasked(self, now: float) -> None:
         for arn, known in list(self._known.items()):
@@ -89,12 +110,20 @@ class Picture:
 
     def looked(self) -> Iterable[Looked]:
         """The tasks that are still to be looked at."""
-        return [Looked(arn, x.looked, x.added, x.hot_until) for arn, x in self._known.items() if not x.over]
+        return [
+            *(Looked(arn, x.looked, x.added, x.hot_until) for arn, x in self._known.items() if not x.over),
+            *(Looked(arn, leaving.looked, leaving.since, 0.0) for arn, leaving in self._leaving.items()),
+        ]
 
     def take(self, answer: Mapping[str, Any], now: float) -> Known | None:
         """What ECS says of a task; the task, where that changes what we know. A stop is remembered from now on: ECS
         forgets it after an hour. An answer older than the last one (events come in any order) says nothing."""
-        known = self._known.get(str(answer.get("taskArn", "")))
+        arn = str(answer.get("taskArn", ""))
+        if leaving := self._leaving.get(arn):
+            leaving.looked = now
+            if seen(answer).phase is Phase.STOPPED:
+                del self._leaving[arn]
+        known = self._known.get(arn)
         if known is None or known.over:
             return None
         known.looked = now
@@ -107,6 +136,7 @@ class Picture:
 
     def miss(self, arn: str, now: float, wall: datetime) -> Known | None:
         """ECS says that it knows no such task; the task, where that is to be believed."""
+        self._leaving.pop(arn, None)
         known = self._known.get(arn)
         if known is None or known.over:
             return None

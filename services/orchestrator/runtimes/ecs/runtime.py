@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import structlog
 
-from services.orchestrator.ports import Alive, Handle, Launched, Phase, Sighting, TaskSpec
+from services.orchestrator.ports import Alive, Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
 from services.orchestrator.runtimes.ecs.checks import check, ensure_logs
 from services.orchestrator.runtimes.ecs.feed import Feed
 from services.orchestrator.runtimes.ecs.launcher import Launcher
@@ -28,7 +28,7 @@ from services.orchestrator.runtimes.ecs.results import Results
 from services.orchestrator.runtimes.ecs.secrets import Secrets
 from services.orchestrator.runtimes.ecs.sighting import NO_LOG_GROUP, UNWANTED
 from services.orchestrator.runtimes.ecs.stops import Stops
-from services.orchestrator.runtimes.ecs.task import RUNTIME, EcsTask, stream_of
+from services.orchestrator.runtimes.ecs.task import RUNTIME, EcsTask, is_ours, stream_of
 from services.orchestrator.runtimes.ecs.watcher import Watcher
 from shared.aws.connect import Aws
 from shared.aws.ecs import Ecs
@@ -38,8 +38,6 @@ from shared.clock import Clock
 
 log = structlog.get_logger()
 
-LINGER_S: Final = 20.0
-"""A task whose answer we have may take so long to write its last lines and to end by itself."""
 REMEMBERED: Final = 10_000
 """How many cleaned tasks are remembered as such."""
 LOGS_CHECK_S: Final = 5.0
@@ -98,7 +96,11 @@ class EcsRuntime:
 
     async def launch(self, spec: TaskSpec) -> Launched:
         """Starts the task or finds it started."""
-        task, answer = await self._launcher.launch(spec)
+        try:
+            task, answer = await self._launcher.launch(spec)
+        except LaunchFailed:  # nobody will clean up behind it
+            await self._results.remove(EcsTask.planned(spec, self._options, self._clock.now()))
+            raise
         self._picture.launched(task, answer, _now())
         self._watcher.wake()
         return Launched(
@@ -118,13 +120,15 @@ class EcsRuntime:
     async def inspect(self, handles: Sequence[Handle]) -> Sequence[Sighting]:
         """What the picture shows. Calls nobody, but waits for the first look at a task that is not in it."""
         now = _now()
-        tasks = [EcsTask.of(handle) for handle in handles]
-        known = [None if task.arn in self._cleaned else self._picture.ask(task, now) for task in tasks]
+        tasks = [EcsTask.of(handle) if is_ours(handle) else None for handle in handles]
+        known = [None if task is None or task.arn in self._cleaned else self._picture.ask(task, now) for task in tasks]
         await self._watcher.first_look([one for one in known if one is not None])
         return [Sighting(Phase.MISSING) if one is None else one.sighting for one in known]
 
     async def collect(self, handle: Handle) -> bytes | None:
         """The result object. Raises AwsError."""
+        if not is_ours(handle):
+            return None
         task = EcsTask.of(handle)
         if task.arn in self._cleaned:
             return None
@@ -135,6 +139,8 @@ class EcsRuntime:
 
     async def stop(self, handle: Handle, *, grace_s: float) -> None:  # noqa: ARG002 - ECS has its own: stopTimeout
         """Has the task stopped. Returns at once: the call is made, and made again, in the background."""
+        if not is_ours(handle):
+            return
         task = EcsTask.of(handle)
         known = self._picture.get(task.arn)
         if task.arn in self._cleaned or (known is not None and known.over):
@@ -143,13 +149,15 @@ class EcsRuntime:
 
     async def cleanup(self, handle: Handle) -> None:
         """Deletes context and result, and ends what still runs."""
+        if not is_ours(handle):
+            return
         task = EcsTask.of(handle)
         if self._closed or (task.arn and task.arn in self._cleaned):
             return
-        known = self._picture.forget(task.arn)
-        if known is None or not known.over or known.result is not None:
-            answered = known is not None and known.result is not None
-            self._stops.add(task, UNWANTED, after_s=LINGER_S if answered else 0.0)
+        known = self._picture.release(task.arn, _now())
+        self._watcher.wake()
+        if known is None or not known.over:
+            self._stops.add(task, UNWANTED)
         if task.arn:
             self._cleaned[task.arn] = None
             if len(self._cleaned) > REMEMBERED:
@@ -162,7 +170,8 @@ class EcsRuntime:
 
     def ends_soon(self, handle: Handle) -> None:
         """Looks for the answer, and looks more often."""
-        self._watcher.is_done(EcsTask.of(handle))
+        if is_ours(handle):
+            self._watcher.is_done(EcsTask.of(handle))
 
     async def tidy(self, alive: Alive) -> None:
         """Stops tasks of ours that no test owns."""

@@ -50,19 +50,16 @@ class Stops:
     def __len__(self) -> int:
         return len(self._wishes)
 
-    def add(self, task: EcsTask, reason: str, *, after_s: float = 0.0) -> None:
-        """Stops a task now, or in a moment. A task is told once, however often that is wished."""
+    def add(self, task: EcsTask, reason: str) -> None:
+        """Stops a task. It is told once, however often that is wished."""
         now = asyncio.get_running_loop().time()
         known = self._picture.get(task.arn) if task.arn else None
         if known is not None and known.told is not None:
             return
         key = task.arn or task.token
-        wish = self._wishes.get(key)
-        if wish is None:
-            self._wishes[key] = Wish(task, reason, now, now + after_s)
-        else:
-            wish.due = min(wish.due, now + after_s) if wish.tries == 0 else wish.due
-        self._wake.set()
+        if key not in self._wishes:
+            self._wishes[key] = Wish(task, reason, now, now)
+            self._wake.set()
 
     async def run(self) -> None:
         """Works until it is cancelled."""

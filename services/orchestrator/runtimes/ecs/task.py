@@ -87,6 +87,11 @@ class EcsTask:
         )
 
 
+def is_ours(handle: Handle) -> bool:
+    """False for a handle of another runtime: the setting was changed while its task ran."""
+    return handle.get("runtime") == RUNTIME
+
+
 def started_by(test_id: TestId, attempt: int) -> str:
     """At most 128 characters (ECS API reference, RunTask)."""
     return f"assay/{test_id}/{attempt}"

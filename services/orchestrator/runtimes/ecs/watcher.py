@@ -14,7 +14,7 @@ from services.orchestrator.ports import Handle, Phase
 from services.orchestrator.runtimes.ecs.pace import Pace, next_look, to_look_at
 from services.orchestrator.runtimes.ecs.picture import Known, Picture
 from services.orchestrator.runtimes.ecs.results import Results, is_answer
-from services.orchestrator.runtimes.ecs.sighting import NOT_STARTED
+from services.orchestrator.runtimes.ecs.sighting import NOT_STARTED, UNWANTED
 from services.orchestrator.runtimes.ecs.stops import Stops
 from services.orchestrator.runtimes.ecs.task import EcsTask
 from shared.aws.ecs import Ecs, batches
@@ -124,6 +124,8 @@ class Watcher:
             for known in self._picture.late(self._clock.now(), self._start_timeout):
                 reason = f"{NOT_STARTED}: it was not running {self._start_timeout.total_seconds():g} s after its launch"
                 self._stops.add(known.task, reason)
+            for task in self._picture.overstaying(now):
+                self._stops.add(task, UNWANTED)
             await asyncio.sleep(UPKEEP_S)
 
     async def fetch_answers(self) -> None:

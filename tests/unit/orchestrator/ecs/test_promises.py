@@ -300,6 +300,22 @@ async def test_an_answer_ends_the_test_before_ecs_has_noticed_the_end() -> None:
 
 
 @in_no_time
+async def test_a_container_that_ends_by_itself_after_its_answer_is_not_told_to() -> None:
+    scene = Scene()
+    async with scene.runtime() as runtime:
+        launched = await runtime.launch(scene.spec(run_for=30, stopped_after=10))
+        await asyncio.sleep(30.06)
+        runtime.ends_soon(launched.handle)
+        await asyncio.sleep(0.01)
+        await runtime.cleanup(launched.handle)
+        await asyncio.sleep(60)
+        looks = scene.cloud.count()["DescribeTasks"]
+        await asyncio.sleep(60)
+    assert scene.cloud.count()["DescribeTasks"] == looks
+    assert scene.cloud.count()["StopTask"] == 0
+
+
+@in_no_time
 async def test_a_failure_waits_for_what_ecs_says_of_it() -> None:
     scene = Scene()
     async with scene.runtime() as runtime:
@@ -437,6 +453,27 @@ async def test_a_secret_that_may_not_be_looked_at_is_named() -> None:
 
 
 # -- what a launch can be refused for
+
+
+@in_no_time
+async def test_a_launch_that_is_refused_leaves_no_code_in_the_bucket() -> None:
+    scene = Scene()
+    scene.cloud.fail("RunTask", Refused("ClusterNotFoundException", "Cluster not found."))
+    async with scene.runtime() as runtime:
+        with pytest.raises(LaunchFailed, match="ASSAY_ECS_CLUSTER"):
+            await runtime.launch(scene.spec())
+    assert scene.cloud.objects == {}
+
+
+@in_no_time
+async def test_a_task_of_another_runtime_is_missing() -> None:
+    scene = Scene()
+    handle = {"runtime": "process", "token": "0123"}
+    async with scene.runtime() as runtime:
+        assert (await look(runtime, handle)).phase is Phase.MISSING
+        assert await runtime.collect(handle) is None
+        await runtime.stop(handle, grace_s=0)
+        await runtime.cleanup(handle)
 
 
 @in_no_time
