@@ -137,7 +137,9 @@ def test_tests_replace_nothing_by_patching() -> None:
     assert not patched
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", *(f"deploy/setup/{name}.lock" for name in ("cdk", "emulator", "mongod"))])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", *(f"deploy/setup/{name}.lock" for name in ("cdk", "emulator", "mongod"))]
+)
 def test_lock_files_have_a_hash_for_everything_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text("utf-8")
     entries = re.sub(r"\\\n", " ", re.sub(r"(?m)^\s*#.*\n", "", text)).splitlines()
