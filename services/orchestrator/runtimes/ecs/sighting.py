@@ -58,6 +58,8 @@ _WORDS: Final = (
     ("unable to get image", FailureCode.IMAGE_PULL_FAILED),
     ("no such image", FailureCode.IMAGE_PULL_FAILED),
     ("pull access denied", FailureCode.IMAGE_PULL_FAILED),
+    ("manifest unknown", FailureCode.IMAGE_PULL_FAILED),
+    ("manifest for", FailureCode.IMAGE_PULL_FAILED),
     ("resourceinitializationerror", FailureCode.TASK_START_FAILED),
     ("cannotstartcontainer", FailureCode.TASK_START_FAILED),
     ("cannotcreatecontainer", FailureCode.TASK_START_FAILED),

@@ -109,6 +109,18 @@ CASES = [
         "IMAGE_PULL_FAILED",
     ),
     Case(
+        "image-without-manifest",
+        "TaskFailedToStart",
+        "ResourceInitializationError: failed to pull image: manifest unknown: manifest unknown",
+        "IMAGE_PULL_FAILED",
+    ),
+    Case(
+        "image-without-that-tag",
+        "TaskFailedToStart",
+        "ResourceInitializationError: manifest for assay-runner:no not found: manifest unknown",
+        "IMAGE_PULL_FAILED",
+    ),
+    Case(
         "image-by-the-container",
         "TaskFailedToStart",
         "Task failed to start",
