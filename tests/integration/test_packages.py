@@ -265,12 +265,18 @@ async def test_a_link_leads_to_nothing_else_and_does_not_outlive_its_promise(mar
 # -- the end of a package
 
 
+async def time_is_over(market: Shop, package_id: str) -> None:
+    await market.stage.others.database["packages"].update_one(
+        {"_id": package_id}, {"$set": {"expires_at": datetime.now(UTC)}}
+    )
+
+
 async def test_after_its_time_it_is_gone_and_made_again_when_asked_for(market: Shop, alice: Client) -> None:
     test_id = await market.completed(alice)
-    async with market.packager(packager_ttl_h=1.2 / 3600, packager_expiry_interval_s=0.2):
+    async with market.packager(packager_expiry_interval_s=0.2):
         first = await generate(alice, test_id)
         assert await status_of_link(first.link.url) == 200
-        assert first.link.expire_time.ToDatetime() <= first.package.expire_time.ToDatetime() + timedelta(seconds=1)
+        await time_is_over(market, first.package.id)
 
         async def gone() -> bool:
             return "package.expired" in await told(market, test_id)
@@ -293,13 +299,10 @@ async def test_after_its_time_it_is_gone_and_made_again_when_asked_for(market: S
 
 async def test_its_time_is_over_by_the_clock_even_if_nobody_has_said_so(market: Shop, alice: Client) -> None:
     test_id = await market.completed(alice)
-    async with market.packager(packager_ttl_h=0.5 / 3600):
+    async with market.packager():
         first = await generate(alice, test_id)
-
-        async def is_over() -> bool:
-            return bool((await get(alice, first.package.id)).package.state == EXPIRED)
-
-        await until(is_over)
+        await time_is_over(market, first.package.id)
+        assert (await get(alice, first.package.id)).package.state == EXPIRED
         error = await refused(
             alice.call("RefreshDownloadUrl", pb.RefreshDownloadUrlRequest(package_id=first.package.id))
         )
@@ -339,12 +342,23 @@ async def test_a_bucket_that_is_not_there_is_said_at_once(market: Shop, alice: C
 async def test_a_hundred_packages_at_once(market: Shop, alice: Client) -> None:
     tests = await asyncio.gather(*(market.completed(alice) for _ in range(100)))
     async with market.packager("one"), market.packager("two"):
-        answers = await asyncio.gather(*(generate(alice, test_id, wait_s=30) for test_id in tests))
+        asked = await asyncio.gather(*(generate(alice, test_id, wait_s=0) for test_id in tests))
+        answers = await asyncio.gather(*(_ready(alice, answer.package.id) for answer in asked))
     assert [answer.package.state for answer in answers] == [READY] * 100
     assert len({answer.package.id for answer in answers}) == 100
     assert len(await market.keys()) == 100
     facts = [await told(market, test_id) for test_id in tests[:10]]
     assert facts == [["package.requested", "package.ready"]] * 10
+
+
+async def _ready(client: Client, package_id: str) -> Any:
+    """However busy the machine is."""
+    answer = await get(client, package_id, wait_s=30)
+    for _ in range(3):
+        if answer.package.state != GENERATING:
+            break
+        answer = await get(client, package_id, wait_s=30)
+    return answer
 
 
 async def test_no_event_is_needed(market: Shop, alice: Client) -> None:
