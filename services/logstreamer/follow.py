@@ -32,7 +32,10 @@ ENDING_S: Final = 0.25
 REREAD_S: Final = 5.0
 """How long something may be missing before it is looked for where it should be. While the task runs, each further look
 takes twice as long to come, up to the longest."""
-LONGEST_REREAD_S: Final = 30.0
+LONGEST_REREAD_S: Final = 10.0
+HOLE_S: Final = 90.0
+"""How long the lines behind a hole are kept back. A log driver drops lines when its buffer is full (ADR 17): those will
+never come, and who reads along must not wait for them to the end of the test."""
 MOST_HOLES: Final = 20
 """That an event names."""
 
@@ -75,6 +78,9 @@ class Follower:
         self._stopped_at: float | None = None
         self._let_go = False
         self._phase: PhaseMark | None = None
+        self._newest = cursor
+        self._skipped_at: Cursor | None = None
+        self._hole_since: float | None = None
         self._reread_at: float | None = None
         self._reread_s = REREAD_S
 
@@ -103,7 +109,7 @@ class Follower:
                 if self._sequencer.ended or (not batch.lines and self._drained()):
                     await self._seal()
                     return
-                self._look_for_what_is_missing()
+                await self._see_to_holes()
         finally:
             self._feed.close()
 
@@ -115,15 +121,29 @@ class Follower:
             return False
         return self._feed.gives_up(asyncio.get_running_loop().time() - self._stopped_at)
 
-    def _look_for_what_is_missing(self) -> None:
-        """What was stored last is where a hole begins, and where the end mark must come after."""
+    async def _see_to_holes(self) -> None:
         now = asyncio.get_running_loop().time()
+        self._look_for_what_is_missing(now)
+        if not self._sequencer.keeps_back:
+            self._hole_since = None
+        elif self._hole_since is None:
+            self._hole_since = now
+        elif now - self._hole_since >= HOLE_S:
+            log.warning("hole_is_stepped_over", test_id=self.test.id, after=self._sequencer.last)
+            if self._skipped_at is None:
+                self._skipped_at = self._cursor
+            lines = self._sequencer.release()
+            await self._store(lines, self._cursor if self._sequencer.knows_more else self._newest)
+
+    def _look_for_what_is_missing(self, now: float) -> None:
+        """What was stored last is where a hole begins, and where the end mark must come after."""
         if not self._sequencer.keeps_back and self._stopped_at is None:
             self._reread_at, self._reread_s = None, REREAD_S
         elif self._reread_at is None:
             self._reread_at = now + self._reread_s
         elif now >= self._reread_at:
-            self._feed.reread(self._cursor)
+            left_behind = self._skipped_at if self._sequencer.has_skipped else None
+            self._feed.reread(self._cursor if left_behind is None else left_behind)
             # After the end there is no time to lose, and little of it.
             self._reread_s = REREAD_S if self._stopped_at is not None else min(LONGEST_REREAD_S, 2 * self._reread_s)
             self._reread_at = now + self._reread_s
@@ -135,6 +155,7 @@ class Follower:
         if step.phases:
             self._phase = step.phases[-1]
             self._tell_phase(self._phase)  # several in one read: only the newest still says something
+        self._newest = cursor
         # What is not stored with the lines, whoever reads on after us must read again.
         await self._store(step.lines, self._cursor if self._sequencer.knows_more else cursor)
 

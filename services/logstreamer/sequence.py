@@ -30,7 +30,7 @@ class Step:
     """What a piece of output came to."""
 
     lines: list[LogLine] = field(default_factory=list)
-    """In order, new; a hole before one of them only after `release`."""
+    """In order, new; a hole before one of them, or one that fills an earlier hole, only after `release`."""
     phases: list[PhaseMark] = field(default_factory=list)
     unreadable: int = 0
 
@@ -47,11 +47,17 @@ class Sequencer:
         """The source's last number, once the end mark was read."""
         self.truncated = False
         self._ahead: dict[int, LogLine] = {}
+        self._skipped: set[int] = set()
 
     @property
     def ended(self) -> bool:
         """Whether the end mark was read and every line before it, too."""
-        return self.expected_last is not None and self.last >= self.expected_last
+        return self.expected_last is not None and self.last >= self.expected_last and not self._skipped
+
+    @property
+    def has_skipped(self) -> bool:
+        """Whether a hole was left behind that is still open."""
+        return bool(self._skipped)
 
     @property
     def keeps_back(self) -> bool:
@@ -78,16 +84,20 @@ class Sequencer:
         return step
 
     def release(self) -> list[LogLine]:
-        """Hands on what was kept back, holes and all: nothing more will come to fill them."""
+        """Hands on what was kept back, holes and all. What comes to fill them after all is handed on when it comes."""
         lines = [self._ahead[seq] for seq in sorted(self._ahead)]
-        self._ahead.clear()
         if lines:
+            self._skipped |= {seq for seq in range(self.last + 1, lines[-1].seq) if seq not in self._ahead}
             self.last = lines[-1].seq
+        self._ahead.clear()
         return lines
 
     def _take(self, line: LogLine, step: Step) -> None:
         if line.seq <= self.last:
-            return  # seen before
+            if line.seq in self._skipped:
+                self._skipped.discard(line.seq)
+                step.lines.append(line)
+            return  # else seen before
         if line.seq > self.last + 1:
             self._ahead[line.seq] = line
             return

@@ -105,6 +105,15 @@ async def test_holes_are_stepped_over_and_not_counted(logs: LogChunks) -> None:
     assert await logs.account(test, within=ATTEMPT_1) == (5, 20)
 
 
+async def test_holes_are_named_by_their_first_and_last_number(logs: LogChunks) -> None:
+    test = await stored(logs, (3, 4), (4, 7), (5, 6), (9, 9))
+    assert await logs.holes(test, within=range(1, 12), most=10) == [(1, 2), (8, 8), (10, 11)]
+    assert await logs.holes(test, within=range(1, 12), most=2) == [(1, 2), (8, 8)]
+    assert await logs.holes(test, within=range(3, 8), most=10) == []
+    assert await logs.holes(new_test_id(), within=range(1, 4), most=10) == [(1, 3)]
+    assert await logs.holes(new_test_id(), within=range(1, 1), most=10) == []
+
+
 async def test_attempts_are_counted_apart_and_read_together(logs: LogChunks) -> None:
     second = first_seq(2)
     test = await stored(logs, (1, 3), (second, second + 1))

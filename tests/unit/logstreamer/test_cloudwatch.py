@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,6 +21,7 @@ from tests.unit.logstreamer.cloud import PACE, Task, TimedChunks, cloud
 from tests.unit.logstreamer.protocol import mark, written
 
 NETWORK_S = 0.3
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def on_an_instant_loop(story: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -167,6 +171,47 @@ async def test_a_long_output_that_is_caught_up_with_holds_nobody_up() -> None:
         await passes(60)
         assert task.account.complete
         assert len(chatty.numbers) == 30
+
+
+@on_an_instant_loop
+async def test_lines_that_the_log_driver_dropped_hold_up_those_who_read_along_for_a_while_and_not_for_ever() -> None:
+    async with cloud() as world:
+        task = world.task("a")
+        task.write(3)
+        task.write(2, late_s=1e9)  # never
+        for _ in range(100):
+            task.write()
+            await passes(1)
+        assert task.numbers[:4] == [1, 2, 3, 6]
+        assert 90 <= task.chunks.stored_at[6] <= 96
+        since = asyncio.get_running_loop().time()
+        for _ in range(60):
+            task.write()
+            await passes(1)
+        assert len(task.numbers) >= 160
+        assert world.calls(since) <= 60 * 2.5
+        task.finish()
+        task.stop()
+        await passes(66)
+        account = task.account
+        assert (account.expected, account.received, account.missing) == (165, 163, ((4, 5),))
+
+
+@on_an_instant_loop
+async def test_a_line_that_comes_after_its_hole_was_stepped_over_is_stored_all_the_same() -> None:
+    async with cloud() as world:
+        task = world.task("a")
+        task.write(3)
+        task.write(late_s=120)
+        for _ in range(200):
+            task.write()
+            await passes(1)
+        task.finish()
+        task.stop()
+        await passes(10)
+        assert sorted(task.numbers) == list(range(1, 205))
+        assert len(task.numbers) == 204
+        assert task.account.complete
 
 
 # -- how soon
@@ -466,3 +511,8 @@ def test_only_a_place_that_is_named_in_full_can_be_read(log_source: dict[str, An
             assert world.source.reads(log_source) is readable
 
     story()
+
+
+def test_who_reads_no_cloudwatch_does_not_load_boto3() -> None:
+    program = "import sys, services.logstreamer.app; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

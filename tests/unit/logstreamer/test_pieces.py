@@ -24,7 +24,7 @@ def joined(*looks: tuple[float, list[LogEvent]]) -> list[str]:
     joiner = Joiner(patience_s=PATIENCE_S)
     lines: list[bytes] = []
     for now, events in [*looks, (100.0, []), (200.0, [])]:
-        lines += joiner.feed(events, now) + joiner.settle(now)
+        lines += [found.text for found in joiner.feed(events, now) + joiner.settle(now)]
     assert joiner.open_since_ms is None
     return [line.decode() for line in lines]
 
@@ -75,7 +75,7 @@ def test_a_line_is_not_made_of_pieces_before_there_was_time_for_a_late_one() -> 
     assert not joiner.is_due(PATIENCE_S / 2 - 0.1)
     assert joiner.settle(PATIENCE_S / 2 - 0.1) == []
     assert joiner.is_due(PATIENCE_S / 2)
-    assert joiner.settle(PATIENCE_S / 2) == [LONG.encode()]
+    assert joiner.settle(PATIENCE_S / 2) == [(1_000, LONG.encode())]
 
 
 def test_what_was_given_up_is_counted_once_and_still_becomes_a_line_when_the_rest_comes() -> None:
@@ -87,7 +87,7 @@ def test_what_was_given_up_is_counted_once_and_still_becomes_a_line_when_the_res
     assert not joiner.waits
     assert joiner.settle(60.0) == []
     joiner.feed(pieces(LONG), 60.0)
-    assert joiner.settle(66.0) == [LONG.encode()]
+    assert joiner.settle(66.0) == [(1_000, LONG.encode())]
 
 
 def test_a_flood_of_what_is_not_protocol_is_not_kept() -> None:

@@ -51,6 +51,16 @@ def test_whatever_happens_on_the_way_each_line_comes_once_in_order_and_the_end_i
     assert sequencer.expected_last == first + count - 1
 
 
+def test_a_line_that_comes_after_its_hole_was_stepped_over_is_handed_on_once() -> None:
+    sequencer = Sequencer(nonce=NONCE, first=1)
+    sequencer.feed([written(1), written(3), written(6), mark("end", lines=6)])
+    assert [found.seq for found in sequencer.release()] == [3, 6]
+    assert (sequencer.ended, sequencer.has_skipped, sequencer.last) == (False, True, 6)
+    assert [found.seq for found in sequencer.feed([written(4), written(3), written(4)]).lines] == [4]
+    assert [found.seq for found in sequencer.feed([written(5), written(2)]).lines] == [5, 2]
+    assert (sequencer.ended, sequencer.has_skipped) == (True, False)
+
+
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_who_reads_on_from_a_number_meets_no_earlier_line_again(count: int, stored: int) -> None:
     sequencer = Sequencer(nonce=NONCE, first=1, last=min(stored, count))

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.aws.logs import LogEvent
 
@@ -26,6 +26,13 @@ LONGEST_HOPE: Final = 3
 
 _HEAD: Final = re.compile(r'\{"\w+":')
 """How a line of the protocol begins, and how no middle of one can: in there, a quotation mark is escaped."""
+
+
+class Found(NamedTuple):
+    """A line, or what could not be made one."""
+
+    at_ms: int
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,23 +73,23 @@ class Joiner:
         """Whether pieces have waited long enough for a last look at what may have come between them."""
         return any(now - piece.since >= self._settled_s for piece in self._open)
 
-    def feed(self, events: Iterable[LogEvent], now: float) -> list[bytes]:
+    def feed(self, events: Iterable[LogEvent], now: float) -> list[Found]:
         """The lines among these events; the pieces are kept. `now`: seconds of any clock that only goes forward.
 
         An event may come again, after a look back."""
-        lines: list[bytes] = []
+        lines: list[Found] = []
         waiting = {piece.id for piece in self._open}
         for event in events:
             text = event.text.rstrip("\r\n")
             if _is_line(text):
-                lines.append(text.encode(errors="replace"))
+                lines.append(Found(event.at_ms, text.encode(errors="replace")))
             elif event.id not in waiting:
                 self._arrivals += 1
                 number = int(event.id) if event.id.isdecimal() else 0
                 self._open.append(_Piece(event.at_ms, number, self._arrivals, event.id, text, now))
         return lines
 
-    def settle(self, now: float) -> list[bytes]:
+    def settle(self, now: float) -> list[Found]:
         """The lines that the pieces make, and pieces that waited too long. To be called when all was fed that was there
         at `now`, from `open_since_ms` on."""
         if not self._open:
@@ -90,8 +97,8 @@ class Joiner:
         self._open.sort()
         return self._join(now) + self._give_up(now)
 
-    def _join(self, now: float) -> list[bytes]:
-        lines: list[bytes] = []
+    def _join(self, now: float) -> list[Found]:
+        lines: list[Found] = []
         left: list[_Piece] = []
         at = 0
         while at < len(self._open):
@@ -101,7 +108,8 @@ class Joiner:
                 left.append(self._open[at])
                 at += 1
             else:
-                lines.append("".join(piece.text for piece in line).encode(errors="replace"))
+                text = "".join(piece.text for piece in line)
+                lines.append(Found(line[0].at_ms, text.encode(errors="replace")))
                 at = end
         self._open = left
         return lines
@@ -120,7 +128,7 @@ class Joiner:
                 return at + 1
         return None
 
-    def _give_up(self, now: float) -> list[bytes]:
+    def _give_up(self, now: float) -> list[Found]:
         crowd = len(self._open) - MOST_OPEN
         newest = max((piece.since for piece in self._open if piece.id not in self._given_up), default=0.0)
         # As long as pieces come, there is hope for those that are there; but not for ever.
@@ -130,7 +138,7 @@ class Joiner:
         self._open = [piece for n, piece in enumerate(self._open) if n not in late]
         if len(self._given_up) < MOST_OPEN:  # so that a look back does not count them a second time
             self._given_up |= {piece.id for piece in lost}
-        return [piece.text.encode(errors="replace") for piece in lost]
+        return [Found(piece.at_ms, piece.text.encode(errors="replace")) for piece in lost]
 
 
 def _is_line(text: str) -> bool:

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from services.logstreamer.ports import Batch, Cursor
-from services.logstreamer.sources.cloudwatch.pieces import Joiner
+from services.logstreamer.sources.cloudwatch.pieces import Found, Joiner
 from shared.aws.logs import LogEvent
 
+NUMBERED: Final = b'{"seq"'
+"""How the harness begins a line that is not a mark."""
 FEW: Final = 1_000
 """Event ids that may be remembered beyond their time: tidying has a price, too."""
 
@@ -31,6 +33,7 @@ class Tail:
         """Goes back to `cursor`. What follows is read again: a late line may be among it."""
         at_ms = cursor.get("ms")
         self._newest_ms = at_ms if isinstance(at_ms, int) else self._begun_ms
+        self._handed_ms = self._newest_ms
         self._floor_ms = self.start_ms
         self._seen: dict[str, int] = {}
         self._few = FEW
@@ -68,9 +71,13 @@ class Tail:
         """What came of pieces, once all was taken that was there at `now`, from `start_ms` on."""
         return self._batch(self._joiner.settle(now))
 
-    def _batch(self, lines: list[bytes]) -> Batch:
+    def _batch(self, found: list[Found]) -> Batch:
+        # What is missing before a numbered line is known to be missing, and what will come behind it is no older. Of a
+        # mark, or of a piece, nobody can say that.
+        self._handed_ms = max(self._handed_ms, *(one.at_ms for one in found if one.text.startswith(NUMBERED)), 0)
         open_ms = self._joiner.open_since_ms
-        return Batch(lines, {"ms": self._newest_ms if open_ms is None else min(open_ms, self._newest_ms)})
+        cursor = self._handed_ms if open_ms is None else min(open_ms, self._handed_ms)
+        return Batch([one.text for one in found], {"ms": cursor})
 
     def _forget(self) -> None:
         if len(self._seen) > self._few:
