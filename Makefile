@@ -16,7 +16,7 @@ LOCK := .venv/bin/uv pip compile pyproject.toml --all-extras --group dev --unive
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "; printf "usage: make <target>\n"} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	  /^[a-z][a-z-]*:.*## / {printf "  %-9s %s\n", $$1, $$2}' Makefile
 
 demo: setup ## set up, start local mode, run two example agents, leave the server running
 	@$(PY) -m deploy.local.demo

@@ -28,7 +28,7 @@ from tests.support.servers import RunningServer, free_port, in_own_loop, running
 from tests.support.until import until
 
 SERVICES = ("gateway", "scheduler", "orchestrator", "logstreamer", "packager")
-READY_S = 60.0
+READY_S = 180.0
 PATIENT = RetryPolicy(attempts=240, longest_pause=0.5, stream_attempts=240)
 """For a client that is still there when the gateway is back."""
 
