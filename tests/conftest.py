@@ -1,13 +1,15 @@
 """Fixtures that every test may ask for. Servers start when the first test asks, once per test process."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 import structlog
 from hypothesis import settings
 
 from shared.store.connect import Database, connected, provision
+from tests.support.docker_engine import DockerEngine, NoContainers, cannot, docker_engine
 from tests.support.servers import RunningServer, in_own_loop, running_emulator, running_mongo, running_nats
 
 # No deadline per example: a machine under load is not a failure.
@@ -95,3 +97,29 @@ async def _drop(url: str, name: str) -> None:
     client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(url)
     async with client:
         await client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tells the user what takes so long, past the capturing of output."""
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    capturing = request.config.pluginmanager.get_plugin("capturemanager")
+
+    def tell(text: str) -> None:
+        if terminal is not None and capturing is not None:
+            with capturing.global_and_fixture_disabled():
+                terminal.ensure_newline()
+                terminal.write_line(f"  . {text}")
+
+    return tell
+
+
+@pytest.fixture(scope="session")
+def engine(say: Callable[[str], None]) -> Iterator[DockerEngine]:
+    """A Docker Engine: one for the whole session, since the users of an engine wait for one another to share it."""
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(docker_engine(say))
+        except NoContainers as reason:
+            cannot(reason)
+        yield running

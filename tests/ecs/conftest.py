@@ -1,20 +1,15 @@
-"""One engine, one runner image and one emulator for all tests here; where there can be none, the tests are skipped.
-
-With ASSAY_TEST_ECS=required (`make test-ecs`) they fail instead.
-"""
+"""One runner image and one emulator for all tests here; where there can be no containers, the tests are skipped."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import pytest
 
 from assay import AsyncAssay, Test
 from tests.support.cloud import ROLE, Cloud
-from tests.support.docker_engine import DockerEngine, NoContainers, docker_engine
+from tests.support.docker_engine import DockerEngine, NoContainers, cannot
 from tests.support.emulator import Emulator, running_emulator
 from tests.support.fleet import Fleet, running_fleet
 from tests.support.images import base_image, runner_image
@@ -23,37 +18,12 @@ from tests.support.servers import in_own_loop
 
 
 @pytest.fixture(scope="session")
-def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Tells the user what takes so long, past the capturing of output."""
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    capturing = request.config.pluginmanager.get_plugin("capturemanager")
-
-    def tell(text: str) -> None:
-        if terminal is not None and capturing is not None:
-            with capturing.global_and_fixture_disabled():
-                terminal.ensure_newline()
-                terminal.write_line(f"  . {text}")
-
-    return tell
-
-
-@pytest.fixture(scope="session")
-def engine(say: Callable[[str], None]) -> Iterator[DockerEngine]:
-    with ExitStack() as stack:
-        try:
-            running = stack.enter_context(docker_engine(say))
-        except NoContainers as reason:
-            _cannot(reason)
-        yield running
-
-
-@pytest.fixture(scope="session")
 def image(engine: DockerEngine, say: Callable[[str], None]) -> str:
     """The name of the runner image."""
     try:
         return runner_image(engine, say)
     except NoContainers as reason:
-        _cannot(reason)
+        cannot(reason)
 
 
 @pytest.fixture(scope="session")
@@ -125,9 +95,3 @@ async def _over(fleet: Fleet) -> Test:
 async def client(fleet: Fleet, left_behind: LeftBehind) -> AsyncIterator[AsyncAssay]:
     async with fleet.client() as connected:
         yield connected
-
-
-def _cannot(reason: NoContainers) -> NoReturn:
-    if os.environ.get("ASSAY_TEST_ECS") == "required":
-        pytest.fail(f"no containers for tests: {reason}", pytrace=False)
-    pytest.skip(f"no containers for tests: {reason}")

@@ -1,25 +1,11 @@
-"""What the proofs need: a Docker Engine, and an environment with aws-cdk-lib. Where there is none, they are skipped."""
+"""What the proofs need: an environment with aws-cdk-lib. Where there is none, they are skipped."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from deploy.setup import cdk
 from deploy.setup.steps import CommandFailed, Missing
-from tests.support.docker_engine import DockerEngine, NoContainers, docker_engine
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[DockerEngine]:
-    with ExitStack() as stack:
-        try:
-            running = stack.enter_context(docker_engine(print))
-        except NoContainers as reason:
-            pytest.skip(str(reason))
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
+
+import pytest
 
 from deploy.local.lifeline import end_recorded, record
 from deploy.setup.containers import STEPS, engine_at, running_engine
@@ -69,6 +71,13 @@ class DockerEngine:
         """The address of this machine as containers see it, which is one of this machine's own."""
         gateway: str = self.inspect("bridge")["IPAM"]["Config"][0]["Gateway"]
         return gateway
+
+
+def cannot(reason: NoContainers) -> NoReturn:
+    """Skips the test that needs containers; with ASSAY_TEST_ECS=required (`make test-ecs`) it fails instead."""
+    if os.environ.get("ASSAY_TEST_ECS") == "required":
+        pytest.fail(f"no containers for tests: {reason}", pytrace=False)
+    pytest.skip(f"no containers for tests: {reason}")
 
 
 @contextlib.contextmanager
