@@ -11,16 +11,15 @@ from typing import Final
 
 from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
-from services.gateway.errors import NotInThatState, RequestIdTaken, Violations
+from services.gateway.errors import NotInThatState, Violations
 from services.gateway.fetch import fetch
-from services.gateway.metrics import SUBMITTED
 from services.gateway.ports import Tests
 from services.gateway.specification import check_query, check_request_id
+from services.gateway.submit import hand_in
 from services.gateway.translate import BASIC
 from shared.clock import Clock
 from shared.domain.lifecycle import ENDED, State
 from shared.errors import Unavailable
-from shared.events.tests import TestSubmitted
 from shared.ids import new_test_id
 from shared.store.documents import Chain, Execution, HistoryEntry, Times
 from shared.store.executions import NumberTaken
@@ -86,13 +85,7 @@ class Retry:
             ),
             traceparent=traceparent,
         )
-        telling = TestSubmitted(test_id=test_id, user_id=before.user_id, at=now, priority=execution.input.priority)
-        stored = await self._tests.submit(execution, telling)
-        if stored.created:
-            SUBMITTED.inc()
-        elif stored.execution.request_hash != execution.request_hash:
-            raise RequestIdTaken(request.request_id, stored.execution.id)
-        return stored.execution
+        return await hand_in(self._tests, execution, request.request_id)
 
 
 def _hash(request: test_service_pb2.RetryTestRequest) -> str:

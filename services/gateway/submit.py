@@ -56,14 +56,25 @@ class Submission:
         )
         if request.validate_only:
             return execution
-        stored = await self._tests.submit(
-            execution, TestSubmitted(test_id=test_id, user_id=caller.user_id, at=now, priority=spec.input.priority)
-        )
-        if stored.created:
-            SUBMITTED.inc()
-        elif stored.execution.request_hash != execution.request_hash:
-            raise RequestIdTaken(request.request_id, stored.execution.id)
-        return stored.execution
+        return await hand_in(self._tests, execution, request.request_id)
+
+
+async def hand_in(tests: Tests, execution: Execution, request_id: str) -> Execution:
+    """Stores a new test and tells of it; the test that is there already where the same was asked for before.
+
+    Raises RequestIdTaken where the id names another test."""
+    telling = TestSubmitted(
+        test_id=execution.id,
+        user_id=execution.user_id,
+        at=execution.times.submitted,
+        priority=execution.input.priority,
+    )
+    stored = await tests.submit(execution, telling)
+    if stored.created:
+        SUBMITTED.inc()
+    elif stored.execution.request_hash != execution.request_hash:
+        raise RequestIdTaken(request_id, stored.execution.id)
+    return stored.execution
 
 
 def _hash(request: test_service_pb2.SubmitTestRequest) -> str:

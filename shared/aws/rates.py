@@ -39,9 +39,7 @@ class Api(Enum):
     COMPLETE_UPLOAD = ("CompleteMultipartUpload", Rate(100, 100), 60.0)
     ABORT_UPLOAD = ("AbortMultipartUpload", Rate(100, 100), 20.0)
     GET_OBJECT = ("GetObject", Rate(500, 500), 60.0)
-    HEAD_OBJECT = ("HeadObject", Rate(500, 500), 20.0)
     DELETE_OBJECTS = ("DeleteObjects", Rate(100, 100), 20.0)
-    LIST_OBJECTS = ("ListObjectsV2", Rate(100, 100), 20.0)
     HEAD_BUCKET = ("HeadBucket", Rate(10, 10), 20.0)
     CREATE_BUCKET = ("CreateBucket", Rate(1, 5), 20.0)
     PUT_LIFECYCLE = ("PutBucketLifecycleConfiguration", Rate(1, 5), 20.0)
@@ -78,8 +76,9 @@ class Bucket:
 
     def take(self, now: float) -> float:
         """Takes a token; answers with how many seconds to wait until it is there."""
+        wait = self.wait_for_next(now)
         self._free_at = max(self._free_at, now) + 1 / self._rate.per_second
-        return max(0.0, self._free_at - now - self._rate.burst / self._rate.per_second)
+        return wait
 
     def wait_for_next(self, now: float) -> float:
         """How many seconds the next one who takes a token would wait."""
