@@ -17,16 +17,16 @@ _SEAL: Final = 8
 _ID: Final = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
 TESTS: Final = "tst_"
 PACKAGES: Final = "pkg_"
+KEYS: Final = "key_"
 
 
-def page_token(query: bytes, last: str) -> str:
-    """The token of the page that follows the test or package `last`."""
-    place = bytes.fromhex(last.partition("_")[2])
+def sealed(query: bytes, place: bytes) -> str:
+    """The token of the page that begins at `place`, in whatever form the list notes its places."""
     return base64.urlsafe_b64encode(place + _seal(query, place)).decode().rstrip("=")
 
 
-def place_of(token: str, query: bytes, prefix: str = TESTS) -> str | None:
-    """The id, with this prefix, after which the page begins; None for the first page.
+def unsealed(token: str, query: bytes) -> bytes | None:
+    """The place where the page begins; None for the first page.
 
     Raises InvalidRequest for a token that was not made here or belongs to another query."""
     if not token:
@@ -36,11 +36,31 @@ def place_of(token: str, query: bytes, prefix: str = TESTS) -> str | None:
     except (binascii.Error, ValueError):
         raw = b""
     place, seal = raw[:-_SEAL], raw[-_SEAL:]
+    if not place or seal != _seal(query, place):
+        raise foreign()
+    return place
+
+
+def foreign() -> InvalidRequest:
+    """What is said of a token that leads nowhere in this list."""
+    return InvalidRequest(
+        [Violation("page_token", "does not belong to this query; ask for the first page without a token")]
+    )
+
+
+def page_token(query: bytes, last: str) -> str:
+    """The token of the page that follows the thing with the id `last`."""
+    return sealed(query, bytes.fromhex(last.partition("_")[2]))
+
+
+def place_of(token: str, query: bytes, prefix: str = TESTS) -> str | None:
+    """The id, with this prefix, after which the page begins; None for the first page. Raises InvalidRequest."""
+    place = unsealed(token, query)
+    if place is None:
+        return None
     last = prefix + place.hex()
-    if not _ID.fullmatch(last) or seal != _seal(query, place):
-        raise InvalidRequest(
-            [Violation("page_token", "does not belong to this query; ask for the first page without a token")]
-        )
+    if not _ID.fullmatch(last):
+        raise foreign()
     return last
 
 
