@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import time
+from datetime import datetime
 from typing import NewType
 
 TestId = NewType("TestId", str)
@@ -34,6 +35,11 @@ def _uuid7() -> str:
 def new_test_id() -> TestId:
     """A new test id, `tst_` and 32 hex digits; later ones sort after earlier ones."""
     return TestId("tst_" + _uuid7())
+
+
+def first_test_id(at: datetime) -> TestId:
+    """What sorts before every id that is made from this millisecond on, and after all that were made before."""
+    return TestId(f"tst_{max(0, int(at.timestamp() * 1000)):012x}" + "0" * 20)
 
 
 def new_package_id() -> PackageId:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+from services.orchestrator.bookkeeping import Bookkeeping
 from services.orchestrator.charges import Charges
 from services.orchestrator.finish import Finish
 from services.orchestrator.handlers import subscribe
@@ -18,6 +19,7 @@ from shared.background import background, every
 from shared.bus.connect import Bus
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
+from shared.store.books import Books
 from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.telemetry.health import Health
@@ -59,6 +61,9 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
             default_model=settings.default_model,
         )
         watch = Watch(tests, charges, launch, finish, stop, clock, owner=owner, lease=lease)
+        bookkeeping = Bookkeeping(
+            Books(database), clock, owner=owner, prices=settings.prices, charged=settings.charged_runtimes
+        )
         runtime.watch(watch.hint)
         subscribe(bus, launch=launch, stop=stop, watch=watch)
 
@@ -73,6 +78,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
                 every(settings.orchestrator_poll_s, "task_round", watch.look),
                 every(settings.orchestrator_lease_s / 3, "lease_renewal", watch.renew),
                 every(settings.sweep_interval_s, "orchestrator_sweep", watch.sweep),
+                every(settings.orchestrator_books_s, "bookkeeping", bookkeeping.round),
                 every(runtime.tidy_s, "runtime_tidying", lambda: runtime.tidy(tests.attempts_under_way)),
             )
         )

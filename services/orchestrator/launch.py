@@ -19,6 +19,7 @@ from services.orchestrator.ports import Launched, LaunchFailed, LaunchUnsettled,
 from services.orchestrator.specification import effective_model, specification
 from services.orchestrator.stop import Stop
 from shared.clock import Clock
+from shared.domain.facets import of_provider
 from shared.domain.failure import Failure, FailureCode
 from shared.domain.lifecycle import ACTIVE, State
 from shared.events.tasks import TaskStarted
@@ -196,6 +197,7 @@ class Launch:
                 "logs.complete": False,
             },
             unset=("task.abandoned",),
+            facets=[of_provider(model.provider)] if model and model != test.input.model else [],
             telling=[
                 TaskStarted(
                     test_id=test.id,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import JsonValue
 
 from shared.domain.failure import FailureCode
+from shared.domain.usage import Change, CounterName
 from shared.errors import AssayError
 from shared.events.base import Event
 from shared.ids import TestId, UserId
-from shared.store.documents import Execution
+from shared.store.books import Batch, Entry
+from shared.store.documents import Document, Execution
 from shared.store.executions import Move
 
 Handle = Mapping[str, JsonValue]
@@ -172,6 +174,7 @@ class Tests(Protocol):
         set: Mapping[str, Any],  # noqa: A002 - the name of the operator
         unset: Sequence[str] = (),
         telling: Sequence[Event] = (),
+        facets: Sequence[str] = (),
         traceparent: str = "",
         brief: bool = False,
         durable: bool = True,
@@ -183,3 +186,25 @@ class Tests(Protocol):
     async def unlaunched(self, before: datetime, limit: int) -> list[Execution]: ...
     async def unattended(self, now: datetime, limit: int) -> list[TestId]: ...
     async def abandoned(self, runtime: str, limit: int) -> list[Execution]: ...
+
+
+class Accounts(Protocol):
+    """The books of usage and cost (shared.store.books.Books)."""
+
+    async def due(self, before: datetime, patience: timedelta, limit: int) -> list[Document]: ...
+
+    async def due_packages(self, before: datetime, limit: int) -> list[Document]: ...
+
+    async def labels(self, tests: Iterable[str]) -> dict[str, list[str]]: ...
+
+    async def take(self, owner: str, now: datetime, until: datetime) -> Batch | None: ...
+
+    async def begin(self, owner: str, entries: Sequence[Entry]) -> Batch | None: ...
+
+    async def mark(self, batch: Batch) -> None: ...
+
+    async def members(self, batch: Batch) -> dict[tuple[str, str], Document]: ...
+
+    async def count(self, number: int, changes: Mapping[CounterName, Change]) -> None: ...
+
+    async def close(self, owner: str, number: int) -> None: ...

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.aws.settings import AwsSettings
+from shared.domain.pricing import ARM, Prices
 from shared.settings import CommonSettings
 from shared.store.documents import ModelSetting
 
@@ -24,6 +25,9 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
     orchestrator_poll_s: float = Field(1.0, gt=0, description="how often running tasks are looked at without a hint")
     orchestrator_start_limit_s: float = Field(
         600.0, gt=0, description="time for launch and build, on top of the test's own time limit"
+    )
+    orchestrator_books_s: float = Field(
+        2.0, gt=0, description="how often what has ended is added to the counters of usage and cost, in seconds"
     )
     orchestrator_grace_s: float = Field(10.0, ge=0, description="time between asking a task to stop and ending it")
     process_root: Path = Field(
@@ -118,6 +122,41 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
     ecs_objects_url: str = Field(
         "", description="ecs runtime: address of S3 as tasks see it, where an emulator has another one for them"
     )
+
+    price_runtimes: str = Field(
+        "ecs", description="runtimes whose tasks are charged for, separated by commas; local processes cost nothing"
+    )
+    price_vcpu_hour: float = Field(
+        0.04048,
+        ge=0,
+        description="US dollars for a vCPU for an hour; Fargate us-east-1: x86 0.04048, ARM 0.03238",
+    )
+    price_gb_hour: float = Field(
+        0.004445, ge=0, description="US dollars for a GiB of memory for an hour; Fargate: x86 0.004445, ARM 0.00356"
+    )
+    price_least_s: float = Field(60.0, ge=0, description="shortest time that is charged for a task, seconds")
+    price_logs_gb: float = Field(0.50, ge=0, description="US dollars for a GB of log data taken in")
+    price_storage_gb_month: float = Field(
+        0.023, ge=0, description="US dollars for a GB of stored packages for 30 days; S3 Standard us-east-1"
+    )
+
+    @property
+    def prices(self) -> Prices:
+        """The price table. On ARM the prices of ARM hold, where none were given."""
+        arm = self.ecs_cpu_architecture == "ARM64"
+        given = self.model_fields_set
+        return Prices(
+            vcpu_hour=ARM.vcpu_hour if arm and "price_vcpu_hour" not in given else self.price_vcpu_hour,
+            gb_hour=ARM.gb_hour if arm and "price_gb_hour" not in given else self.price_gb_hour,
+            logs_gb=self.price_logs_gb,
+            storage_gb_month=self.price_storage_gb_month,
+            least_s=self.price_least_s,
+        )
+
+    @property
+    def charged_runtimes(self) -> frozenset[str]:
+        """Runtimes whose tasks cost something."""
+        return frozenset(name.strip() for name in self.price_runtimes.split(",") if name.strip())
 
     @property
     def grace_s(self) -> float:

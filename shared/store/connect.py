@@ -94,6 +94,69 @@ INDEXES: Final = (
         "sweep: waiting tests that somebody wants stopped",
     ),
     Index(
+        "executions",
+        IndexModel([("user_id", ASCENDING), ("facets", ASCENDING), ("_id", DESCENDING)], name="user_facets"),
+        "a user's tests of an agent, with a label, a provider or a word, newest first",
+    ),
+    Index(
+        "executions",
+        IndexModel([("facets", ASCENDING), ("_id", DESCENDING)], name="facets"),
+        "the same for everybody's tests",
+    ),
+    Index(
+        "executions",
+        IndexModel(
+            [("user_id", ASCENDING), ("agent_id", ASCENDING), ("state", ASCENDING), ("_id", DESCENDING)],
+            name="user_agent_state",
+        ),
+        "a user's tests of an agent in some states, newest first",
+    ),
+    Index(
+        "executions",
+        IndexModel([("state", ASCENDING), ("_id", DESCENDING)], name="state_newest"),
+        "everybody's tests in some states, newest first",
+    ),
+    Index(
+        "executions",
+        IndexModel([("user_id", ASCENDING), ("failure.code", ASCENDING), ("_id", DESCENDING)], name="user_failure"),
+        "a user's tests that failed for one reason, newest first",
+    ),
+    Index(
+        "executions",
+        IndexModel([("failure.code", ASCENDING), ("_id", DESCENDING)], name="failure"),
+        "the same for everybody's tests",
+    ),
+    Index(
+        "executions",
+        IndexModel(
+            [("user_id", ASCENDING), ("result.metrics.run_ms", DESCENDING), ("_id", DESCENDING)], name="user_run_time"
+        ),
+        "a user's tests, longest run first",
+    ),
+    Index(
+        "executions",
+        IndexModel(
+            [
+                ("user_id", ASCENDING),
+                ("agent_id", ASCENDING),
+                ("result.metrics.run_ms", DESCENDING),
+                ("_id", DESCENDING),
+            ],
+            name="user_agent_run_time",
+        ),
+        "a user's tests of an agent, longest run first",
+    ),
+    Index(
+        "executions",
+        IndexModel([("result.metrics.run_ms", DESCENDING), ("_id", DESCENDING)], name="run_time"),
+        "everybody's tests, longest run first",
+    ),
+    Index(
+        "executions",
+        IndexModel([("books.due", ASCENDING)], sparse=True, name="books"),
+        "tests that the counters do not know as they stand",
+    ),
+    Index(
         "queue",
         IndexModel([("priority", DESCENDING), ("rank", ASCENDING), ("_id", ASCENDING)], name="order"),
         "who is next, and how many are ahead",
@@ -142,6 +205,21 @@ INDEXES: Final = (
         "sweep: packages whose time is over",
     ),
     Index("packages", IndexModel([("outbox.at", ASCENDING)], sparse=True, name="outbox"), "sweep: events not sent yet"),
+    Index(
+        "packages",
+        IndexModel([("books.due", ASCENDING)], sparse=True, name="books"),
+        "packages that the counters do not know yet",
+    ),
+    Index(
+        "counters",
+        IndexModel([("kind", ASCENDING), ("user", ASCENDING), ("start", ASCENDING)], name="user_start"),
+        "usage and cost of a user, or of everybody, over time",
+    ),
+    Index(
+        "counters",
+        IndexModel([("kind", ASCENDING), ("start", ASCENDING)], name="start"),
+        "usage and cost of each user over time",
+    ),
     Index("api_keys", IndexModel([("key_id", ASCENDING)], unique=True, name="key_id"), "a key by its public id"),
 )
 

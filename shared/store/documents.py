@@ -11,9 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from shared.domain.facets import facets
 from shared.domain.failure import Failure, FailureCode, Stage
 from shared.domain.lifecycle import State
 from shared.domain.packages import PackageState
+from shared.domain.pricing import Charge
 from shared.ids import PackageId, TestId, UserId
 
 Document = dict[str, Any]
@@ -140,12 +142,25 @@ class Usage(Part):
     output_tokens: int = 0
 
 
+class Cost(Part):
+    """US dollars, by what they are for."""
+
+    cpu: float = 0.0
+    memory: float = 0.0
+    storage: float = 0.0
+    logs: float = 0.0
+
+    def charge(self) -> Charge:
+        return Charge(self.cpu, self.memory, self.storage, self.logs)
+
+
 class Result(Part):
     success: bool
     response_json: str = ""
     metrics: Metrics = Field(default_factory=Metrics)
     usage: Usage | None = None
-    cost_usd: float | None = None
+    cost: Cost | None = None
+    """Written when the test is counted, a moment after its end, and only where something is charged."""
     resolved: list[str] = Field(default_factory=list)
     """`name==version` of everything that was installed for the agent: what a deployment package pins."""
     python: str = ""
@@ -178,6 +193,15 @@ class Logs(Part):
     """Until when `follower` reads it; absent before a launch and after the end."""
 
 
+class BooksMark(Part):
+    """How far the counters of usage and cost know the document (`store.books`)."""
+
+    due: datetime | None = None
+    """It has changed at this time in a way that is to be counted; absent where it is counted as it stands."""
+    counted: str = ""
+    batch: int = 0
+
+
 class Execution(Part):
     """One test."""
 
@@ -208,6 +232,16 @@ class Execution(Part):
     logs: Logs = Field(default_factory=Logs)
     package_id: str = ""
     traceparent: str = ""
+    books: BooksMark | None = None
+
+    def facets(self) -> list[str]:
+        """What the test can be found by as it was handed in."""
+        return facets(
+            agent_id=self.agent_id,
+            labels=self.labels,
+            provider=self.input.model.provider if self.input.model else "",
+            text=f"{self.input.name}\n{self.input.query}",
+        )
 
 
 class QueueEntry(Part):

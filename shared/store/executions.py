@@ -21,7 +21,7 @@ from shared.domain.lifecycle import ACTIVE, ENDED, WAITING, State, check_move
 from shared.errors import Conflict
 from shared.events.base import Event
 from shared.events.letter import Letter
-from shared.ids import TestId, UserId
+from shared.ids import TestId
 from shared.store import outbox
 from shared.store.batch import GroupCommit
 from shared.store.connect import Database, quick
@@ -30,9 +30,10 @@ from shared.store.outbox import Outbox
 
 _DUPLICATE_KEY: Final = 11000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NEVER: Final = {"outbox": 0, "task.nonce": 0}
+_OURS: Final = {"outbox": 0, "facets": 0}
+_NEVER: Final = {**_OURS, "task.nonce": 0}
 _BRIEF: Final = {
-    "outbox": 0,
+    **_OURS,
     "history": 0,
     "result.response_json": 0,
     "result.resolved": 0,
@@ -41,7 +42,10 @@ _BRIEF: Final = {
     "input.dockerfile": 0,
     "input.env": 0,
 }
-_BASIC: Final = {**_BRIEF, **_NEVER}
+WHOLE: Final = _NEVER
+"""Everything that a reader may see."""
+BASIC: Final = {**_BRIEF, **_NEVER}
+"""Without the code, the requirements, the answer and the history."""
 
 
 class NumberTaken(Conflict):
@@ -104,6 +108,8 @@ class Executions:
         letter = Letter.of(telling, execution.traceparent)
         document = execution.model_dump(by_alias=True, exclude_none=True)
         document["outbox"] = [outbox.entry(letter, telling.at)]
+        document["facets"] = execution.facets()
+        document["books"] = {"due": telling.at}
         if await self._insert(document):
             self._told([letter])
             return Submitted(execution, created=True)
@@ -126,14 +132,16 @@ class Executions:
         set: Mapping[str, Any],  # noqa: A002 - the name of the operator
         unset: Sequence[str] = (),
         telling: Sequence[Event] = (),
+        facets: Sequence[str] = (),
         traceparent: str = "",
         brief: bool = False,
         durable: bool = True,
     ) -> Execution | None:
         """A compare-and-set that moves no state: the test as it is now, or None where `where` does not hold.
 
-        A `brief` answer lacks the code, the requirements, the answer and the history. A write that is not `durable` may
-        be lost in a crash of the database until a durable one follows."""
+        `facets` are further ones to find it by (`domain.facets`). A `brief` answer lacks the code, the requirements,
+        the answer and the history. A write that is not `durable` may be lost in a crash of the database until a
+        durable one follows."""
         letters = [Letter.of(event, traceparent) for event in telling]
         update: Document = {"$set": dict(set)} if set else {}
         if unset:
@@ -142,8 +150,10 @@ class Executions:
             update["$push"] = {
                 "outbox": {"$each": [outbox.entry(x, e.at) for x, e in zip(letters, telling, strict=True)]}
             }
+        if facets:
+            update["$addToSet"] = {"facets": {"$each": list(facets)}}
         found = await (self._collection if durable else self._quick).find_one_and_update(
-            {"_id": test_id, **where}, update, _BRIEF if brief else {"outbox": 0}, return_document=ReturnDocument.AFTER
+            {"_id": test_id, **where}, update, _BRIEF if brief else _OURS, return_document=ReturnDocument.AFTER
         )
         if found is None:
             return None
@@ -167,38 +177,18 @@ class Executions:
 
     async def get(self, test_id: TestId) -> Execution | None:
         """The test with everything but its outbox."""
-        found = await self._collection.find_one({"_id": test_id}, {"outbox": 0})
+        found = await self._collection.find_one({"_id": test_id}, _OURS)
         return Execution.model_validate(found) if found else None
 
     async def get_many(self, tests: Iterable[TestId]) -> dict[TestId, Execution]:
         """Those of `tests` that exist, without code, answers and history."""
-        cursor = self._collection.find({"_id": {"$in": list(tests)}}, _BASIC)
+        cursor = self._collection.find({"_id": {"$in": list(tests)}}, BASIC)
         return {found["_id"]: Execution.model_validate(found) async for found in cursor}
 
     async def attempts_under_way(self, tests: Collection[TestId]) -> dict[TestId, int]:
         """Those of `tests` that exist, by the attempt that is under way: 0 where none is."""
         cursor = self._collection.find({"_id": {"$in": list(tests)}}, {"state": 1, "attempt": 1})
         return {found["_id"]: found["attempt"] if found["state"] in ACTIVE else 0 async for found in cursor}
-
-    async def page(
-        self,
-        *,
-        user_id: UserId | None,
-        states: Sequence[State],
-        before: TestId | None,
-        limit: int,
-        whole: bool = False,
-    ) -> list[Execution]:
-        """At most `limit` tests, newest first, older than the test `before`; of one user unless `user_id` is None."""
-        where: Document = {}
-        if user_id is not None:
-            where["user_id"] = user_id
-        if states:
-            where["state"] = {"$in": list(states)}
-        if before is not None:
-            where["_id"] = {"$lt": before}
-        cursor = self._collection.find(where, _NEVER if whole else _BASIC).sort("_id", DESCENDING).limit(limit)
-        return [Execution.model_validate(found) async for found in cursor]
 
     async def last_retry(self, original: TestId) -> int:
         """The highest number among the retries of this test; 0 where there is none."""
@@ -211,7 +201,7 @@ class Executions:
 
     async def chain(self, original: TestId, *, whole: bool = False) -> list[Execution]:
         """A test and all its retries by number; without code, answers and history unless `whole`."""
-        fields = _NEVER if whole else _BASIC
+        fields = _NEVER if whole else BASIC
         first = [found async for found in self._collection.find({"_id": original}, fields)]
         retries = self._collection.find({"chain.original_test_id": original}, fields).sort(
             [("chain.original_test_id", ASCENDING), ("chain.retry_number", ASCENDING)]
@@ -223,7 +213,7 @@ class Executions:
     async def stale(self, state: State, before: datetime, limit: int, *, since: datetime = _EPOCH) -> list[Execution]:
         """Tests that are in `state` and were submitted before `before` and not before `since`, oldest first."""
         cursor = (
-            self._collection.find({"state": state, "times.submitted": {"$gte": since, "$lt": before}}, _BASIC)
+            self._collection.find({"state": state, "times.submitted": {"$gte": since, "$lt": before}}, BASIC)
             .sort("times.submitted", ASCENDING)
             .limit(limit)
         )
@@ -246,13 +236,13 @@ class Executions:
 
         Few: they hold slots."""
         wanted = {"state": State.BUILDING, "lease": None, "times.scheduled": {"$lt": before}}
-        cursor = self._collection.find(wanted, _BASIC).limit(limit)
+        cursor = self._collection.find(wanted, BASIC).limit(limit)
         return [Execution.model_validate(found) async for found in cursor]
 
     async def abandoned(self, runtime: str, limit: int) -> list[Execution]:
         """Ended tests with a task of this runtime that nobody stopped: no next attempt will."""
         wanted = {"task.abandoned.runtime": runtime, "state": {"$in": sorted(ENDED)}}
-        cursor = self._collection.find(wanted, _BASIC).limit(limit)
+        cursor = self._collection.find(wanted, BASIC).limit(limit)
         return [Execution.model_validate(found) async for found in cursor]
 
     async def waiting_but_unwanted(self, limit: int) -> list[TestId]:
@@ -334,8 +324,9 @@ def _update(move: Move, letters: Sequence[Letter], write: str) -> tuple[Document
         for step in steps
     ]
     entries = [outbox.entry(letter, move.at) for letter in letters]
+    ended = {"books.due": move.at} if move.to in ENDED else {}
     update: Document = {
-        "$set": {"state": move.to, "attempt": attempt, **move.set},
+        "$set": {"state": move.to, "attempt": attempt, **ended, **move.set},
         "$push": {"history": {"$each": history}, "outbox": {"$each": entries}},
     }
     if move.unset:

@@ -155,6 +155,7 @@ class Packages:
     async def ready(self, package: Package, made: Made, telling: Event) -> bool:
         """GENERATING to READY; False where the claim was lost."""
         fields = made._asdict() | {"files": [file.model_dump() for file in made.files], "state": PackageState.READY}
+        fields["books.due"] = made.ready_at
         return await self._finish(package, fields, telling)
 
     async def failed(self, package: Package, failure: Document, telling: Event) -> bool:

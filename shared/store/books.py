@@ -1,0 +1,196 @@
+"""The books: which tests the counters do not know yet as they stand, and the batch in which they get to know them.
+
+Every submission and every end puts `books.due` into the test's own document, in the same write. A bookkeeper, one at a
+time, takes some of these into a numbered batch, marks each with the number, and only then changes counters; a counter
+takes each number once. So a crash at any point is made good by doing the same batch again, and nothing is counted
+twice or left out (ADR 22).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from shared.domain.lifecycle import ENDED
+from shared.domain.usage import IN, Change, CounterName
+from shared.store.connect import Database, quick
+from shared.store.documents import Document
+
+_DUPLICATE_KEY: Final = 11000
+_META: Final = "books"
+_FACTS: Final = {
+    "user_id": 1,
+    "agent_id": 1,
+    "agent_name": 1,
+    "labels": 1,
+    "state": 1,
+    "times": 1,
+    "failure.code": 1,
+    "history.state": 1,
+    "history.at": 1,
+    "history.attempt": 1,
+    "history.by": 1,
+    "input.requirements": 1,
+    "input.resources": 1,
+    "result.metrics": 1,
+    "result.usage": 1,
+    "task.runtime": 1,
+    "task.handle": 1,
+    "logs.bytes": 1,
+    "books": 1,
+    "test_id": 1,
+    "size": 1,
+    "generation": 1,
+    "ready_at": 1,
+    "expires_at": 1,
+}
+TESTS: Final = "executions"
+PACKAGES: Final = "packages"
+
+
+class Entry(NamedTuple):
+    """One line of a batch: a test or a package, how it was counted and how it is to be."""
+
+    collection: str
+    id: str
+    before: str
+    after: str
+    put: Document
+    """Fields of its document that are set with the mark."""
+
+
+class Batch(NamedTuple):
+    """What is counted together. Numbers grow by one."""
+
+    number: int
+    entries: list[Entry]
+
+
+class Books:
+    """The due entries of both collections, and the one batch that may be open."""
+
+    def __init__(self, database: Database) -> None:
+        # That a batch is open, and that it is done, waits for the majority; what lies between is done again where a
+        # failover takes it back.
+        self._meta = database["meta"]
+        self._tests = quick(database, TESTS)
+        self._packages = quick(database, PACKAGES)
+        self._counters = quick(database, "counters")
+
+    async def due(self, before: datetime, patience: timedelta, limit: int) -> list[Document]:
+        """Tests that were due before `before`, longest first, with what the counters must know of them.
+
+        One that has ended and whose output still comes in is left for `patience`: log data is charged, too."""
+        where = {
+            "books.due": {"$lt": before},
+            "$or": [
+                {"logs.ended": True},
+                {"state": {"$nin": sorted(ENDED)}},
+                {"books.due": {"$lt": before - patience}},
+            ],
+        }
+        cursor = self._tests.find(where, _FACTS).sort("books.due", ASCENDING).limit(limit)
+        return [found async for found in cursor]
+
+    async def due_packages(self, before: datetime, limit: int) -> list[Document]:
+        """Packages that were made, likewise."""
+        cursor = self._packages.find({"books.due": {"$lt": before}}, _FACTS).sort("books.due", ASCENDING).limit(limit)
+        return [found async for found in cursor]
+
+    async def labels(self, tests: Iterable[str]) -> dict[str, list[str]]:
+        """The labels of these tests: what a package is counted under."""
+        cursor = self._tests.find({"_id": {"$in": list(tests)}}, {"labels": 1})
+        return {found["_id"]: found.get("labels", []) async for found in cursor}
+
+    async def take(self, owner: str, now: datetime, until: datetime) -> Batch | None:
+        """Makes `owner` the bookkeeper until then, and says which batch its predecessor left open (number 0: none).
+
+        None where somebody else is the bookkeeper."""
+        try:
+            found = await self._meta.find_one_and_update(
+                {"_id": _META, "$or": [{"owner": owner}, {"until": {"$lt": now}}]},
+                {"$set": {"owner": owner, "until": until}, "$setOnInsert": {"number": 0}},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        except DuplicateKeyError:  # it is there, and somebody else's
+            return None
+        assert found is not None
+        open_entries = found.get("entries")
+        return Batch(found["number"] if open_entries else 0, [Entry(**entry) for entry in open_entries or []])
+
+    async def begin(self, owner: str, entries: Sequence[Entry]) -> Batch | None:
+        """Opens a batch; None where `owner` is not the bookkeeper any more, or one is open."""
+        found = await self._meta.find_one_and_update(
+            {"_id": _META, "owner": owner, "entries": None},
+            {"$inc": {"number": 1}, "$set": {"entries": [entry._asdict() for entry in entries]}},
+            {"number": 1},
+            return_document=ReturnDocument.AFTER,
+        )
+        return Batch(found["number"], list(entries)) if found else None
+
+    async def mark(self, batch: Batch) -> None:
+        """Marks what still stands as the batch has it. What has moved on since stays due, for a later batch."""
+        for name, collection in ((TESTS, self._tests), (PACKAGES, self._packages)):
+            writes = [_marking(entry, batch.number) for entry in batch.entries if entry.collection == name]
+            if writes:
+                await collection.bulk_write(writes, ordered=False)
+
+    async def members(self, batch: Batch) -> dict[tuple[str, str], Document]:
+        """What was marked, by collection and id: the batch as it is, whoever marked it."""
+        found: dict[tuple[str, str], Document] = {}
+        for name, collection in ((TESTS, self._tests), (PACKAGES, self._packages)):
+            ids = [entry.id for entry in batch.entries if entry.collection == name]
+            if ids:
+                cursor = collection.find({"_id": {"$in": ids}, "books.batch": batch.number}, _FACTS)
+                found |= {(name, one["_id"]): one async for one in cursor}
+        return found
+
+    async def count(self, number: int, changes: Mapping[CounterName, Change]) -> None:
+        """Changes the counters, each once for this number, however often and by however many it is asked for."""
+        if not changes:
+            return
+        try:
+            await self._counters.bulk_write(
+                [_counting(number, name, change) for name, change in changes.items()], ordered=False
+            )
+        except BulkWriteError as error:
+            # A counter that has this number or a later one cannot be made anew.
+            if any(problem["code"] != _DUPLICATE_KEY for problem in error.details["writeErrors"]):
+                raise
+
+    async def close(self, owner: str, number: int) -> None:
+        """The batch is done. Harmless when repeated."""
+        await self._meta.update_one({"_id": _META, "owner": owner, "number": number}, {"$unset": {"entries": ""}})
+
+
+def counter_id(name: CounterName) -> str:
+    """The `_id` of a counter. The key comes last, since it may hold any character."""
+    start = f"{name.start:%Y-%m-%dT%H}" if name.start else ""
+    return f"{name.kind}|{name.user}|{start}|{name.key}"
+
+
+def _marking(entry: Entry, number: int) -> UpdateOne:
+    where: dict[str, Any] = {"_id": entry.id, "books.counted": entry.before or None}
+    if entry.collection == PACKAGES:
+        where["generation"] = int(entry.after)
+    else:
+        # Not if it has ended or was archived since it was read: the mark would take away that this is due.
+        where["state"] = {"$nin": sorted(ENDED)} if entry.after == IN else entry.after
+    return UpdateOne(
+        where,
+        {"$set": {"books.counted": entry.after, "books.batch": number, **entry.put}, "$unset": {"books.due": ""}},
+    )
+
+
+def _counting(number: int, name: CounterName, change: Change) -> UpdateOne:
+    named = {"kind": name.kind.value, "user": name.user, "start": name.start, "key": name.key}
+    update: Document = {"$set": {"batch": number, **change.put}, "$setOnInsert": named}
+    for operator, fields in (("$inc", change.add), ("$min", change.low), ("$max", change.high)):
+        if fields:
+            update[operator] = fields
+    return UpdateOne({"_id": counter_id(name), "batch": {"$lt": number}}, update, upsert=True)

@@ -1,0 +1,191 @@
+"""How a list of tests is read: which conditions an index answers, which ones are left to look at, and in what order.
+
+Pure: from what is wanted to filters, sorts and the names of indexes. `history.py` asks the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from pymongo import ASCENDING, DESCENDING
+
+from shared.domain import facets
+from shared.domain.lifecycle import State
+from shared.ids import TestId, UserId, first_test_id
+from shared.store.documents import Document
+
+RUN_MS: Final = "result.metrics.run_ms"
+LIFE: Final = tuple(State)
+"""The states in the order of life."""
+MARGIN: Final = timedelta(seconds=2)
+"""An id is made just before the time of submission is read; a range of times reaches so far beyond in ids."""
+
+
+class Order(StrEnum):
+    """Order of a list."""
+
+    NEWEST = "NEWEST"
+    OLDEST = "OLDEST"
+    STATE = "STATE"
+    RUN_TIME = "RUN_TIME"
+
+
+class Place(NamedTuple):
+    """The last test that was seen: where a list goes on."""
+
+    leg: int
+    test_id: TestId
+    run_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tests. What is empty or None is no condition; all others must hold."""
+
+    user_id: UserId | None = None
+    states: frozenset[State] = frozenset(State)
+    agent_id: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Key and value; an empty value: the label exists."""
+    provider: str = ""
+    failure_code: str = ""
+    submitted_from: datetime | None = None
+    submitted_before: datetime | None = None
+    words: tuple[str, ...] = ()
+    finished_before: datetime | None = None
+
+    @property
+    def facets(self) -> tuple[str, ...]:
+        """Those that the array of facets answers, the agent left out."""
+        return (
+            *(facets.of_label(key, value) for key, value in self.labels),
+            *([facets.of_provider(self.provider)] if self.provider else []),
+            *(facets.of_word(word) for word in self.words),
+        )
+
+
+class Leg(NamedTuple):
+    """A stretch of the list that one index has in its order. The list is its legs, one after the other."""
+
+    states: frozenset[State]
+    by_run_time: bool = False
+    """Longest first, of those that ran; else by the time of submission."""
+    newest_first: bool = True
+    ran: bool | None = None
+    """Only those that ran, or only those that did not."""
+
+
+class Way(NamedTuple):
+    """One way to read a leg: an index, what it answers, and what is left to look at in the documents."""
+
+    by: str
+    """Name of the index."""
+    match: Document
+    rest: Document
+
+
+def legs(wanted: Wanted, order: Order) -> list[Leg]:
+    """The stretches of a list in this order."""
+    match order:
+        case Order.STATE:
+            return [Leg(frozenset({state})) for state in LIFE if state in wanted.states]
+        case Order.RUN_TIME:
+            never = Leg(wanted.states, ran=False)
+            return [Leg(wanted.states, by_run_time=True, ran=True), never]
+        case Order.OLDEST:
+            return [Leg(wanted.states, newest_first=False)]
+        case _:
+            return [Leg(wanted.states)]
+
+
+def ways(wanted: Wanted, leg: Leg) -> list[Way]:
+    """The ways to read this leg, the plainest first; each gives its tests in the order of the leg."""
+    if leg.by_run_time:
+        return [_by_run_time(wanted, leg)]
+    scope: Document = {} if wanted.user_id is None else {"user_id": wanted.user_id}
+    user = "user_" if scope else ""
+    narrowed = leg.states != frozenset(State)
+    states: Document = {"state": {"$in": sorted(leg.states)}} if narrowed else {}
+    found = [
+        _way(wanted, leg, (f"{user}state" if user else "state_newest") if narrowed else _newest(user), scope | states)
+    ]
+    if wanted.agent_id and user:
+        given = scope | {"agent_id": wanted.agent_id, "state": {"$in": sorted(leg.states)}}
+        return [_way(wanted, leg, "user_agent_state", given), *_by_facets(wanted, leg, scope, user)]
+    if wanted.agent_id:
+        agent = scope | {"facets": facets.of_agent(wanted.agent_id)}
+        found.append(_way(wanted, leg, "facets", agent))
+    return [*found, *_by_facets(wanted, leg, scope, user)]
+
+
+def _by_facets(wanted: Wanted, leg: Leg, scope: Document, user: str) -> list[Way]:
+    found = [_way(wanted, leg, f"{user}facets", scope | {"facets": facet}) for facet in wanted.facets]
+    if wanted.failure_code:
+        found.append(_way(wanted, leg, f"{user}failure", scope | {"failure.code": wanted.failure_code}))
+    return found
+
+
+def _by_run_time(wanted: Wanted, leg: Leg) -> Way:
+    if wanted.user_id is None:
+        return _way(wanted, leg, "run_time", {RUN_MS: {"$gte": 0}})
+    match: Document = {"user_id": wanted.user_id, RUN_MS: {"$gte": 0}}
+    if wanted.agent_id:
+        return _way(wanted, leg, "user_agent_run_time", match | {"agent_id": wanted.agent_id})
+    return _way(wanted, leg, "user_run_time", match)
+
+
+def _newest(user: str) -> str:
+    return "user_newest" if user else "_id_"
+
+
+def _way(wanted: Wanted, leg: Leg, index: str, match: Document) -> Way:
+    """The way that answers `match` by its index; everything else that is wanted is the rest."""
+    rest: Document = {}
+    if "state" not in match and leg.states != frozenset(State):
+        rest["state"] = {"$in": sorted(leg.states)}
+    if wanted.agent_id and "agent_id" not in match and match.get("facets") != facets.of_agent(wanted.agent_id):
+        rest["agent_id"] = wanted.agent_id
+    if wanted.failure_code and "failure.code" not in match:
+        rest["failure.code"] = wanted.failure_code
+    if others := [facet for facet in wanted.facets if facet != match.get("facets")]:
+        rest["facets"] = {"$all": others}
+    if leg.ran is False:
+        rest[RUN_MS] = None
+    if wanted.finished_before is not None:
+        rest["times.finished"] = {"$lt": wanted.finished_before}
+    return Way(index, match, rest)
+
+
+def span(wanted: Wanted) -> Document:
+    """The range of times, which every way can have: exact by the time, and by the id as far as an index needs it."""
+    ids: Document = {}
+    times: Document = {}
+    if wanted.submitted_from is not None:
+        ids["$gte"] = first_test_id(wanted.submitted_from - MARGIN)
+        times["$gte"] = wanted.submitted_from
+    if wanted.submitted_before is not None:
+        ids["$lt"] = first_test_id(wanted.submitted_before + MARGIN)
+        times["$lt"] = wanted.submitted_before
+    return ({"_id": ids} if ids else {}) | ({"times.submitted": times} if times else {})
+
+
+def behind(leg: Leg, after: Place) -> Sequence[Document]:
+    """The conditions that leave out what the list has had up to this place of the leg."""
+    beyond = {"$lt" if leg.newest_first else "$gt": after.test_id}
+    if not leg.by_run_time:
+        return [{"_id": beyond}]
+    # The first condition is for the bounds of the index, the second one for those that ran as long.
+    return [
+        {RUN_MS: {"$lte": after.run_ms}},
+        {"$or": [{RUN_MS: {"$lt": after.run_ms}}, {RUN_MS: after.run_ms, "_id": beyond}]},
+    ]
+
+
+def sort(leg: Leg) -> Document:
+    """As `$sort` has it."""
+    way = DESCENDING if leg.newest_first else ASCENDING
+    return {RUN_MS: DESCENDING, "_id": way} if leg.by_run_time else {"_id": way}
