@@ -1,22 +1,25 @@
-"""Lists tests in pages, newest first.
+"""Lists tests by filter and order, in pages.
 
-What it cannot filter or order by yet it refuses by name, instead of leaving it out in silence.
-"""
+`filters.py` says what a filter means, `shared.store.history` finds the tests."""
 
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import Final, NamedTuple
 
 from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
-from services.gateway.errors import NotYet, Violations
-from services.gateway.pagetoken import page_token, place_of
-from services.gateway.ports import Tests
-from services.gateway.translate import BASIC, STATE_OF
+from services.gateway.errors import Violations
+from services.gateway.filters import wanted_by
+from services.gateway.pagetoken import foreign, sealed, unsealed
+from services.gateway.ports import Past, Sums
+from services.gateway.translate import BASIC
 from shared.domain.lifecycle import State
-from shared.ids import USER_ID, TestId, UserId
+from shared.ids import TestId
 from shared.store.documents import Execution
+from shared.store.history import Found
+from shared.store.listing import Order, Place, Wanted
 
 DEFAULT_SIZE: Final = 20
 MOST: Final = 100
@@ -25,9 +28,15 @@ STEP: Final = 10
 MOST_BYTES: Final = 2 << 20
 """Size of a page: clients take messages of 4 MiB by default."""
 
-_FILTERS: Final = (
-    "This server filters tests by states, include_archived and user_id only, not yet by {}; filter the page you get."
-)
+_ORDERS: Final = {
+    test_service_pb2.TEST_ORDER_UNSPECIFIED: Order.NEWEST,
+    test_service_pb2.TEST_ORDER_NEWEST: Order.NEWEST,
+    test_service_pb2.TEST_ORDER_OLDEST: Order.OLDEST,
+    test_service_pb2.TEST_ORDER_STATE: Order.STATE,
+    test_service_pb2.TEST_ORDER_RUN_TIME: Order.RUN_TIME,
+}
+_PLACE: Final = struct.Struct(">B16sd")
+_NEVER_RAN: Final = -1.0
 
 
 class Page(NamedTuple):
@@ -35,97 +44,86 @@ class Page(NamedTuple):
 
     tests: list[Execution]
     next_page_token: str
-
-
-class _Query(NamedTuple):
-    user_id: UserId | None
-    states: tuple[State, ...]
-
-    @property
-    def seal(self) -> bytes:
-        return "\0".join([self.user_id or "*", *self.states]).encode()
+    totals: dict[State, int]
+    """Of all tests in the caller's reach; empty unless they were asked for."""
 
 
 class Listing:
     """ListTests."""
 
-    def __init__(self, tests: Tests) -> None:
-        self._tests = tests
+    def __init__(self, past: Past, sums: Sums) -> None:
+        self._past = past
+        self._sums = sums
 
     async def page(self, request: test_service_pb2.ListTestsRequest, caller: Caller) -> Page:
-        """Raises InvalidRequest, and NotYet for what cannot be asked yet."""
-        query = _query(request, caller)
-        last = place_of(request.page_token, query.seal)
-        before = TestId(last) if last else None
+        """Raises InvalidRequest with everything that is wrong."""
+        wanted, order = _query(request, caller)
+        seal = _seal(wanted, order)
+        after = _place(unsealed(request.page_token, seal))
         size = min(request.page_size or DEFAULT_SIZE, MOST)
-        tests, more = await self._read(query, before, size, whole=request.view > BASIC)
-        return Page(tests, page_token(query.seal, tests[-1].id) if more else "")
+        found = await self._read(wanted, order, after, size, whole=request.view > BASIC)
+        totals = await self._sums.totals(wanted.user_id) if request.include_totals else {}
+        return Page(found.tests, sealed(seal, _noted(found.next)) if found.next else "", totals)
 
-    async def _read(
-        self, query: _Query, before: TestId | None, size: int, *, whole: bool
-    ) -> tuple[list[Execution], bool]:
-        """At most `size` tests, and whether there are more."""
-        step = STEP if whole else size
+    async def _read(self, wanted: Wanted, order: Order, after: Place | None, size: int, *, whole: bool) -> Found:
+        if not whole:
+            return await self._past.page(wanted, order, after, size)
         tests: list[Execution] = []
+        places: list[Place] = []
         room = MOST_BYTES
         while True:
-            wanted = min(step, size - len(tests)) + 1
-            found = await self._tests.page(
-                user_id=query.user_id, states=query.states, before=before, limit=wanted, whole=whole
-            )
-            for execution in found[: wanted - 1]:
-                room -= _weight(execution) if whole else 0
+            found = await self._past.page(wanted, order, after, min(STEP, size - len(tests)), whole=True)
+            for execution, place in zip(found.tests, found.places, strict=True):
+                room -= _weight(execution)
                 if room < 0 and tests:
-                    return tests, True
+                    return Found(tests, places, places[-1])
                 tests.append(execution)
-            more = len(found) == wanted
-            if not more or len(tests) >= size:
-                return tests, more
-            before = tests[-1].id
+                places.append(place)
+            after = found.next
+            if after is None or len(tests) >= size or not found.tests:
+                return Found(tests, places, after)
             await asyncio.sleep(0)  # other calls have their turn between the steps of a large page
 
 
-def _query(request: test_service_pb2.ListTestsRequest, caller: Caller) -> _Query:
+def _query(request: test_service_pb2.ListTestsRequest, caller: Caller) -> tuple[Wanted, Order]:
     violations = Violations()
-    wanted = request.filter
     if request.page_size < 0:
         violations.add("page_size", f"must be from 1 to {MOST}, or 0 for {DEFAULT_SIZE}")
-    if request.order not in test_service_pb2.TestOrder.values():
+    if request.order not in _ORDERS:
         violations.add("order", "is not a value of TestOrder")
-    if wanted.user_id and not USER_ID.fullmatch(wanted.user_id):
-        violations.add("filter.user_id", "must be 1 to 64 letters, digits, _ and -")
-    for place, number in enumerate(wanted.states):
-        if number not in STATE_OF:
-            violations.add(f"filter.states[{place}]", "is not a state")
+    wanted = wanted_by(request.filter, caller, violations)
     violations.raise_if_any()
-    if later := _filters_of_later(wanted):
-        raise NotYet(_FILTERS.format(", ".join(later)))
-    if request.order > test_service_pb2.TEST_ORDER_NEWEST:
-        raise NotYet("This server lists tests newest first only, not yet in another order.")
-    if request.include_totals:
-        raise NotYet(
-            "This server does not count tests by state yet; QueueService.GetQueueStatus has what waits and runs."
-        )
-    chosen = {STATE_OF[number] for number in wanted.states}
-    if not chosen:
-        chosen = set(State) if wanted.include_archived else set(State) - {State.ARCHIVED}
-    user: UserId | None = caller.user_id
-    if caller.admin:
-        user = UserId(wanted.user_id) if wanted.user_id else None
-    return _Query(user, tuple(sorted(chosen)))
+    return wanted, _ORDERS[request.order]
 
 
-def _filters_of_later(wanted: test_service_pb2.TestFilter) -> list[str]:
-    given = {
-        "agent_id": bool(wanted.agent_id),
-        "labels": bool(wanted.labels),
-        "provider": bool(wanted.provider),
-        "failure_code": bool(wanted.failure_code),
-        "submitted_from": wanted.HasField("submitted_from"),
-        "submitted_before": wanted.HasField("submitted_before"),
-        "text": bool(wanted.text),
-    }
-    return [name for name, is_given in given.items() if is_given]
+def _seal(wanted: Wanted, order: Order) -> bytes:
+    """Names the query, whichever gateway made the token. The range of times is not part of it: who asks for the last
+    seven days asks for another range with each page, and the place is the same."""
+    named = (
+        order,
+        wanted.user_id,
+        sorted(wanted.states),
+        wanted.agent_id,
+        wanted.labels,
+        wanted.provider,
+        wanted.failure_code,
+        wanted.words,
+    )
+    return repr(named).encode()
+
+
+def _noted(place: Place) -> bytes:
+    run_ms = _NEVER_RAN if place.run_ms is None else place.run_ms
+    return _PLACE.pack(place.leg, bytes.fromhex(place.test_id.partition("_")[2]), run_ms)
+
+
+def _place(noted: bytes | None) -> Place | None:
+    if noted is None:
+        return None
+    if len(noted) != _PLACE.size:
+        raise foreign()
+    leg, name, run_ms = _PLACE.unpack(noted)
+    return Place(leg, TestId("tst_" + name.hex()), None if run_ms == _NEVER_RAN else run_ms)
 
 
 def _weight(execution: Execution) -> int:

@@ -42,6 +42,7 @@ def build(
     tests: TestRpc,
     queue: QueueRpc,
     packages: PackageRpc,
+    admin: AdminRpc,
     health: HealthRpc,
 ) -> grpc.aio.Server:
     """The server with everything registered, not yet listening."""
@@ -53,7 +54,7 @@ def build(
     add_TestServiceServicer_to_server(tests, server)
     add_QueueServiceServicer_to_server(queue, server)
     add_PackageServiceServicer_to_server(packages, server)
-    add_AdminServiceServicer_to_server(AdminRpc(), server)
+    add_AdminServiceServicer_to_server(admin, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection(
         (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from assay.v1 import log_pb2, test_pb2
 from shared.domain.lifecycle import State
+from shared.domain.pricing import Charge
 from shared.store.documents import Execution, FailureDoc, HistoryEntry, Logs, Metrics, Result, Task, Times
 
 BASIC: Final = test_pb2.TEST_VIEW_BASIC
@@ -135,7 +136,18 @@ def _result(result: Result, view: int) -> test_pb2.Result:
         usage=test_pb2.TokenUsage(input_tokens=result.usage.input_tokens, output_tokens=result.usage.output_tokens)
         if result.usage
         else None,
-        cost=test_pb2.Cost(total_usd=result.cost_usd) if result.cost_usd is not None else None,
+        cost=api_cost(result.cost.charge()) if result.cost is not None else None,
+    )
+
+
+def api_cost(charge: Charge) -> test_pb2.Cost:
+    """What something costs."""
+    return test_pb2.Cost(
+        total_usd=charge.total,
+        cpu_usd=charge.cpu,
+        memory_usd=charge.memory,
+        storage_usd=charge.storage,
+        logs_usd=charge.logs,
     )
 
 

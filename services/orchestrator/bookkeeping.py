@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 import structlog
+from pydantic import ValidationError
 
 from services.orchestrator.bill import charge_of, facts_of
 from services.orchestrator.metrics import COUNTED, COUNTING_LAG
@@ -76,15 +77,19 @@ class Bookkeeping:
         elif not packages:
             COUNTING_LAG.set(0)
         return [
-            *(self._of_test(document) for document in tests),
+            *(entry for entry in map(self._of_test, tests) if entry is not None),
             *(
                 Entry(PACKAGES, one["_id"], one["books"].get("counted", ""), str(one["generation"]), {})
                 for one in packages
             ),
         ]
 
-    def _of_test(self, document: Document) -> Entry:
-        test = _test(document)
+    def _of_test(self, document: Document) -> Entry | None:
+        try:
+            test = Execution.model_validate(document)
+        except ValidationError as error:  # one that nobody can read keeps the others from nothing
+            log.error("test_not_counted", test_id=document["_id"], error=str(error)[:200])
+            return None
         before = test.books.counted if test.books else ""
         put: dict[str, Any] = {}
         if before in {"", IN}:  # else it has its cost, by the prices of that time
@@ -115,13 +120,9 @@ class Bookkeeping:
     def _changes(self, entry: Entry, document: Document, labels: Mapping[str, list[str]]) -> Iterable[Counted]:
         if entry.collection == TESTS:
             # By the batch, and not by where it stands: it may have been archived a moment ago.
-            facts = facts_of(_test(document), entry.put.get("result.cost"))
+            facts = facts_of(Execution.model_validate(document), entry.put.get("result.cost"))
             return changes(facts, entry.before, entry.after)
         made, until = document["ready_at"], document["expires_at"]
         charge = for_object(self._prices, document["size"], until - made)
         found = labels.get(document["test_id"], [])
         return stored(document["user_id"], document["agent_id"], found, made, charge)
-
-
-def _test(document: Document) -> Execution:
-    return Execution.model_validate({"request_key": "", **document})

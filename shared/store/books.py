@@ -22,32 +22,19 @@ from shared.store.documents import Document
 
 _DUPLICATE_KEY: Final = 11000
 _META: Final = "books"
-_FACTS: Final = {
-    "user_id": 1,
-    "agent_id": 1,
-    "agent_name": 1,
-    "labels": 1,
-    "state": 1,
-    "times": 1,
-    "failure.code": 1,
-    "history.state": 1,
-    "history.at": 1,
-    "history.attempt": 1,
-    "history.by": 1,
-    "input.requirements": 1,
-    "input.resources": 1,
-    "result.metrics": 1,
-    "result.usage": 1,
-    "task.runtime": 1,
-    "task.handle": 1,
-    "logs.bytes": 1,
-    "books": 1,
-    "test_id": 1,
-    "size": 1,
-    "generation": 1,
-    "ready_at": 1,
-    "expires_at": 1,
+_TEST: Final = {
+    "outbox": 0,
+    "facets": 0,
+    "input.agent_code": 0,
+    "input.dockerfile": 0,
+    "input.env": 0,
+    "input.query": 0,
+    "failure.agent_error": 0,
+    "result.response_json": 0,
+    "result.resolved": 0,
 }
+"""What is left out: nothing of it is counted, and most of a document's size is in it."""
+_PACKAGE: Final = {"outbox": 0, "files": 0}
 TESTS: Final = "executions"
 PACKAGES: Final = "packages"
 
@@ -93,12 +80,12 @@ class Books:
                 {"books.due": {"$lt": before - patience}},
             ],
         }
-        cursor = self._tests.find(where, _FACTS).sort("books.due", ASCENDING).limit(limit)
+        cursor = self._tests.find(where, _TEST).sort("books.due", ASCENDING).limit(limit)
         return [found async for found in cursor]
 
     async def due_packages(self, before: datetime, limit: int) -> list[Document]:
         """Packages that were made, likewise."""
-        cursor = self._packages.find({"books.due": {"$lt": before}}, _FACTS).sort("books.due", ASCENDING).limit(limit)
+        cursor = self._packages.find({"books.due": {"$lt": before}}, _PACKAGE).sort("books.due", ASCENDING).limit(limit)
         return [found async for found in cursor]
 
     async def labels(self, tests: Iterable[str]) -> dict[str, list[str]]:
@@ -143,10 +130,10 @@ class Books:
     async def members(self, batch: Batch) -> dict[tuple[str, str], Document]:
         """What was marked, by collection and id: the batch as it is, whoever marked it."""
         found: dict[tuple[str, str], Document] = {}
-        for name, collection in ((TESTS, self._tests), (PACKAGES, self._packages)):
+        for name, collection, without in ((TESTS, self._tests, _TEST), (PACKAGES, self._packages, _PACKAGE)):
             ids = [entry.id for entry in batch.entries if entry.collection == name]
             if ids:
-                cursor = collection.find({"_id": {"$in": ids}, "books.batch": batch.number}, _FACTS)
+                cursor = collection.find({"_id": {"$in": ids}, "books.batch": batch.number}, without)
                 found |= {(name, one["_id"]): one async for one in cursor}
         return found
 

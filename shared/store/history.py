@@ -1,7 +1,8 @@
 """The tests as people look for them: by filter and order, in pages, at a cost that does not grow with their number.
 
 One index gives the candidates in the order of the list, the rest of the filter is looked at in the documents. Of these
-a call reads MOST_LOOKED_AT at the most: a page may be short, and the next one goes on where it stopped.
+a call reads MOST_LOOKED_AT at the most for each stretch of the list: a page may be short, and the next one goes on
+where it stopped.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from shared.store.listing import RUN_MS, Leg, Order, Place, Wanted, Way, behind,
 
 MOST_LOOKED_AT: Final = 1_000
 """Documents. 1,000,000 stored tests, cache of 0.25 GiB: see `docs/performance.md`."""
-MOST_COUNTED: Final = 400
+FIRST_LOOK: Final = 100
+MOST_COUNTED: Final = 200
 """Where several indexes would do, so many of each one's entries are counted to find the one with the fewest."""
 
 
@@ -26,14 +28,17 @@ class Found(NamedTuple):
     """One page, and where the next one begins; None where there is nothing more."""
 
     tests: list[Execution]
+    places: list[Place]
+    """Of each test: where a page begins that goes on behind it."""
     next: Place | None
 
 
 class History:
     """The collection of tests, for looking and not for changing."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, most_looked_at: int = MOST_LOOKED_AT) -> None:
         self._collection = database["executions"]
+        self._most_looked_at = most_looked_at
 
     async def page(
         self, wanted: Wanted, order: Order, after: Place | None, limit: int, *, whole: bool = False
@@ -41,19 +46,18 @@ class History:
         """At most `limit` tests behind `after`; without code, answers and history unless `whole`."""
         stretches = legs(wanted, order)
         tests: list[Execution] = []
-        last: Place | None = None
+        places: list[Place] = []
         for number in range(after.leg if after else 0, len(stretches)):
             here = after if after is not None and after.leg == number else None
             left = limit - len(tests)
             found, stop = await self._read(wanted, stretches[number], here, left or 1, whole=whole and left > 0)
             if not left and (found or stop):  # the page was full: this leg only shows that there is more
-                return Found(tests, last)
+                return Found(tests, places, places[-1])
             tests += found[:left]
+            places += [_place(test)._replace(leg=number) for test in found[:left]]
             if stop is not None:
-                return Found(tests, stop._replace(leg=number))
-            if tests:
-                last = Place(number, tests[-1].id, _run_ms(tests[-1]))
-        return Found(tests, None)
+                return Found(tests, places, stop._replace(leg=number))
+        return Found(tests, places, None)
 
     async def count(self, wanted: Wanted, limit: int | None = None) -> int:
         """How many there are, at most `limit`. Looks at each of them: a figure for a question that is asked rarely."""
@@ -67,12 +71,12 @@ class History:
         """The way with the fewest candidates, as far as a short count can tell."""
         possible = ways(wanted, leg)
         if len(possible) > 1 and possible[0].rest:
-            counts = await asyncio.gather(*(self._candidates(wanted, way) for way in possible))
+            counts = await asyncio.gather(*(self._few(wanted, way) for way in possible))
             # Of equals the last one: what is asked for by name says more than the state.
             return min(zip(counts, range(0, -len(possible), -1), possible, strict=True))[2]
         return possible[0]
 
-    async def _candidates(self, wanted: Wanted, way: Way) -> int:
+    async def _few(self, wanted: Wanted, way: Way) -> int:
         ids = {key: value for key, value in span(wanted).items() if key == "_id"}
         return await self._collection.count_documents(way.match | ids, hint=way.by, limit=MOST_COUNTED)
 
@@ -81,30 +85,42 @@ class History:
     ) -> tuple[list[Execution], Place | None]:
         """At most `limit` tests, and where to go on in this leg; None where it is at its end."""
         way = await self._way(wanted, leg)
-        candidates = _all_of(way.match, span(wanted), *(behind(leg, after) if after is not None else []))
-        steps: list[Mapping[str, Any]] = [{"$match": candidates}, {"$sort": sort(leg)}]
-        if way.rest:
-            steps += [{"$limit": MOST_LOOKED_AT}, {"$match": way.rest}]
-        steps += [{"$limit": limit + 1}, {"$project": WHOLE if whole else BASIC}]
-        cursor = await self._collection.aggregate(steps, hint=way.by)
-        tests = [Execution.model_validate(found) async for found in cursor]
-        if len(tests) > limit:
-            last = tests[limit - 1]
-            return tests[:limit], Place(0, last.id, _run_ms(last))
-        return tests, await self._last_looked_at(candidates, leg, way) if way.rest else None
+        if not way.rest:
+            tests = await self._matching(wanted, leg, way, after, limit + 1, None, whole=whole)
+            return tests[:limit], _place(tests[limit - 1]) if len(tests) > limit else None
+        tests = []
+        # The database reads all candidates that it may before it looks at the first one: so first a few.
+        for look in (min(FIRST_LOOK, self._most_looked_at), self._most_looked_at - FIRST_LOOK):
+            if look > 0:
+                left = limit - len(tests)
+                tests += await self._matching(wanted, leg, way, after, left + 1, look, whole=whole)
+                if len(tests) > limit:
+                    return tests[:limit], _place(tests[limit - 1])
+                after = await self._last_looked_at(wanted, leg, way, after, look)
+                if after is None:
+                    break
+        return tests, after
 
-    async def _last_looked_at(self, candidates: Document, leg: Leg, way: Way) -> Place | None:
-        """Where the look at the candidates ended; None where it has seen all of them."""
-        cursor = await self._collection.aggregate(
-            [
-                {"$match": candidates},
-                {"$sort": sort(leg)},
-                {"$skip": MOST_LOOKED_AT - 1},
-                {"$limit": 1},
-                {"$project": {"_id": 1, RUN_MS: 1} if leg.by_run_time else {"_id": 1}},
-            ],
-            hint=way.by,
-        )
+    async def _matching(
+        self, wanted: Wanted, leg: Leg, way: Way, after: Place | None, limit: int, look: int | None, *, whole: bool
+    ) -> list[Execution]:
+        """At most `limit` tests among the next `look` candidates."""
+        steps = _candidates(wanted, leg, way, after)
+        if look is not None:
+            steps += [{"$limit": look}, {"$match": way.rest}]
+        steps += [{"$limit": limit}, {"$project": WHOLE if whole else BASIC}]
+        cursor = await self._collection.aggregate(steps, hint=way.by)
+        return [Execution.model_validate(found) async for found in cursor]
+
+    async def _last_looked_at(self, wanted: Wanted, leg: Leg, way: Way, after: Place | None, look: int) -> Place | None:
+        """Where a look at the candidates ended; None where it has seen all of them."""
+        steps = _candidates(wanted, leg, way, after)
+        steps += [
+            {"$skip": look - 1},
+            {"$limit": 1},
+            {"$project": {"_id": 1, RUN_MS: 1} if leg.by_run_time else {"_id": 1}},
+        ]
+        cursor = await self._collection.aggregate(steps, hint=way.by)
         found: Sequence[Document] = [one async for one in cursor]
         if not found:
             return None
@@ -112,10 +128,16 @@ class History:
         return Place(0, TestId(found[0]["_id"]), run_ms)
 
 
+def _candidates(wanted: Wanted, leg: Leg, way: Way, after: Place | None) -> list[Mapping[str, Any]]:
+    """What the index gives, in the order of the leg."""
+    where = _all_of(way.match, span(wanted), *(behind(leg, after) if after is not None else []))
+    return [{"$match": where}, {"$sort": sort(leg)}]
+
+
 def _all_of(*conditions: Document) -> Document:
     given = [condition for condition in conditions if condition]
     return {"$and": given} if given else {}
 
 
-def _run_ms(test: Execution) -> float | None:
-    return test.result.metrics.run_ms if test.result else None
+def _place(test: Execution) -> Place:
+    return Place(0, test.id, test.result.metrics.run_ms if test.result else None)

@@ -12,26 +12,35 @@ from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from shared.domain.lifecycle import State
+from shared.domain.limits import Limits
 from shared.domain.packages import PackageState
+from shared.domain.usage import Change, CounterName, Kind
 from shared.errors import Unavailable
 from shared.events.packages import PackageExpired, PackageFailed, PackageReady, PackageRequested
 from shared.events.tests import TestSubmitted
 from shared.ids import new_test_id
+from shared.store.admissions import Admissions
+from shared.store.books import Books, Entry
 from shared.store.connect import INDEXES, Database, check, connected, provision
+from shared.store.counters import Counters
 from shared.store.documents import PackageClaim, Slot
 from shared.store.executions import Executions
+from shared.store.history import History
 from shared.store.keys import ApiKeys
+from shared.store.limits import UserLimits, UserLimitsStore
+from shared.store.listing import Order, Place, Wanted
 from shared.store.logs import LogChunks
 from shared.store.packages import Packages
-from shared.store.queue import Queue
+from shared.store.queue import Queue, Spell
 from shared.store.slots import Slots
 from tests.contract.test_store_executions import queueing
 from tests.contract.test_store_logs import chunk
-from tests.support.samples import ALICE, NOW, entry, execution, lease, made, package
+from tests.support.samples import ALICE, BOB, NOW, entry, execution, lease, made, package
 
 LATER = NOW + timedelta(seconds=1)
-EVERY_ONE = {"slots"}
-"""Collections that are as small as the capacity and are read as a whole on purpose."""
+EVERY_ONE = {"slots", "users"}
+"""Collections that are as small as the capacity, or as few users with limits of their own, and are read as a whole on
+purpose."""
 
 
 class Caught(CommandListener):
@@ -77,9 +86,7 @@ async def ask_executions(tests: Executions) -> None:
     await tests.get(one)
     await tests.get_many([one])
     await tests.attempts_under_way([one])
-    for states in ([], [State.QUEUED], [State.QUEUED, State.FAILED]):
-        await tests.page(user_id=ALICE, states=states, before=one, limit=5)
-        await tests.page(user_id=None, states=states, before=one, limit=5)
+    await tests.of_request(ALICE, one)
     await tests.stale(State.QUEUED, LATER, 5)
     await tests.unattended(LATER, 5)
     await tests.abandoned("process", 10)
@@ -94,14 +101,59 @@ async def ask_executions(tests: Executions) -> None:
     await tests.clear([(one, "event")])
 
 
+async def ask_history(past: History) -> None:
+    place = Place(0, new_test_id(), 5.0)
+    for user in (ALICE, None):
+        for more in (
+            {},
+            {"states": frozenset({State.QUEUED, State.FAILED})},
+            {"agent_id": "agent"},
+            {"agent_id": "agent", "states": frozenset({State.FAILED}), "submitted_from": NOW},
+            {"labels": (("team", "a"), ("env", "")), "provider": "ollama"},
+            {"failure_code": "AGENT_EXCEPTION"},
+            {"words": ("one", "two"), "submitted_before": NOW, "finished_before": NOW},
+        ):
+            wanted = Wanted(user_id=user, **more)  # type: ignore[arg-type]  # one of several shapes
+            await past.count(wanted)
+            for order in Order:
+                for after in (None, place):
+                    await past.page(wanted, order, after, 5)
+
+
+async def ask_books(books: Books) -> None:
+    await books.due(NOW, timedelta(), 5)
+    await books.due_packages(NOW, 5)
+    await books.labels([new_test_id()])
+    await books.take("one", NOW, NOW)
+    await books.take("two", LATER, LATER)
+    entries = [Entry("executions", new_test_id(), "", "IN", {}), Entry("packages", package().id, "", "1", {})]
+    batch = await books.begin("two", entries)
+    assert batch is not None
+    await books.mark(batch)
+    await books.members(batch)
+    await books.count(batch.number, {CounterName(Kind.TOTAL, "alice", None): Change(add={"FAILED": 1})})
+    await books.close("two", batch.number)
+
+
+async def ask_counters(counters: Counters) -> None:
+    await counters.steps(Kind.DAY, ALICE, NOW, LATER)
+    await counters.of_users(NOW, LATER)
+    await counters.agent(ALICE, "agent")
+    for user in (ALICE, None):
+        await counters.totals(user)
+
+
 async def ask_queue(queue: Queue) -> None:
     places = [entry(float(rank)) for rank in range(3)]
-    await queue.granted({4: 5.0}, [1.0])
+    await queue.granted({4: 5.0}, [Spell(NOW, 1.0)])
+    await queue.released([Spell(NOW, 1.0)])
+    await queue.recent_holds()
     await queue.reserve(ALICE, 4, 2)
     for place in places:
         await queue.add(place)
     await queue.head(5)
-    await queue.figures()
+    await queue.head(5, without={BOB})
+    await queue.figures(NOW)
     await queue.position(places[1].id)
     await queue.pending_of(ALICE)
     await queue.missing([places[0].id])
@@ -115,9 +167,32 @@ async def ask_slots(slots: Slots) -> None:
     await slots.free()
     await slots.take(test=test, user=ALICE, attempt=1, now=NOW)
     await slots.taken()
+    await slots.holders()
+    await slots.held_by(ALICE)
     await slots.occupancy()
+    await slots.pause(NOW, "root", "why")
+    await slots.resume()
+    await slots.pool()
+    await slots.agree()
     await slots.give_back([Slot(id=0, test_id=test, attempt=1)])
     await slots.release_all([(test, 1)])
+
+
+async def ask_limits(users: UserLimitsStore) -> None:
+    await users.put(UserLimits(id=ALICE, max_pending=5))
+    await users.get(ALICE)
+    await users.all()
+    await users.put(UserLimits(id=ALICE))
+    await users.tell_max_running(3)
+    await users.default_max_running()
+
+
+async def ask_admissions(windows: Admissions) -> None:
+    limits = Limits(submissions_per_hour=1, max_pending=1)
+    for _ in range(2):
+        await windows.enter(ALICE, new_test_id(), NOW, limits)
+    await windows.leave(ALICE, new_test_id())
+    await windows.recall(ALICE, NOW)
 
 
 async def ask_logs(logs: LogChunks) -> None:
@@ -208,11 +283,28 @@ def stages(plan: Any) -> Iterator[str]:
         (lambda database: Executions(database, lambda letters: None), ask_executions),
         (Queue, ask_queue),
         (Slots, ask_slots),
+        (UserLimitsStore, ask_limits),
+        (Admissions, ask_admissions),
         (LogChunks, ask_logs),
         (lambda database: Packages(database, lambda letters: None), ask_packages),
         (ApiKeys, ask_keys),
+        (History, ask_history),
+        (Books, ask_books),
+        (Counters, ask_counters),
     ],
-    ids=["executions", "queue", "slots", "logs", "packages", "keys"],
+    ids=[
+        "executions",
+        "queue",
+        "slots",
+        "limits",
+        "admissions",
+        "logs",
+        "packages",
+        "keys",
+        "history",
+        "books",
+        "counters",
+    ],
 )
 async def test_every_question_has_an_index(mongo_url: str, mongo_database: str, kind: Any, ask: Any) -> None:
     caught = Caught()

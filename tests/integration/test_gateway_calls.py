@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -248,91 +247,6 @@ async def test_a_waiting_test_tells_its_place(stage: Stage, alice: Client) -> No
     assert place.position == 3
 
 
-async def test_lists_are_turned_page_by_page_newest_first(alice: Client) -> None:
-    ids = [(await alice.submit(query=str(number))).id for number in range(7)]
-    seen: list[str] = []
-    token = ""
-    for _ in range(10):
-        page = await alice.call("ListTests", pb.ListTestsRequest(page_size=3, page_token=token))
-        seen += [test.id for test in page.tests]
-        if not seen[3:]:
-            await alice.submit()  # what comes in meanwhile neither repeats nor hides others
-        token = page.next_page_token
-        if not token:
-            break
-    assert seen == ids[::-1]
-
-
-async def test_a_list_is_filtered_by_state(stage: Stage, alice: Client) -> None:
-    first, second = await alice.submit(), await alice.submit()
-    await stage.others.started(first.id)
-    running = pb.TestFilter(states=[test_pb2.TEST_STATE_RUNNING])
-    page = await alice.call("ListTests", pb.ListTestsRequest(filter=running))
-    assert [test.id for test in page.tests] == [first.id]
-    await stage.others.database["executions"].update_one({"_id": second.id}, {"$set": {"state": "ARCHIVED"}})
-    assert len((await alice.call("ListTests", pb.ListTestsRequest())).tests) == 1
-    both = pb.TestFilter(include_archived=True)
-    assert len((await alice.call("ListTests", pb.ListTestsRequest(filter=both))).tests) == 2
-    archived = pb.TestFilter(states=[test_pb2.TEST_STATE_ARCHIVED])
-    assert len((await alice.call("ListTests", pb.ListTestsRequest(filter=archived))).tests) == 1
-
-
-async def test_a_page_of_large_tests_is_cut_before_it_is_too_large_for_a_client(alice: Client) -> None:
-    code = "# " + "x" * (256 * 1024 - 2)
-    ids = [(await alice.submit(code)).id for _ in range(20)]
-    seen: list[str] = []
-    token, pages = "", 0
-    while True:
-        request = pb.ListTestsRequest(page_size=100, page_token=token, view=test_pb2.TEST_VIEW_FULL)
-        page = await alice.call("ListTests", request)
-        seen += [test.id for test in page.tests]
-        pages += 1
-        if not (token := page.next_page_token):
-            break
-    assert seen == ids[::-1]
-    assert pages > 1
-
-
-@pytest.mark.parametrize(
-    ("request_", "field"),
-    [
-        pytest.param(pb.ListTestsRequest(page_size=-1), "page_size", id="negative size"),
-        pytest.param(pb.ListTestsRequest(page_token="garbage"), "page_token", id="garbage token"),
-        pytest.param(pb.ListTestsRequest(order=17), "order", id="unknown order"),  # type: ignore[arg-type]
-        pytest.param(pb.ListTestsRequest(filter={"states": [0]}), "filter.states[0]", id="no state"),  # type: ignore[arg-type]
-        pytest.param(pb.ListTestsRequest(filter={"user_id": "a.b"}), "filter.user_id", id="odd user"),  # type: ignore[arg-type]
-    ],
-)
-async def test_a_bad_list_is_refused(alice: Client, request_: pb.ListTestsRequest, field: str) -> None:
-    error = await refused(alice.call("ListTests", request_))
-    assert error.code() is Code.INVALID_ARGUMENT
-    assert list(violations_of(error)) == [field]
-
-
-async def test_a_token_of_another_query_is_refused(alice: Client) -> None:
-    for _ in range(3):
-        await alice.submit()
-    token = (await alice.call("ListTests", pb.ListTestsRequest(page_size=1))).next_page_token
-    other = pb.ListTestsRequest(page_token=token, filter=pb.TestFilter(states=[test_pb2.TEST_STATE_SUBMITTED]))
-    assert "page_token" in violations_of(await refused(alice.call("ListTests", other)))
-
-
-@pytest.mark.parametrize(
-    ("request_", "words"),
-    [
-        (pb.ListTestsRequest(filter=pb.TestFilter(agent_id="a")), "agent_id"),
-        (pb.ListTestsRequest(filter=pb.TestFilter(labels={"a": "b"}, text="x")), "labels, text"),
-        (pb.ListTestsRequest(filter=pb.TestFilter(submitted_from=Timestamp(seconds=1))), "submitted_from"),
-        (pb.ListTestsRequest(order=pb.TEST_ORDER_RUN_TIME), "newest first"),
-        (pb.ListTestsRequest(include_totals=True), "GetQueueStatus"),
-    ],
-)
-async def test_what_a_list_cannot_do_yet_it_says(alice: Client, request_: pb.ListTestsRequest, words: str) -> None:
-    error = await refused(alice.call("ListTests", request_))
-    assert error.code() is Code.UNIMPLEMENTED
-    assert words in str(error.details())
-
-
 # -- logs in pages
 
 
@@ -465,21 +379,11 @@ async def test_the_queue_tells_its_figures(stage: Stage, alice: Client) -> None:
     assert not status.HasField("average_wait")
 
 
-async def test_what_comes_later_says_what_to_use_meanwhile(alice: Client) -> None:
-    for method, request, words in (
-        ("ArchiveTests", pb.ArchiveTestsRequest(), "Filter lists"),
-        ("GetAgentStats", pb.GetAgentStatsRequest(), "ListTests"),
-    ):
-        error = await refused(alice.call(method, request))
-        assert error.code() is Code.UNIMPLEMENTED
-        assert words in str(error.details())
+async def test_a_server_without_a_bucket_makes_no_packages(alice: Client) -> None:
     packages = package_service_pb2_grpc.PackageServiceStub(alice.channel)
     wanted = package_service_pb2.GeneratePackageRequest(test_id="x")
     error = await refused(packages.GeneratePackage(wanted, metadata=alice.metadata))  # this one has no bucket
     assert (error.code(), details_of(error)["ErrorInfo"].reason) == (Code.UNIMPLEMENTED, "NO_PACKAGES")
-    stream = alice.queue.WatchQueue(queue_service_pb2.WatchQueueRequest(), metadata=alice.metadata)
-    error = await refused(stream.read())
-    assert "GetQueueStatus" in str(error.details())
 
 
 async def test_a_method_that_does_not_exist_is_unimplemented(alice: Client) -> None:

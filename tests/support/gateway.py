@@ -12,7 +12,14 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
-from assay.v1 import package_service_pb2_grpc, queue_service_pb2_grpc, test_pb2, test_service_pb2, test_service_pb2_grpc
+from assay.v1 import (
+    admin_service_pb2_grpc,
+    package_service_pb2_grpc,
+    queue_service_pb2_grpc,
+    test_pb2,
+    test_service_pb2,
+    test_service_pb2_grpc,
+)
 from services.gateway.app import GatewayHealth, running
 from services.gateway.settings import GatewaySettings
 from shared.aws.opening import OpenAws, open_aws
@@ -31,7 +38,6 @@ from shared.store.executions import Executions, Move
 from shared.store.keys import ApiKeys, new_secret
 from shared.store.logs import LogChunks
 
-PACKAGE_METHODS = frozenset({"GeneratePackage", "GetPackage", "ListPackages", "RefreshDownloadUrl", "TrackDownload"})
 CODE = 'def run(query):\n    return "answer to " + query\n'
 
 
@@ -42,6 +48,8 @@ def settings(nats_url: str, mongo_url: str, database: str, **more: Any) -> Gatew
         "mongo_database": database,
         "gateway_port": 0,
         "gateway_drain_s": 2.0,
+        "gateway_submissions_per_hour": 0,  # tests of the limits set their own
+        "gateway_max_pending": 0,
         **more,
     }
     return GatewaySettings(**values)
@@ -60,13 +68,13 @@ class Client:
         return (("authorization", f"Bearer {self.key}"),)
 
     async def call(self, method: str, request: Any, **more: Any) -> Any:
-        stub: Any = self.queue if method == "GetQueueStatus" else self.tests
-        if method in PACKAGE_METHODS:
-            stub = self.packages
-        return await getattr(stub, method)(request, metadata=self.metadata, **more)
+        return await getattr(self._stub(method), method)(request, metadata=self.metadata, **more)
 
     def stream(self, method: str, request: Any, **more: Any) -> Any:
-        return getattr(self.tests, method)(request, metadata=self.metadata, **more)
+        return getattr(self._stub(method), method)(request, metadata=self.metadata, **more)
+
+    def _stub(self, method: str) -> Any:
+        return next(stub for stub in (self.tests, self.queue, self.packages, self.admin) if hasattr(stub, method))
 
     async def submit(self, code: str = CODE, *, request_id: str = "", **spec: Any) -> test_pb2.Test:
         request = test_service_pb2.SubmitTestRequest(
@@ -82,6 +90,10 @@ class Client:
     @property
     def packages(self) -> Any:
         return package_service_pb2_grpc.PackageServiceStub(self.channel)
+
+    @property
+    def admin(self) -> Any:
+        return admin_service_pb2_grpc.AdminServiceStub(self.channel)
 
     @property
     def queue(self) -> Any:

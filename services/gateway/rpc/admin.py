@@ -1,5 +1,5 @@
 # ruff: noqa: N802, ARG002 - names and arguments are the API's
-"""assay.v1.AdminService: designed as a whole, answered by a later version."""
+"""assay.v1.AdminService."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 
 from assay.v1 import admin_service_pb2 as pb
 from assay.v1.admin_service_pb2_grpc import AdminServiceServicer
+from services.gateway.admin.capacity import CapacityControl
+from services.gateway.admin.costs import CostReport
+from services.gateway.admin.limits import LimitControl
+from services.gateway.admin.usage import UsageReport
+from services.gateway.caller import CALL
 from services.gateway.errors import NotYet
 
 if TYPE_CHECKING:
@@ -16,16 +21,22 @@ if TYPE_CHECKING:
 class AdminRpc(AdminServiceServicer):
     """For those who run Assay. Only admins get this far: the interceptor sees to it."""
 
+    def __init__(
+        self, *, usage: UsageReport, costs: CostReport, limits: LimitControl, capacity: CapacityControl
+    ) -> None:
+        self._usage = usage
+        self._costs = costs
+        self._limits = limits
+        self._capacity = capacity
+
     async def GetSystemHealth(self, request: pb.GetSystemHealthRequest, context: Context) -> pb.GetSystemHealthResponse:
         raise NotYet("This server does not gather health yet. Ask /readyz on the health port of each service.")
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
-        raise NotYet(
-            "This server does not gather usage yet. Read the metrics on /metrics of each service's health port."
-        )
+        return await self._usage.report(request)
 
     async def GetCostReport(self, request: pb.GetCostReportRequest, context: Context) -> pb.GetCostReportResponse:
-        raise NotYet("This server does not gather costs yet. GetTest has the metrics of each test.")
+        return await self._costs.report(request)
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Context) -> pb.CreateApiKeyResponse:
         raise NotYet("This server does not make API keys yet. Use `assay-admin` on the server instead.")
@@ -37,21 +48,20 @@ class AdminRpc(AdminServiceServicer):
         raise NotYet("This server does not revoke API keys yet. Use `assay-admin` on the server instead.")
 
     async def GetUserLimits(self, request: pb.GetUserLimitsRequest, context: Context) -> pb.GetUserLimitsResponse:
-        raise NotYet("This server has no limits per user yet.")
+        return await self._limits.get(request)
 
     async def SetUserLimits(self, request: pb.SetUserLimitsRequest, context: Context) -> pb.SetUserLimitsResponse:
-        raise NotYet("This server has no limits per user yet.")
+        return await self._limits.set(request, CALL.get().caller.user_id)
 
     async def SetCapacity(self, request: pb.SetCapacityRequest, context: Context) -> pb.SetCapacityResponse:
-        raise NotYet(
-            "This server cannot change its capacity while it runs yet. Set ASSAY_SCHEDULER_CAPACITY before it starts."
-        )
+        status = await self._capacity.set(request.capacity, CALL.get().caller.user_id)
+        return pb.SetCapacityResponse(status=status)
 
     async def PauseQueue(self, request: pb.PauseQueueRequest, context: Context) -> pb.PauseQueueResponse:
-        raise NotYet("This server cannot pause its queue yet. Stop the scheduler instead: tests are accepted and wait.")
+        return pb.PauseQueueResponse(status=await self._capacity.pause(request.reason, CALL.get().caller.user_id))
 
     async def ResumeQueue(self, request: pb.ResumeQueueRequest, context: Context) -> pb.ResumeQueueResponse:
-        raise NotYet("This server cannot pause its queue yet, so it is never paused.")
+        return pb.ResumeQueueResponse(status=await self._capacity.resume(CALL.get().caller.user_id))
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:
         raise NotYet("This server does not list dead letters yet. Read the stream DEAD with the nats command.")

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from assay.v1 import queue_service_pb2 as pb
 from assay.v1.queue_service_pb2_grpc import QueueServiceServicer
 from services.gateway.caller import CALL
-from services.gateway.errors import NotYet
 from services.gateway.queuestatus import QueueStatus
+from services.gateway.queuewatch import QueueWatch
 
 if TYPE_CHECKING:
     from services.gateway.interceptors import Context
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 class QueueRpc(QueueServiceServicer):
     """Figures of the queue."""
 
-    def __init__(self, status: QueueStatus) -> None:
+    def __init__(self, status: QueueStatus, watch: QueueWatch) -> None:
         self._status = status
+        self._watch = watch
 
     async def GetQueueStatus(self, request: pb.GetQueueStatusRequest, context: Context) -> pb.GetQueueStatusResponse:
-        return pb.GetQueueStatusResponse(status=await self._status.status(CALL.get().caller))
+        return pb.GetQueueStatusResponse(status=await self._status.status(CALL.get().caller.user_id))
 
     async def WatchQueue(self, request: pb.WatchQueueRequest, context: Context) -> AsyncIterator[pb.WatchQueueResponse]:
-        for _ in ():
-            yield pb.WatchQueueResponse()  # makes this a stream
-        raise NotYet("This server does not stream the queue's figures yet. Call GetQueueStatus once a second instead.")
+        # Closed here, so that nobody is left watching when the client goes.
+        async with aclosing(self._watch.watch(CALL.get().caller.user_id)) as changes:
+            async for status in changes:
+                yield pb.WatchQueueResponse(status=status)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from assay.v1 import test_service_pb2 as pb
 from assay.v1.test_service_pb2_grpc import TestServiceServicer
 from services.gateway import translate
+from services.gateway.agentstats import AgentStats
+from services.gateway.archive import Archive
 from services.gateway.caller import CALL
 from services.gateway.cancel import Cancellation
-from services.gateway.errors import NotYet
 from services.gateway.fetch import fetch
 from services.gateway.listing import Listing
 from services.gateway.loglines import Wanted
@@ -44,6 +45,8 @@ class TestRpc(TestServiceServicer):
         pages: LogPages,
         cancellation: Cancellation,
         retry: Retry,
+        archive: Archive,
+        stats: AgentStats,
         places: Places,
     ) -> None:
         self._tests = tests
@@ -54,6 +57,8 @@ class TestRpc(TestServiceServicer):
         self._pages = pages
         self._cancellation = cancellation
         self._retry = retry
+        self._archive = archive
+        self._stats = stats
         self._places = places
 
     async def SubmitTest(self, request: pb.SubmitTestRequest, context: Context) -> pb.SubmitTestResponse:
@@ -72,6 +77,11 @@ class TestRpc(TestServiceServicer):
         return pb.ListTestsResponse(
             tests=[translate.api_test(execution, view) for execution in page.tests],
             next_page_token=page.next_page_token,
+            totals=[
+                pb.StateTotal(state=translate.STATES[state], count=page.totals[state])
+                for state in State
+                if state in page.totals
+            ],
         )
 
     async def WatchTest(self, request: pb.WatchTestRequest, context: Context) -> AsyncIterator[pb.WatchTestResponse]:
@@ -103,7 +113,9 @@ class TestRpc(TestServiceServicer):
         return pb.RetryTestResponse(test=translate.api_test(execution, translate.RESULT))
 
     async def ArchiveTests(self, request: pb.ArchiveTestsRequest, context: Context) -> pb.ArchiveTestsResponse:
-        raise NotYet("This server does not archive tests yet. Filter lists by state instead.")
+        call = CALL.get()
+        done = await self._archive.archive(request, call.caller, call.traceparent)
+        return pb.ArchiveTestsResponse(archived_count=done.number, skipped_test_ids=done.skipped)
 
     async def GetRetryChain(self, request: pb.GetRetryChainRequest, context: Context) -> pb.GetRetryChainResponse:
         view = request.view or translate.BASIC
@@ -111,4 +123,4 @@ class TestRpc(TestServiceServicer):
         return pb.GetRetryChainResponse(tests=[translate.api_test(execution, view) for execution in chain])
 
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
-        raise NotYet("This server has no statistics yet. ListTests has the metrics of each test.")
+        return await self._stats.stats(request, CALL.get().caller)
