@@ -17,7 +17,7 @@ from shared.store.documents import Document, Execution
 from shared.store.executions import BASIC, WHOLE
 from shared.store.listing import RUN_MS, Leg, Order, Place, Wanted, Way, behind, legs, sort, span, ways
 
-MOST_LOOKED_AT: Final = 1_000
+MOST_LOOKED_AT: Final = 400
 """Documents. 1,000,000 stored tests, cache of 0.25 GiB: see `docs/performance.md`."""
 FIRST_LOOK: Final = 100
 MOST_COUNTED: Final = 200
@@ -61,7 +61,10 @@ class History:
 
     async def count(self, wanted: Wanted, limit: int | None = None) -> int:
         """How many there are, at most `limit`. Looks at each of them: a figure for a question that is asked rarely."""
-        (leg,) = legs(wanted, Order.NEWEST)
+        stretches = legs(wanted, Order.NEWEST)
+        if not stretches:
+            return 0
+        (leg,) = stretches
         way = await self._way(wanted, leg)
         where = _all_of(way.match, way.rest, span(wanted))
         more: dict[str, Any] = {"limit": limit} if limit else {}
@@ -69,12 +72,15 @@ class History:
 
     async def _way(self, wanted: Wanted, leg: Leg) -> Way:
         """The way with the fewest candidates, as far as a short count can tell."""
-        possible = ways(wanted, leg)
-        if len(possible) > 1 and possible[0].rest:
-            counts = await asyncio.gather(*(self._few(wanted, way) for way in possible))
-            # Of equals the last one: what is asked for by name says more than the state.
-            return min(zip(counts, range(0, -len(possible), -1), possible, strict=True))[2]
-        return possible[0]
+        first, *others = ways(wanted, leg)
+        if not others or not first.rest:
+            return first
+        # By run time the others need their tests sorted, so they must be known to be few.
+        possible = others if leg.by_run_time else [first, *others]
+        counts = await asyncio.gather(*(self._few(wanted, way) for way in possible))
+        # Of equals the last one: what is asked for by name says more than the state.
+        fewest, _, way = min(zip(counts, range(0, -len(possible), -1), possible, strict=True))
+        return first if leg.by_run_time and fewest == MOST_COUNTED else way
 
     async def _few(self, wanted: Wanted, way: Way) -> int:
         ids = {key: value for key, value in span(wanted).items() if key == "_id"}

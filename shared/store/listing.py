@@ -21,6 +21,8 @@ from shared.store.documents import Document
 RUN_MS: Final = "result.metrics.run_ms"
 LIFE: Final = tuple(State)
 """The states in the order of life."""
+FAILED: Final = frozenset({State.FAILED, State.TIMED_OUT, State.ARCHIVED})
+"""The states of tests that have a failure."""
 MARGIN: Final = timedelta(seconds=2)
 """An id is made just before the time of submission is read; a range of times reaches so far beyond in ids."""
 
@@ -73,10 +75,10 @@ class Leg(NamedTuple):
 
     states: frozenset[State]
     by_run_time: bool = False
-    """Longest first, of those that ran; else by the time of submission."""
+    """Those that ran, longest first; else by the time of submission."""
     newest_first: bool = True
-    ran: bool | None = None
-    """Only those that ran, or only those that did not."""
+    ran: bool = True
+    """Else only those that did not."""
 
 
 class Way(NamedTuple):
@@ -89,36 +91,37 @@ class Way(NamedTuple):
 
 
 def legs(wanted: Wanted, order: Order) -> list[Leg]:
-    """The stretches of a list in this order."""
+    """The stretches of a list in this order; none, where no test can match."""
+    states = wanted.states & FAILED if wanted.failure_code else wanted.states
     match order:
+        case _ if not states:
+            return []
         case Order.STATE:
-            return [Leg(frozenset({state})) for state in LIFE if state in wanted.states]
+            return [Leg(frozenset({state})) for state in LIFE if state in states]
         case Order.RUN_TIME:
-            never = Leg(wanted.states, ran=False)
-            return [Leg(wanted.states, by_run_time=True, ran=True), never]
+            return [Leg(states, by_run_time=True), Leg(states, ran=False)]
         case Order.OLDEST:
-            return [Leg(wanted.states, newest_first=False)]
+            return [Leg(states, newest_first=False)]
         case _:
-            return [Leg(wanted.states)]
+            return [Leg(states)]
 
 
 def ways(wanted: Wanted, leg: Leg) -> list[Way]:
-    """The ways to read this leg, the plainest first; each gives its tests in the order of the leg."""
-    if leg.by_run_time:
-        return [_by_run_time(wanted, leg)]
+    """The ways to read this leg, the plainest first. Each has an index that gives its tests in the order of the leg; by
+    run time, only the first one has, and the others are for few tests that are sorted afterwards."""
     scope: Document = {} if wanted.user_id is None else {"user_id": wanted.user_id}
     user = "user_" if scope else ""
     narrowed = leg.states != frozenset(State)
     states: Document = {"state": {"$in": sorted(leg.states)}} if narrowed else {}
-    found = [
-        _way(wanted, leg, (f"{user}state" if user else "state_newest") if narrowed else _newest(user), scope | states)
-    ]
+    found = [_by_run_time(wanted, leg)] if leg.by_run_time else []
     if wanted.agent_id and user:
         given = scope | {"agent_id": wanted.agent_id, "state": {"$in": sorted(leg.states)}}
-        return [_way(wanted, leg, "user_agent_state", given), *_by_facets(wanted, leg, scope, user)]
+        return [*found, _way(wanted, leg, "user_agent_state", given), *_by_facets(wanted, leg, scope, user)]
+    if narrowed or not leg.by_run_time:
+        by_state = ("user_state" if user else "state_newest") if narrowed else _newest(user)
+        found.append(_way(wanted, leg, by_state, scope | states))
     if wanted.agent_id:
-        agent = scope | {"facets": facets.of_agent(wanted.agent_id)}
-        found.append(_way(wanted, leg, "facets", agent))
+        found.append(_way(wanted, leg, "facets", scope | {"facets": facets.of_agent(wanted.agent_id)}))
     return [*found, *_by_facets(wanted, leg, scope, user)]
 
 
@@ -153,8 +156,10 @@ def _way(wanted: Wanted, leg: Leg, index: str, match: Document) -> Way:
         rest["failure.code"] = wanted.failure_code
     if others := [facet for facet in wanted.facets if facet != match.get("facets")]:
         rest["facets"] = {"$all": others}
-    if leg.ran is False:
+    if not leg.ran:
         rest[RUN_MS] = None
+    if leg.by_run_time and RUN_MS not in match:
+        rest[RUN_MS] = {"$gte": 0}
     if wanted.finished_before is not None:
         rest["times.finished"] = {"$lt": wanted.finished_before}
     return Way(index, match, rest)

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.bench import commands, latency, makespan, output, packages, queueing
+from tests.bench import commands, history, latency, makespan, output, packages, queueing
 from tests.bench.figures import KINDS, Report, percentile
 from tests.bench.local import Failed, Local, running
 from tests.bench.size import FULL, QUICK, Size
@@ -37,6 +37,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", metavar="NAME", help="a figure, or the beginning of some names")
     parser.add_argument("--n", type=int, help=f"tests of the long burst (default: {FULL.long})")
+    parser.add_argument("--stored", type=int, help=f"tests that lists are made from (default: {FULL.stored:,})")
     parser.add_argument("--quick", action="store_true", help="little of everything: shows that it works, says little")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines to this file, too")
     options = parser.parse_args(words)
@@ -50,6 +51,8 @@ async def bench(folder: Path, size: Size, report: Report) -> None:
     """All wanted figures, in an order that starts as little as possible."""
     if report.wants(*commands.HELP):
         commands.measure_help(report)
+    if report.wants(*history.FIGURES):
+        await history.measure(size, report)
     cold: list[float] = []
     warm: list[float] = []
     if report.wants(*queueing.FIGURES):
@@ -105,6 +108,8 @@ def main() -> int:
     size = QUICK if options.quick else FULL
     if options.n:
         size = replace(size, long=options.n)
+    if options.stored:
+        size = replace(size, stored=options.stored)
     with ExitStack() as stack:
         outputs: list[TextIO] = [sys.stdout]
         if options.json:

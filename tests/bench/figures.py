@@ -83,6 +83,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "package_p50": Kind(MS, "package of a tested agent on local S3, request to ready seen by the caller", _most(150)),
     "package_p99": Kind(MS, "the same"),
     "package_memory": Kind(MIB, "RSS that writing an object of 128 MiB to S3 adds", _most(48)),
+    "history_median": Kind(MS, "a page of a list over many stored tests: the median of all sorts of questions"),
+    "history_slowest": Kind(MS, "the same: the median of the slowest sort", _most(20)),
     "start_cold": Kind("s", "`assay dev` in an empty folder to the first SubmitTest accepted"),
     "start_warm": Kind("s", "the same in a folder with data", _most(2.5)),
     "help": Kind("s", "`assay --help`", _most(0.25)),

@@ -28,6 +28,8 @@ class Size:
     """packages one after another"""
     package_mib: int
     """size of the one that memory is looked at with"""
+    stored: int
+    """tests that lists are made from"""
     warm_starts: int
     settle_s: float
     """between the end of work and a look at what it took"""
@@ -44,6 +46,7 @@ FULL: Final = Size(
     flood=60_000,
     packages=40,
     package_mib=128,
+    stored=100_000,
     warm_starts=3,
     settle_s=2.0,
 )
@@ -58,6 +61,7 @@ QUICK: Final = Size(
     flood=5_000,
     packages=5,
     package_mib=24,
+    stored=2_000,
     warm_starts=1,
     settle_s=0.7,
 )

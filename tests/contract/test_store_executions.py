@@ -11,11 +11,11 @@ from shared.events.letter import Letter
 from shared.events.tests import TestQueued, TestRunning, TestScheduled, TestSubmitted
 from shared.ids import TestId, new_test_id
 from shared.store.connect import Database
-from shared.store.documents import BooksMark, Cancel, Execution, ModelSetting
+from shared.store.documents import BooksMark, Cancel, Execution, ModelSetting, Task
 from shared.store.executions import Executions, Move
 from shared.store.history import History
 from shared.store.listing import Order, Wanted
-from tests.support.samples import ALICE, BOB, NOW, execution, lease
+from tests.support.samples import ALICE, BOB, NOW, execution, lease, task
 
 
 class Told(list[Letter]):
