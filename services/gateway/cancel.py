@@ -16,7 +16,7 @@ from services.gateway.fetch import fetch
 from services.gateway.live import Live
 from services.gateway.ports import Tests
 from shared.clock import Clock
-from shared.domain.lifecycle import ENDED, WAITING, State
+from shared.domain.lifecycle import ENDED, WAITING
 from shared.events.tests import TestCancelRequested
 from shared.store.documents import Cancel, Execution
 
@@ -92,5 +92,6 @@ class Cancellation:
 def _outcome(execution: Execution) -> test_service_pb2.CancelOutcome.ValueType:
     if execution.cancel is None:  # it ended before the request was written
         return _ENDED
-    never_ran = all(entry.state in WAITING | {State.FAILED} for entry in execution.history)
-    return _REMOVED if never_ran else _STOPPING
+    # Also a test that is tried again waits: nothing of it runs then.
+    last = next(entry.state for entry in reversed(execution.history) if entry.state not in ENDED)
+    return _REMOVED if last in WAITING else _STOPPING

@@ -327,11 +327,15 @@ async def test_cancelling_writes_the_wish_and_tells_it_once(stage: Stage, alice:
     assert len(heard) == 1
 
 
+@pytest.mark.parametrize("attempts", [0, 1])
 async def test_a_waiting_test_that_is_cancelled_has_left_the_queue_when_the_call_returns(
-    stage: Stage, alice: Client
+    stage: Stage, alice: Client, attempts: int
 ) -> None:
     test = await alice.submit()
     await stage.others.queued(test.id)
+    for _ in range(attempts):
+        await stage.others.scheduled(test.id)
+        await stage.others.requeued(test.id)
 
     async def withdraw(message: Any) -> None:  # the scheduler's part
         failure = {"code": "CANCELLED", "stage": "queue", "message": "m", "hint": "h"}

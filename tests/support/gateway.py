@@ -26,11 +26,12 @@ from shared.aws.opening import OpenAws, open_aws
 from shared.bus.connect import Bus
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
+from shared.domain.failure import FailureCode
 from shared.domain.lifecycle import State
 from shared.events.base import Event
 from shared.events.letter import Letter
 from shared.events.logs import LogLine, LogsAppended, LogsCompleted
-from shared.events.tests import TestCompleted, TestFailed, TestQueued, TestRunning, TestScheduled
+from shared.events.tests import TestCompleted, TestFailed, TestQueued, TestRequeued, TestRunning, TestScheduled
 from shared.ids import TestId, UserId
 from shared.store.connect import Database, connected
 from shared.store.documents import Chunk, Document, Execution, StoredLine
@@ -144,6 +145,12 @@ class Others:
     async def runs(self, test_id: str) -> None:
         test = await self.execution(test_id)
         await self._move(test, State.RUNNING, TestRunning(**ids(test)), by="orchestrator", set={"times.started": now()})
+
+    async def requeued(self, test_id: str) -> None:
+        """The infrastructure failed under it: it waits for its next attempt."""
+        test = await self.execution(test_id)
+        event = TestRequeued(**ids(test), code=FailureCode.TASK_LOST, message="m")
+        await self._move(test, State.QUEUED, event, by="orchestrator", set={})
 
     async def started(self, test_id: str) -> None:
         """All the way to RUNNING."""
