@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.admin_dead import app as dead
 from shared.errors import AssayError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.add_typer(dead, name="dead")
 
 
 @app.callback()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import ClassVar, NamedTuple
 
 from shared.errors import AssayError, Conflict, NotFound, Unavailable
@@ -43,8 +44,8 @@ class NoSuchThing(NotFound):
     resource_type: ClassVar[str]
     word: ClassVar[str]
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is no {self.word} {name[:64]!r} of yours.")
+    def __init__(self, name: str, message: str = "") -> None:
+        super().__init__(message or f"There is no {self.word} {name[:64]!r} of yours.")
         self.name = name
 
 
@@ -60,6 +61,23 @@ class NoSuchPackage(NoSuchThing):
 
     resource_type = "assay.v1.Package"
     word = "package"
+
+
+class NoSuchLetter(NoSuchThing):
+    """There is no such dead letter."""
+
+    resource_type = "assay.v1.DeadLetter"
+    word = "dead letter"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, f"There is no dead letter {name[:20]!r}; somebody may have replayed it.")
+
+
+class NoSuchAgent(NoSuchThing):
+    """There is no test of such an agent."""
+
+    resource_type = "assay.v1.Agent"
+    word = "agent with tests"
 
 
 class RequestIdTaken(AssayError):
@@ -79,6 +97,29 @@ class NotInThatState(Conflict):
     def __init__(self, message: str, **metadata: str) -> None:
         super().__init__(message)
         self.metadata = metadata
+
+
+class OverLimit(AssayError):
+    """The user has as much as an admin allows. Later there is room again."""
+
+    limit: ClassVar[str]
+
+    def __init__(self, user: str, message: str, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.subject = f"user:{user}"
+        self.retry_after = retry_after
+
+
+class RateLimited(OverLimit):
+    """The user has handed in as many tests in 60 minutes as may be."""
+
+    limit = "submissions_per_hour"
+
+
+class TooManyPending(OverLimit):
+    """As many of the user's tests wait as may at the same time."""
+
+    limit = "max_pending"
 
 
 class NoPackages(AssayError):

@@ -15,6 +15,7 @@ RPC_SECONDS: Final = Histogram(
 )
 STREAMS: Final = Gauge("assay_gateway_streams", "Streams open now", ["method"])
 SUBMITTED: Final = Counter("assay_gateway_submitted_total", "Tests accepted and stored")
+REFUSED: Final = Counter("assay_gateway_over_limit_total", "Tests refused because of a user's limit", ["limit"])
 FOLLOWED: Final = Gauge("assay_gateway_followed_tests", "Tests followed now: one bus subscription each")
 FOLLOWERS: Final = Gauge("assay_gateway_followers", "Streams that follow a test now")
 DROPPED_BACK: Final = Counter(
@@ -27,3 +28,5 @@ UNCHECKED: Final = Counter("assay_gateway_syntax_unchecked_total", "Agent code a
 PACKAGES_REQUESTED: Final = Counter(
     "assay_gateway_packages_requested_total", "Packages that were to be made, or made again"
 )
+DEAD_LETTERS: Final = Gauge("assay_gateway_dead_letters", "Messages that no service could handle, waiting for somebody")
+LETTERS_REPLAYED: Final = Counter("assay_gateway_dead_letters_replayed_total", "Dead letters sent again")

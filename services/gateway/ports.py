@@ -6,10 +6,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from shared.bus import dead
 from shared.domain.lifecycle import State
+from shared.domain.limits import Limits
 from shared.domain.packages import PackageState
+from shared.domain.usage import Kind
 from shared.events.base import Event
 from shared.ids import PackageId, TestId, UserId
+from shared.store.admissions import RateWindow
+from shared.store.counters import Counter
 from shared.store.documents import (
     ApiKey,
     Chunk,
@@ -17,19 +22,24 @@ from shared.store.documents import (
     Package,
     PackageClaim,
     QueueEntry,
-    Slot,
     StoredLine,
 )
-from shared.store.executions import Submitted
+from shared.store.executions import Move, Submitted
+from shared.store.history import Found
+from shared.store.keys import Revoked
+from shared.store.limits import UserLimits
+from shared.store.listing import Order, Place, Wanted
 from shared.store.packages import Requested
-from shared.store.queue import Figures
-from shared.store.slots import Occupancy
+from shared.store.queue import Figures, Spell
+from shared.store.slots import Pool
 
 
 class Tests(Protocol):
     """The tests (shared.store.executions.Executions)."""
 
     async def submit(self, execution: Execution, telling: Event) -> Submitted: ...
+
+    async def move(self, move: Move) -> bool: ...
 
     async def change(
         self,
@@ -44,19 +54,35 @@ class Tests(Protocol):
 
     async def get(self, test_id: TestId) -> Execution | None: ...
 
+    async def get_many(self, tests: Iterable[TestId]) -> dict[TestId, Execution]: ...
+
+    async def of_request(self, user: UserId, request_key: str) -> Execution | None: ...
+
     async def last_retry(self, original: TestId) -> int: ...
 
     async def chain(self, original: TestId, *, whole: bool = False) -> list[Execution]: ...
 
+
+class Past(Protocol):
+    """The tests as they are looked for (shared.store.history.History)."""
+
     async def page(
-        self,
-        *,
-        user_id: UserId | None,
-        states: Sequence[State],
-        before: TestId | None,
-        limit: int,
-        whole: bool = False,
-    ) -> list[Execution]: ...
+        self, wanted: Wanted, order: Order, after: Place | None, limit: int, *, whole: bool = False
+    ) -> Found: ...
+
+    async def count(self, wanted: Wanted, limit: int | None = None) -> int: ...
+
+
+class Sums(Protocol):
+    """The counters of usage and cost (shared.store.counters.Counters)."""
+
+    async def steps(self, kind: Kind, user: str, since: datetime, before: datetime) -> list[Counter]: ...
+
+    async def of_users(self, since: datetime, before: datetime) -> list[Counter]: ...
+
+    async def agent(self, user: str, agent_id: str) -> Counter | None: ...
+
+    async def totals(self, user: UserId | None) -> dict[State, int]: ...
 
 
 class Packages(Protocol):
@@ -104,23 +130,73 @@ class Keys(Protocol):
 
     async def find(self, secret: str) -> ApiKey | None: ...
 
+    async def used(self, key: ApiKey, at: datetime) -> None: ...
+
+
+class KeyRing(Protocol):
+    """The API keys (shared.store.keys.ApiKeys), for who makes and ends them."""
+
+    async def add(
+        self, secret: str, *, user: UserId, role: str, now: datetime, expires_at: datetime | None, name: str
+    ) -> ApiKey: ...
+
+    async def page(
+        self, *, user: UserId | None, ended: bool, now: datetime, before: str | None, limit: int
+    ) -> list[ApiKey]: ...
+
+    async def revoke(self, key_id: str, now: datetime) -> Revoked | None: ...
+
+    async def revoke_all(self, user: UserId, now: datetime) -> Revoked | None: ...
+
 
 class Line(Protocol):
     """The queue (shared.store.queue.Queue)."""
 
     async def head(self, limit: int) -> list[QueueEntry]: ...
 
-    async def figures(self) -> Figures: ...
+    async def figures(self, now: datetime) -> Figures: ...
+
+    async def recent_holds(self) -> list[Spell]: ...
 
     async def pending_of(self, user: UserId) -> int: ...
 
 
-class Capacity(Protocol):
+class SlotPool(Protocol):
+    """How many slots there are meant to be (shared.store.slots.Slots)."""
+
+    async def pool(self) -> Pool: ...
+
+
+class Capacity(SlotPool, Protocol):
     """The slots (shared.store.slots.Slots)."""
 
-    async def occupancy(self) -> Occupancy: ...
+    async def holders(self) -> Mapping[UserId, int]: ...
 
-    async def taken(self) -> list[Slot]: ...
+    async def resize(self, capacity: int) -> None: ...
+
+    async def pause(self, at: datetime, by: str, reason: str) -> None: ...
+
+    async def resume(self) -> None: ...
+
+
+class Users(Protocol):
+    """The users with limits of their own (shared.store.limits.UserLimitsStore)."""
+
+    async def get(self, user: UserId) -> UserLimits: ...
+
+    async def put(self, limits: UserLimits) -> None: ...
+
+    async def default_max_running(self) -> int: ...
+
+
+class Windows(Protocol):
+    """What users have handed in lately (shared.store.admissions.Admissions)."""
+
+    async def enter(self, user: UserId, test: TestId, now: datetime, limits: Limits) -> RateWindow | None: ...
+
+    async def leave(self, user: UserId, test: TestId) -> None: ...
+
+    async def recall(self, user: UserId, now: datetime) -> None: ...
 
 
 class Message(Protocol):
@@ -137,6 +213,20 @@ class Subscription(Protocol):
     """Something that is listened to until it is let go."""
 
     async def unsubscribe(self) -> None: ...
+
+
+class Letters(Protocol):
+    """The dead letters (shared.bus.dead.DeadLetters)."""
+
+    async def count(self) -> int: ...
+
+    async def page(self, below: int | None, limit: int, *, service: str = "") -> dead.Page: ...
+
+    async def one(self, sequence: int) -> dead.DeadLetter | None: ...
+
+    async def replay(self, letter: dead.DeadLetter) -> None: ...
+
+    async def replay_all(self) -> int: ...
 
 
 class Feed(Protocol):

@@ -27,6 +27,10 @@ log = structlog.get_logger()
 PublishDead = Callable[[str, bytes, dict[str, str]], Awaitable[None]]
 
 
+def _is_servers(header: str) -> bool:
+    return header.lower().startswith("nats-")
+
+
 def is_hopeless(error: BaseException) -> bool:
     """Whether the same message would fail in the same way for ever."""
     return isinstance(error, ValidationError | Malformed | json.JSONDecodeError | UnicodeDecodeError)
@@ -78,6 +82,8 @@ def settle_with(
                 f"dead.{consumer}",
                 raw.data,
                 {
+                    # Trace and CloudEvents attributes stay with it: a replay is the whole event.
+                    **{name: str(value) for name, value in (raw.headers or {}).items() if not _is_servers(name)},
                     "Nats-Msg-Id": f"dead.{consumer}.{raw.metadata.stream}.{raw.metadata.sequence.stream}",
                     "assay-origin": raw.subject,
                     "assay-consumer": consumer,

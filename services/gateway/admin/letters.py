@@ -1,0 +1,110 @@
+"""Dead letters through the API: listed with reason and origin, and sent again."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Final
+
+import structlog
+
+from assay.v1 import admin_service_pb2 as pb
+from services.gateway.errors import InvalidRequest, NoSuchLetter, Violation, Violations
+from services.gateway.metrics import DEAD_LETTERS, LETTERS_REPLAYED
+from services.gateway.pagetoken import foreign, sealed, unsealed
+from services.gateway.ports import Letters
+from services.gateway.translate import timestamp
+from shared.bus.dead import DeadLetter
+
+log = structlog.get_logger()
+
+DEFAULT_SIZE: Final = 20
+MOST: Final = 100
+LONGEST_PAYLOAD: Final = 16 << 10
+LONGEST_SERVICE: Final = 32
+LETTERS_S: Final = 15.0
+"""How often the metric is set without a call."""
+_PLACE: Final = struct.Struct(">Q")
+
+
+class LetterDesk:
+    """ListDeadLetters and ReplayDeadLetter."""
+
+    def __init__(self, letters: Letters) -> None:
+        self._letters = letters
+
+    async def page(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
+        """Newest first. Raises InvalidRequest."""
+        violations = Violations()
+        if request.page_size < 0:
+            violations.add("page_size", f"must be from 1 to {MOST}, or 0 for {DEFAULT_SIZE}")
+        if len(request.service) > LONGEST_SERVICE or not request.service.isascii():
+            violations.add("service", "must be the name of a service, such as scheduler")
+        violations.raise_if_any()
+        seal = f"letters\0{request.service}".encode()
+        size = min(request.page_size or DEFAULT_SIZE, MOST)
+        found = await self._letters.page(_below(request.page_token, seal), size, service=request.service)
+        return pb.ListDeadLettersResponse(
+            letters=[_message(letter) for letter in found.letters],
+            next_page_token=sealed(seal, _PLACE.pack(found.below)) if found.below else "",
+            total_count=await self.look(),
+        )
+
+    async def replay(self, request: pb.ReplayDeadLetterRequest) -> pb.ReplayDeadLetterResponse:
+        """One letter, or all. Raises InvalidRequest, NoSuchLetter, and OriginGone where nothing is left to send."""
+        if request.all:
+            sent = await self._letters.replay_all()
+        elif not request.letter_id:
+            raise InvalidRequest([Violation("letter_id", "is empty; name a letter, or set `all`")])
+        else:
+            if not (request.letter_id.isascii() and request.letter_id.isdecimal() and len(request.letter_id) < 20):
+                raise InvalidRequest([Violation("letter_id", "must be a number, as ListDeadLetters has it")])
+            letter = await self._letters.one(int(request.letter_id))
+            if letter is None:
+                raise NoSuchLetter(request.letter_id)
+            await self._letters.replay(letter)
+            sent = 1
+            log.info("dead_letter_replayed", letter=letter.sequence, origin=letter.origin, consumer=letter.consumer)
+        LETTERS_REPLAYED.inc(sent)
+        await self.look()
+        return pb.ReplayDeadLetterResponse(replayed_count=sent)
+
+    async def look(self) -> int:
+        """Counts the letters, for the answer and for the metric."""
+        count = await self._letters.count()
+        DEAD_LETTERS.set(count)
+        return count
+
+
+def _below(token: str, seal: bytes) -> int | None:
+    place = unsealed(token, seal)
+    if place is None:
+        return None
+    if len(place) != _PLACE.size:
+        raise foreign()
+    (below,) = _PLACE.unpack(place)
+    return int(below)
+
+
+def _message(letter: DeadLetter) -> pb.DeadLetter:
+    return pb.DeadLetter(
+        id=str(letter.sequence),
+        subject=letter.origin,
+        service=letter.service,
+        reason=letter.reason,
+        delivery_count=letter.deliveries,
+        time=timestamp(letter.at),
+        payload_json=_payload(letter.body),
+    )
+
+
+def _payload(body: bytes) -> str:
+    """JSON text, at most so long; what is none, or too long, as a JSON string of its beginning."""
+    text = body.decode(errors="replace")
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return json.dumps(text[: LONGEST_PAYLOAD // 8])
+    if len(body) > LONGEST_PAYLOAD:
+        return json.dumps(text[: LONGEST_PAYLOAD // 8] + " ... cut")
+    return text

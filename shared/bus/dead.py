@@ -1,0 +1,205 @@
+"""Dead letters: messages that a service could not handle, as they lie in the stream DEAD, and the way back for them.
+
+Two sorts lie there: those that a service gave up, with origin and reason in headers, and the server's word on a message
+that was delivered MAX_DELIVER times without an answer, which names the message and does not hold it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
+from nats.js.errors import NotFoundError
+
+from shared.bus.connect import Bus
+from shared.bus.streams import DEAD, stream_of
+from shared.errors import NotFound, Unavailable
+
+MOST_LOOKED_AT: Final = 200
+"""Sequence numbers that one page may look at: letters that were deleted leave holes."""
+NO_ANSWER: Final = "It was delivered {} times, and the service never answered: it died on it, or was too slow."
+GONE: Final = " The message itself is not in its stream any more, so it cannot be sent again."
+_ADVISORY: Final = "$JS."
+_OURS: Final = "assay-"
+_SERVERS: Final = "nats-"
+
+
+class OriginGone(NotFound):
+    """The message that the letter speaks of is not in its stream any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up."""
+
+    sequence: int
+    """Its number in the stream DEAD."""
+    origin: str
+    """Subject that it was sent to; empty where nobody knows any more."""
+    consumer: str
+    """`<service>-<event>`"""
+    reason: str
+    deliveries: int
+    at: datetime
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those of the message itself: trace and CloudEvents attributes."""
+
+    @property
+    def service(self) -> str:
+        return self.consumer.partition("-")[0]
+
+
+class Page(NamedTuple):
+    """Some letters, newest first, and the number that the next page begins below; None where there are no more."""
+
+    letters: list[DeadLetter]
+    below: int | None
+
+
+class DeadLetters:
+    """The stream DEAD. Raises Unavailable where it cannot be reached."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def count(self) -> int:
+        """How many letters there are."""
+        return int((await self._state()).messages)
+
+    async def page(self, below: int | None, limit: int, *, service: str = "") -> Page:
+        """At most `limit` letters below this number, of one service where given. May be short though there are more."""
+        state = await self._state()
+        last = state.last_seq if below is None else min(below - 1, state.last_seq)
+        first = max(state.first_seq, 1)
+        letters: list[DeadLetter] = []
+        for looked, sequence in enumerate(range(last, first - 1, -1)):
+            if len(letters) == limit or looked == MOST_LOOKED_AT:
+                return Page(letters, sequence + 1)
+            letter = await self.one(sequence)
+            if letter is not None and service in {"", letter.service}:
+                letters.append(letter)
+        return Page(letters, None)
+
+    async def one(self, sequence: int) -> DeadLetter | None:
+        """The letter with this number; None where there is none."""
+        found = await self._message(DEAD.name, sequence)
+        if found is None:
+            return None
+        subject, headers = found.subject or "", _headers(found)
+        at = found.time or datetime.now(UTC)
+        if subject.startswith(_ADVISORY):
+            return await self._advised(sequence, found.data or b"", at)
+        return DeadLetter(
+            sequence=sequence,
+            origin=headers.get("assay-origin", ""),
+            consumer=headers.get("assay-consumer", ""),
+            reason=headers.get("assay-reason", ""),
+            deliveries=_number(headers.get("assay-deliveries")),
+            at=at,
+            body=found.data or b"",
+            headers=_own(headers),
+        )
+
+    async def replay(self, letter: DeadLetter) -> None:
+        """Sends the message to where it was meant to go, and takes the letter away once the bus has it.
+
+        Who dies in between leaves the letter: sent twice, a fact is handled once. Raises OriginGone where there is
+        nothing to send."""
+        if not letter.origin:
+            raise OriginGone
+        await self._jetstream.publish(
+            letter.origin,
+            letter.body,
+            stream=stream_of(letter.origin).name,
+            # An id of its own: by the first one the server would take it for a repetition.
+            headers={**letter.headers, "Nats-Msg-Id": f"replay.{letter.sequence}"},
+        )
+        with contextlib.suppress(NotFoundError):  # somebody else replayed it at the same moment
+            await self._jetstream.delete_msg(DEAD.name, letter.sequence)
+
+    async def replay_all(self) -> int:
+        """Replays what there is now, oldest first; how many were sent. Those whose message is gone stay."""
+        state = await self._state()
+        sent, sequence = 0, max(state.first_seq, 1)
+        while sequence <= state.last_seq:
+            found = await self._next(sequence)
+            if found is None or found > state.last_seq:
+                break
+            letter = await self.one(found)
+            if letter is not None and letter.origin:
+                await self.replay(letter)
+                sent += 1
+            sequence = found + 1
+        return sent
+
+    async def _advised(self, sequence: int, body: bytes, at: datetime) -> DeadLetter:
+        """What the server says of a message that nobody answered for."""
+        said = _said(body)
+        number = _number(said.get("deliveries"))
+        original = await self._message(str(said.get("stream", "")), _number(said.get("stream_seq")))
+        return DeadLetter(
+            sequence=sequence,
+            origin=(original.subject or "") if original else "",
+            consumer=str(said.get("consumer", "")),
+            reason=NO_ANSWER.format(number) + ("" if original else GONE),
+            deliveries=number,
+            at=at,
+            body=(original.data or b"") if original else body,
+            headers=_own(_headers(original)) if original else {},
+        )
+
+    async def _message(self, stream: str, sequence: int) -> RawStreamMsg | None:
+        if not stream or sequence < 1:
+            return None
+        try:
+            return await self._jetstream.get_msg(stream, sequence)
+        except NotFoundError:
+            return None
+
+    async def _next(self, sequence: int) -> int | None:
+        """The number of the first letter from this one on."""
+        try:
+            return (await self._jetstream.get_msg(DEAD.name, sequence, subject=">", next=True)).seq
+        except NotFoundError:
+            return None
+
+    async def _state(self) -> Any:
+        try:
+            return (await self._jetstream.stream_info(DEAD.name)).state
+        except NotFoundError as error:
+            raise Unavailable(f"there is no stream {DEAD.name}; assay-admin provision makes it") from error
+
+    @property
+    def _jetstream(self) -> JetStreamContext:
+        return self._bus.jetstream
+
+
+def _headers(message: RawStreamMsg) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (message.headers or {}).items()}
+
+
+def _own(headers: Mapping[str, str]) -> dict[str, str]:
+    """The message's own headers: neither ours about the letter, nor the server's about deliveries and ids."""
+    return {name: value for name, value in headers.items() if not name.lower().startswith((_OURS, _SERVERS))}
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _number(value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        return 0

@@ -1,0 +1,248 @@
+"""Dead letters on a real server: listed with origin and reason, sent again, by the API and by assay-admin."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from prometheus_client import REGISTRY
+
+from assay.v1 import admin_service_pb2 as pb
+from shared.bus.connect import Bus
+from shared.bus.dead import MOST_LOOKED_AT, DeadLetters, OriginGone
+from shared.bus.streams import DEAD, TESTS
+from shared.events.letter import Letter
+from shared.events.tests import TestRunning
+from shared.ids import new_test_id
+from tests.support.gateway import details_of, staged, violations_of
+from tests.support.samples import ALICE, NOW
+from tests.support.until import until
+
+TRACE = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+
+
+class Moody:
+    """A handler that fails until it is told to work; keeps what it has handled."""
+
+    def __init__(self) -> None:
+        self.works = False
+        self.handled: list[TestRunning] = []
+
+    async def __call__(self, event: TestRunning) -> None:
+        if not self.works:
+            raise KeyError("city")
+        self.handled.append(event)
+
+
+@asynccontextmanager
+async def service(url: str, handler: Moody, name: str = "here") -> AsyncIterator[Bus]:
+    bus = Bus(url, service=name, retry_delays_s=(0.01,), watch_interval_s=0.2)
+
+    async def on_test_running(event: TestRunning) -> None:
+        await handler(event)
+
+    bus.on(TestRunning, on_test_running)
+    async with bus.connected(), bus.consuming():
+        yield bus
+
+
+async def tell(bus: Bus) -> TestRunning:
+    event = TestRunning(test_id=new_test_id(), user_id=ALICE, attempt=1, at=NOW)
+    letter = Letter.of(event, TRACE)
+    await bus.jetstream.publish(letter.subject, letter.body, headers=letter.headers)
+    return event
+
+
+async def gave_up(letters: DeadLetters, count: int) -> None:
+    async def so_many() -> bool:
+        return await letters.count() == count
+
+    await until(so_many)
+
+
+async def test_a_message_that_failed_is_listed_with_its_origin_and_handled_when_it_is_sent_again(
+    fresh_nats_url: str,
+) -> None:
+    moody = Moody()
+    async with service(fresh_nats_url, moody) as bus:
+        letters = DeadLetters(bus)
+        event = await tell(bus)
+        await gave_up(letters, 1)
+        (letter,) = (await letters.page(None, 10)).letters
+        assert (letter.origin, letter.consumer, letter.service) == (event.subject, "here-test-running", "here")
+        assert (letter.reason, letter.deliveries) == ("KeyError: 'city'", 6)
+        assert letter.headers["traceparent"] == TRACE
+        assert letter.headers["ce-id"] == event.id
+        moody.works = True
+        await letters.replay(letter)
+        await until(lambda: moody.handled == [event])
+        assert await letters.count() == 0
+        assert await letters.one(letter.sequence) is None
+
+
+async def test_a_letter_that_fails_again_is_a_letter_again(fresh_nats_url: str) -> None:
+    moody = Moody()
+    async with service(fresh_nats_url, moody) as bus:
+        letters = DeadLetters(bus)
+        await tell(bus)
+        await gave_up(letters, 1)
+        (first,) = (await letters.page(None, 10)).letters
+        await letters.replay(first)
+
+        async def is_another() -> bool:
+            found = (await letters.page(None, 10)).letters
+            return [letter.sequence > first.sequence for letter in found] == [True]
+
+        await until(is_another)
+
+
+async def test_all_that_there_are_when_it_begins_are_sent_again(fresh_nats_url: str) -> None:
+    moody = Moody()
+    async with service(fresh_nats_url, moody) as bus:
+        letters = DeadLetters(bus)
+        events = [await tell(bus) for _ in range(5)]
+        await gave_up(letters, 5)
+        await bus.jetstream.delete_msg(DEAD.name, 2)  # a hole
+        await gave_up(letters, 4)
+        moody.works = True
+        assert await letters.replay_all() == 4
+        await until(lambda: len(moody.handled) == 4)
+        assert {event.id for event in moody.handled} < {event.id for event in events}
+        assert await letters.count() == 0
+        assert await letters.replay_all() == 0
+
+
+async def test_a_service_that_never_answers_leaves_the_servers_word(fresh_nats_url: str) -> None:
+    """As when it dies on the message each time."""
+    async with service(fresh_nats_url, Moody()) as bus:
+        letters = DeadLetters(bus)
+        event = await tell(bus)
+        await gave_up(letters, 1)
+        ((sequence, subject),) = [(one.seq, one.subject) for one in [await bus.jetstream.get_msg(TESTS.name, 1)]]
+        advisory = {"stream": "TESTS", "consumer": "here-test-running", "stream_seq": sequence, "deliveries": 6}
+        where = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.TESTS.here-test-running"
+        for number in (sequence, 999):
+            await bus.client.publish(where, json.dumps(advisory | {"stream_seq": number}).encode())
+        await gave_up(letters, 3)
+        gone, advised, _ = (await letters.page(None, 10)).letters
+        assert (advised.origin, advised.service, advised.deliveries) == (subject, "here", 6)
+        assert advised.body == event.model_dump_json().encode()
+        assert "never answered" in advised.reason
+        assert gone.origin == ""
+        assert "cannot be sent again" in gone.reason
+        with pytest.raises(OriginGone):
+            await letters.replay(gone)
+        await letters.replay(advised)
+        assert await letters.replay_all() >= 1
+        assert await letters.one(gone.sequence) is not None  # nothing to send, so it stays to be seen
+
+
+async def test_pages_go_by_service_and_look_at_a_bounded_number(fresh_nats_url: str) -> None:
+    bus = Bus(fresh_nats_url, service="test")
+    async with bus.connected():
+        letters = DeadLetters(bus)
+        for number in range(MOST_LOOKED_AT + 20):
+            name = "rare" if number in {3, 5} else "often"
+            headers = {"assay-origin": "test.running.a.b", "assay-consumer": f"{name}-test-running"}
+            await bus.jetstream.publish(f"dead.{name}-test-running", b"{}", headers=headers)
+        first = await letters.page(None, 10, service="rare")
+        assert (first.letters, first.below is not None) == ([], True)
+        second = await letters.page(first.below, 1, service="rare")
+        assert [letter.sequence for letter in second.letters] == [6]
+        third = await letters.page(second.below, 10, service="rare")
+        assert ([letter.sequence for letter in third.letters], third.below) == ([4], None)
+        newest = await letters.page(None, 3)
+        assert [letter.sequence for letter in newest.letters] == [220, 219, 218]
+
+
+# -- through the API
+
+
+async def test_an_admin_lists_letters_and_sends_them_again(
+    fresh_nats_url: str, mongo_url: str, mongo_database: str
+) -> None:
+    moody = Moody()
+    async with staged(fresh_nats_url, mongo_url, mongo_database) as stage, service(fresh_nats_url, moody) as bus:
+        root, alice = await stage.client("root", role="admin"), await stage.client("alice")
+        events = [await tell(bus) for _ in range(3)]
+        await gave_up(DeadLetters(bus), 3)
+
+        async def refused(method: str, request: Any, client: Any = root) -> grpc.aio.AioRpcError:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await client.call(method, request)
+            return error.value
+
+        page = await root.call("ListDeadLetters", pb.ListDeadLettersRequest(page_size=2))
+        assert page.total_count == 3
+        assert REGISTRY.get_sample_value("assay_gateway_dead_letters") == 3
+        (letter, _) = page.letters
+        assert letter.service == "here"
+        assert (letter.reason, letter.delivery_count) == ("KeyError: 'city'", 6)
+        assert json.loads(letter.payload_json)["user_id"] == "alice"
+        rest = await root.call(
+            "ListDeadLetters", pb.ListDeadLettersRequest(page_size=2, page_token=page.next_page_token)
+        )
+        assert len(rest.letters) == 1
+        assert not rest.next_page_token
+        assert not (await root.call("ListDeadLetters", pb.ListDeadLettersRequest(service="gateway"))).letters
+        moody.works = True
+        one = await root.call("ReplayDeadLetter", pb.ReplayDeadLetterRequest(letter_id=letter.id))
+        others = await root.call("ReplayDeadLetter", pb.ReplayDeadLetterRequest(all=True))
+        assert (one.replayed_count, others.replayed_count) == (1, 2)
+        await until(lambda: {event.id for event in moody.handled} == {event.id for event in events})
+
+        again = await refused("ReplayDeadLetter", pb.ReplayDeadLetterRequest(letter_id=letter.id))
+        assert again.code() is grpc.StatusCode.NOT_FOUND
+        assert details_of(again)["ResourceInfo"].resource_type == "assay.v1.DeadLetter"
+        for request in (pb.ReplayDeadLetterRequest(), pb.ReplayDeadLetterRequest(letter_id="-1")):
+            assert "letter_id" in violations_of(await refused("ReplayDeadLetter", request))
+        other = pb.ListDeadLettersRequest(page_token=page.next_page_token, service="here")
+        assert "page_token" in violations_of(await refused("ListDeadLetters", other))
+        bad = pb.ListDeadLettersRequest(page_size=-1, service="x" * 40)
+        assert set(violations_of(await refused("ListDeadLetters", bad))) == {"page_size", "service"}
+        denied = await refused("ListDeadLetters", pb.ListDeadLettersRequest(), alice)
+        assert denied.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+# -- by the operator's command
+
+
+async def admin(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "ASSAY_NATS_URL": url}
+    command = [sys.executable, "-m", "deploy.admin", "dead", *words]
+    return await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+async def test_the_operator_lists_letters_and_sends_them_again(fresh_nats_url: str) -> None:
+    moody = Moody()
+    async with service(fresh_nats_url, moody) as bus:
+        event = await tell(bus)
+        await gave_up(DeadLetters(bus), 1)
+        shown = await admin(fresh_nats_url, "list")
+        assert shown.returncode == 0, shown.stderr
+        for word in ("here-test-running", event.subject, "KeyError: 'city'", "1 dead letter in all"):
+            assert word in shown.stdout
+        (line,) = (await admin(fresh_nats_url, "list", "--json")).stdout.splitlines()
+        assert json.loads(line)["number"] == 1
+        for words, code, said in (
+            ((), 2, "name one letter, or give --all"),
+            (("7",), 1, "there is no dead letter 7"),
+            (("nonsense",), 2, "NUMBER"),
+        ):
+            refused = await admin(fresh_nats_url, "replay", *words)
+            assert (refused.returncode, said in refused.stderr) == (code, True), refused.stderr
+        moody.works = True
+        done = await admin(fresh_nats_url, "replay", "1")
+        assert (done.returncode, done.stdout) == (0, f"1 was sent to {event.subject} again\n")
+        await until(lambda: moody.handled == [event])
+        assert (await admin(fresh_nats_url, "replay", "--all")).stdout == "0 sent again\n"
