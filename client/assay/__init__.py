@@ -14,6 +14,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from assay.admin import (
+        ApiKey,
+        CreatedKey,
+        DeadLetter,
+        KeyPage,
+        LetterPage,
+        Revoked,
+        Role,
+        UserLimits,
+        UserLimitsReport,
+    )
+    from assay.admin_blocking import Admin, KeyListing, LetterListing
+    from assay.admin_client import AsyncAdmin, AsyncKeyListing, AsyncLetterListing
     from assay.blocking import Assay, Listing, Logs
     from assay.client import AsyncAssay, AsyncListing, AsyncLogs
     from assay.connection import Connection
@@ -40,8 +53,21 @@ if TYPE_CHECKING:
     from assay.outcome import AgentError, Failure
     from assay.packages import DownloadLink, Package, PackageFile, PackageState
     from assay.queue import QueueStatus
+    from assay.reports import (
+        AgentComparison,
+        AgentStats,
+        CostGrouping,
+        CostReport,
+        CostRow,
+        Durations,
+        ReportInterval,
+        Sizes,
+        Usage,
+        UsageFigures,
+    )
     from assay.retry import RetryPolicy
     from assay.tests import (
+        Archived,
         Cancelled,
         CancelOutcome,
         Model,
@@ -54,6 +80,9 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
+    "admin": "ApiKey CreatedKey DeadLetter KeyPage LetterPage Revoked Role UserLimits UserLimitsReport",
+    "admin_blocking": "Admin KeyListing LetterListing",
+    "admin_client": "AsyncAdmin AsyncKeyListing AsyncLetterListing",
     "blocking": "Assay Listing Logs",
     "client": "AsyncAssay AsyncListing AsyncLogs",
     "connection": "Connection",
@@ -64,29 +93,49 @@ _MODULES = {
     "outcome": "AgentError Failure",
     "packages": "DownloadLink Package PackageFile PackageState",
     "queue": "QueueStatus",
+    "reports": "AgentComparison AgentStats CostGrouping CostReport CostRow Durations ReportInterval Sizes Usage "
+    "UsageFigures",
     "retry": "RetryPolicy",
-    "tests": "CancelOutcome Cancelled Model Page Test TestOrder TestState Update WatchEvent",
+    "tests": "Archived CancelOutcome Cancelled Model Page Test TestOrder TestState Update WatchEvent",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
+    "Admin",
+    "AgentComparison",
     "AgentError",
+    "AgentStats",
     "AlreadyExists",
+    "ApiKey",
+    "Archived",
     "Assay",
     "AssayError",
+    "AsyncAdmin",
     "AsyncAssay",
+    "AsyncKeyListing",
+    "AsyncLetterListing",
     "AsyncListing",
     "AsyncLogs",
     "CancelOutcome",
     "Cancelled",
     "Connection",
+    "CostGrouping",
+    "CostReport",
+    "CostRow",
+    "CreatedKey",
+    "DeadLetter",
     "DeadlineExceeded",
     "DownloadFailed",
     "DownloadLink",
+    "Durations",
     "FailedPrecondition",
     "Failure",
     "FieldViolation",
     "InvalidRequest",
+    "KeyListing",
+    "KeyPage",
+    "LetterListing",
+    "LetterPage",
     "Listing",
     "LogLevel",
     "LogLine",
@@ -105,8 +154,12 @@ __all__ = [
     "PermissionDenied",
     "QueueStatus",
     "RateLimited",
+    "ReportInterval",
     "RetryPolicy",
+    "Revoked",
+    "Role",
     "ServerError",
+    "Sizes",
     "Test",
     "TestFailed",
     "TestOrder",
@@ -114,6 +167,10 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Update",
+    "Usage",
+    "UsageFigures",
+    "UserLimits",
+    "UserLimitsReport",
     "WatchEvent",
 ]
 

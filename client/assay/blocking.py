@@ -6,8 +6,9 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from datetime import timedelta
+from functools import cached_property
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from assay import requests, translate
 from assay.blocking_calls import BlockingCalls
@@ -16,10 +17,14 @@ from assay.errors import stream_ended_early
 from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
 from assay.package_blocking import Packages
 from assay.queue import QueueStatus
-from assay.requests import ListOptions, Source, SubmitOptions
+from assay.requests import FilterOptions, ListOptions, Source, SubmitOptions
 from assay.retry import RetryPolicy
-from assay.tests import Cancelled, Page, Test, Update
+from assay.tests import Archived, Cancelled, Page, Test, Update
 from assay.v1 import queue_service_pb2, test_service_pb2
+
+if TYPE_CHECKING:
+    from assay.admin_blocking import Admin
+    from assay.reports import AgentStats
 
 
 class Assay:
@@ -44,6 +49,13 @@ class Assay:
         self.connection = connection or resolve(address, api_key)
         self._calls = BlockingCalls(self.connection, timeout=timeout, retry=retry or RetryPolicy())
         self.packages = Packages(self._calls, retry or RetryPolicy())
+
+    @cached_property
+    def admin(self) -> Admin:
+        """Capacity, keys, limits, usage, cost, dead letters: for those who run Assay."""
+        from assay.admin_blocking import Admin  # few clients need it
+
+        return Admin(self._calls)
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +84,7 @@ class Assay:
         return translate.test(self._calls.unary(self._calls.tests.GetTest, request).test)
 
     def list(self, *, limit: int | None = None, **options: Unpack[ListOptions]) -> Listing:
-        """Tests, newest first unless ordered otherwise: iterate over it, or over its `pages()`."""
+        """Tests, newest first unless ordered otherwise: iterate over it, or its `pages()`. `limit`: at most so many."""
         return Listing(self._calls, options, limit)
 
     def watch(self, test_id: str) -> Generator[Update]:
@@ -139,25 +151,67 @@ class Assay:
         answer = self._calls.unary(self._calls.tests.GetRetryChain, request)
         return tuple(translate.test(test) for test in answer.tests)
 
+    def archive(
+        self,
+        test_ids: Iterable[str] = (),
+        *,
+        older_than: timedelta | None = None,
+        validate_only: bool = False,
+        **options: Unpack[FilterOptions],
+    ) -> Archived:
+        """Puts tests away that ended: these, at most 1,000, or without ids all that match `options` and ended so long
+        ago (7 days if not said).
+
+        Lists leave them out then unless told to `include_archived`; everything else stays. `validate_only` counts and
+        changes nothing. May take minutes. Raises InvalidRequest."""
+        request = requests.archive(test_ids, older_than, options, validate_only=validate_only)
+        answer = self._calls.unary(self._calls.tests.ArchiveTests, request, timeout=requests.ARCHIVE_S)
+        return Archived(answer.archived_count, tuple(answer.skipped_test_ids))
+
+    def agent_stats(self, agent_id: str = "", test_id: str = "") -> AgentStats:
+        """How the tests of an agent went, and one of them against the others: give either or both. Raises NotFound."""
+        from assay import report_messages
+
+        request = test_service_pb2.GetAgentStatsRequest(agent_id=agent_id, test_id=test_id)
+        answer = self._calls.unary(self._calls.tests.GetAgentStats, request)
+        return report_messages.agent_stats(answer)
+
     def queue_status(self) -> QueueStatus:
         """How the queue stands."""
         request = queue_service_pb2.GetQueueStatusRequest()
         return translate.queue_status(self._calls.unary(self._calls.queue.GetQueueStatus, request).status)
 
+    def watch_queue(self) -> Generator[QueueStatus]:
+        """How the queue stands: at once, then when it changes, until you leave it. Goes on after a lost connection."""
+        request = queue_service_pb2.WatchQueueRequest()
+        last: QueueStatus | None = None
+        stream = self._calls.stream(self._calls.queue.WatchQueue, lambda: request, endless=True)
+        with closing(stream) as messages:
+            for message in messages:
+                status = translate.queue_status(message.status)
+                if last is None or status.figures != last.figures:  # a new connection begins with what was seen before
+                    last = status
+                    yield status
+
 
 class Listing:
-    """Tests of a list, fetched page by page as they are needed."""
+    """Tests of a list, fetched page by page as they are needed, and with a limit no more of them than that."""
 
     def __init__(self, calls: BlockingCalls, options: ListOptions, limit: int | None) -> None:
         self._calls, self._options, self._limit = calls, options, limit
 
     def pages(self) -> Generator[Page]:
         request = requests.list_tests(self._options)
-        while True:
+        left = self._limit
+        while left is None or left > 0:
+            if left is not None:
+                request.page_size = min(left, request.page_size or left, requests.MOST_IN_PAGE)
             answer = self._calls.unary(self._calls.tests.ListTests, request)
             yield translate.page(answer)
             if not answer.next_page_token:
                 return
+            if left is not None:
+                left -= len(answer.tests)
             request.page_token = answer.next_page_token
 
     def __iter__(self) -> Generator[Test]:

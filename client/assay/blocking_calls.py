@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
@@ -18,6 +19,9 @@ from assay.retry import RetryPolicy
 from assay.v1.package_service_pb2_grpc import PackageServiceStub
 from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
+
+if TYPE_CHECKING:
+    from assay.v1.admin_service_pb2_grpc import AdminServiceStub
 
 M = TypeVar("M")
 
@@ -35,18 +39,27 @@ class BlockingCalls:
         self.queue = QueueServiceStub(self._channel)
         self.packages = PackageServiceStub(self._channel)
 
+    @cached_property
+    def admin(self) -> AdminServiceStub:
+        from assay.v1.admin_service_pb2_grpc import AdminServiceStub
+
+        return AdminServiceStub(self._channel)
+
     def close(self) -> None:
         self._channel.close()
 
-    def unary(self, method: Callable[..., M], request: object) -> M:
+    def unary(
+        self, method: Callable[..., M], request: object, *, timeout: float | None = None, once: bool = False
+    ) -> M:
+        """As Calls.unary."""
         failures = 0
         while True:
             try:
-                return method(request, timeout=self._timeout, metadata=self._metadata)
+                return method(request, timeout=timeout or self._timeout, metadata=self._metadata)
             except grpc.RpcError as raised:
                 error = from_rpc(raised)
                 failures += 1
-                if not error.temporary or failures >= self._retry.attempts:
+                if once or not error.temporary or failures >= self._retry.attempts:
                     raise error from raised
             time.sleep(self._retry.pause(failures))
 

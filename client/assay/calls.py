@@ -21,6 +21,7 @@ from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
 
 if TYPE_CHECKING:  # these exist for the checker only: one stub serves both interfaces of grpc
+    from assay.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from assay.v1.package_service_pb2_grpc import PackageServiceAsyncStub
     from assay.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
     from assay.v1.test_service_pb2_grpc import TestServiceAsyncStub
@@ -52,6 +53,12 @@ class Calls:
     def packages(self) -> PackageServiceAsyncStub:
         return PackageServiceStub(self._channel())
 
+    @property
+    def admin(self) -> AdminServiceAsyncStub:
+        from assay.v1.admin_service_pb2_grpc import AdminServiceStub
+
+        return AdminServiceStub(self._channel())
+
     def _channel(self) -> grpc.aio.Channel:
         if self._opened is None:  # not in __init__: a channel belongs to the loop that runs when it is made
             self._opened = channel.asyncio_channel(self.connection)
@@ -62,15 +69,23 @@ class Calls:
             await self._opened.close(None)
             self._opened = None
 
-    async def unary(self, method: Callable[..., Awaitable[M]], request: object) -> M:
+    async def unary(
+        self,
+        method: Callable[..., Awaitable[M]],
+        request: object,
+        *,
+        timeout: float | None = None,
+        once: bool = False,
+    ) -> M:
+        """`timeout`: another one than usual, in seconds. `once`: saying it twice would do it twice."""
         failures = 0
         while True:
             try:
-                return await method(request, timeout=self._timeout, metadata=self._metadata)
+                return await method(request, timeout=timeout or self._timeout, metadata=self._metadata)
             except grpc.RpcError as raised:
                 error = from_rpc(raised)
                 failures += 1
-                if not error.temporary or failures >= self._retry.attempts:
+                if once or not error.temporary or failures >= self._retry.attempts:
                     raise error from raised
             await asyncio.sleep(self._retry.pause(failures))
 

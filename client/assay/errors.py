@@ -96,11 +96,17 @@ class PermissionDenied(AssayError):
 
 
 class RateLimited(AssayError):
-    """Too many requests or tests. `retry_after` says when there is room again."""
+    """Too many requests or tests. `retry_after` says when there is room again, `quotas` which limit was met."""
 
     @property
     def retry_after(self) -> timedelta | None:
+        """None where it cannot be told, as when tests must end first."""
         return self.details.retry_after
+
+    @property
+    def quotas(self) -> tuple[FieldViolation, ...]:
+        """Whose limit (`field`, such as `user:alice`), and what it is."""
+        return self.details.quotas
 
 
 class FailedPrecondition(AssayError):

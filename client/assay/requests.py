@@ -19,6 +19,8 @@ from assay.tests import Model, TestOrder, TestState
 from assay.v1 import log_pb2, test_pb2, test_service_pb2
 
 Source = str | os.PathLike[str]
+MOST_IN_PAGE = 100  # of tests, as the API has it
+ARCHIVE_S = 600.0  # putting away many thousand tests takes minutes
 _COMMON_NAMES = frozenset({"agent", "main", "app", "__init__", "__main__"})
 
 
@@ -54,10 +56,12 @@ class SubmitOptions(TypedDict, total=False):
     validate_only: bool
 
 
-class ListOptions(TypedDict, total=False):
-    """Which tests, in which order. Conditions are joined by "and"; dates may be datetimes or how long ago.
+class FilterOptions(TypedDict, total=False):
+    """Which tests. Conditions are joined by "and"; dates may be datetimes or how long ago.
 
-    limit: stop after so many tests. page_token: go on where an earlier page ended. totals: count by state, too.
+    labels: with these values; an empty value: the label exists, whatever its value.
+    since, until: submitted at this time or later, submitted before this time.
+    text: these words appear in the name or query, whatever their case. user_id: for admins, others see only their own.
     """
 
     states: Iterable[TestState | str]
@@ -68,8 +72,14 @@ class ListOptions(TypedDict, total=False):
     since: datetime | timedelta
     until: datetime | timedelta
     text: str
-    include_archived: bool
     user_id: str
+
+
+class ListOptions(FilterOptions, total=False):
+    """Which tests, in which order. page_token: go on where an earlier page ended. totals: count all of one's tests by
+    state, too, whatever the conditions."""
+
+    include_archived: bool
     order: TestOrder | str
     page_size: int
     page_token: str
@@ -121,30 +131,43 @@ def agent_name_of(path: Path) -> str:
 
 
 def list_tests(options: ListOptions) -> test_service_pb2.ListTestsRequest:
+    chosen = _filter(options)
+    chosen.include_archived = options.get("include_archived", False)
+    return test_service_pb2.ListTestsRequest(
+        page_size=options.get("page_size", 0),
+        page_token=options.get("page_token", ""),
+        filter=chosen,
+        order=number(test_service_pb2.TestOrder, "TEST_ORDER_", options.get("order") or TestOrder.NEWEST),
+        include_totals=options.get("totals", False),
+    )
+
+
+def archive(
+    test_ids: Iterable[str], older_than: timedelta | None, options: FilterOptions, *, validate_only: bool
+) -> test_service_pb2.ArchiveTestsRequest:
+    return test_service_pb2.ArchiveTestsRequest(
+        test_ids=test_ids,
+        older_than=None if older_than is None else duration(older_than),
+        filter=_filter(options) if options else None,  # named tests and conditions exclude each other
+        validate_only=validate_only,
+    )
+
+
+def _filter(options: FilterOptions | ListOptions) -> test_service_pb2.TestFilter:
     chosen = test_service_pb2.TestFilter(
-        states=[_number(test_pb2.TestState, "TEST_STATE_", state) for state in options.get("states", ())],
+        states=[number(test_pb2.TestState, "TEST_STATE_", state) for state in options.get("states", ())],
         agent_id=options.get("agent_id", ""),
         labels=options.get("labels"),
         provider=options.get("provider", ""),
         failure_code=options.get("failure_code", ""),
         text=options.get("text", ""),
-        include_archived=options.get("include_archived", False),
         user_id=options.get("user_id", ""),
     )
     if "since" in options:
-        chosen.submitted_from.CopyFrom(_moment(options["since"]))
+        chosen.submitted_from.CopyFrom(timestamp(options["since"]))
     if "until" in options:
-        chosen.submitted_before.CopyFrom(_moment(options["until"]))
-    order = options.get("order") or TestOrder.NEWEST
-    return test_service_pb2.ListTestsRequest(
-        page_size=options.get("page_size", 0),
-        page_token=options.get("page_token", ""),
-        filter=chosen,
-        order=_number(test_service_pb2.TestOrder, "TEST_ORDER_", order)
-        if order
-        else test_service_pb2.TEST_ORDER_UNSPECIFIED,
-        include_totals=options.get("totals", False),
-    )
+        chosen.submitted_before.CopyFrom(timestamp(options["until"]))
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +199,10 @@ class LogSelection:
         )
 
     def _level(self) -> Any:
-        return _number(log_pb2.LogLevel, "LOG_LEVEL_", self.min_level) if self.min_level else None
+        return number(log_pb2.LogLevel, "LOG_LEVEL_", self.min_level) if self.min_level else None
 
     def _streams(self) -> list[Any]:
-        return [_number(log_pb2.LogStream, "LOG_STREAM_", stream) for stream in self.streams]
+        return [number(log_pb2.LogStream, "LOG_STREAM_", stream) for stream in self.streams]
 
 
 def duration(value: float | timedelta) -> Duration:
@@ -220,15 +243,15 @@ def _text(source: Source) -> str:
     return source if isinstance(source, str) else Path(source).read_text(encoding="utf-8")
 
 
-def _moment(value: datetime | timedelta) -> Timestamp:
-    """A datetime without a zone is local time, as everywhere in Python."""
+def timestamp(value: datetime | timedelta) -> Timestamp:
+    """A time, or how long ago. A datetime without a zone is local time, as everywhere in Python."""
     moment = value if isinstance(value, datetime) else datetime.now(UTC) - value
     message = Timestamp()
     message.FromDatetime(moment.astimezone(UTC))
     return message
 
 
-def _number(wrapper: Any, prefix: str, name: str) -> Any:
+def number(wrapper: Any, prefix: str, name: str) -> Any:
     """The number of an enum value by its short name. Raises ValueError with the names there are."""
     full = prefix + name.upper()
     if full not in wrapper.keys() or full.endswith("_UNSPECIFIED"):  # noqa: SIM118 - not a dict

@@ -262,8 +262,23 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """How many tests were archived, and which of those that were named were not: they have not ended, are archived
+    already, or there is none of that id."""
+
+    count: int
+    skipped: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        value: dict[str, Any] = plain(self)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list. `next_page_token` is empty on the last one; `totals` is there when asked for."""
+    """One page of a list. `next_page_token` is empty on the last one, which a page without a test need not be.
+
+    `totals` is there when asked for: all tests of the caller by state, whatever the conditions of the list."""
 
     tests: tuple[Test, ...]
     next_page_token: str

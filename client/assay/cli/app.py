@@ -6,10 +6,17 @@ from typing import Annotated
 
 import typer
 
+from assay.cli.archive import archive
 from assay.cli.dev import dev
+from assay.cli.keys import keys
+from assay.cli.limits import limits
+from assay.cli.listing import list_tests
 from assay.cli.package import package, packages
+from assay.cli.queue import queue
+from assay.cli.report import cost, usage
 from assay.cli.retry import chain, retry
-from assay.cli.show import cancel, get, list_tests, queue
+from assay.cli.show import cancel, get
+from assay.cli.stats import stats
 from assay.cli.stream import logs, watch
 from assay.cli.submit import submit
 from assay.cli.verify import verify
@@ -63,7 +70,13 @@ app.command()(watch)
 app.command()(cancel)
 app.command()(retry)
 app.command()(chain)
-app.command()(queue)
+app.command()(stats)
+app.command()(archive)
 app.command()(package)
 app.command()(packages)
 app.command()(verify)
+app.command()(limits)
+app.command()(usage)
+app.command()(cost)
+app.add_typer(queue, name="queue")  # groups come after the commands in the help
+app.add_typer(keys, name="keys")

@@ -6,11 +6,17 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
+if TYPE_CHECKING:
+    from assay.requests import FilterOptions
+
+LONGEST_S = 100 * 365 * 86_400.0  # a hundred years: nothing here is older
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _SIZES = {"": 1, "m": 1, "mb": 1, "mib": 1, "g": 1024, "gb": 1024, "gib": 1024}
 
@@ -42,8 +48,90 @@ def seconds(value: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def ago(value: str) -> timedelta:
-    return timedelta(seconds=seconds(value))
+def ago(value: str, option: str) -> timedelta:
+    """`30s`, `15m`, `2h`, `7d`. With its unit, since 7 could be meant to be days."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", value.strip().lower())
+    if found and found[2] in _UNITS and (length := float(found[1]) * _UNITS[found[2]]) <= LONGEST_S:
+        return timedelta(seconds=length)
+    raise typer.BadParameter(f"{value!r} is no length of time: write 7d, 12h or 30m", param_hint=option)
+
+
+def when(value: str, option: str, *, zone: tzinfo | None = None) -> datetime | timedelta:
+    """A date, a time, or how long ago. `zone`: of what is written without one; else local time."""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", value.strip()):
+        with suppress(ValueError, OverflowError):  # there is no February 30, and no time before the year 1
+            written = datetime.fromisoformat(value.strip())
+            return (written if written.tzinfo else written.replace(tzinfo=zone)).astimezone(UTC)
+    elif re.match(r"\d+(\.\d+)?\s*[a-z]", value.strip().lower()):
+        return ago(value, option)
+    said = "write a date (2026-01-31), a time (2026-01-31T14:00), or how long ago (7d, 2h)"
+    raise typer.BadParameter(f"{value!r} is no time: {said}", param_hint=option)
+
+
+def states(values: Iterable[str]) -> list[str]:
+    """States by name, whatever their case; several may be joined by commas."""
+    from assay.tests import TestState
+
+    return [
+        chosen(name, [state for state in TestState if state is not TestState.UNKNOWN], "--state")
+        for value in values
+        for name in value.split(",")
+    ]
+
+
+def chosen(value: str, known: Iterable[str], option: str) -> str:
+    """One of a list of names, as the API writes it: `run-time` is RUN_TIME."""
+    names = list(known)
+    name = value.strip().upper().replace("-", "_")
+    if name not in names:
+        raise typer.BadParameter(f"{value!r} is none of {', '.join(names)}", param_hint=option)
+    return name
+
+
+def wanted_labels(values: Iterable[str], option: str) -> dict[str, str]:
+    """`KEY=VALUE`, or `KEY` alone for a label with any value."""
+    result = {}
+    for value in values:
+        key, _, rest = value.partition("=")
+        if not key:
+            raise typer.BadParameter(f"{value!r} has no key: write KEY=VALUE or KEY", param_hint=option)
+        result[key] = rest
+    return result
+
+
+def conditions(
+    *,
+    state: Iterable[str] | None,
+    agent: str,
+    label: Iterable[str] | None,
+    provider: str,
+    failure: str,
+    since: str,
+    until: str,
+    text: str,
+    user: str,
+) -> FilterOptions:
+    """Which tests, from the options of options.py. What was not said is left out."""
+    wanted: FilterOptions = {}
+    if state:
+        wanted["states"] = states(state)
+    if agent:
+        wanted["agent_id"] = agent
+    if label:
+        wanted["labels"] = wanted_labels(label, "--label")
+    if provider:
+        wanted["provider"] = provider
+    if failure:
+        wanted["failure_code"] = failure.upper().replace("-", "_")
+    if since:
+        wanted["since"] = when(since, "--since")
+    if until:
+        wanted["until"] = when(until, "--until")
+    if text:
+        wanted["text"] = text
+    if user:
+        wanted["user_id"] = user
+    return wanted
 
 
 def mebibytes(value: str) -> int:

@@ -50,10 +50,9 @@ def _sentences(error: Exception, connection: Connection | None) -> Iterator[str]
                 yield f"{safe(violation.field):<{width}}  {safe(violation.description)}"
         case RateLimited():
             yield safe(error.message)
-            for quota in error.details.quotas:
-                yield safe(quota.description)
+            yield from (safe(quota.description) for quota in error.quotas if quota.description not in error.message)
             if error.retry_after is not None:
-                yield f"There is room again in {span(error.retry_after)}."
+                yield f"Try again in {span(error.retry_after)}."
         case Unauthenticated():
             yield safe(error.message)
             key = "The key that was sent is not accepted." if connection and connection.api_key else "No key was sent."
@@ -76,6 +75,8 @@ def _as_json(error: Exception) -> dict[str, Any]:
         said["metadata"] = dict(error.details.metadata)
     if error.details.fields:
         said["violations"] = [{"field": v.field, "description": v.description} for v in error.details.fields]
+    if error.details.quotas:
+        said["quotas"] = [{"subject": q.field, "description": q.description} for q in error.details.quotas]
     if error.details.retry_after is not None:
         said["retry_after_s"] = error.details.retry_after.total_seconds()
     return said

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from assay.cli.text import Line, age, clock, columns, failure, plural, roughly, safe, size
+from assay.cli.table_text import columns
+from assay.cli.text import Line, age, clock, failure, plural, roughly, safe, size
 from assay.packages import Package, PackageState
 
 STATE_STYLES = {

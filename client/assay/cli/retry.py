@@ -44,7 +44,7 @@ def retry(
 
 def chain(context: typer.Context, test: TestId, as_json: Json = False) -> None:
     """List a test and all its retries, the original first."""
-    from assay.cli import find, text
+    from assay.cli import find, table_text
     from assay.cli.screen import open_screen
     from assay.cli.session import PASSED, run
 
@@ -54,7 +54,7 @@ def chain(context: typer.Context, test: TestId, as_json: Json = False) -> None:
             print(json_text({"tests": [link.to_dict() for link in links]}))
         else:
             screen = open_screen()
-            screen.show(text.chain(links, datetime.now(UTC), screen.width))
+            screen.show(table_text.chain(links, datetime.now(UTC), screen.width))
         return PASSED
 
     run(context, body, as_json=as_json)

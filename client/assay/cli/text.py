@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
 from assay.outcome import Failure
-from assay.queue import QueueStatus
 from assay.tests import Test, TestState
 
 Piece = tuple[str, str]  # text and the name of a style of screen.py ("" is plain)
@@ -96,6 +95,14 @@ def age(moment: datetime | None, now: datetime) -> str:
 def clock(moment: datetime) -> str:
     """Local time of day, to the millisecond."""
     return moment.astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1. Only all of it is 100 %, and only nothing is 0 %."""
+    if share in {0.0, 1.0}:
+        return f"{share * 100:.0f} %"
+    shown = min(max(share * 100, 0.1), 99.9)
+    return f"{shown:.1f} %"
 
 
 def plural(count: int, noun: str) -> str:
@@ -239,83 +246,6 @@ def details(test: Test, now: datetime) -> Iterator[Line]:
             yield from shown
             yield []
         yield from verdict(test)
-
-
-def table(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[Line]:
-    """Tests as rows. `width`: columns of the terminal, None where lines may be of any length."""
-    rows = [
-        (
-            test.id,
-            test.state.value,
-            cut(safe(test.spec.name or test.spec.agent_name), 24),
-            age(test.times.submitted, now),
-            span(test.result.metrics.run) if test.result else "-",
-            test.failure.code if test.failure else safe(" ".join(test.spec.query.split())),
-        )
-        for test in tests
-    ]
-    titles = ("TEST", "STATE", "NAME", "SUBMITTED", "RUN", "QUERY OR FAILURE")
-    styles = [
-        ("id", STATE_STYLES.get(test.state, ""), "", "dim", "dim", "bad" if test.failure else "dim") for test in tests
-    ]
-    yield from columns(titles, rows, styles, width)
-
-
-def chain(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[Line]:
-    """A test and its retries as rows, with what each was asked."""
-    rows = [
-        (
-            str(test.retry.retry_number) if test.retry else "original",
-            test.id,
-            test.state.value,
-            age(test.times.submitted, now),
-            span(test.result.metrics.run) if test.result else "-",
-            test.failure.code if test.failure else "-",
-            safe(" ".join(test.spec.query.split())),
-        )
-        for test in tests
-    ]
-    titles = ("RETRY", "TEST", "STATE", "SUBMITTED", "RUN", "FAILURE", "QUERY")
-    styles = [
-        ("dim", "id", STATE_STYLES.get(test.state, ""), "dim", "dim", "bad" if test.failure else "dim", "")
-        for test in tests
-    ]
-    yield from columns(titles, rows, styles, width)
-
-
-def columns(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[Sequence[str]], width: int | None
-) -> Iterator[Line]:
-    """Rows below titles; the last column takes what room is left and is cut there."""
-    last = len(titles) - 1
-    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(last)]
-    rest = 60 if width is None else max(width - sum(widths) - 2 * last, 12)
-    yield [("  ".join([*(f"{title:<{w}}" for title, w in zip(titles, widths, strict=False)), titles[last]]), "dim")]
-    for row, row_styles in zip(rows, styles, strict=True):
-        cells = [f"{cell:<{w}}  " for cell, w in zip(row, widths, strict=False)] + [cut(row[last], rest)]
-        yield list(zip(cells, row_styles, strict=True))
-
-
-def queue(status: QueueStatus) -> Iterator[Line]:
-    share = f"{status.utilization * 100:.0f} %"
-    yield [
-        ("waiting ", "dim"),
-        (f"{status.pending:,}", "strong"),
-        ("   running ", "dim"),
-        (f"{status.running:,}", "strong"),
-        (f" of {plural(status.capacity, 'slot')} ({share})", "dim"),
-        (f"   yours: {status.own_pending:,} waiting, {status.own_running:,} running", "dim"),
-    ]
-    times = []
-    if status.average_wait is not None:
-        times.append(f"average wait {span(status.average_wait)}")
-    if status.oldest_pending_age is not None:
-        times.append(f"oldest waits {span(status.oldest_pending_age)}")
-    if times:
-        yield [(" · ".join(times), "dim")]
-    if status.paused:
-        why = f": {safe(status.pause_reason)}" if status.pause_reason else ""
-        yield [(f"paused{why}", "warn")]
 
 
 def cut(text: str, width: int) -> str:

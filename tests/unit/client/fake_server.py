@@ -7,6 +7,7 @@ Knows nothing of queues or containers; a test tells it what to say, when to brea
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from assay.v1 import log_pb2, queue_service_pb2, queue_service_pb2_grpc, test_pb2, test_service_pb2
+from assay.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from assay.v1.test_service_pb2_grpc import TestServiceServicer, add_TestServiceServicer_to_server
+from tests.unit.client.fake_admin import FakeAdmin
 
 KEY = "key-of-alice"
 SECOND = 1_700_000_000
@@ -84,11 +87,16 @@ class Story:
 
 
 class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceServicer):
-    """Serves stories. Every other method answers UNIMPLEMENTED."""
+    """Serves stories, and what tests put into its other attributes."""
 
     def __init__(self) -> None:
         self.stories: dict[str, Story] = {}
         self.listed: list[test_pb2.Test] = []
+        self.page_sizes: list[int] = []  # pages are so long instead, as long as there are entries
+        self.chain: list[test_pb2.Test] = []
+        self.archived = test_service_pb2.ArchiveTestsResponse()
+        self.stats = test_service_pb2.GetAgentStatsResponse()
+        self.cancels = test_service_pb2.CANCEL_OUTCOME_STOPPING
         self.next_story: Callable[[str], Story] = lambda test_id: Story([passed(test_id)])
         self.refusals: dict[str, list[Refusal]] = {}
         self.silent: set[str] = set()  # methods that never answer
@@ -99,9 +107,11 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         self.repeat = 0  # lines that a log stream sends again before what was asked for
         self.watch_cuts = 0  # so many watch streams break after their first message
         self.streams_closed = 0
+        self.queue_stories: list[list[queue_service_pb2.QueueStatus]] = []  # a watch tells one, then its stream breaks
         self.status = queue_service_pb2.QueueStatus(pending=3, running=10, capacity=10, utilization=1.0, own_pending=1)
+        self.admin = FakeAdmin(self.enter, self.status)
 
-    async def _enter(self, method: str, request: Message, context: Any) -> None:
+    async def enter(self, method: str, request: Message, context: Any) -> None:
         self.requests.append(request)
         seen = dict(context.invocation_metadata())
         self.metadata.append(seen)
@@ -119,7 +129,7 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         return self.stories[test_id]
 
     async def SubmitTest(self, request: Any, context: Any) -> test_service_pb2.SubmitTestResponse:
-        await self._enter("SubmitTest", request, context)
+        await self.enter("SubmitTest", request, context)
         test_id = self.by_request_id.setdefault(request.request_id, f"tst_{len(self.by_request_id) + 1:032x}")
         self.stories.setdefault(test_id, self.next_story(test_id))
         if self.refusals.get("SubmitTest.after"):  # stored, and the answer got lost
@@ -127,18 +137,22 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         return test_service_pb2.SubmitTestResponse(test=a_test(test_id, "SUBMITTED", spec=request.spec))
 
     async def GetTest(self, request: Any, context: Any) -> test_service_pb2.GetTestResponse:
-        await self._enter("GetTest", request, context)
+        await self.enter("GetTest", request, context)
         return test_service_pb2.GetTestResponse(test=(await self._story(request.test_id, context)).states[-1])
 
     async def ListTests(self, request: Any, context: Any) -> test_service_pb2.ListTestsResponse:
-        await self._enter("ListTests", request, context)
+        await self.enter("ListTests", request, context)
         first = int(request.page_token or 0)
-        last = first + (request.page_size or 20)
+        last = first + (self.page_sizes.pop(0) if self.page_sizes else request.page_size or 20)
         token = str(last) if last < len(self.listed) else ""
-        return test_service_pb2.ListTestsResponse(tests=self.listed[first:last], next_page_token=token)
+        found = test_service_pb2.ListTestsResponse(tests=self.listed[first:last], next_page_token=token)
+        if request.include_totals:
+            for state, count in Counter(test.state for test in self.listed).items():
+                found.totals.add(state=state, count=count)
+        return found
 
     async def WatchTest(self, request: Any, context: Any) -> AsyncIterator[test_service_pb2.WatchTestResponse]:
-        await self._enter("WatchTest", request, context)
+        await self.enter("WatchTest", request, context)
         story = await self._story(request.test_id, context)
         try:
             for number, state in enumerate(story.states):
@@ -155,7 +169,7 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
             self.streams_closed += 1
 
     async def StreamLogs(self, request: Any, context: Any) -> AsyncIterator[test_service_pb2.StreamLogsResponse]:
-        await self._enter("StreamLogs", request, context)
+        await self.enter("StreamLogs", request, context)
         story = await self._story(request.test_id, context)
         cut = self.log_cuts.pop(0) if self.log_cuts else None
         wanted = [entry for entry in story.lines if entry.seq >= (request.from_seq or 1) - self.repeat]
@@ -167,30 +181,48 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
             yield test_service_pb2.StreamLogsResponse(complete=story.complete)
 
     async def GetLogs(self, request: Any, context: Any) -> test_service_pb2.GetLogsResponse:
-        await self._enter("GetLogs", request, context)
+        await self.enter("GetLogs", request, context)
         story = await self._story(request.test_id, context)
         return test_service_pb2.GetLogsResponse(lines=story.lines[-request.tail :], complete=story.complete)
 
     async def CancelTest(self, request: Any, context: Any) -> test_service_pb2.CancelTestResponse:
-        await self._enter("CancelTest", request, context)
+        await self.enter("CancelTest", request, context)
         story = await self._story(request.test_id, context)
-        return test_service_pb2.CancelTestResponse(
-            test=story.states[-1], outcome=test_service_pb2.CANCEL_OUTCOME_STOPPING
-        )
+        return test_service_pb2.CancelTestResponse(test=story.states[-1], outcome=self.cancels)
+
+    async def RetryTest(self, request: Any, context: Any) -> test_service_pb2.RetryTestResponse:
+        await self.enter("RetryTest", request, context)
+        await self._story(request.test_id, context)
+        test_id = f"tst_{len(self.stories) + 1:032x}"
+        self.stories[test_id] = self.next_story(test_id)
+        return test_service_pb2.RetryTestResponse(test=a_test(test_id, "SUBMITTED"))
+
+    async def GetRetryChain(self, request: Any, context: Any) -> test_service_pb2.GetRetryChainResponse:
+        await self.enter("GetRetryChain", request, context)
+        return test_service_pb2.GetRetryChainResponse(tests=self.chain)
+
+    async def ArchiveTests(self, request: Any, context: Any) -> test_service_pb2.ArchiveTestsResponse:
+        await self.enter("ArchiveTests", request, context)
+        return self.archived
+
+    async def GetAgentStats(self, request: Any, context: Any) -> test_service_pb2.GetAgentStatsResponse:
+        await self.enter("GetAgentStats", request, context)
+        return self.stats
 
     async def GetQueueStatus(self, request: Any, context: Any) -> queue_service_pb2.GetQueueStatusResponse:
-        await self._enter("GetQueueStatus", request, context)
+        await self.enter("GetQueueStatus", request, context)
         return queue_service_pb2.GetQueueStatusResponse(status=self.status)
 
-    async def _not_here(self, request: Any, context: Any) -> NoReturn:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
-        raise AssertionError
-
     async def WatchQueue(self, request: Any, context: Any) -> AsyncIterator[queue_service_pb2.WatchQueueResponse]:
-        await self._enter("WatchQueue", request, context)
-        yield queue_service_pb2.WatchQueueResponse(status=self.status)
-
-    RetryTest = ArchiveTests = GetRetryChain = GetAgentStats = _not_here
+        await self.enter("WatchQueue", request, context)
+        try:
+            for status in self.queue_stories.pop(0) if self.queue_stories else [self.status]:
+                yield queue_service_pb2.WatchQueueResponse(status=status)
+            if self.queue_stories:
+                await refuse(context, Refusal(grpc.StatusCode.UNAVAILABLE, "going down"))
+            await asyncio.Event().wait()
+        finally:
+            self.streams_closed += 1
 
 
 async def refuse(context: Any, refusal: Refusal) -> NoReturn:
@@ -210,6 +242,7 @@ async def serving(
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     add_TestServiceServicer_to_server(fake, server)
     queue_service_pb2_grpc.add_QueueServiceServicer_to_server(fake, server)
+    add_AdminServiceServicer_to_server(fake.admin, server)
     where = f"127.0.0.1:{port}"
     bound = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
     await server.start()

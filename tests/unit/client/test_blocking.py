@@ -1,6 +1,8 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
 from typing import TypeVar
 
 import grpc
@@ -9,7 +11,7 @@ import pytest
 from assay.blocking import Assay
 from assay.errors import InvalidRequest, NotFound
 from assay.tests import TestState
-from assay.v1 import log_pb2
+from assay.v1 import log_pb2, queue_service_pb2, test_service_pb2
 from tests.unit.client.conftest import QUICK
 from tests.unit.client.fake_server import KEY, FakeServer, Refusal, Story, a_test, line, passed
 
@@ -91,3 +93,29 @@ async def test_it_starts_no_thread_of_python(address: str) -> None:
 
     before = threading.active_count()
     assert await in_thread(address, body) <= before + 1  # the one that this test runs it in
+
+
+async def test_archive_stats_and_the_watched_queue_are_those_of_the_asyncio_client(
+    fake: FakeServer, address: str
+) -> None:
+    fake.archived = test_service_pb2.ArchiveTestsResponse(archived_count=2, skipped_test_ids=["tst_b"])
+    fake.stats.stats.agent_id = "greeter"
+    one, two = (queue_service_pb2.QueueStatus(pending=number) for number in (1, 2))
+    fake.queue_stories = [[one], [one, two]]
+
+    def body(client: Assay) -> None:
+        archived = client.archive(["tst_a"], older_than=timedelta(days=1), states=["failed"])
+        assert (archived.count, archived.skipped) == (2, ("tst_b",))
+        assert client.agent_stats("greeter").agent_id == "greeter"
+        with closing(client.watch_queue()) as changes:
+            assert [next(changes).pending, next(changes).pending] == [1, 2]
+
+    await in_thread(address, body)
+
+
+async def test_a_list_with_a_limit_ends_where_the_next_page_begins(fake: FakeServer, address: str) -> None:
+    fake.listed = [a_test(f"tst_{number}", "QUEUED") for number in range(6)]
+    fake.page_sizes = [1, 0, 2]
+    pages = await in_thread(address, lambda client: list(client.list(limit=5).pages()))
+    assert [len(page.tests) for page in pages] == [1, 0, 2, 2]
+    assert pages[-1].next_page_token == "5"

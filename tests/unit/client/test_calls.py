@@ -162,3 +162,58 @@ def test_an_agent_is_called_as_its_file_or_as_the_folder_of_a_file_that_is_calle
     path: str, name: str
 ) -> None:
     assert requests.agent_name_of(Path(path)) == name
+
+
+async def test_short_and_empty_pages_do_not_end_a_list(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.listed = [a_test(f"tst_{number}", "QUEUED") for number in range(6)]
+    fake.page_sizes = [1, 0, 2]
+    pages = [page async for page in client.list(limit=5).pages()]
+    assert [[test.id for test in page.tests] for page in pages] == [
+        ["tst_0"],
+        [],
+        ["tst_1", "tst_2"],
+        ["tst_3", "tst_4"],
+    ]
+    assert pages[-1].next_page_token == "5"  # goes on where the limit cut it
+    asked = [sent.page_size for sent in fake.requests if isinstance(sent, test_service_pb2.ListTestsRequest)]
+    assert asked == [5, 4, 4, 2]
+
+
+async def test_totals_come_when_asked_for(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.listed = [a_test("tst_0", "QUEUED"), a_test("tst_1", "FAILED"), a_test("tst_2", "FAILED")]
+    [page] = [page async for page in client.list(totals=True).pages()]
+    assert page.totals == {TestState.QUEUED: 1, TestState.FAILED: 2}
+    [page] = [page async for page in client.list().pages()]
+    assert page.totals == {}
+
+
+async def test_archiving_says_how_many_and_which_not(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.archived = test_service_pb2.ArchiveTestsResponse(archived_count=1, skipped_test_ids=["tst_b"])
+    archived = await client.archive(["tst_a", "tst_b"])
+    assert (archived.count, archived.skipped) == (1, ("tst_b",))
+    await client.archive(older_than=timedelta(days=3), states=["failed"], agent_id="greeter", validate_only=True)
+    first, second = [sent for sent in fake.requests if isinstance(sent, test_service_pb2.ArchiveTestsRequest)]
+    assert list(first.test_ids) == ["tst_a", "tst_b"]
+    assert not first.HasField("older_than")
+    assert not first.HasField("filter")  # which servers refuse beside ids
+    assert (second.older_than.seconds, second.validate_only) == (3 * 86_400, True)
+    assert second.filter == test_service_pb2.TestFilter(states=[test_pb2.TEST_STATE_FAILED], agent_id="greeter")
+
+
+async def test_an_agents_figures_have_units(client: AsyncAssay, fake: FakeServer) -> None:
+    stats = fake.stats.stats
+    stats.agent_id, stats.ended_count, stats.success_rate = "greeter", 4, 0.75
+    stats.run_seconds.count, stats.run_seconds.mean = 3, 1.5
+    stats.peak_memory_bytes.count, stats.peak_memory_bytes.mean = 3, 1024.0
+    found = await client.agent_stats("greeter")
+    assert (found.ended, found.success_rate, found.build, found.comparison) == (4, 0.75, None, None)
+    assert found.run is not None
+    assert found.run.mean == timedelta(seconds=1.5)
+    assert found.to_dict()["run"]["mean_s"] == 1.5
+    fake.stats.comparison.test_id = "tst_a"
+    fake.stats.comparison.run_ratio = 1.2
+    found = await client.agent_stats(test_id="tst_a")
+    assert found.comparison is not None
+    assert (found.comparison.run_ratio, found.comparison.build_ratio) == (1.2, None)
+    fake.stats.Clear()
+    assert (await client.agent_stats("nobody")).success_rate is None

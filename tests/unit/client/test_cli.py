@@ -4,10 +4,8 @@ import os
 import pty
 import re
 import signal
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 import pytest
@@ -16,56 +14,8 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from assay.v1 import log_pb2, test_pb2, test_service_pb2
 from tests.support.until import until
+from tests.unit.client.command import Cli
 from tests.unit.client.fake_server import KEY, FakeServer, Refusal, Story, a_test, failed, line, passed
-
-ROOT = Path(__file__).parents[3]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Cli:
-    """The command in a process of its own, in an empty folder, with nothing of the environment that runs the tests."""
-
-    def __init__(self, address: str, folder: Path) -> None:
-        self.folder = folder
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "client"),
-            "ASSAY_ADDRESS": address,
-            "ASSAY_API_KEY": KEY,
-            "LANG": "C.UTF-8",
-            "TERM": "xterm",
-            "TZ": "UTC",
-        }
-        self.agent = folder / "echo.py"
-        self.agent.write_text("def run(query): return query", encoding="utf-8")
-
-    async def start(self, *arguments: str, **streams: Any) -> asyncio.subprocess.Process:
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "assay",
-            *arguments,
-            cwd=self.folder,
-            env=self.environment,
-            **{"stdin": pipe, "stdout": pipe, "stderr": pipe, **streams},
-        )
-
-    async def __call__(self, *arguments: str, stdin: str = "") -> Ran:
-        process = await self.start(*arguments)
-        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 30)
-        assert process.returncode is not None
-        return Ran(process.returncode, out.decode(), err.decode())
-
-
-@pytest.fixture
-def cli(address: str, tmp_path: Path) -> Cli:
-    return Cli(address, tmp_path)
 
 
 def submitted(fake: FakeServer) -> test_pb2.TestSpec:
@@ -338,7 +288,7 @@ async def test_a_rate_limit_says_when_there_is_room(cli: Cli, fake: FakeServer) 
     retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=754))
     fake.refusals["SubmitTest"] = [Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many submissions", (retry,))]
     ran = await cli("submit", "echo.py", "-q", "x")
-    assert ran == (2, "", "error: too many submissions\n  There is room again in 12 min 34 s.\n")
+    assert ran == (2, "", "error: too many submissions\n  Try again in 12 min 34 s.\n")
 
 
 async def test_no_server_says_what_to_do(cli: Cli) -> None:

@@ -8,7 +8,7 @@ from assay.client import AsyncAssay
 from assay.errors import NotFound, ServerError, Unavailable
 from assay.retry import RetryPolicy
 from assay.tests import TestState, WatchEvent
-from assay.v1 import log_pb2
+from assay.v1 import log_pb2, queue_service_pb2
 from tests.support.until import until
 from tests.unit.client.conftest import QUICK
 from tests.unit.client.fake_server import KEY, FakeServer, Refusal, Story, a_test, line, passed, serving
@@ -193,3 +193,22 @@ async def test_a_silent_stream_outlives_a_server_that_restarts(fake: FakeServer)
     async with serving(fake, port):
         assert await asyncio.wait_for(reading, 10) == [1]
         await client.aclose()
+
+
+async def test_a_watched_queue_outlives_a_lost_connection_and_repeats_nothing(
+    client: AsyncAssay, fake: FakeServer
+) -> None:
+    def status(pending: int, second: int) -> queue_service_pb2.QueueStatus:
+        made = queue_service_pb2.QueueStatus(pending=pending)
+        made.time.FromSeconds(second)
+        return made
+
+    fake.queue_stories = [[status(1, 1), status(2, 2)], [], [status(2, 3), status(3, 4)], [status(3, 5), status(4, 6)]]
+    seen = []
+    async with aclosing(client.watch_queue()) as changes:
+        async for change in changes:
+            seen.append(change.pending)
+            if change.pending == 4:
+                break
+    assert seen == [1, 2, 3, 4]
+    await until(lambda: fake.streams_closed == 4)

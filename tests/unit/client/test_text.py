@@ -1,9 +1,11 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
 
-from assay.cli import arguments, text
+from assay.cli import arguments, text, usage_text
+from assay.outcome import TokenUsage
+from assay.reports import Durations, ReportInterval, Usage, UsageFigures
 from assay.requests import requirement_lines
 
 
@@ -80,3 +82,45 @@ def test_requirements_are_read_as_pip_reads_them() -> None:
         "name#not-a-comment",
         "--index-url x",
     ]
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0.0, "0 %"), (0.00001, "0.1 %"), (0.947, "94.7 %"), (0.87, "87.0 %"), (0.99999, "99.9 %"), (1.0, "100 %")],
+)
+def test_only_all_of_it_is_100_percent(share: float, shown: str) -> None:
+    assert text.percent(share) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31 14:00", datetime(2026, 1, 31, 14, tzinfo=UTC)),
+        ("2026-01-31T14:00:30Z", datetime(2026, 1, 31, 14, 0, 30, tzinfo=UTC)),
+        ("2026-01-31T14:00+02:00", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("7d", timedelta(days=7)),
+        ("1.5h", timedelta(minutes=90)),
+    ],
+)
+def test_times_are_read(written: str, moment: datetime | timedelta) -> None:
+    assert arguments.when(written, "--since", zone=UTC) == moment
+
+
+@pytest.mark.parametrize("written", ["", "7", "20260131", "2026-02-30", "tomorrow", "9999-12-31T23:59-14:00", "9e9d"])
+def test_what_is_no_time_is_refused(written: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        arguments.when(written, "--since", zone=UTC)
+
+
+def test_usage_is_two_tables_where_the_terminal_is_too_narrow_for_one() -> None:
+    took = Durations(2, *([timedelta(seconds=1.4)] * 5))
+    step = UsageFigures(datetime(2026, 1, 31, tzinfo=UTC), 3, 1, 1, 0, 1, 0.5, took, took, TokenUsage(7, 8))
+    usage = Usage((step,), step)
+    wide, narrow = (list(usage_text.usage(usage, ReportInterval.DAY, width)) for width in (None, 80))
+    assert (len(wide), len(narrow)) == (3, 7)
+    lines = ["".join(piece for piece, _ in line) for line in narrow]
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split()[-1] == "SUCCESS"
+    assert lines[4].split()[:4] == ["DAY", "(UTC)", "RUN", "P50"]
+    assert lines[6].split() == ["total", *("1.40", "s") * 4, "7", "8"]

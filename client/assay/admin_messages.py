@@ -1,0 +1,103 @@
+"""What administrators look after, between the SDK's values and the API's messages. Owns how the messages look."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from assay.admin import (
+    ApiKey,
+    CreatedKey,
+    DeadLetter,
+    KeyPage,
+    LetterPage,
+    Revoked,
+    Role,
+    UserLimits,
+    UserLimitsReport,
+)
+from assay.requests import duration, number
+from assay.translate import moment
+from assay.v1 import admin_service_pb2 as pb
+
+_ROLES = {pb.ROLE_USER: Role.USER, pb.ROLE_ADMIN: Role.ADMIN}
+LONG_S = 300.0
+"""How long sending all dead letters again may take."""
+
+
+def create_key(user_id: str, name: str, role: Role | str, ttl: timedelta | None) -> pb.CreateApiKeyRequest:
+    """Raises ValueError for a role that there is not."""
+    return pb.CreateApiKeyRequest(
+        user_id=user_id,
+        name=name,
+        role=number(pb.Role, "ROLE_", role),
+        ttl=None if ttl is None else duration(ttl),
+    )
+
+
+def set_limits(user_id: str, limits: UserLimits) -> pb.SetUserLimitsRequest:
+    return pb.SetUserLimitsRequest(
+        user_id=user_id,
+        overrides=pb.UserLimits(
+            submissions_per_hour=limits.submissions_per_hour,
+            max_pending=limits.max_pending,
+            max_running=limits.max_running,
+            weight=limits.weight,
+        ),
+    )
+
+
+def created_key(message: pb.CreateApiKeyResponse) -> CreatedKey:
+    return CreatedKey(_key(message.key), message.secret)
+
+
+def revoked(message: pb.RevokeApiKeyResponse) -> Revoked:
+    return Revoked(message.revoked_count, _key(message.key) if message.HasField("key") else None)
+
+
+def key_page(message: pb.ListApiKeysResponse) -> KeyPage:
+    return KeyPage(tuple(_key(key) for key in message.keys), message.next_page_token)
+
+
+def limits_report(message: pb.GetUserLimitsResponse) -> UserLimitsReport:
+    return UserLimitsReport(limits(message.overrides), limits(message.effective))
+
+
+def limits(message: pb.UserLimits) -> UserLimits:
+    return UserLimits(
+        submissions_per_hour=message.submissions_per_hour if message.HasField("submissions_per_hour") else None,
+        max_pending=message.max_pending if message.HasField("max_pending") else None,
+        max_running=message.max_running if message.HasField("max_running") else None,
+        weight=message.weight if message.HasField("weight") else None,
+    )
+
+
+def letter_page(message: pb.ListDeadLettersResponse) -> LetterPage:
+    return LetterPage(
+        tuple(_letter(letter) for letter in message.letters), message.next_page_token, message.total_count
+    )
+
+
+def _key(message: pb.ApiKey) -> ApiKey:
+    return ApiKey(
+        id=message.id,
+        user_id=message.user_id,
+        name=message.name,
+        role=_ROLES.get(message.role, Role.UNKNOWN),
+        prefix=message.prefix,
+        created=moment(message, "create_time"),
+        expires=moment(message, "expire_time"),
+        revoked=moment(message, "revoke_time"),
+        last_used=moment(message, "last_use_time"),
+    )
+
+
+def _letter(message: pb.DeadLetter) -> DeadLetter:
+    return DeadLetter(
+        id=message.id,
+        subject=message.subject,
+        service=message.service,
+        reason=message.reason,
+        deliveries=message.delivery_count,
+        time=moment(message, "time"),
+        payload_json=message.payload_json,
+    )

@@ -1,0 +1,65 @@
+"""`assay limits`: what a user may take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.jsontext import json_text
+from assay.cli.options import Json
+
+if TYPE_CHECKING:
+    from assay.admin import UserLimitsReport
+    from assay.client import AsyncAssay
+
+
+def limits(
+    context: typer.Context,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user.")],
+    per_hour: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Submissions in any 60 minutes, retries included.")
+    ] = None,
+    max_pending: Annotated[int | None, typer.Option(min=0, metavar="N", help="Tests that wait at once.")] = None,
+    max_running: Annotated[int | None, typer.Option(min=0, metavar="N", help="Tests that run at once.")] = None,
+    weight: Annotated[
+        float | None, typer.Option(metavar="W", help="Share in the queue; 1 is usual, 2 gets twice as many turns.")
+    ] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Go back to the defaults.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show or set a user's limits (for admins). Sets those that are given and keeps the others; 0 is no limit."""
+    from assay.cli import admin_text
+    from assay.cli.screen import open_screen
+    from assay.cli.session import PASSED, run
+
+    given = {
+        "submissions_per_hour": per_hour,
+        "max_pending": max_pending,
+        "max_running": max_running,
+        "weight": weight,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    if reset and changes:
+        raise typer.BadParameter("give new limits, or go back to the defaults; not both", param_hint="--reset")
+
+    async def body(client: AsyncAssay) -> int:
+        found = await _limits(client, user, changes, reset=reset)
+        if as_json:
+            print(json_text({"user_id": user, **found.to_dict()}))
+        else:
+            open_screen().show(admin_text.limits(user, found))
+        return PASSED
+
+    run(context, body, as_json=as_json)
+
+
+async def _limits(client: AsyncAssay, user: str, changes: dict[str, Any], *, reset: bool) -> UserLimitsReport:
+    from assay.admin import UserLimits, UserLimitsReport
+
+    if not (changes or reset):
+        return await client.admin.user_limits(user)
+    before = UserLimits() if reset else (await client.admin.user_limits(user)).overrides
+    wanted = replace(before, **changes)
+    return UserLimitsReport(wanted, await client.admin.set_user_limits(user, wanted))

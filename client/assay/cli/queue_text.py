@@ -1,0 +1,51 @@
+"""How the queue reads on a terminal: pure functions like those of text.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from assay.cli.text import Line, clock, plural, safe, span
+from assay.queue import QueueStatus
+
+
+def status(queue: QueueStatus) -> Iterator[Line]:
+    share = f"{queue.utilization * 100:.0f} %"
+    yield [
+        ("waiting ", "dim"),
+        (f"{queue.pending:,}", "strong"),
+        ("   running ", "dim"),
+        (f"{queue.running:,}", "strong"),
+        (f" of {plural(queue.capacity, 'slot')} ({share})", "dim"),
+        (f"   yours: {queue.own_pending:,} waiting, {queue.own_running:,} running", "dim"),
+    ]
+    times = []
+    if queue.average_wait is not None:
+        times.append(f"average wait {span(queue.average_wait)}")
+    if queue.oldest_pending_age is not None:
+        times.append(f"oldest waits {span(queue.oldest_pending_age)}")
+    if times:
+        yield [(" · ".join(times), "dim")]
+    if queue.paused:
+        why = f": {safe(queue.pause_reason)}" if queue.pause_reason else ""
+        yield [(f"paused{why}", "warn")]
+    if (over := queue.running - queue.capacity) > 0:
+        yield [(f"{plural(over, 'test')} above the capacity: running tests go on to their end", "dim")]
+
+
+WATCH_TITLES: Line = [
+    (f"{'TIME':<8}  {'WAITING':>8}  {'RUNNING':>8}  {'SLOTS':>6}  {'AVG WAIT':>11}  {'OLDEST':>11}", "dim")
+]
+
+
+def watched(queue: QueueStatus, now: datetime) -> Line:
+    """One line of a watch, below WATCH_TITLES."""
+    line: Line = [
+        (clock(queue.time or now)[:8], "dim"),
+        (f"  {queue.pending:>8,}  {queue.running:>8,}", "strong"),
+        (f"  {queue.capacity:>6,}  {span(queue.average_wait):>11}  {span(queue.oldest_pending_age):>11}", ""),
+    ]
+    if queue.paused:
+        why = f": {safe(queue.pause_reason)}" if queue.pause_reason else ""
+        line.append((f"  paused{why}", "warn"))
+    return line

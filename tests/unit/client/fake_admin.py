@@ -1,0 +1,126 @@
+# ruff: noqa: N802 - methods are called as in the .proto
+"""AdminService of the small server of fake_server.py: keeps keys, limits and letters in lists, reports are put in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from assay.v1 import admin_service_pb2 as pb
+from assay.v1 import queue_service_pb2
+from assay.v1.admin_service_pb2_grpc import AdminServiceServicer
+
+SECOND = 1_700_000_000
+DEFAULTS = pb.UserLimits(submissions_per_hour=10, max_pending=100, max_running=0, weight=1.0)
+Enter = Callable[[str, Message, Any], Awaitable[None]]
+
+
+def a_key(key_id: str, user_id: str = "alice", **more: Any) -> pb.ApiKey:
+    key = pb.ApiKey(id=key_id, user_id=user_id, role=pb.ROLE_USER, prefix="ask_1a2b", **more)
+    key.create_time.FromSeconds(SECOND)
+    return key
+
+
+class FakeAdmin(AdminServiceServicer):
+    """Tests look at `limits` and `keys`, and put `usage` and `costs` in."""
+
+    def __init__(self, enter: Enter, status: queue_service_pb2.QueueStatus) -> None:
+        self._enter = enter
+        self.status = status
+        self.keys: list[pb.ApiKey] = []
+        self.limits: dict[str, pb.UserLimits] = {}
+        self.letters: list[pb.DeadLetter] = []
+        self.usage = pb.GetUsageResponse()
+        self.costs = pb.GetCostReportResponse()
+
+    async def GetSystemHealth(self, request: Any, context: Any) -> pb.GetSystemHealthResponse:
+        await self._enter("GetSystemHealth", request, context)
+        return pb.GetSystemHealthResponse()
+
+    async def SetCapacity(self, request: Any, context: Any) -> pb.SetCapacityResponse:
+        await self._enter("SetCapacity", request, context)
+        self.status.capacity = request.capacity
+        self.status.utilization = self.status.running / request.capacity if request.capacity else 0.0
+        return pb.SetCapacityResponse(status=self.status)
+
+    async def PauseQueue(self, request: Any, context: Any) -> pb.PauseQueueResponse:
+        await self._enter("PauseQueue", request, context)
+        self.status.paused, self.status.pause_reason = True, request.reason
+        return pb.PauseQueueResponse(status=self.status)
+
+    async def ResumeQueue(self, request: Any, context: Any) -> pb.ResumeQueueResponse:
+        await self._enter("ResumeQueue", request, context)
+        self.status.paused, self.status.pause_reason = False, ""
+        return pb.ResumeQueueResponse(status=self.status)
+
+    async def CreateApiKey(self, request: Any, context: Any) -> pb.CreateApiKeyResponse:
+        await self._enter("CreateApiKey", request, context)
+        key = a_key(f"key_{len(self.keys) + 1}", request.user_id, name=request.name)
+        key.role = request.role or pb.ROLE_USER
+        if request.HasField("ttl"):
+            key.expire_time.FromSeconds(SECOND + request.ttl.seconds)
+        self.keys.insert(0, key)
+        return pb.CreateApiKeyResponse(key=key, secret=f"ask_secret_of_{key.id}")
+
+    async def ListApiKeys(self, request: Any, context: Any) -> pb.ListApiKeysResponse:
+        await self._enter("ListApiKeys", request, context)
+        found = [
+            key
+            for key in self.keys
+            if request.user_id in {"", key.user_id} and (request.include_ended or not key.HasField("revoke_time"))
+        ]
+        first = int(request.page_token or 0)
+        last = first + (request.page_size or 20)
+        return pb.ListApiKeysResponse(keys=found[first:last], next_page_token=str(last) if last < len(found) else "")
+
+    async def RevokeApiKey(self, request: Any, context: Any) -> pb.RevokeApiKeyResponse:
+        await self._enter("RevokeApiKey", request, context)
+        meant = [key for key in self.keys if key.id == request.key_id or key.user_id == request.user_id]
+        if not meant:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such key")
+        fresh = [key for key in meant if not key.HasField("revoke_time")]
+        for key in fresh:
+            key.revoke_time.FromSeconds(SECOND + 60)
+        return pb.RevokeApiKeyResponse(key=meant[0], revoked_count=len(fresh))
+
+    async def GetUserLimits(self, request: Any, context: Any) -> pb.GetUserLimitsResponse:
+        await self._enter("GetUserLimits", request, context)
+        return pb.GetUserLimitsResponse(
+            overrides=self.limits.get(request.user_id), effective=self._effective(request.user_id)
+        )
+
+    async def SetUserLimits(self, request: Any, context: Any) -> pb.SetUserLimitsResponse:
+        await self._enter("SetUserLimits", request, context)
+        self.limits[request.user_id] = request.overrides
+        return pb.SetUserLimitsResponse(effective=self._effective(request.user_id))
+
+    def _effective(self, user_id: str) -> pb.UserLimits:
+        held = pb.UserLimits()
+        held.CopyFrom(DEFAULTS)
+        held.MergeFrom(self.limits.get(user_id, pb.UserLimits()))
+        return held
+
+    async def GetUsage(self, request: Any, context: Any) -> pb.GetUsageResponse:
+        await self._enter("GetUsage", request, context)
+        return self.usage
+
+    async def GetCostReport(self, request: Any, context: Any) -> pb.GetCostReportResponse:
+        await self._enter("GetCostReport", request, context)
+        return self.costs
+
+    async def ListDeadLetters(self, request: Any, context: Any) -> pb.ListDeadLettersResponse:
+        await self._enter("ListDeadLetters", request, context)
+        first = int(request.page_token or 0)
+        last = first + 2
+        found = [letter for letter in self.letters if request.service in {"", letter.service}]
+        token = str(last) if last < len(found) else ""
+        return pb.ListDeadLettersResponse(letters=found[first:last], next_page_token=token, total_count=len(found))
+
+    async def ReplayDeadLetter(self, request: Any, context: Any) -> pb.ReplayDeadLetterResponse:
+        await self._enter("ReplayDeadLetter", request, context)
+        meant = [letter for letter in self.letters if request.all or letter.id == request.letter_id]
+        self.letters = [letter for letter in self.letters if letter not in meant]
+        return pb.ReplayDeadLetterResponse(replayed_count=len(meant))
