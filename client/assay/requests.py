@@ -62,6 +62,7 @@ class FilterOptions(TypedDict, total=False):
     labels: with these values; an empty value: the label exists, whatever its value.
     since, until: submitted at this time or later, submitted before this time.
     text: these words appear in the name or query, whatever their case. user_id: for admins, others see only their own.
+    own: for admins, only their own.
     """
 
     states: Iterable[TestState | str]
@@ -73,6 +74,7 @@ class FilterOptions(TypedDict, total=False):
     until: datetime | timedelta
     text: str
     user_id: str
+    own: bool
 
 
 class ListOptions(FilterOptions, total=False):
@@ -162,6 +164,7 @@ def _filter(options: FilterOptions | ListOptions) -> test_service_pb2.TestFilter
         failure_code=options.get("failure_code", ""),
         text=options.get("text", ""),
         user_id=options.get("user_id", ""),
+        own=options.get("own", False),
     )
     if "since" in options:
         chosen.submitted_from.CopyFrom(timestamp(options["since"]))

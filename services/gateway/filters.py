@@ -27,6 +27,8 @@ def wanted_by(given: test_service_pb2.TestFilter, caller: Caller, violations: Vi
     """The tests that this caller means. Users mean their own, whatever they write; admins everybody's or one user's."""
     if given.user_id and not USER_ID.fullmatch(given.user_id):
         violations.add("filter.user_id", "must be 1 to 64 letters, digits, _ and -")
+    if given.own and given.user_id:
+        violations.add("filter.own", "goes without user_id only")
     for place, number in enumerate(given.states):
         if number not in STATE_OF:
             violations.add(f"filter.states[{place}]", "is not a state")
@@ -60,7 +62,7 @@ def wanted_by(given: test_service_pb2.TestFilter, caller: Caller, violations: Vi
 
 
 def _user(given: test_service_pb2.TestFilter, caller: Caller) -> UserId | None:
-    if not caller.admin:
+    if not caller.admin or given.own:
         return caller.user_id
     return UserId(given.user_id) if given.user_id else None
 

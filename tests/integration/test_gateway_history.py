@@ -270,6 +270,16 @@ async def test_totals_are_of_all_the_callers_tests(stage: Stage, alice: Client, 
         await counted(stage)
 
 
+async def test_an_admin_may_ask_for_their_own_tests_only(alice: Client, root: Client) -> None:
+    mine = await root.submit()
+    theirs = await alice.submit()
+    assert await listed(root) == [theirs.id, mine.id]
+    assert await listed(root, own=True) == [mine.id]
+    assert await listed(alice, own=True) == [theirs.id]
+    both = pb.ListTestsRequest(filter=pb.TestFilter(own=True, user_id="alice"))
+    assert "filter.own" in violations_of(await refused(root.call("ListTests", both)))
+
+
 # -- the archive
 
 

@@ -14,6 +14,6 @@ async def test_id(client: AsyncAssay, name: str) -> str:
     """Raises NotFound when `last` is asked for and there is none."""
     if name != "last":
         return name
-    async for test in client.list(limit=1, page_size=1, include_archived=True):
+    async for test in client.list(limit=1, page_size=1, own=True, include_archived=True):
         return test.id
     raise NotFound("You have no tests yet.", code="NOT_FOUND")
