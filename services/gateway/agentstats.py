@@ -9,13 +9,14 @@ from services.gateway.caller import Caller
 from services.gateway.errors import InvalidRequest, NoSuchAgent, Violation
 from services.gateway.fetch import fetch
 from services.gateway.figures import api_distribution
-from services.gateway.ports import Sums, Tests
+from services.gateway.ports import Past, Sums, Tests
 from services.gateway.translate import timestamp
 from shared.domain.distribution import Distribution
 from shared.domain.failure import FailureCode
 from shared.domain.usage import EVERYBODY, IN
 from shared.store.counters import Counter
 from shared.store.documents import Execution
+from shared.store.listing import Order, Wanted
 
 _MS: Final = 0.001
 
@@ -23,8 +24,9 @@ _MS: Final = 0.001
 class AgentStats:
     """GetAgentStats. An agent is known by its id and its user: two users may have one of the same name."""
 
-    def __init__(self, tests: Tests, sums: Sums) -> None:
+    def __init__(self, tests: Tests, past: Past, sums: Sums) -> None:
         self._tests = tests
+        self._past = past
         self._sums = sums
 
     async def stats(self, request: pb.GetAgentStatsRequest, caller: Caller) -> pb.GetAgentStatsResponse:
@@ -38,13 +40,7 @@ class AgentStats:
         user = test.user_id if test else (caller.scope or EVERYBODY)
         found = await self._sums.agent(user, agent_id)
         if found is None:
-            # Counted a moment after it was handed in: the first test of an agent has no others yet.
-            if test is None:
-                raise NoSuchAgent(agent_id)
-            return pb.GetAgentStatsResponse(
-                stats=pb.AgentStats(agent_id=agent_id, agent_name=test.agent_name),
-                comparison=pb.AgentComparison(test_id=test.id),
-            )
+            return await self._not_counted(agent_id, test, caller)
         run, build, memory = (
             spread.distribution() for spread in (found.run_ms, found.build_ms, found.peak_memory_bytes)
         )
@@ -63,6 +59,24 @@ class AgentStats:
                 build_ratio=_ratio(mine.build_ms, build),
                 peak_memory_ratio=_ratio(mine.memory, memory),
             ),
+        )
+
+    async def _not_counted(self, agent_id: str, test: Execution | None, caller: Caller) -> pb.GetAgentStatsResponse:
+        """Counted a moment after it was handed in: the first test of an agent has no others yet."""
+        first = test
+        if first is None:
+            wanted = Wanted(caller.scope, agent_id=agent_id)
+            tests = (await self._past.page(wanted, Order.NEWEST, None, 1)).tests
+            if not tests:
+                raise NoSuchAgent(agent_id)
+            (first,) = tests
+        return pb.GetAgentStatsResponse(
+            stats=pb.AgentStats(
+                agent_id=agent_id,
+                agent_name=first.agent_name,
+                last_submit_time=timestamp(first.times.submitted) if test is None else None,
+            ),
+            comparison=pb.AgentComparison(test_id=test.id) if test else None,
         )
 
 

@@ -418,6 +418,8 @@ async def test_the_first_test_of_an_agent_has_no_others(stage: Stage, alice: Cli
         answer = await alice.call("GetAgentStats", pb.GetAgentStatsRequest(test_id=first.id))
         assert answer.stats.ended_count == 0
         assert not answer.comparison.HasField("run_ratio")
+        known = (await alice.call("GetAgentStats", pb.GetAgentStatsRequest(agent_id="new"))).stats
+        assert (known.agent_id, known.ended_count, known.HasField("last_submit_time")) == ("new", 0, True)
         await counted(stage)
 
 
