@@ -20,6 +20,7 @@ PackageId = NewType("PackageId", str)
 USER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # one NATS subject token
 TEST_ID = re.compile(r"tst_[0-9a-f]{32}")
 PACKAGE_ID = re.compile(r"pkg_[0-9a-f]{32}")
+KEY_ID = re.compile(r"key_[0-9a-f]{32}")
 
 
 def _uuid7() -> str:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from pydantic import SecretStr
 
@@ -91,6 +91,7 @@ def _gateway(common: _Common, place: Place, emulator: Emulator) -> AbstractAsync
         GatewaySettings(
             **common,
             **_bucket(),
+            **_limits(),
             gateway_host=LOOPBACK,
             gateway_port=place.gateway_port,
             gateway_socket=place.socket,
@@ -102,6 +103,12 @@ def _gateway(common: _Common, place: Place, emulator: Emulator) -> AbstractAsync
 def _bucket() -> _Bucket:
     """The emulator's bucket, unless a bucket is given."""
     return {"aws_bucket": os.environ.get("ASSAY_AWS_BUCKET", BUCKET)}
+
+
+def _limits() -> dict[str, Any]:
+    """None where nobody else is there to be protected from the developer, unless they are given."""
+    names = ("gateway_submissions_per_hour", "gateway_max_pending")
+    return {name: 0 for name in names if f"ASSAY_{name.upper()}" not in os.environ}
 
 
 def _aws(emulator: Emulator) -> OpenAws:

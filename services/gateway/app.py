@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
+from services.gateway.admin.capacity import CapacityControl
+from services.gateway.admin.costs import CostReport
+from services.gateway.admin.keys import KeyControl
+from services.gateway.admin.letters import LETTERS_S, LetterDesk
+from services.gateway.admin.limits import LimitControl
+from services.gateway.admin.usage import UsageReport
+from services.gateway.agentstats import AgentStats
+from services.gateway.allowances import Allowances
+from services.gateway.archive import Archive
 from services.gateway.authentication import Authentication
 from services.gateway.cancel import Cancellation
 from services.gateway.feed import BusFeed
@@ -14,14 +24,20 @@ from services.gateway.listing import Listing
 from services.gateway.live import Live
 from services.gateway.logpages import LogPages
 from services.gateway.logs import LogStreams
+from services.gateway.oidc.tokens import Tokens
+from services.gateway.openstreams import LOOK_S as STREAMS_S
+from services.gateway.openstreams import OpenStreams
 from services.gateway.packages.arrivals import Arrivals
 from services.gateway.packages.generate import Generation
 from services.gateway.packages.links import Links
 from services.gateway.packages.listing import PackageListing
 from services.gateway.places import Places
 from services.gateway.queuestatus import QueueStatus
+from services.gateway.queuewatch import QueueWatch
+from services.gateway.quota import Quota
 from services.gateway.resources import Defaults
 from services.gateway.retry import Retry
+from services.gateway.rpc.admin import AdminRpc
 from services.gateway.rpc.health import LOOK_S, HealthRpc
 from services.gateway.rpc.packages import PackageRpc
 from services.gateway.rpc.queue import QueueRpc
@@ -34,11 +50,17 @@ from services.gateway.watch import Watch
 from shared.aws.opening import OpenAws, Opening, open_aws
 from shared.background import background, every
 from shared.bus.connect import Bus
+from shared.bus.dead import DeadLetters
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
+from shared.domain.limits import Limits
+from shared.store.admissions import Admissions
 from shared.store.connect import check, connected, provision
+from shared.store.counters import Counters
 from shared.store.executions import Executions
+from shared.store.history import History
 from shared.store.keys import ApiKeys
+from shared.store.limits import UserLimitsStore
 from shared.store.logs import LogChunks
 from shared.store.packages import Packages
 from shared.store.queue import Queue
@@ -57,7 +79,9 @@ class GatewayHealth(Health):
 
 
 @asynccontextmanager
-async def running(settings: GatewaySettings, *, aws: OpenAws = open_aws) -> AsyncIterator[GatewayHealth]:
+async def running(  # noqa: PLR0915 - a list of what there is, without a branch
+    settings: GatewaySettings, *, aws: OpenAws = open_aws
+) -> AsyncIterator[GatewayHealth]:
     """The gateway at work; at the end calls under way are let finish and streams are sent elsewhere.
 
     AWS is opened by `aws` when the first link is signed."""
@@ -75,40 +99,66 @@ async def running(settings: GatewaySettings, *, aws: OpenAws = open_aws) -> Asyn
         packages = Packages(database, package_relay.tell)
         opening = Opening(settings, aws)
         stack.callback(opening.close)
+        past = History(database)
+        sums = Counters(database)
         lines = LogChunks(database)
         line = Queue(database)
+        slots = Slots(database)
+        queue = QueueStatus(line, slots, clock)
+        queue_watch = QueueWatch(queue)
+        limits = Limits(
+            submissions_per_hour=settings.gateway_submissions_per_hour, max_pending=settings.gateway_max_pending
+        )
+        users = UserLimitsStore(database)
+        quota = Quota(Admissions(database), Allowances(users, limits))
+        letters = LetterDesk(DeadLetters(bus))
+        nudge = partial(bus.nudge, "scheduler")
         syntax = SyntaxChecker()
         feed = BusFeed(bus)
         live = Live(feed, tests, lines, look_s=settings.gateway_look_s)
         arrivals = Arrivals(feed, packages, look_s=settings.gateway_look_s)
-        places = Places(line)
+        places = Places(line, slots, clock)
+        keys = ApiKeys(database)
+        authentication = Authentication(keys, clock.now, tokens=Tokens.of(settings, clock.now))
+        streams = OpenStreams(authentication, clock.now)
         probe = HealthRpc(health, SERVICES)
         server = build(
             settings,
-            [Edge(Authentication(ApiKeys(database), clock.now))],
+            [Edge(authentication, streams)],
             tests=TestRpc(
                 tests,
                 submission=Submission(
                     tests,
+                    quota,
                     syntax,
                     clock,
                     Defaults(settings.gateway_default_timeout_s, settings.gateway_default_memory_mib),
                 ),
-                listing=Listing(tests),
+                listing=Listing(past, sums),
                 watch=Watch(tests, live, places),
                 streams=LogStreams(tests, lines, live),
                 pages=LogPages(tests, lines),
                 cancellation=Cancellation(tests, live, clock),
-                retry=Retry(tests, clock),
+                retry=Retry(tests, quota, clock),
+                archive=Archive(tests, past, clock),
+                stats=AgentStats(tests, past, sums),
                 places=places,
             ),
-            queue=QueueRpc(QueueStatus(line, Slots(database), clock)),
+            queue=QueueRpc(queue, queue_watch),
             packages=PackageRpc(
                 packages,
                 clock,
                 generation=Generation(tests, packages, arrivals, clock, has_bucket=bool(settings.aws_bucket)),
                 listing=PackageListing(packages, clock),
                 links=Links(opening, clock, lives=timedelta(seconds=settings.gateway_link_s)),
+            ),
+            admin=AdminRpc(
+                usage=UsageReport(sums, clock),
+                costs=CostReport(sums, clock),
+                limits=LimitControl(users, quota, clock, defaults=limits, nudge=nudge),
+                capacity=CapacityControl(slots, queue, clock, nudge=nudge),
+                letters=letters,
+                keys=KeyControl(keys, clock, ended=authentication.forget),
             ),
             health=probe,
         )
@@ -125,11 +175,19 @@ async def running(settings: GatewaySettings, *, aws: OpenAws = open_aws) -> Asyn
         await probe.look()
         await stack.enter_async_context(live.running())
         await stack.enter_async_context(arrivals.running())
+        await stack.enter_async_context(queue_watch.running())
         # At the end streams are sent elsewhere, then calls under way have a moment to finish.
         stack.push_async_callback(server.stop, settings.gateway_drain_s)
         stack.callback(live.close)
         stack.callback(arrivals.close)
-        await stack.enter_async_context(background(every(LOOK_S, "readiness", probe.look)))
+        stack.callback(queue_watch.close)
+        await stack.enter_async_context(
+            background(
+                every(LOOK_S, "readiness", probe.look),
+                every(LETTERS_S, "dead_letters", letters.look),
+                every(STREAMS_S, "open_streams", streams.look),
+            )
+        )
         await server.start()
         yield health
         health.draining = True

@@ -31,11 +31,15 @@ class Unreadable(AssayError):
 
 
 class Unauthenticated(AssayError):
-    """There is no valid API key in the call."""
+    """There is no valid API key or token in the call."""
+
+
+class BadToken(Unauthenticated):
+    """The token of the sign-in service is not one that is taken here."""
 
 
 class Forbidden(AssayError):
-    """The API key may not do this: it needs the role admin."""
+    """This needs an API key with the role admin, or the token of an admin."""
 
 
 class NoSuchThing(NotFound):
@@ -61,6 +65,17 @@ class NoSuchPackage(NoSuchThing):
 
     resource_type = "assay.v1.Package"
     word = "package"
+
+
+class NoSuchKey(NoSuchThing):
+    """There is no such API key."""
+
+    resource_type = "assay.v1.ApiKey"
+    word = "API key"
+
+    def __init__(self, key_id: str, user: str = "") -> None:
+        none = f"There is no API key of {user!r}" if user else f"There is no API key {key_id!r}"
+        super().__init__(key_id or user, f"{none}. ListApiKeys shows those there are.")
 
 
 class NoSuchLetter(NoSuchThing):

@@ -28,5 +28,10 @@ UNCHECKED: Final = Counter("assay_gateway_syntax_unchecked_total", "Agent code a
 PACKAGES_REQUESTED: Final = Counter(
     "assay_gateway_packages_requested_total", "Packages that were to be made, or made again"
 )
+JWKS_FETCHES: Final = Counter(
+    "assay_gateway_jwks_fetches_total",
+    "How often the keys of the sign-in service were fetched: done, failed",
+    ["outcome"],
+)
 DEAD_LETTERS: Final = Gauge("assay_gateway_dead_letters", "Messages that no service could handle, waiting for somebody")
 LETTERS_REPLAYED: Final = Counter("assay_gateway_dead_letters_replayed_total", "Dead letters sent again")

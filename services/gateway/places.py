@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from assay.v1 import test_pb2
-from services.gateway.ports import Line
+from services.gateway.estimate import estimated_wait_s
+from services.gateway.ports import Line, SlotPool
 from services.gateway.translate import duration
+from shared.clock import Clock
 from shared.ids import TestId
+from shared.store.queue import Spell
+from shared.store.slots import Pool
 
 HEAD: Final = 1_000
 """Places are told for so many tests; further back nothing exact is known without counting a long queue for each."""
@@ -23,18 +28,23 @@ NEWCOMER_S: Final = 0.1
 @dataclass(frozen=True, slots=True)
 class _Look:
     at: float
-    position: dict[TestId, int] = field(default_factory=dict)
-    seconds_each: float | None = None
-    """How long the queue takes to move up by one."""
+    time: datetime
+    position: Mapping[TestId, int]
+    pool: Pool
+    holds: Sequence[Spell]
 
 
 class Places:
     """The head of the queue as it was a moment ago."""
 
-    def __init__(self, line: Line, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, line: Line, slots: SlotPool, clock: Clock, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._line = line
+        self._slots = slots
+        self._clock = clock
         self._monotonic = monotonic
-        self._last = _Look(at=float("-inf"))
+        self._last = _Look(float("-inf"), clock.now(), {}, Pool(0), [])
         self._turn = asyncio.Lock()
 
     async def of(self, test_id: TestId) -> test_pb2.QueuePlace | None:
@@ -45,9 +55,9 @@ class Places:
         position = look.position.get(test_id)
         if position is None:
             return None
-        each = look.seconds_each
+        wait_s = estimated_wait_s(position, look.pool, look.holds, look.time)
         return test_pb2.QueuePlace(
-            position=position, estimated_wait=None if each is None else duration(round(each * position, 1))
+            position=position, estimated_wait=None if wait_s is None else duration(round(wait_s, 1))
         )
 
     async def _look(self, fresh_s: float) -> _Look:
@@ -56,9 +66,9 @@ class Places:
         async with self._turn:
             if self._monotonic() - self._last.at >= fresh_s:  # else somebody looked while we waited
                 started = self._monotonic()
-                head, figures = await asyncio.gather(self._line.head(HEAD), self._line.figures())
+                head, pool, holds = await asyncio.gather(
+                    self._line.head(HEAD), self._slots.pool(), self._line.recent_holds()
+                )
                 position = {entry.id: place for place, entry in enumerate(head, 1)}
-                # Little's law: what waits divided by how long it waits is how fast it leaves.
-                each = figures.average_wait_s / max(figures.pending, len(head), 1)
-                self._last = _Look(started, position, each or None)
+                self._last = _Look(started, self._clock.now(), position, pool, holds)
         return self._last

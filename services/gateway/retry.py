@@ -14,6 +14,7 @@ from services.gateway.caller import Caller
 from services.gateway.errors import NotInThatState, Violations
 from services.gateway.fetch import fetch
 from services.gateway.ports import Tests
+from services.gateway.quota import Quota
 from services.gateway.specification import check_query, check_request_id
 from services.gateway.submit import hand_in
 from services.gateway.translate import BASIC
@@ -31,13 +32,14 @@ TRIES: Final = 20
 class Retry:
     """RetryTest and GetRetryChain."""
 
-    def __init__(self, tests: Tests, clock: Clock) -> None:
+    def __init__(self, tests: Tests, quota: Quota, clock: Clock) -> None:
         self._tests = tests
+        self._quota = quota
         self._clock = clock
 
     async def retry(self, request: test_service_pb2.RetryTestRequest, caller: Caller, traceparent: str) -> Execution:
-        """The new test. Raises InvalidRequest, NoSuchTest, NotInThatState where the test has not ended, and
-        RequestIdTaken where the id names another test."""
+        """The new test. Raises InvalidRequest, NoSuchTest, NotInThatState where the test has not ended,
+        RequestIdTaken where the id names another test, and RateLimited and TooManyPending."""
         violations = Violations()
         check_request_id(request.request_id, violations)
         check_query(request.query, "query", violations)
@@ -85,7 +87,7 @@ class Retry:
             ),
             traceparent=traceparent,
         )
-        return await hand_in(self._tests, execution, request.request_id)
+        return await hand_in(self._tests, self._quota, execution, request.request_id)
 
 
 def _hash(request: test_service_pb2.RetryTestRequest) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -26,6 +28,20 @@ class GatewaySettings(CommonSettings, AwsSettings):
     gateway_tls_client_ca_file: Path | None = Field(
         None, description="clients must show a certificate signed by this authority (mTLS)"
     )
+    gateway_oidc_issuer: str = Field(
+        "", description="sign-in service (OpenID Connect issuer, https) whose tokens are taken beside API keys"
+    )
+    gateway_oidc_audience: str = Field("", description="what a token must be for (aud); goes with the issuer")
+    gateway_oidc_jwks_url: str = Field(
+        "", description="where the issuer's keys are (https); empty: found by its discovery document"
+    )
+    gateway_oidc_user_claim: str = Field(
+        "sub", min_length=1, description="claim of a token that is the user id: letters, digits, - and _, at most 64"
+    )
+    gateway_oidc_admin_claim: str = Field(
+        "", description="claim that makes an admin, by a dotted path where it is nested: realm_access.roles"
+    )
+    gateway_oidc_admin_value: str = Field("", description="what that claim must be or contain")
     gateway_max_message_bytes: int = Field(
         4 * _MIB, ge=_MIB, description="largest gRPC message, in and out; the largest valid one is below 3 MiB"
     )
@@ -46,6 +62,20 @@ class GatewaySettings(CommonSettings, AwsSettings):
         300, ge=1, le=21_600, description="time limit of a test that names none, in seconds"
     )
     gateway_default_memory_mib: int = Field(512, ge=64, description="memory of a test that names none, in MiB")
+    gateway_submissions_per_hour: int = Field(
+        10,
+        ge=0,
+        le=10_000,
+        description="tests that a user may hand in in any 60 minutes, retries included; 0: no limit. "
+        "An admin sets another one for single users",
+    )
+    gateway_max_pending: int = Field(
+        1000,
+        ge=0,
+        le=10_000,
+        description="tests of a user that may wait at the same time; 0: no limit. "
+        "An admin sets another one for single users",
+    )
     gateway_look_s: float = Field(
         3.0, gt=0, description="how often the store is looked at for a followed test when no event comes, in seconds"
     )
@@ -63,3 +93,30 @@ class GatewaySettings(CommonSettings, AwsSettings):
         if self.gateway_tls_client_ca_file and not self.gateway_tls_cert_file:
             raise ValueError("ASSAY_GATEWAY_TLS_CLIENT_CA_FILE needs ASSAY_GATEWAY_TLS_CERT_FILE")
         return self
+
+    @model_validator(mode="after")
+    def _oidc_is_whole(self) -> GatewaySettings:
+        if bool(self.gateway_oidc_issuer) != bool(self.gateway_oidc_audience):
+            raise ValueError("ASSAY_GATEWAY_OIDC_ISSUER and ASSAY_GATEWAY_OIDC_AUDIENCE are set together or not at all")
+        if bool(self.gateway_oidc_admin_claim) != bool(self.gateway_oidc_admin_value):
+            raise ValueError("ASSAY_GATEWAY_OIDC_ADMIN_CLAIM and ASSAY_GATEWAY_OIDC_ADMIN_VALUE are set together")
+        if not self.gateway_oidc_issuer and (self.gateway_oidc_jwks_url or self.gateway_oidc_admin_claim):
+            raise ValueError("ASSAY_GATEWAY_OIDC_JWKS_URL and _ADMIN_CLAIM need ASSAY_GATEWAY_OIDC_ISSUER")
+        for name in ("gateway_oidc_issuer", "gateway_oidc_jwks_url"):
+            url = getattr(self, name)
+            if url and not is_encrypted_or_local(url):
+                raise ValueError(f"ASSAY_{name.upper()} must begin with https:// (http:// for this machine only)")
+        return self
+
+
+def is_encrypted_or_local(url: str) -> bool:
+    """Whether what is fetched there can be trusted: over https, or from this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return bool(host) and (
+            parts.scheme == "https"
+            or (parts.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback))
+        )
+    except ValueError:  # no URL, or the host is a name and no address
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -12,13 +13,17 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from services.gateway.errors import (
+    BadToken,
     Forbidden,
     InvalidRequest,
     NoPackages,
     NoSuchThing,
     NotInThatState,
     NotYet,
+    OverLimit,
+    RateLimited,
     RequestIdTaken,
+    TooManyPending,
     Unauthenticated,
     Unreadable,
     Violation,
@@ -37,6 +42,7 @@ MOST_DETAIL_BYTES: Final = 4096
 TABLE: Final[tuple[tuple[type[BaseException], Code, str], ...]] = (
     (InvalidRequest, Code.INVALID_ARGUMENT, "INVALID_REQUEST"),
     (Unreadable, Code.INVALID_ARGUMENT, "UNREADABLE_REQUEST"),
+    (BadToken, Code.UNAUTHENTICATED, "TOKEN_INVALID"),
     (Unauthenticated, Code.UNAUTHENTICATED, "API_KEY_INVALID"),
     (Forbidden, Code.PERMISSION_DENIED, "ROLE_ADMIN_NEEDED"),
     (RequestIdTaken, Code.ALREADY_EXISTS, "REQUEST_ID_TAKEN"),
@@ -44,6 +50,8 @@ TABLE: Final[tuple[tuple[type[BaseException], Code, str], ...]] = (
     (Conflict, Code.FAILED_PRECONDITION, "WRONG_STATE"),
     (NotYet, Code.UNIMPLEMENTED, "NOT_YET"),
     (NoPackages, Code.UNIMPLEMENTED, "NO_PACKAGES"),
+    (RateLimited, Code.RESOURCE_EXHAUSTED, "RATE_LIMITED"),
+    (TooManyPending, Code.RESOURCE_EXHAUSTED, "TOO_MANY_PENDING"),
     (Unavailable, Code.UNAVAILABLE, "UNAVAILABLE"),
     (StoreError, Code.UNAVAILABLE, "STORE_UNAVAILABLE"),
     (TimeoutError, Code.DEADLINE_EXCEEDED, "TOO_SLOW"),
@@ -92,9 +100,18 @@ def _more(error: BaseException) -> list[Message]:
         return [_bad_request(error.violations)]
     if isinstance(error, NoSuchThing):
         return [error_details_pb2.ResourceInfo(resource_type=error.resource_type, resource_name=error.name[:64])]
+    if isinstance(error, OverLimit):
+        # In whole seconds, and never too early: who waits just so long is let in.
+        seconds = max(COME_BACK_S, math.ceil(error.retry_after.total_seconds()))
+        return [_quota(error), error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds))]
     if isinstance(error, Unavailable | StoreError):
         return [error_details_pb2.RetryInfo(retry_delay=Duration(seconds=COME_BACK_S))]
     return []
+
+
+def _quota(error: OverLimit) -> Message:
+    violation = error_details_pb2.QuotaFailure.Violation(subject=error.subject, description=str(error))
+    return error_details_pb2.QuotaFailure(violations=[violation])  # type: ignore[no-any-return]
 
 
 def _bad_request(violations: Sequence[Violation]) -> Message:

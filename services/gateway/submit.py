@@ -6,23 +6,26 @@ import hashlib
 
 from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
-from services.gateway.errors import RequestIdTaken, Violations
+from services.gateway.errors import OverLimit, RequestIdTaken, Violations
 from services.gateway.metrics import SUBMITTED
 from services.gateway.ports import SyntaxCheck, Tests
+from services.gateway.quota import Quota
 from services.gateway.resources import Defaults
 from services.gateway.specification import check_request_id, checked
 from shared.clock import Clock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestSubmitted
 from shared.ids import TestId, new_test_id
+from shared.store.connect import StoreError
 from shared.store.documents import Execution, HistoryEntry, Times
 
 
 class Submission:
     """SubmitTest."""
 
-    def __init__(self, tests: Tests, syntax: SyntaxCheck, clock: Clock, defaults: Defaults) -> None:
+    def __init__(self, tests: Tests, quota: Quota, syntax: SyntaxCheck, clock: Clock, defaults: Defaults) -> None:
         self._tests = tests
+        self._quota = quota
         self._syntax = syntax
         self._clock = clock
         self._defaults = defaults
@@ -30,7 +33,8 @@ class Submission:
     async def submit(self, request: test_service_pb2.SubmitTestRequest, caller: Caller, traceparent: str) -> Execution:
         """The stored test, or with `validate_only` the test as it would be, without an id.
 
-        Raises InvalidRequest with everything that is wrong, and RequestIdTaken where the id names another test."""
+        Raises InvalidRequest with everything that is wrong, RequestIdTaken where the id names another test, and
+        RateLimited and TooManyPending where the user has as much as may be."""
         violations = Violations()
         check_request_id(request.request_id, violations)
         spec = checked(request.spec, self._defaults, violations)
@@ -56,25 +60,50 @@ class Submission:
         )
         if request.validate_only:
             return execution
-        return await hand_in(self._tests, execution, request.request_id)
+        return await hand_in(self._tests, self._quota, execution, request.request_id)
 
 
-async def hand_in(tests: Tests, execution: Execution, request_id: str) -> Execution:
+async def hand_in(tests: Tests, quota: Quota, execution: Execution, request_id: str) -> Execution:
     """Stores a new test and tells of it; the test that is there already where the same was asked for before.
 
-    Raises RequestIdTaken where the id names another test."""
+    A request that is repeated uses up no quota, and is answered where there is none left. Raises RequestIdTaken where
+    the id names another test, RateLimited and TooManyPending."""
+    user, test_id = execution.user_id, execution.id
     telling = TestSubmitted(
-        test_id=execution.id,
-        user_id=execution.user_id,
-        at=execution.times.submitted,
-        priority=execution.input.priority,
+        test_id=test_id, user_id=user, at=execution.times.submitted, priority=execution.input.priority
     )
-    stored = await tests.submit(execution, telling)
-    if stored.created:
-        SUBMITTED.inc()
-    elif stored.execution.request_hash != execution.request_hash:
-        raise RequestIdTaken(request_id, stored.execution.id)
+    try:
+        await quota.enter(user, test_id, execution.times.submitted)
+        stored = await tests.submit(execution, telling)
+    except OverLimit:
+        known = await tests.of_request(user, request_id) if request_id else None
+        if known is None:
+            raise
+        return _the_same(known, execution, request_id)
+    except Exception:
+        # Not where the caller went away: his test is stored all the same.
+        if await _is_absent(tests, test_id):
+            await quota.leave(user, test_id)
+        raise
+    if not stored.created:
+        await quota.leave(user, test_id)
+        return _the_same(stored.execution, execution, request_id)
+    SUBMITTED.inc()
     return stored.execution
+
+
+async def _is_absent(tests: Tests, test_id: TestId) -> bool:
+    """Whether the test is not stored; False where that cannot be told."""
+    try:
+        return await tests.get(test_id) is None
+    except StoreError:
+        return False
+
+
+def _the_same(known: Execution, asked: Execution, request_id: str) -> Execution:
+    if known.request_hash != asked.request_hash:
+        raise RequestIdTaken(request_id, known.id)
+    return known
 
 
 def _hash(request: test_service_pb2.SubmitTestRequest) -> str:

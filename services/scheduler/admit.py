@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.scheduler.metrics import QUEUED
 from services.scheduler.ports import Line, Tests
+from services.scheduler.shares import Shares
 from shared.clock import Clock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestQueued
@@ -30,10 +31,11 @@ class Arrival:
 class Admission:
     """From SUBMITTED to QUEUED. The place in the queue is fixed here, once."""
 
-    def __init__(self, tests: Tests, line: Line, clock: Clock, *, wake: Callable[[], None]) -> None:
+    def __init__(self, tests: Tests, line: Line, clock: Clock, *, shares: Shares, wake: Callable[[], None]) -> None:
         self._tests = tests
         self._line = line
         self._clock = clock
+        self._shares = shares
         self._wake = wake
         self.admit = GroupCommit("admit", self._admit_all)
         """Admits one arrival; False where the test was no longer SUBMITTED. Arrivals of a moment share their writes."""
@@ -44,7 +46,7 @@ class Admission:
         for arrival in arrivals:
             lines.setdefault((arrival.user_id, arrival.priority), []).append(arrival)
         for (user, priority), own in lines.items():
-            reserved = await self._line.reserve(user, priority, len(own))
+            reserved = await self._line.reserve(user, priority, len(own), weight=self._shares.weight(user))
             ranks.update(zip((arrival.test_id for arrival in own), reserved, strict=True))
         answers = await asyncio.gather(
             *(self._enqueue(arrival, ranks[arrival.test_id]) for arrival in arrivals), return_exceptions=True

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from services.scheduler.admit import Admission, Arrival
 from services.scheduler.dispatch import Dispatch
 from services.scheduler.ports import Tests
+from services.scheduler.shares import Shares
 from services.scheduler.withdraw import Withdrawal
 from shared.bus.connect import Bus
 from shared.domain.lifecycle import State
@@ -49,3 +52,13 @@ def subscribe(bus: Bus, *, tests: Tests, admission: Admission, dispatch: Dispatc
     bus.on(TestCompleted, on_test_completed)
     bus.on(TestFailed, on_test_failed)
     bus.on(TestTimedOut, on_test_timed_out)
+
+
+def on_nudge(shares: Shares, dispatch: Dispatch) -> Callable[[], Awaitable[None]]:
+    """What is done when an admin has changed capacity, pause or limits."""
+
+    async def look() -> None:
+        await shares.look()
+        dispatch.look_again()
+
+    return look

@@ -15,3 +15,7 @@ WAIT_SECONDS: Final = Histogram(
 PENDING: Final = Gauge("assay_scheduler_pending", "Tests that wait")
 RUNNING: Final = Gauge("assay_scheduler_running", "Slots in use")
 CAPACITY: Final = Gauge("assay_scheduler_capacity", "Slots in all")
+PAUSED: Final = Gauge("assay_scheduler_paused", "1 while an admin has paused the queue, else 0")
+PUT_OFF: Final = Counter(
+    "assay_scheduler_put_off_total", "Slots given back at once because their user had as many as he may hold"
+)

@@ -15,6 +15,7 @@ from services.scheduler.claims import is_abandoned, void_claims
 from services.scheduler.dispatch import Dispatch
 from services.scheduler.metrics import ABANDONED
 from services.scheduler.ports import Capacity, Line, Tests
+from services.scheduler.shares import Shares
 from services.scheduler.withdraw import Withdrawal
 from shared.clock import Clock
 from shared.domain.failure import Failure, FailureCode
@@ -45,6 +46,7 @@ class Sweep:
         admission: Admission,
         dispatch: Dispatch,
         withdrawal: Withdrawal,
+        shares: Shares,
         silence: timedelta,
     ) -> None:
         self._tests = tests
@@ -54,12 +56,15 @@ class Sweep:
         self._admission = admission
         self._dispatch = dispatch
         self._withdrawal = withdrawal
+        self._shares = shares
         self._silence = silence
         self._seen_until = EVER
         """Up to which age the QUEUED tests were checked; the next round goes on from there."""
 
     async def sweep(self) -> None:
         """One round."""
+        await self._shares.look()
+        await self._capacity.agree()
         for test_id in await self._tests.waiting_but_unwanted(LIMIT):
             await self._withdrawal.withdraw(test_id)
         await self._admit_unseen()

@@ -34,6 +34,8 @@ Told = TypeVar("Told", bound=Event)
 CONNECT_TIMEOUT_S = 5
 PUBLISH_TIMEOUT_S = 5.0
 WATCH_INTERVAL_S = 10.0
+NUDGE = "wake.{}"
+"""Subject of a nudge, by the name of the service. No stream keeps it."""
 DRAIN_S = 15.0
 """Longer than what a handler under way is waited for."""
 
@@ -178,6 +180,26 @@ class Bus:
     async def follow(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Hears what is published on `subject` from now on; no promise that it is all, so the store is read, too."""
         return await self.client.subscribe(subject, cb=heard)
+
+    async def nudge(self, service: str) -> None:
+        """Asks every replica of a service to look at the store now, instead of at its next round.
+
+        It is no event: it tells nothing, nobody keeps it, and losing it costs the time until that round."""
+        try:
+            await self.client.publish(NUDGE.format(service), b"")
+        except (Error, OSError, Unavailable) as error:
+            log.warning("not_nudged", service=service, error=repr(error))
+
+    async def when_nudged(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Calls `look` when this service is nudged, from now on."""
+
+        async def nudged(_: Msg) -> None:
+            try:
+                await look()
+            except Exception as error:  # noqa: BLE001 - the next round looks, too
+                log.warning("nudge_failed", service=self._service, error=repr(error))
+
+        await self.client.subscribe(NUDGE.format(self._service), cb=nudged)
 
     async def _publish_dead(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
         await self.jetstream.publish(subject, body, headers=headers)

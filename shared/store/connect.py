@@ -158,12 +158,16 @@ INDEXES: Final = (
     ),
     Index(
         "queue",
-        IndexModel([("priority", DESCENDING), ("rank", ASCENDING), ("_id", ASCENDING)], name="order"),
-        "who is next, and how many are ahead",
+        IndexModel(
+            [("priority", DESCENDING), ("rank", ASCENDING), ("_id", ASCENDING), ("user_id", ASCENDING)],
+            name="order_user",
+        ),
+        "who is next, some users left out, and how many are ahead",
     ),
     Index("queue", IndexModel([("enqueued_at", ASCENDING)], name="oldest"), "how long the oldest has waited"),
     Index("queue", IndexModel([("user_id", ASCENDING)], name="user"), "how many of a user's tests wait"),
     Index("slots", IndexModel([("test_id", ASCENDING)], name="test"), "a free slot, or the slot of a test"),
+    Index("slots", IndexModel([("user_id", ASCENDING)], name="user"), "how many slots a user holds"),
     Index(
         "log_chunks",
         IndexModel([("test_id", ASCENDING), ("first", ASCENDING), ("last", ASCENDING)], unique=True, name="sequence"),
@@ -220,7 +224,16 @@ INDEXES: Final = (
         IndexModel([("kind", ASCENDING), ("start", ASCENDING)], name="start"),
         "usage and cost of each user over time",
     ),
-    Index("api_keys", IndexModel([("key_id", ASCENDING)], unique=True, name="key_id"), "a key by its public id"),
+    Index(
+        "api_keys",
+        IndexModel([("key_id", ASCENDING)], unique=True, name="key_id"),
+        "a key by its public id; everybody's keys, newest first",
+    ),
+    Index(
+        "api_keys",
+        IndexModel([("user_id", ASCENDING), ("key_id", DESCENDING)], name="user_newest"),
+        "a user's keys, newest first",
+    ),
 )
 
 

@@ -355,7 +355,12 @@ class ApiKey(Part):
     hash: str = Field(alias="_id")
     key_id: str
     user_id: UserId
+    name: str = ""
+    prefix: str = ""
+    """The first characters of the key, to tell keys apart."""
     role: str = "user"
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    """To the minute."""

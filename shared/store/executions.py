@@ -21,7 +21,7 @@ from shared.domain.lifecycle import ACTIVE, ENDED, WAITING, State, check_move
 from shared.errors import Conflict
 from shared.events.base import Event
 from shared.events.letter import Letter
-from shared.ids import TestId
+from shared.ids import TestId, UserId
 from shared.store import outbox
 from shared.store.batch import GroupCommit
 from shared.store.connect import Database, quick
@@ -113,12 +113,15 @@ class Executions:
         if await self._insert(document):
             self._told([letter])
             return Submitted(execution, created=True)
-        found = await self._collection.find_one(
-            {"user_id": execution.user_id, "request_key": execution.request_key}, _NEVER
-        )
+        found = await self.of_request(execution.user_id, execution.request_key)
         if found is None:
             raise NumberTaken
-        return Submitted(Execution.model_validate(found), created=False)
+        return Submitted(found, created=False)
+
+    async def of_request(self, user: UserId, request_key: str) -> Execution | None:
+        """The test that this request of the user made."""
+        found = await self._collection.find_one({"user_id": user, "request_key": request_key}, _NEVER)
+        return Execution.model_validate(found) if found else None
 
     async def move(self, move: Move) -> bool:
         """Makes the move and publishes its events; False where the test is no longer where the move starts."""

@@ -9,8 +9,8 @@ granted at once although its rank is high, would put everybody who comes after i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
@@ -20,13 +20,23 @@ from shared.domain.fairness import ranks
 from shared.ids import TestId, UserId
 from shared.store.batch import GroupCommit
 from shared.store.connect import Database, quick
-from shared.store.documents import QueueEntry
+from shared.store.documents import Document, QueueEntry
 
 _DUPLICATE_KEY: Final = 11000
 _ORDER: Final = [("priority", DESCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
+_ORDER_INDEX: Final = "order_user"
 _META: Final = "queue"
-RECENT_WAITS: Final = 100
-"""The average wait is that of the last so many granted tests."""
+RECENT: Final = 100
+"""So many waits and holds are remembered, the last ones."""
+LATELY: Final = timedelta(minutes=10)
+"""What is older says nothing about how the queue moves now."""
+
+
+class Spell(NamedTuple):
+    """How long a test waited for its slot, or held it, and when that was over."""
+
+    at: datetime
+    seconds: float
 
 
 class Figures(NamedTuple):
@@ -34,7 +44,8 @@ class Figures(NamedTuple):
 
     pending: int
     oldest: datetime | None
-    average_wait_s: float
+    average_wait_s: float | None
+    """None where no slot was granted lately."""
 
 
 class Queue:
@@ -77,33 +88,46 @@ class Queue:
         """Takes a test out. Harmless when it is out already."""
         await self._delete(test)
 
-    async def head(self, limit: int) -> list[QueueEntry]:
-        """The next tests in the order of service."""
-        cursor = self._entries.find({}).sort(_ORDER).limit(limit)
-        return [QueueEntry.model_validate(found) async for found in cursor]
+    async def head(self, limit: int, *, without: Collection[UserId] = ()) -> list[QueueEntry]:
+        """The next tests in the order of service, those of some users left out."""
+        if without:
+            # Bounds for the first field let the others be told from the keys: what is left out is not read.
+            where = {"priority": {"$gte": 0}, "user_id": {"$nin": sorted(without)}}
+            cursor = self._entries.find(where, hint=_ORDER_INDEX)
+        else:
+            cursor = self._entries.find({})
+        return [QueueEntry.model_validate(found) async for found in cursor.sort(_ORDER).limit(limit)]
 
-    async def granted(self, ranks: Mapping[int, float], waits_s: Sequence[float]) -> None:
+    async def granted(self, ranks: Mapping[int, float], waits: Sequence[Spell]) -> None:
         """Moves the virtual time on to the rank that was granted last, and remembers how long the granted ones
         had waited."""
         await self._meta.update_one(
             {"_id": _META},
             {
                 "$max": {f"served.{priority}": rank for priority, rank in ranks.items()},
-                "$push": {"recent_waits_s": {"$each": list(waits_s), "$slice": -RECENT_WAITS}},
+                "$push": {"recent_waits": _last(waits)},
             },
             upsert=True,
         )
 
-    async def figures(self) -> Figures:
-        """Length, oldest entry and average wait, at the same cost whatever the length."""
+    async def released(self, holds: Sequence[Spell]) -> None:
+        """Remembers how long slots were held."""
+        await self._meta.update_one({"_id": _META}, {"$push": {"recent_holds": _last(holds)}}, upsert=True)
+
+    async def recent_holds(self) -> list[Spell]:
+        """How long slots were held, the last ones of them."""
+        return _spells(await self._meta.find_one({"_id": _META}, {"recent_holds": 1}), "recent_holds")
+
+    async def figures(self, now: datetime) -> Figures:
+        """Length, oldest entry and average wait of late, at the same cost whatever the length."""
         pending = await self._entries.estimated_document_count()
         oldest = await self._entries.find_one({}, {"enqueued_at": 1}, sort=[("enqueued_at", ASCENDING)])
-        state = await self._meta.find_one({"_id": _META}, {"recent_waits_s": 1}) or {}
-        waits = state.get("recent_waits_s", [])
+        state = await self._meta.find_one({"_id": _META}, {"recent_waits": 1})
+        waits = [spell.seconds for spell in _spells(state, "recent_waits") if spell.at > now - LATELY]
         return Figures(
             pending if oldest else 0,
             oldest["enqueued_at"] if oldest else None,
-            sum(waits) / len(waits) if waits else 0.0,
+            sum(waits) / len(waits) if waits else None,
         )
 
     async def position(self, test: TestId) -> int | None:
@@ -147,3 +171,11 @@ class Queue:
     async def _delete_all(self, tests: Sequence[TestId]) -> Sequence[Exception | None]:
         await self._entries.delete_many({"_id": {"$in": list(tests)}})
         return [None] * len(tests)
+
+
+def _last(spells: Sequence[Spell]) -> Document:
+    return {"$each": [{"at": spell.at, "s": spell.seconds} for spell in spells], "$slice": -RECENT}
+
+
+def _spells(state: Document | None, name: str) -> list[Spell]:
+    return [Spell(found["at"], found["s"]) for found in (state or {}).get(name, [])]

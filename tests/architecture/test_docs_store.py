@@ -8,7 +8,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from shared.store.admissions import RateWindow
 from shared.store.documents import ApiKey, Chunk, Execution, Package, QueueEntry, Slot
+from shared.store.limits import UserLimits
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "store.md").read_text("utf-8")
 
@@ -42,6 +44,8 @@ def section(collection: str) -> str:
         ("executions", Execution),
         ("queue", QueueEntry),
         ("slots", Slot),
+        ("users", UserLimits),
+        ("rate_windows", RateWindow),
         ("log_chunks", Chunk),
         ("packages", Package),
         ("api_keys", ApiKey),

@@ -249,7 +249,16 @@ async def ask_packages(packages: Packages) -> None:
 
 async def ask_keys(keys: ApiKeys) -> None:
     for _ in range(2):
-        await keys.add("secret", user=ALICE, role="user", now=NOW)
+        key = await keys.add("secret", user=ALICE, role="user", now=NOW)
+    await keys.get(key.key_id)
+    await keys.used(key, NOW)
+    for user in (ALICE, None):
+        for ended in (False, True):
+            for before in (None, key.key_id):
+                await keys.page(user=user, ended=ended, now=NOW, before=before, limit=5)
+    for _ in range(2):
+        await keys.revoke(key.key_id, NOW)
+    await keys.revoke_all(ALICE, NOW)
 
 
 def questions(command: dict[str, Any]) -> Iterator[dict[str, Any]]:

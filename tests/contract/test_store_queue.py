@@ -1,18 +1,22 @@
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from shared.ids import UserId, new_test_id
 from shared.store.connect import Database
 from shared.store.documents import QueueEntry
-from shared.store.queue import RECENT_WAITS, Queue
+from shared.store.queue import LATELY, RECENT, Queue, Spell
 from tests.support.samples import ALICE, BOB, NOW, entry
 
 
 @pytest.fixture
 def queue(database: Database) -> Queue:
     return Queue(database)
+
+
+def spells(*seconds: float, at: datetime = NOW) -> list[Spell]:
+    return [Spell(at, one) for one in seconds]
 
 
 async def filled(queue: Queue, *entries: QueueEntry) -> None:
@@ -79,7 +83,7 @@ async def test_a_test_is_in_the_queue_once_and_out_for_good(queue: Queue) -> Non
     first = entry(1)
     await filled(queue, first, *(first.model_copy(update={"rank": float(rank)}) for rank in range(2, 30)), entry(99))
     assert [one.id for one in await queue.head(99)].count(first.id) == 1
-    assert (await queue.figures()).pending == 2
+    assert (await queue.figures(NOW)).pending == 2
     await asyncio.gather(*(queue.remove(first.id) for _ in range(10)), queue.remove(new_test_id()))
     assert [one.rank for one in await queue.head(99)] == [99]
 
@@ -95,13 +99,44 @@ async def test_who_is_missing_is_said(queue: Queue) -> None:
 
 
 async def test_the_figures_are_length_oldest_and_average_wait(queue: Queue) -> None:
-    assert await queue.figures() == (0, None, 0.0)
+    assert await queue.figures(NOW) == (0, None, None)
     await filled(queue, entry(1, enqueued_at=NOW), entry(2, enqueued_at=NOW - timedelta(seconds=5)))
-    await queue.granted({4: 1.0}, [2.0, 4.0])
-    assert await queue.figures() == (2, NOW - timedelta(seconds=5), 3.0)
+    await queue.granted({4: 1.0}, spells(2.0, 4.0))
+    assert await queue.figures(NOW) == (2, NOW - timedelta(seconds=5), 3.0)
 
 
 async def test_the_average_wait_is_that_of_the_last_ones(queue: Queue) -> None:
-    await queue.granted({4: 1.0}, [1_000.0] * RECENT_WAITS)
-    await queue.granted({4: 2.0}, [1.0] * RECENT_WAITS)
-    assert (await queue.figures()).average_wait_s == 1.0
+    await queue.granted({4: 1.0}, spells(*[1_000.0] * RECENT))
+    await queue.granted({4: 2.0}, spells(*[1.0] * RECENT))
+    assert (await queue.figures(NOW)).average_wait_s == 1.0
+
+
+async def test_a_wait_of_long_ago_says_nothing_about_now(queue: Queue) -> None:
+    await queue.granted({4: 1.0}, [*spells(90.0, at=NOW - LATELY), *spells(4.0)])
+    assert (await queue.figures(NOW)).average_wait_s == 4.0
+    assert (await queue.figures(NOW + LATELY)).average_wait_s is None
+
+
+async def test_how_long_slots_were_held_is_remembered_for_the_last_ones(queue: Queue) -> None:
+    assert await queue.recent_holds() == []
+    await queue.released(spells(*range(RECENT)))
+    await queue.released(spells(7.0, at=NOW + timedelta(seconds=1)))
+    assert await queue.recent_holds() == [*spells(*range(1, RECENT)), Spell(NOW + timedelta(seconds=1), 7.0)]
+
+
+async def test_the_head_leaves_users_out_and_keeps_the_order(queue: Queue) -> None:
+    entries = [entry(rank, user=(ALICE, BOB, UserId("carol"))[rank % 3], priority=rank % 2) for rank in range(30)]
+    await filled(queue, *entries)
+    order = [one for one in await queue.head(99) if one.user_id == BOB]
+    assert await queue.head(99, without={ALICE, UserId("carol")}) == order
+    assert await queue.head(4, without={ALICE, UserId("carol")}) == order[:4]
+
+
+async def test_who_is_left_out_is_not_read(queue: Queue, database: Database) -> None:
+    await filled(queue, *(entry(float(rank)) for rank in range(200)), entry(500.0, user=BOB), entry(7.0, user=BOB))
+    where = {"priority": {"$gte": 0}, "user_id": {"$nin": [ALICE]}}
+    order = {"priority": -1, "rank": 1, "_id": 1}
+    question = {"find": "queue", "filter": where, "sort": order, "limit": 5, "hint": "order_user"}
+    plan = await database.command("explain", question, verbosity="executionStats")
+    assert plan["executionStats"]["nReturned"] == 2
+    assert plan["executionStats"]["totalDocsExamined"] == 2

@@ -1,12 +1,14 @@
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from shared.ids import TestId, new_test_id
+from shared.ids import TestId, UserId, new_test_id
 from shared.store.connect import Database
 from shared.store.documents import Slot
 from shared.store.slots import Slots
-from tests.support.samples import ALICE, NOW
+from tests.support.samples import ALICE, BOB, NOW
+from tests.support.until import until
 
 
 @pytest.fixture
@@ -132,3 +134,120 @@ async def test_a_capacity_that_is_raised_again_gives_the_slots_back(slots: Slots
     await slots.resize(5)
     await slots.release_all([(test, 1) for test in tests])
     assert await slots.free() == 5
+
+
+async def test_a_capacity_of_nothing_survives_a_restart(slots: Slots) -> None:
+    await slots.resize(0)
+    await slots.ensure(5)
+    assert await slots.occupancy() == (0, 0)
+    assert await take(slots) is None
+    await slots.resize(1)
+    assert await take(slots) == 0
+
+
+async def test_a_capacity_that_was_set_before_the_first_scheduler_is_kept(database: Database) -> None:
+    slots = Slots(database)
+    await slots.resize(3)
+    await slots.ensure(5)
+    assert await slots.occupancy() == (0, 3)
+
+
+async def test_slots_of_a_version_that_wrote_no_capacity_are_kept(database: Database) -> None:
+    slots = Slots(database)
+    await slots.ensure(5)
+    await slots.resize(7)
+    await database["meta"].update_one({"_id": "capacity"}, {"$unset": {"capacity": ""}})
+    assert (await slots.pool()).capacity == 7
+    await asyncio.gather(*(Slots(database).ensure(5) for _ in range(5)))
+    assert await slots.occupancy() == (0, 7)
+
+
+async def test_a_paused_queue_gives_no_slot_until_it_is_resumed(slots: Slots) -> None:
+    held = new_test_id()
+    await take(slots, held)
+    await slots.pause(NOW, "root", "new image")
+    assert await slots.pool() == (5, NOW, "root", "new image")
+    assert await slots.free() is None
+    assert [await take(slots) for _ in range(3)] == [None] * 3
+    assert [slot.test_id for slot in await slots.taken()] == [held]
+    await slots.release_all([(held, 1)])
+    assert await take(slots) is None
+    await slots.resume()
+    await slots.resume()
+    assert await slots.free() == 5
+    assert await take(slots) is not None
+
+
+async def test_pausing_again_changes_the_reason_and_not_since_when(slots: Slots) -> None:
+    await slots.pause(NOW, "root", "one")
+    await slots.pause(NOW + timedelta(hours=1), "ops", "two")
+    assert await slots.pool() == (5, NOW, "ops", "two")
+
+
+async def test_slots_that_are_added_while_the_queue_is_paused_are_not_given_out(slots: Slots) -> None:
+    await slots.pause(NOW, "root", "")
+    await slots.resize(8)
+    await slots.ensure(5)
+    assert (await slots.pool()).capacity == 8
+    assert await take(slots) is None
+    await slots.resume()
+    assert [await take(slots) for _ in range(9)].count(None) == 1
+
+
+async def test_a_pause_of_a_queue_that_no_scheduler_has_made_yet_holds(database: Database) -> None:
+    slots = Slots(database)
+    await slots.pause(NOW, "root", "")
+    await asyncio.gather(*(Slots(database).ensure(4) for _ in range(5)))
+    assert await slots.occupancy() == (0, 4)
+    assert await take(slots) is None
+
+
+async def test_when_a_pause_returns_no_scheduler_is_given_a_slot_any_more(database: Database) -> None:
+    schedulers = [Slots(database) for _ in range(4)]
+    await schedulers[0].ensure(5)
+    given, late, paused = 0, 0, asyncio.Event()
+
+    async def grant(slots: Slots) -> None:
+        nonlocal given, late
+        while not paused.is_set() or late < 20:
+            was_paused, test = paused.is_set(), new_test_id()
+            number = await take(slots, test)
+            given += number is not None
+            late += was_paused
+            assert number is None or not was_paused
+            await slots.release_all([(test, 1)])
+
+    async def pause() -> None:
+        await until(lambda: given > 20, what="slots to be given")
+        await schedulers[0].pause(NOW, "root", "")
+        paused.set()
+
+    await asyncio.gather(*(grant(slots) for slots in schedulers), pause())
+
+
+async def test_a_change_that_was_left_half_done_is_finished_by_the_next_round(slots: Slots, database: Database) -> None:
+    await database["meta"].update_one({"_id": "capacity"}, {"$set": {"capacity": 2}})
+    assert [await take(slots) for _ in range(5)].count(None) >= 3  # what is too much is not used even so
+    await slots.agree()
+    assert (await slots.occupancy()).capacity == 2
+    await database["meta"].update_one({"_id": "capacity"}, {"$set": {"capacity": 6}})
+    await slots.agree()
+    assert (await slots.occupancy()).capacity == 6
+    await slots.agree()
+    assert (await slots.occupancy()).capacity == 6
+
+
+async def test_capacities_that_are_set_at_once_end_in_one_of_them(database: Database) -> None:
+    several = [Slots(database) for _ in range(6)]
+    await several[0].ensure(5)
+    await asyncio.gather(*(slots.resize(number * 3) for number, slots in enumerate(several)))
+    capacity = (await several[0].pool()).capacity
+    assert await several[0].occupancy() == (0, capacity)
+    assert {found["_id"] async for found in database["slots"].find({})} == set(range(capacity))
+
+
+async def test_slots_are_counted_per_user(slots: Slots) -> None:
+    for user in (ALICE, ALICE, BOB):
+        await slots.take(test=new_test_id(), user=user, attempt=1, now=NOW)
+    assert await slots.holders() == {ALICE: 2, BOB: 1}
+    assert [await slots.held_by(user) for user in (ALICE, BOB, UserId("nobody"))] == [2, 1, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import nats
@@ -368,6 +369,37 @@ async def test_who_follows_a_subject_hears_it_live(fresh_nats_url: str) -> None:
         await publish(bus.jetstream, other)
         await publish(bus.jetstream, mine)
         await until(lambda: subjects == [mine.subject])
+
+
+async def test_a_nudge_reaches_every_replica_and_no_other_service_and_is_kept_by_no_stream(
+    fresh_nats_url: str,
+) -> None:
+    buses = [Bus(fresh_nats_url, service=name) for name in ("here", "here", "there")]
+    nudged = [0, 0, 0]
+
+    async def look(place: int) -> None:
+        nudged[place] += 1
+        if nudged[place] == 1:
+            raise ConnectionError("the store is away")
+
+    async with buses[0].connected(), buses[1].connected(), buses[2].connected():
+        for place, bus in enumerate(buses):
+            await bus.when_nudged(partial(look, place))
+            await bus.client.flush()
+        for _ in range(2):
+            await buses[2].nudge("here")
+        await until(lambda: nudged == [2, 2, 0])
+        for info in await buses[0].jetstream.streams_info():
+            assert info.state.messages == 0
+
+
+async def test_a_nudge_that_cannot_be_sent_harms_nobody(nats_server: RunningServer) -> None:
+    bus = Bus(nats_server.url, service="here")
+    await bus.nudge("there")  # not connected yet
+    async with bus.connected():
+        nats_server.kill()
+        await until(lambda: not bus.client.is_connected)
+        await bus.nudge("there")
 
 
 async def test_streams_are_declared_once_and_brought_up_to_date(fresh_nats_url: str) -> None:

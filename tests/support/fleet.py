@@ -145,6 +145,8 @@ def running_fleet(folder: Path, settings: Mapping[str, str] = {}) -> Iterator[Fl
             "ASSAY_PROCESS_ROOT": str(tasks),
             "ASSAY_PROCESS_ISOLATION": "required",
             "ASSAY_SWEEP_INTERVAL_S": "2",
+            "ASSAY_GATEWAY_SUBMISSIONS_PER_HOUR": "0",
+            "ASSAY_GATEWAY_MAX_PENDING": "0",
             **settings,
         }
         services = {

@@ -9,6 +9,8 @@ from assay.v1 import admin_service_pb2 as pb
 from assay.v1.admin_service_pb2_grpc import AdminServiceServicer
 from services.gateway.admin.capacity import CapacityControl
 from services.gateway.admin.costs import CostReport
+from services.gateway.admin.keys import KeyControl
+from services.gateway.admin.letters import LetterDesk
 from services.gateway.admin.limits import LimitControl
 from services.gateway.admin.usage import UsageReport
 from services.gateway.caller import CALL
@@ -22,10 +24,19 @@ class AdminRpc(AdminServiceServicer):
     """For those who run Assay. Only admins get this far: the interceptor sees to it."""
 
     def __init__(
-        self, *, usage: UsageReport, costs: CostReport, limits: LimitControl, capacity: CapacityControl
+        self,
+        *,
+        usage: UsageReport,
+        costs: CostReport,
+        limits: LimitControl,
+        capacity: CapacityControl,
+        letters: LetterDesk,
+        keys: KeyControl,
     ) -> None:
+        self._keys = keys
         self._usage = usage
         self._costs = costs
+        self._letters = letters
         self._limits = limits
         self._capacity = capacity
 
@@ -39,13 +50,13 @@ class AdminRpc(AdminServiceServicer):
         return await self._costs.report(request)
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Context) -> pb.CreateApiKeyResponse:
-        raise NotYet("This server does not make API keys yet. Use `assay-admin` on the server instead.")
+        return await self._keys.create(request, CALL.get().caller.user_id)
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Context) -> pb.ListApiKeysResponse:
-        raise NotYet("This server does not list API keys yet. Use `assay-admin` on the server instead.")
+        return await self._keys.page(request)
 
     async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Context) -> pb.RevokeApiKeyResponse:
-        raise NotYet("This server does not revoke API keys yet. Use `assay-admin` on the server instead.")
+        return await self._keys.revoke(request, CALL.get().caller.user_id)
 
     async def GetUserLimits(self, request: pb.GetUserLimitsRequest, context: Context) -> pb.GetUserLimitsResponse:
         return await self._limits.get(request)
@@ -64,9 +75,9 @@ class AdminRpc(AdminServiceServicer):
         return pb.ResumeQueueResponse(status=await self._capacity.resume(CALL.get().caller.user_id))
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:
-        raise NotYet("This server does not list dead letters yet. Read the stream DEAD with the nats command.")
+        return await self._letters.page(request)
 
     async def ReplayDeadLetter(
         self, request: pb.ReplayDeadLetterRequest, context: Context
     ) -> pb.ReplayDeadLetterResponse:
-        raise NotYet("This server does not replay dead letters yet. Publish the message again with the nats command.")
+        return await self._letters.replay(request)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from services.scheduler.shares import Shares
 from services.scheduler.sweep import EVER
 from shared.domain.fairness import ranks
 from shared.domain.lifecycle import WAITING, State
 from shared.ids import TestId, UserId
 from shared.store.documents import Execution, QueueEntry, Slot
 from shared.store.executions import Move
+from shared.store.limits import UserLimits
+from shared.store.queue import Spell
 
 
 class TestsInMemory:
@@ -59,12 +63,18 @@ class LineInMemory:
         self.entries = {entry.id: entry for entry in entries}
         self.served: dict[int, float] = {}
         self.waits: list[float] = []
+        self.holds: list[Spell] = []
         self.reserved: list[tuple[UserId, int, int]] = []
         self._last: dict[tuple[UserId, int], float] = {}
 
     async def reserve(self, user: UserId, priority: int, count: int, *, weight: float = 1.0) -> list[float]:
         self.reserved.append((user, priority, count))
-        own = ranks(virtual_now=self.served.get(priority, 0.0), last_rank=self._last.get((user, priority)), count=count)
+        own = ranks(
+            virtual_now=self.served.get(priority, 0.0),
+            last_rank=self._last.get((user, priority)),
+            count=count,
+            weight=weight,
+        )
         self._last[user, priority] = own[-1]
         return own
 
@@ -74,12 +84,16 @@ class LineInMemory:
     async def remove(self, test: TestId) -> None:
         self.entries.pop(test, None)
 
-    async def head(self, limit: int) -> list[QueueEntry]:
-        return sorted(self.entries.values(), key=lambda entry: (-entry.priority, entry.rank, entry.id))[:limit]
+    async def head(self, limit: int, *, without: Collection[UserId] = ()) -> list[QueueEntry]:
+        found = [entry for entry in self.entries.values() if entry.user_id not in without]
+        return sorted(found, key=lambda entry: (-entry.priority, entry.rank, entry.id))[:limit]
 
-    async def granted(self, ranks: Mapping[int, float], waits_s: Sequence[float]) -> None:
+    async def granted(self, ranks: Mapping[int, float], waits: Sequence[Spell]) -> None:
         self.served |= ranks
-        self.waits += waits_s
+        self.waits += [wait.seconds for wait in waits]
+
+    async def released(self, holds: Sequence[Spell]) -> None:
+        self.holds += holds
 
     async def missing(self, tests: Iterable[TestId]) -> set[TestId]:
         return set(tests) - self.entries.keys()
@@ -91,14 +105,16 @@ class SlotsInMemory:
     def __init__(self, capacity: int) -> None:
         self.slots = {number: Slot(id=number) for number in range(capacity)}
         self.looks = 0
+        self.paused = False
+        self.agreed = 0
 
-    async def free(self) -> int:
+    async def free(self) -> int | None:
         self.looks += 1
-        return sum(1 for slot in self.slots.values() if slot.test_id is None)
+        return None if self.paused else sum(1 for slot in self.slots.values() if slot.test_id is None)
 
     async def take(self, *, test: TestId, user: UserId, attempt: int, now: datetime) -> int | None:
         for number, slot in self.slots.items():
-            if slot.test_id is None:
+            if slot.test_id is None and not self.paused:
                 self.slots[number] = Slot(id=number, test_id=test, user_id=user, attempt=attempt, since=now)
                 return number
         return None
@@ -122,5 +138,40 @@ class SlotsInMemory:
     async def taken(self) -> list[Slot]:
         return [slot for slot in self.slots.values() if slot.test_id is not None]
 
+    async def holders(self) -> Counter[UserId]:
+        return Counter(slot.user_id for slot in self.slots.values() if slot.user_id is not None)
+
+    async def held_by(self, user: UserId) -> int:
+        return (await self.holders())[user]
+
+    async def agree(self) -> None:
+        self.agreed += 1
+
     def _holder(self, number: int) -> tuple[TestId | None, int]:
         return self.slots[number].test_id, self.slots[number].attempt
+
+
+class UsersInMemory:
+    """The users with limits of their own."""
+
+    def __init__(self, *users: UserLimits) -> None:
+        self.users = list(users)
+        self.default_max_running: int | None = None
+
+    async def all(self) -> list[UserLimits]:
+        return self.users
+
+    async def tell_max_running(self, default: int) -> None:
+        self.default_max_running = default
+
+
+async def shares(*users: UserLimits, max_running: int = 0) -> Shares:
+    """What these users may take, looked up."""
+    found = Shares(UsersInMemory(*users), max_running=max_running)
+    await found.begin()
+    return found
+
+
+def usual() -> Shares:
+    """Nobody has a maximum, and everybody the same weight."""
+    return Shares(UsersInMemory(), max_running=0)

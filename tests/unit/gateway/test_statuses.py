@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
@@ -6,8 +8,10 @@ from services.gateway.errors import (
     InvalidRequest,
     NoSuchTest,
     NotYet,
+    RateLimited,
     RequestIdTaken,
     ShuttingDown,
+    TooManyPending,
     Unauthenticated,
     Unreadable,
     Violation,
@@ -38,6 +42,8 @@ def details(status: Status) -> dict[str, object]:
         (NotFound(), Code.NOT_FOUND),
         (Conflict(), Code.FAILED_PRECONDITION),
         (NotYet(), Code.UNIMPLEMENTED),
+        (RateLimited("alice", "no", timedelta()), Code.RESOURCE_EXHAUSTED),
+        (TooManyPending("alice", "no", timedelta()), Code.RESOURCE_EXHAUSTED),
         (ShuttingDown(), Code.UNAVAILABLE),
         (Unavailable(), Code.UNAVAILABLE),
         (StoreError("connection to 10.0.0.1 refused"), Code.UNAVAILABLE),
@@ -85,3 +91,15 @@ def test_a_request_id_that_is_taken_names_the_test() -> None:
     assert info.reason == "REQUEST_ID_TAKEN"  # type: ignore[attr-defined]
     assert info.domain == "assay"  # type: ignore[attr-defined]
     assert dict(info.metadata) == {"trace_id": "trace", "request_id": "r-1", "test_id": "tst_9"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("left_s", "told_s"), [(0.0, 1), (0.2, 1), (59.001, 60), (3600.0, 3600)])
+def test_who_is_over_a_limit_is_told_whose_it_is_and_never_to_come_back_too_early(left_s: float, told_s: int) -> None:
+    error = RateLimited("alice", "alice may hand in 1 test in any 60 minutes", timedelta(seconds=left_s))
+    found = details(status_of(error, "t"))
+    quota = error_details_pb2.QuotaFailure.Violation(subject="user:alice", description=str(error))
+    assert found["QuotaFailure"] == error_details_pb2.QuotaFailure(violations=[quota])
+    retry = found["RetryInfo"]
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    assert retry.retry_delay.seconds == told_s
+    assert retry.retry_delay.nanos == 0

@@ -3,21 +3,23 @@ import asyncio
 import pytest
 
 from services.scheduler.admit import Admission, Arrival
+from services.scheduler.shares import Shares
 from shared.clock import ManualClock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestQueued
 from shared.ids import UserId
 from shared.store.documents import Execution
-from tests.support.fakes.scheduling import LineInMemory, TestsInMemory
+from shared.store.limits import UserLimits
+from tests.support.fakes.scheduling import LineInMemory, TestsInMemory, shares, usual
 from tests.support.samples import ALICE, BOB, NOW, execution
 
 
 class Door:
     """An admission with these submitted tests."""
 
-    def __init__(self, *tests: Execution) -> None:
+    def __init__(self, *tests: Execution, shares: Shares | None = None) -> None:
         self.tests, self.line, self.woken = TestsInMemory(*tests), LineInMemory(), 0
-        self.admission = Admission(self.tests, self.line, ManualClock(NOW), wake=self._wake)
+        self.admission = Admission(self.tests, self.line, ManualClock(NOW), shares=shares or usual(), wake=self._wake)
 
     def _wake(self) -> None:
         self.woken += 1
@@ -77,3 +79,10 @@ async def test_a_requeued_test_comes_back_to_its_old_place() -> None:
     assert (place.rank, place.attempt, place.enqueued_at) == (7.5, 1, test.times.submitted)
     assert door.line.reserved == []
     assert door.woken == 1
+
+
+async def test_a_user_of_weight_two_gets_two_turns_for_one() -> None:
+    tests = [execution() for _ in range(4)]
+    door = Door(*tests, shares=await shares(UserLimits(id=ALICE, weight=2.0)))
+    await asyncio.gather(*(door.admit(test) for test in tests))
+    assert [door.line.entries[test.id].rank for test in tests] == [0.5, 1.0, 1.5, 2.0]

@@ -1,32 +1,35 @@
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.scheduler.dispatch import PASS_LIMIT, Dispatch
+from services.scheduler.shares import Shares
 from shared.clock import ManualClock
 from shared.domain.lifecycle import ACTIVE, State
 from shared.events.tests import TestScheduled
-from shared.ids import UserId
-from shared.store.documents import Execution, QueueEntry
-from tests.support.fakes.scheduling import LineInMemory, SlotsInMemory, TestsInMemory
-from tests.support.samples import NOW, entry, execution
+from shared.ids import TestId, UserId, new_test_id
+from shared.store.documents import Execution, QueueEntry, Slot
+from shared.store.limits import UserLimits
+from shared.store.queue import Spell
+from tests.support.fakes.scheduling import LineInMemory, SlotsInMemory, TestsInMemory, shares, usual
+from tests.support.samples import ALICE, BOB, NOW, entry, execution
 from tests.support.until import until
 
 
-def queued(rank: float, *, priority: int = 4, attempt: int = 0) -> tuple[Execution, QueueEntry]:
-    test = execution(State.QUEUED, attempt=attempt)
-    return test, entry(rank, priority=priority, id=test.id, attempt=attempt, user=UserId("alice"))
+def queued(rank: float, *, priority: int = 4, attempt: int = 0, user: UserId = ALICE) -> tuple[Execution, QueueEntry]:
+    test = execution(State.QUEUED, attempt=attempt, user_id=user)
+    return test, entry(rank, priority=priority, id=test.id, attempt=attempt, user=user)
 
 
 class House:
     """A dispatch with so many slots and waiting tests."""
 
-    def __init__(self, capacity: int, *waiting: tuple[Execution, QueueEntry]) -> None:
+    def __init__(self, capacity: int, *waiting: tuple[Execution, QueueEntry], shares: Shares | None = None) -> None:
         self.tests = TestsInMemory(*(test for test, _ in waiting))
         self.line = LineInMemory(*(place for _, place in waiting))
         self.slots = SlotsInMemory(capacity)
         self.clock = ManualClock(NOW + timedelta(seconds=2))
-        self.dispatch = Dispatch(self.tests, self.line, self.slots, self.clock)
+        self.dispatch = Dispatch(self.tests, self.line, self.slots, self.clock, shares=shares or usual())
 
     @property
     def active(self) -> list[Execution]:
@@ -143,3 +146,93 @@ async def test_a_store_that_fails_for_a_while_stops_nothing_for_good() -> None:
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def test_a_paused_queue_grants_nothing_and_goes_on_when_it_is_resumed() -> None:
+    house = House(2, queued(1), queued(2))
+    house.slots.paused = True
+    await house.dispatch_all()
+    assert house.active == []
+    house.slots.paused = False
+    await house.dispatch_all()
+    assert len(house.active) == 2
+
+
+async def test_a_release_while_the_queue_is_paused_grants_nothing() -> None:
+    house = House(1, queued(1), queued(2))
+    await house.dispatch_all()
+    house.slots.paused = True
+    (first,) = house.active
+    first.state = State.COMPLETED
+    await house.dispatch.release(first.id, 1)
+    await house.dispatch_all()
+    assert house.active == []
+    assert await house.slots.taken() == []
+
+
+async def test_a_user_at_his_maximum_waits_and_lets_others_go_first() -> None:
+    crowd = [queued(rank) for rank in range(5)]
+    other = queued(9, user=BOB)
+    house = House(4, *crowd, other, shares=await shares(max_running=2))
+    await house.dispatch_all()
+    assert [test.id for test in house.active] == [crowd[0][0].id, crowd[1][0].id, other[0].id]
+    crowd[0][0].state = State.COMPLETED
+    await house.dispatch.release(crowd[0][0].id, 1)
+    await house.dispatch_all()
+    assert {test.id for test in house.active} == {crowd[1][0].id, crowd[2][0].id, other[0].id}
+
+
+async def test_what_an_admin_set_for_a_user_goes_before_the_default() -> None:
+    many, few = [queued(rank) for rank in range(4)], [queued(rank, user=BOB) for rank in range(4)]
+    own = UserLimits(id=ALICE, max_running=0)
+    house = House(9, *many, *few, shares=await shares(own, max_running=1))
+    await house.dispatch_all()
+    assert sorted(test.user_id for test in house.active) == [ALICE] * 4 + [BOB]
+
+
+class SlotsWithARival(SlotsInMemory):
+    """Another scheduler takes the last slot for Alice when ours takes one for her."""
+
+    rivals = True
+
+    async def take(self, *, test: TestId, user: UserId, attempt: int, now: datetime) -> int | None:
+        last = max(self.slots)
+        if self.rivals and user == ALICE and self.slots[last].test_id is None:
+            self.slots[last] = Slot(id=last, test_id=new_test_id(), user_id=user, attempt=1, since=now)
+        return await super().take(test=test, user=user, attempt=attempt, now=now)
+
+
+async def test_of_two_schedulers_that_take_a_users_last_slot_at_once_the_later_one_gives_it_back() -> None:
+    house = House(4, queued(1), queued(2, user=BOB))
+    house.slots = rival = SlotsWithARival(4)
+    house.dispatch = Dispatch(house.tests, house.line, rival, house.clock, shares=await shares(max_running=1))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(house.dispatch.run(60))
+        house.dispatch.wake()
+        await until(lambda: house.active)
+        assert [test.user_id for test in house.active] == [BOB]
+        assert house.slots.slots[3].user_id == ALICE
+        house.slots.slots[3] = Slot(id=3)  # the rival gave back, too, as it may: nobody tells us of it
+        rival.rivals = False
+        await until(lambda: len(house.active) == 2)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_how_long_slots_were_held_is_remembered_by_who_granted_them() -> None:
+    house = House(2, queued(1), queued(2))
+    await house.dispatch_all()
+    first, second = house.active
+    house.clock.advance(timedelta(seconds=7))
+    await house.dispatch.release(first.id, 1)
+    await house.dispatch.release(first.id, 1)
+    await house.dispatch.release(execution().id, 1)  # another scheduler granted that one
+    house.clock.advance(timedelta(seconds=3))
+    await house.dispatch.release(second.id, 1)
+    await house.dispatch.record()
+    await house.dispatch.record()
+    assert house.line.holds == [
+        Spell(NOW + timedelta(seconds=9), 7.0),
+        Spell(NOW + timedelta(seconds=12), 10.0),
+    ]

@@ -5,6 +5,7 @@ import pytest
 from services.scheduler.admit import Admission
 from services.scheduler.claims import SETTLING
 from services.scheduler.dispatch import Dispatch
+from services.scheduler.shares import Shares
 from services.scheduler.sweep import LIMIT, UNSEEN, Sweep
 from services.scheduler.withdraw import Withdrawal
 from shared.clock import ManualClock
@@ -13,7 +14,8 @@ from shared.domain.lifecycle import State
 from shared.events.tests import TestFailed, TestRequeued
 from shared.store.documents import Cancel, Execution, Slot
 from shared.store.executions import Move
-from tests.support.fakes.scheduling import LineInMemory, SlotsInMemory, TestsInMemory
+from shared.store.limits import UserLimits
+from tests.support.fakes.scheduling import LineInMemory, SlotsInMemory, TestsInMemory, UsersInMemory
 from tests.support.samples import ALICE, NOW, entry, execution, lease, task
 
 SILENCE = timedelta(seconds=60)
@@ -27,15 +29,18 @@ class Round:
     def __init__(self, *tests: Execution, at: timedelta = timedelta()) -> None:
         self.tests = TestsInMemory(*tests)
         self.line, self.slots, clock = LineInMemory(), SlotsInMemory(4), ManualClock(NOW + at)
-        dispatch = Dispatch(self.tests, self.line, self.slots, clock)
+        self.users = UsersInMemory()
+        self.shares = Shares(self.users, max_running=0)
+        dispatch = Dispatch(self.tests, self.line, self.slots, clock, shares=self.shares)
         self.sweep = Sweep(
             self.tests,
             self.line,
             self.slots,
             clock,
-            admission=Admission(self.tests, self.line, clock, wake=dispatch.wake),
+            admission=Admission(self.tests, self.line, clock, shares=self.shares, wake=dispatch.wake),
             dispatch=dispatch,
             withdrawal=Withdrawal(self.tests, self.line, clock),
+            shares=self.shares,
             silence=SILENCE,
         )
 
@@ -161,3 +166,11 @@ async def test_a_claim_that_was_never_taken_up_and_is_unwanted_ends_after_the_si
     await sweeping.sweep.sweep()
     assert test.state is State.FAILED
     assert sweeping.move.guard == {"lease": None}
+
+
+async def test_slots_and_limits_are_made_what_the_store_says() -> None:
+    sweeping = Round()
+    sweeping.users.users.append(UserLimits(id=ALICE, max_running=3, weight=2.0))
+    await sweeping.sweep.sweep()
+    assert sweeping.slots.agreed == 1
+    assert (sweeping.shares.max_running(ALICE), sweeping.shares.weight(ALICE)) == (3, 2.0)

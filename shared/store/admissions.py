@@ -1,0 +1,108 @@
+"""Whose submission is let in: one document for each user, and one conditional update that decides.
+
+Any number of gateways may ask at the same moment: `at` never holds more than the rate allows and `waiting` never more
+than may wait, because the update that adds to them requires a place that is still free. What does not count any more is
+removed when there is no free place, and the update is tried once more (`domain.ratelimit` says what counts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import Field
+from pymongo import DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from shared.domain.lifecycle import WAITING
+from shared.domain.limits import MOST, Limits
+from shared.domain.ratelimit import left_by
+from shared.ids import TestId, UserId, first_test_id
+from shared.store.connect import Database, quick
+from shared.store.documents import Document, Part
+
+UNSEEN: Final = timedelta(minutes=1)
+"""A test that is listed as waiting and does not exist is about to be stored, or never will be: then it is older."""
+
+
+class Submitted(Part):
+    id: TestId
+    t: datetime
+
+
+class RateWindow(Part):
+    """What a user has handed in lately. Neither list is longer than the limit it is for."""
+
+    id: UserId = Field(alias="_id")
+    at: list[Submitted] = Field(default_factory=list)
+    waiting: list[TestId] = Field(default_factory=list)
+
+
+class Admissions:
+    """The windows of all users."""
+
+    def __init__(self, database: Database) -> None:
+        # The majority insert of the test follows on the same primary, and covers these.
+        self._windows = quick(database, "rate_windows")
+        self._tests = database["executions"]
+
+    async def enter(self, user: UserId, test: TestId, now: datetime, limits: Limits) -> RateWindow | None:
+        """Lets a submission in; else the window that has no place for it. A user without a limit costs no write."""
+        if not limits.submissions_per_hour and not limits.max_pending:
+            return None
+        if await self._push(user, test, now, limits, upsert=True):
+            return None
+        await self._clear(user, now, limits)
+        if await self._push(user, test, now, limits, upsert=False):
+            return None
+        return await self._window(user)
+
+    async def leave(self, user: UserId, test: TestId) -> None:
+        """Gives an entry back: the test was not stored, or is there already under another id."""
+        await self._windows.update_one({"_id": user}, {"$pull": {"at": {"id": test}, "waiting": test}})
+
+    async def recall(self, user: UserId, now: datetime) -> None:
+        """Lists what the user handed in within the window and what waits: of who had no limit nothing was listed."""
+        own = {"user_id": user}
+        recent = self._tests.find({**own, "_id": {"$gte": first_test_id(left_by(now))}}, {"times.submitted": 1})
+        waiting = self._tests.find({**own, "state": {"$in": sorted(WAITING)}}, {"_id": 1})
+        at = [
+            {"id": found["_id"], "t": found["times"]["submitted"]}
+            async for found in recent.sort("_id", DESCENDING).limit(MOST)
+        ]
+        wait = [found["_id"] async for found in waiting.sort("_id", DESCENDING).limit(MOST)]
+        lists = {"at": {"$each": at}, "waiting": {"$each": wait}}
+        await self._windows.update_one({"_id": user}, {"$addToSet": lists}, upsert=True)
+
+    async def _push(self, user: UserId, test: TestId, now: datetime, limits: Limits, *, upsert: bool) -> bool:
+        where: Document = {"_id": user}
+        push: Document = {}
+        if limits.submissions_per_hour:
+            where[f"at.{limits.submissions_per_hour - 1}"] = {"$exists": False}
+            push["at"] = {"id": test, "t": now}
+        if limits.max_pending:
+            where[f"waiting.{limits.max_pending - 1}"] = {"$exists": False}
+            push["waiting"] = test
+        try:
+            result = await self._windows.update_one(where, {"$push": push}, upsert=upsert)
+        except DuplicateKeyError:  # the user's document is there, and it is full; or it was made at this moment
+            return False
+        return result.matched_count == 1 or result.upserted_id is not None
+
+    async def _clear(self, user: UserId, now: datetime, limits: Limits) -> None:
+        """Removes what does not count any more."""
+        await self._windows.update_one({"_id": user}, {"$pull": {"at": {"t": {"$lte": left_by(now)}}}})
+        waiting = (await self._window(user)).waiting if limits.max_pending else []
+        if len(waiting) >= limits.max_pending > 0 and (gone := await self._gone(waiting, now)):
+            await self._windows.update_one({"_id": user}, {"$pull": {"waiting": {"$in": gone}}})
+
+    async def _window(self, user: UserId) -> RateWindow:
+        return RateWindow.model_validate(await self._windows.find_one({"_id": user}) or {"_id": user})
+
+    async def _gone(self, tests: Sequence[TestId], now: datetime) -> list[TestId]:
+        """Those that do not wait any more, and those that were never stored."""
+        cursor = self._tests.find({"_id": {"$in": list(tests)}}, {"state": 1})
+        states = {found["_id"]: found["state"] async for found in cursor}
+        unseen = first_test_id(now - UNSEEN)
+        return [test for test in tests if (states[test] not in WAITING if test in states else test < unseen)]

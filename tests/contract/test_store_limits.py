@@ -1,0 +1,38 @@
+from shared.domain.limits import Limits
+from shared.ids import UserId
+from shared.store.connect import Database
+from shared.store.limits import UserLimits, UserLimitsStore
+from tests.support.samples import ALICE, BOB
+
+
+async def test_what_is_set_replaces_what_was_set_before(database: Database) -> None:
+    users = UserLimitsStore(database)
+    assert await users.get(ALICE) == UserLimits(id=ALICE)
+    await users.put(UserLimits(id=ALICE, submissions_per_hour=5, weight=2.5))
+    await users.put(UserLimits(id=ALICE, max_running=0))
+    assert await users.get(ALICE) == UserLimits(id=ALICE, max_running=0)
+    await users.put(UserLimits(id=BOB, max_pending=3))
+    assert sorted(user.id for user in await users.all()) == [ALICE, BOB]
+
+
+async def test_a_user_whose_limits_are_the_defaults_again_has_no_document(database: Database) -> None:
+    users = UserLimitsStore(database)
+    await users.put(UserLimits(id=ALICE, max_pending=3))
+    await users.put(UserLimits(id=ALICE))
+    await users.put(UserLimits(id=BOB))
+    assert await database["users"].count_documents({}) == 0
+
+
+async def test_what_is_not_set_is_the_default_and_zero_is_no_limit() -> None:
+    defaults = Limits(submissions_per_hour=10, max_pending=100, max_running=3)
+    own = UserLimits(id=UserId("u"), submissions_per_hour=0, weight=2.0)
+    assert own.over(defaults) == Limits(submissions_per_hour=0, max_pending=100, max_running=3, weight=2.0)
+    assert UserLimits(id=UserId("u")).over(defaults) == defaults
+
+
+async def test_the_schedulers_default_is_told_by_the_schedulers(database: Database) -> None:
+    users = UserLimitsStore(database)
+    assert await users.default_max_running() == 0
+    for default in (4, 7):
+        await users.tell_max_running(default)
+    assert await users.default_max_running() == 7
