@@ -1,4 +1,4 @@
-"""From `authorization: Bearer <key>` to a caller.
+"""From `authorization: Bearer <key>` to a caller, where the key may also be a token of a sign-in service.
 
 Keys are remembered for a few seconds, so that a busy client costs no store reads.
 """
@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final, NamedTuple
+
+import structlog
 
 from services.gateway.caller import Caller
 from services.gateway.errors import Unauthenticated
+from services.gateway.oidc.tokens import Tokens, is_token
 from services.gateway.ports import Keys, Now
+from shared.store.connect import StoreError
 from shared.store.documents import ApiKey
 from shared.store.keys import hash_of
 
-FRESH_S: Final = 4.0
+log = structlog.get_logger()
+
+FRESH_S: Final = 3.0
 REMEMBER_S: Final = 5.0
 """A revoked key ends everywhere within this time.
 
 From FRESH_S on one call looks the key up again while others go on with what is known."""
+USED_EVERY: Final = timedelta(minutes=1)
+"""How exactly it is noted when a key was used."""
 MOST_KNOWN: Final = 10_000
 MOST_UNKNOWN: Final = 10_000
 
@@ -32,6 +41,10 @@ UNKNOWN: Final = (
 )
 REVOKED: Final = "This API key was revoked. Ask an admin for a new one."
 EXPIRED: Final = "This API key has expired. Ask an admin for a new one."
+NO_TOKENS: Final = (
+    "This is a token of a sign-in service, and this server takes API keys only. Send an API key, or ask those who run "
+    "the server to set ASSAY_GATEWAY_OIDC_ISSUER."
+)
 
 
 class _Known(NamedTuple):
@@ -43,8 +56,16 @@ class _Known(NamedTuple):
 class Authentication:
     """Who may come in."""
 
-    def __init__(self, keys: Keys, now: Now, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        now: Now,
+        *,
+        tokens: Tokens | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._keys = keys
+        self._tokens = tokens
         self._now = now
         self._monotonic = monotonic
         # Wrong keys have their own memory: a flood of them must not push the right ones out.
@@ -52,13 +73,19 @@ class Authentication:
         self._unknown: dict[str, _Known] = {}
 
     async def caller(self, authorization: str | None) -> Caller:
-        """The caller with this header value. Raises Unauthenticated, and StoreError where the store does not answer."""
+        """The caller with this header value.
+
+        Raises Unauthenticated; StoreError or Unavailable where the store or the sign-in service does not answer."""
         if authorization is None:
             raise Unauthenticated(MISSING)
         scheme, _, secret = authorization.partition(" ")
         secret = secret.strip()
         if scheme.lower() != "bearer" or not secret:
             raise Unauthenticated(NOT_BEARER)
+        if is_token(secret):
+            if self._tokens is None:
+                raise Unauthenticated(NO_TOKENS)
+            return await self._tokens.caller(secret)
         key = await self._find(secret)
         if key is None:
             raise Unauthenticated(UNKNOWN)
@@ -66,7 +93,11 @@ class Authentication:
             raise Unauthenticated(REVOKED)
         if key.expires_at is not None and key.expires_at <= self._now():
             raise Unauthenticated(EXPIRED)
-        return Caller(key.user_id, admin=key.role == "admin")
+        return Caller(key.user_id, admin=key.role == "admin", until=key.expires_at)
+
+    def forget(self) -> None:
+        """Keys were revoked: each is looked up anew when it is used next."""
+        self._known.clear()
 
     async def _find(self, secret: str) -> ApiKey | None:
         name = hash_of(secret)
@@ -77,10 +108,30 @@ class Authentication:
         if known is not None and known.key is not None and now < known.end:
             self._known[name] = known._replace(fresh_until=known.end)
         key = await self._keys.find(secret)
+        noted = self._known.get(name)
+        if key is None or not self._is_worth_noting(key, noted.key if noted else None):
+            self._remember(name, key, now)
+            return key
+        key = key.model_copy(update={"last_used_at": self._now()})
+        self._remember(name, key, now)  # first, so that calls at the same time do not note it again
+        try:
+            await self._keys.used(key, self._now())
+        except StoreError as error:  # it comes in all the same
+            log.warning("key_use_not_noted", key_id=key.key_id, error=repr(error))
+        return key
+
+    def _remember(self, name: str, key: ApiKey | None, now: float) -> None:
         memory, most = (self._unknown, MOST_UNKNOWN) if key is None else (self._known, MOST_KNOWN)
         (self._known if key is None else self._unknown).pop(name, None)
         memory.pop(name, None)
         while len(memory) >= most:
             del memory[next(iter(memory))]  # the oldest: a dictionary keeps its order
         memory[name] = _Known(key, now + FRESH_S, now + REMEMBER_S)
-        return key
+
+    def _is_worth_noting(self, key: ApiKey, known: ApiKey | None) -> bool:
+        """Whether this is a use of a key that works, and the last one that was noted is a while ago."""
+        now = self._now()
+        if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+            return False
+        noted = [one.last_used_at for one in (key, known) if one is not None and one.last_used_at is not None]
+        return all(now - at >= USED_EVERY for at in noted)

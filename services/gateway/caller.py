@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from shared.ids import UserId
@@ -11,10 +12,12 @@ from shared.ids import UserId
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user behind an API key."""
+    """The user behind an API key or a token."""
 
     user_id: UserId
     admin: bool = False
+    until: datetime | None = None
+    """When the key or the token ends by itself; None: never."""
 
     @property
     def scope(self) -> UserId | None:

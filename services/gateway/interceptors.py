@@ -21,6 +21,7 @@ from services.gateway.authentication import Authentication
 from services.gateway.caller import CALL, Call
 from services.gateway.errors import Forbidden, InvalidRequest, Unreadable
 from services.gateway.metrics import RPC_SECONDS, RPCS, STREAMS
+from services.gateway.openstreams import OpenStreams
 from services.gateway.statuses import DETAILS, Code, status_of
 from shared.telemetry.tracing import new_traceparent, trace_id
 
@@ -60,8 +61,9 @@ class _Method:
 class Edge(Interceptor):
     """The edge of the API. Health and reflection pass untouched: load balancers and tools have no key."""
 
-    def __init__(self, authentication: Authentication) -> None:
+    def __init__(self, authentication: Authentication, streams: OpenStreams) -> None:
         self._authentication = authentication
+        self._streams = streams
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -115,9 +117,12 @@ class Edge(Interceptor):
             streams = STREAMS.labels(method.name)
             streams.inc()
             try:
-                await self._enter(visit, context)
+                authorization = await self._enter(visit, context)
                 # Closed here and not by the garbage collector: what the stream holds is free when the client goes.
-                async with aclosing(cast("Any", behaviour(request, context))) as answers:
+                async with (
+                    self._streams.admitted(authorization, CALL.get().caller.until),
+                    aclosing(cast("Any", behaviour(request, context))) as answers,
+                ):
                     async for answer in answers:
                         await context.write(answer)
             except asyncio.CancelledError:
@@ -134,7 +139,8 @@ class Edge(Interceptor):
 
         return stream
 
-    async def _enter(self, visit: _Visit, context: Context) -> None:
+    async def _enter(self, visit: _Visit, context: Context) -> str:
+        """Lets the caller in, for the time of the call; what the caller showed."""
         authorization = traceparent = None
         for name, value in context.invocation_metadata() or ():
             if name == "authorization":
@@ -144,11 +150,13 @@ class Edge(Interceptor):
         visit.traceparent = new_traceparent(_text(traceparent))
         if visit.request is _UNREADABLE:
             raise Unreadable
-        caller = await self._authentication.caller(_text(authorization))
+        shown = _text(authorization)
+        caller = await self._authentication.caller(shown)
         visit.user = caller.user_id
         if visit.method.for_admins and not caller.admin:
             raise Forbidden
         CALL.set(Call(caller, visit.traceparent))
+        return shown or ""
 
 
 class _Visit:

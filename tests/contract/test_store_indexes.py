@@ -113,7 +113,7 @@ async def ask_history(past: History) -> None:
             {"failure_code": "AGENT_EXCEPTION"},
             {"words": ("one", "two"), "submitted_before": NOW, "finished_before": NOW},
         ):
-            wanted = Wanted(user_id=user, **more)  # type: ignore[arg-type]  # one of several shapes
+            wanted = Wanted(user_id=user, **more)
             await past.count(wanted)
             for order in Order:
                 for after in (None, place):
@@ -248,8 +248,7 @@ async def ask_packages(packages: Packages) -> None:
 
 
 async def ask_keys(keys: ApiKeys) -> None:
-    for _ in range(2):
-        key = await keys.add("secret", user=ALICE, role="user", now=NOW)
+    key, _ = [await keys.add("secret", user=ALICE, role="user", now=NOW) for _ in range(2)]
     await keys.get(key.key_id)
     await keys.used(key, NOW)
     for user in (ALICE, None):

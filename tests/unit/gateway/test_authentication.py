@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from services.gateway.authentication import Authentication
 from services.gateway.errors import Unauthenticated
 from shared.clock import ManualClock
 from shared.ids import UserId
+from shared.store.connect import StoreError
 from shared.store.documents import ApiKey
 from shared.store.keys import hash_of
 
@@ -17,6 +19,8 @@ class FakeKeys:
     def __init__(self) -> None:
         self.keys: dict[str, ApiKey] = {}
         self.looks = 0
+        self.uses: list[datetime] = []
+        self.notes_uses = True
 
     def add(self, secret: str, **more: object) -> None:
         key = ApiKey(hash=hash_of(secret), key_id="key_1", user_id=UserId("alice"), created_at=START)
@@ -24,7 +28,16 @@ class FakeKeys:
 
     async def find(self, secret: str) -> ApiKey | None:
         self.looks += 1
+        await asyncio.sleep(0)
         return self.keys.get(secret)
+
+    async def used(self, key: ApiKey, at: datetime) -> None:
+        if not self.notes_uses:
+            raise StoreError("away")
+        self.uses.append(at)
+        for secret, found in self.keys.items():
+            if found.hash == key.hash:
+                self.keys[secret] = found.model_copy(update={"last_used_at": at})
 
 
 class Entrance:
@@ -33,6 +46,10 @@ class Entrance:
         self.clock = ManualClock(START)
         self.seconds = 0.0
         self.authentication = Authentication(self.keys, self.clock.now, monotonic=lambda: self.seconds)
+
+    def pass_time(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.clock.advance(timedelta(seconds=seconds))
 
     async def refusal(self, authorization: str | None) -> str:
         with pytest.raises(Unauthenticated) as refused:
@@ -62,6 +79,7 @@ async def test_a_key_tells_who_calls(entrance: Entrance) -> None:
         ("Basic good", "Bearer <key>"),
         ("Bearer ", "Bearer <key>"),
         ("Bearer wrong", "not known here"),
+        ("Bearer a.b.c", "ASSAY_GATEWAY_OIDC_ISSUER"),
     ],
 )
 async def test_a_refusal_says_what_to_do(entrance: Entrance, authorization: str | None, words: str) -> None:
@@ -86,7 +104,7 @@ async def test_a_key_is_looked_up_once_in_a_while_and_a_revocation_is_seen_withi
         await entrance.authentication.caller("Bearer good")
     assert entrance.keys.looks == 1
     entrance.keys.add("good", revoked_at=START)
-    entrance.seconds = 3.9
+    entrance.seconds = 2.9
     await entrance.authentication.caller("Bearer good")
     entrance.seconds = 5.0
     await entrance.refusal("Bearer good")
@@ -129,3 +147,40 @@ async def test_a_key_made_after_it_was_tried_works_soon(entrance: Entrance) -> N
     entrance.keys.add("late")
     entrance.seconds = 5.0
     await entrance.authentication.caller("Bearer late")
+
+
+async def test_a_key_that_was_revoked_here_is_forgotten_at_once(entrance: Entrance) -> None:
+    entrance.keys.add("good")
+    await entrance.authentication.caller("Bearer good")
+    entrance.keys.add("good", revoked_at=START)
+    entrance.authentication.forget()
+    assert "revoked" in await entrance.refusal("Bearer good")
+
+
+async def test_a_use_is_noted_once_a_minute_however_many_calls_there_are(entrance: Entrance) -> None:
+    entrance.keys.add("good")
+    await asyncio.gather(*(entrance.authentication.caller("Bearer good") for _ in range(20)))
+    for _ in range(13):
+        entrance.pass_time(5)
+        await asyncio.gather(*(entrance.authentication.caller("Bearer good") for _ in range(5)))
+    assert entrance.keys.uses == [START, START + timedelta(seconds=60)]
+
+
+async def test_what_another_gateway_has_noted_is_not_noted_again(entrance: Entrance) -> None:
+    entrance.keys.add("good", last_used_at=START - timedelta(seconds=30))
+    await entrance.authentication.caller("Bearer good")
+    assert entrance.keys.uses == []
+
+
+async def test_a_key_that_is_refused_was_not_used(entrance: Entrance) -> None:
+    entrance.keys.add("revoked", revoked_at=START)
+    entrance.keys.add("expired", expires_at=START)
+    for secret in ("revoked", "expired"):
+        await entrance.refusal(f"Bearer {secret}")
+    assert entrance.keys.uses == []
+
+
+async def test_who_has_a_key_comes_in_although_its_use_cannot_be_noted(entrance: Entrance) -> None:
+    entrance.keys.add("good")
+    entrance.keys.notes_uses = False
+    assert (await entrance.authentication.caller("Bearer good")).user_id == "alice"

@@ -1,0 +1,75 @@
+"""Open streams, by the key or token they were opened with: each ends when that ends, also while it is silent.
+
+One look for each credential and not a task for each stream: a user may have hundreds open. A store or a sign-in
+service that does not answer ends none of them. Knows nothing of gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final
+
+from services.gateway.authentication import Authentication
+from services.gateway.errors import Unauthenticated
+from services.gateway.ports import Now
+
+LOOK_S: Final = 0.5
+"""A key that is asked for so often is looked up in the store every 3 s, so a stream ends 3.5 s after a revocation."""
+
+
+EXPIRED: Final = "The key or token that this stream was opened with has expired. Open it again with another one."
+
+
+class _Stay:
+    """One open stream. Its time limit is there to be moved: to the end of the credential, or to now."""
+
+    def __init__(self, limit: asyncio.Timeout) -> None:
+        self.limit = limit
+        self.refusal: Unauthenticated | None = None
+
+    def end(self, refusal: Unauthenticated) -> None:
+        if self.refusal is None:
+            self.refusal = refusal
+            self.limit.reschedule(asyncio.get_running_loop().time())
+
+
+class OpenStreams:
+    """The open streams of this gateway."""
+
+    def __init__(self, authentication: Authentication, now: Now) -> None:
+        self._authentication = authentication
+        self._now = now
+        self._stays: dict[str, set[_Stay]] = {}
+
+    @asynccontextmanager
+    async def admitted(self, authorization: str, until: datetime | None) -> AsyncIterator[None]:
+        """Interrupts the block with Unauthenticated when the caller with this header value may not stay any longer.
+
+        `until` is when that is anyway."""
+        left = None if until is None else (until - self._now()).total_seconds()
+        stay = _Stay(asyncio.timeout(left))
+        stays = self._stays.setdefault(authorization, set())
+        stays.add(stay)
+        try:
+            async with stay.limit:
+                yield
+        except TimeoutError:
+            if not stay.limit.expired():
+                raise  # one of the stream's own
+            raise stay.refusal or Unauthenticated(EXPIRED) from None
+        finally:
+            stays.discard(stay)
+            if not stays and self._stays.get(authorization) is stays:
+                del self._stays[authorization]
+
+    async def look(self) -> None:
+        """Asks of each credential whether it still works."""
+        for authorization in list(self._stays):
+            try:
+                await self._authentication.caller(authorization)
+            except Unauthenticated as refusal:
+                for stay in self._stays.get(authorization, ()):
+                    stay.end(refusal)

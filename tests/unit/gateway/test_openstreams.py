@@ -1,0 +1,126 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from services.gateway.authentication import Authentication
+from services.gateway.errors import Unauthenticated
+from services.gateway.openstreams import OpenStreams
+from shared.clock import SystemClock
+from shared.ids import UserId
+from shared.store.connect import StoreError
+from shared.store.documents import ApiKey
+from tests.support.samples import NOW
+from tests.support.until import until
+
+KEY = ApiKey(hash="hash", key_id="key_1", user_id=UserId("alice"), created_at=NOW)
+
+
+class FakeKeys:
+    """One key for everybody, and a store that may be away."""
+
+    def __init__(self) -> None:
+        self.key = KEY
+        self.away = False
+
+    async def find(self, secret: str) -> ApiKey | None:
+        if self.away:
+            raise StoreError("away")
+        return self.key
+
+    async def used(self, key: ApiKey, at: object) -> None:
+        """Not of interest."""
+
+
+class Gate:
+    def __init__(self) -> None:
+        self.keys = FakeKeys()
+        self.seconds = 0.0
+        clock = SystemClock()
+        authentication = Authentication(self.keys, clock.now, monotonic=lambda: self.seconds)
+        self.now = clock.now
+        self.streams = OpenStreams(authentication, clock.now)
+        self.open = 0
+
+    async def stream(self, secret: str = "one", *, lasts_s: float | None = None) -> None:
+        """A stream without a message."""
+        until_then = None if lasts_s is None else self.now() + timedelta(seconds=lasts_s)
+        async with self.streams.admitted(f"Bearer {secret}", until_then):
+            self.open += 1
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.open -= 1
+
+    async def look_later(self) -> None:
+        self.seconds += 10
+        await self.streams.look()
+
+    def revoke(self) -> None:
+        self.keys.key = KEY.model_copy(update={"revoked_at": NOW})
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+async def test_all_streams_of_a_key_end_with_it(gate: Gate) -> None:
+    streams = [asyncio.create_task(gate.stream(secret)) for secret in ("one", "one", "two")]
+    await until(lambda: gate.open == 3)
+    await gate.look_later()
+    assert gate.open == 3
+    gate.revoke()
+    await gate.look_later()
+    ended = await asyncio.gather(*streams, return_exceptions=True)
+    assert all(isinstance(error, Unauthenticated) and "revoked" in str(error) for error in ended)
+    assert not gate.streams._stays
+
+
+async def test_a_store_that_is_away_ends_no_stream(gate: Gate) -> None:
+    stream = asyncio.create_task(gate.stream())
+    await until(lambda: gate.open)
+    gate.keys.away = True
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            await gate.look_later()
+    assert gate.open == 1
+    gate.keys.away = False
+    gate.revoke()
+    await gate.look_later()
+    with pytest.raises(Unauthenticated):
+        await stream
+
+
+@pytest.mark.parametrize("left_s", [0.05, 0.0, -1.0])
+async def test_a_stream_ends_at_the_time_its_key_does_without_a_look(gate: Gate, left_s: float) -> None:
+    with pytest.raises(Unauthenticated, match="has expired"):
+        await gate.stream(lasts_s=left_s)
+
+
+async def test_a_stream_that_is_cancelled_is_cancelled_and_nothing_else(gate: Gate) -> None:
+    stream = asyncio.create_task(gate.stream(lasts_s=100))
+    await until(lambda: gate.open)
+    gate.revoke()
+    await gate.look_later()
+    stream.cancel()  # the client went in the same moment
+    with pytest.raises(asyncio.CancelledError):
+        await stream
+    assert not gate.streams._stays
+
+
+async def test_a_time_limit_of_the_streams_own_stays_one(gate: Gate) -> None:
+    with pytest.raises(TimeoutError):
+        async with gate.streams.admitted("Bearer one", None):
+            raise TimeoutError
+
+
+async def test_who_is_shown_out_twice_goes_once(gate: Gate) -> None:
+    stream = asyncio.create_task(gate.stream())
+    await until(lambda: gate.open)
+    gate.revoke()
+    for _ in range(3):
+        await gate.look_later()
+    with pytest.raises(Unauthenticated):
+        await stream
+    assert stream.cancelling() == 0
