@@ -13,17 +13,12 @@ from services.gateway.admin.keys import KeyControl
 from services.gateway.admin.letters import LETTERS_S, LetterDesk
 from services.gateway.admin.limits import LimitControl
 from services.gateway.admin.usage import UsageReport
-from services.gateway.agentstats import AgentStats
-from services.gateway.allowances import Allowances
-from services.gateway.archive import Archive
 from services.gateway.authentication import Authentication
 from services.gateway.cancel import Cancellation
-from services.gateway.feed import BusFeed
+from services.gateway.history.agentstats import AgentStats
+from services.gateway.history.archive import Archive
+from services.gateway.history.listing import Listing
 from services.gateway.interceptors import Edge
-from services.gateway.listing import Listing
-from services.gateway.live import Live
-from services.gateway.logpages import LogPages
-from services.gateway.logs import LogStreams
 from services.gateway.oidc.tokens import Tokens
 from services.gateway.openstreams import LOOK_S as STREAMS_S
 from services.gateway.openstreams import OpenStreams
@@ -31,12 +26,9 @@ from services.gateway.packages.arrivals import Arrivals
 from services.gateway.packages.generate import Generation
 from services.gateway.packages.links import Links
 from services.gateway.packages.listing import PackageListing
-from services.gateway.places import Places
-from services.gateway.queuestatus import QueueStatus
-from services.gateway.queuewatch import QueueWatch
-from services.gateway.quota import Quota
-from services.gateway.resources import Defaults
-from services.gateway.retry import Retry
+from services.gateway.queue.places import Places
+from services.gateway.queue.status import QueueStatus
+from services.gateway.queue.watch import QueueWatch
 from services.gateway.rpc.admin import AdminRpc
 from services.gateway.rpc.health import LOOK_S, HealthRpc
 from services.gateway.rpc.packages import PackageRpc
@@ -44,9 +36,17 @@ from services.gateway.rpc.queue import QueueRpc
 from services.gateway.rpc.tests import TestRpc
 from services.gateway.server import SERVICES, build, listen
 from services.gateway.settings import GatewaySettings
-from services.gateway.submit import Submission
-from services.gateway.syntax import SyntaxChecker
-from services.gateway.watch import Watch
+from services.gateway.streams.feed import BusFeed
+from services.gateway.streams.live import Live
+from services.gateway.streams.logpages import LogPages
+from services.gateway.streams.logs import LogStreams
+from services.gateway.streams.watch import Watch
+from services.gateway.submission.allowances import Allowances
+from services.gateway.submission.quota import Quota
+from services.gateway.submission.resources import Defaults
+from services.gateway.submission.retry import Retry
+from services.gateway.submission.submit import Submission
+from services.gateway.submission.syntax import SyntaxChecker
 from shared.aws.opening import OpenAws, Opening, open_aws
 from shared.background import background, every
 from shared.bus.connect import Bus

@@ -13,8 +13,8 @@ from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
 from services.gateway.errors import InvalidRequest, Violation
 from services.gateway.fetch import fetch
-from services.gateway.live import Live
 from services.gateway.ports import Tests
+from services.gateway.streams.live import Live
 from shared.clock import Clock
 from shared.domain.lifecycle import ENDED, WAITING
 from shared.events.tests import TestCancelRequested

@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from assay.v1 import log_pb2, test_pb2
 from assay.v1 import test_service_pb2 as pb
-from services.gateway import follower
 from services.gateway.metrics import DROPPED_BACK
+from services.gateway.streams import follower
 from tests.support.gateway import Client, Stage, collected, line, lines, staged
 from tests.support.until import until
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
-from services.gateway.requirements import checked as checked_requirements
+from services.gateway.submission.requirements import checked as checked_requirements
 from services.packager.archive import packed
 from services.packager.content import ModelFacts, Options, PackageFacts, service_name
 from services.packager.content.aws import fargate_size

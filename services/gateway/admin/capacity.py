@@ -11,7 +11,7 @@ import structlog
 from assay.v1 import queue_service_pb2
 from services.gateway.errors import InvalidRequest, Violation
 from services.gateway.ports import Capacity
-from services.gateway.queuestatus import QueueStatus
+from services.gateway.queue.status import QueueStatus
 from shared.clock import Clock
 from shared.ids import UserId
 

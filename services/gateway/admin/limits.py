@@ -11,7 +11,7 @@ import structlog
 from assay.v1 import admin_service_pb2 as pb
 from services.gateway.errors import Violations
 from services.gateway.ports import Users
-from services.gateway.quota import Quota
+from services.gateway.submission.quota import Quota
 from shared.clock import Clock
 from shared.domain.limits import MOST, MOST_WEIGHT, Limits
 from shared.ids import USER_ID, UserId

@@ -14,7 +14,7 @@ from services.gateway.packages.arrivals import Arrivals
 from services.gateway.packages.fetch import fetch_package
 from services.gateway.packages.options import checked_options, checked_wait, hash_of
 from services.gateway.ports import Packages, Tests
-from services.gateway.specification import check_request_id
+from services.gateway.submission.specification import check_request_id
 from shared.clock import Clock
 from shared.domain.lifecycle import State
 from shared.domain.packages import PackageState, standing

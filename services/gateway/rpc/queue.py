@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from assay.v1 import queue_service_pb2 as pb
 from assay.v1.queue_service_pb2_grpc import QueueServiceServicer
 from services.gateway.caller import CALL
-from services.gateway.queuestatus import QueueStatus
-from services.gateway.queuewatch import QueueWatch
+from services.gateway.queue.status import QueueStatus
+from services.gateway.queue.watch import QueueWatch
 
 if TYPE_CHECKING:
     from services.gateway.interceptors import Context

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, cast
 from assay.v1 import test_service_pb2 as pb
 from assay.v1.test_service_pb2_grpc import TestServiceServicer
 from services.gateway import translate
-from services.gateway.agentstats import AgentStats
-from services.gateway.archive import Archive
 from services.gateway.caller import CALL
 from services.gateway.cancel import Cancellation
 from services.gateway.fetch import fetch
-from services.gateway.listing import Listing
-from services.gateway.loglines import Wanted
-from services.gateway.logpages import LogPages
-from services.gateway.logs import LogStreams
-from services.gateway.places import Places
+from services.gateway.history.agentstats import AgentStats
+from services.gateway.history.archive import Archive
+from services.gateway.history.listing import Listing
 from services.gateway.ports import Tests
-from services.gateway.retry import Retry
-from services.gateway.submit import Submission
-from services.gateway.watch import Watch
+from services.gateway.queue.places import Places
+from services.gateway.streams.loglines import Wanted
+from services.gateway.streams.logpages import LogPages
+from services.gateway.streams.logs import LogStreams
+from services.gateway.streams.watch import Watch
+from services.gateway.submission.retry import Retry
+from services.gateway.submission.submit import Submission
 from shared.domain.lifecycle import State
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.account import complete, is_over, missing
-from services.gateway.logs import unbroken
+from services.gateway.streams.account import complete, is_over, missing
+from services.gateway.streams.logs import unbroken
 from shared.domain.lifecycle import State
 from shared.ids import TestId, UserId
 from shared.store.documents import Chunk, Execution, Logs, StoredLine, Task, Times

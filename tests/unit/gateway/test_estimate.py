@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.gateway.estimate import estimated_wait_s
+from services.gateway.queue.estimate import estimated_wait_s
 from shared.store.queue import LATELY, Spell
 from shared.store.slots import Pool
 from tests.support.samples import NOW

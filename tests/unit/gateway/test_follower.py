@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
-from services.gateway.batch import Batch
 from services.gateway.errors import ShuttingDown
-from services.gateway.follower import MOST_BATCHES, MOST_BYTES, Follower, News
-from services.gateway.loglines import Wanted
+from services.gateway.streams.batch import Batch
+from services.gateway.streams.follower import MOST_BATCHES, MOST_BYTES, Follower, News
+from services.gateway.streams.loglines import Wanted
 from tests.support.gateway import line, lines
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from assay.v1 import log_pb2, test_service_pb2
-from services.gateway.loglines import MOST_BYTES, Wanted, joined, message, messages
+from services.gateway.streams.loglines import MOST_BYTES, Wanted, joined, message, messages
 from tests.support.gateway import line, lines
 
 

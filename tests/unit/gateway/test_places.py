@@ -3,7 +3,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from services.gateway.places import HEAD, Places
+from services.gateway.queue.places import HEAD, Places
 from shared.clock import ManualClock
 from shared.ids import TestId, UserId
 from shared.store.documents import QueueEntry

@@ -6,8 +6,8 @@ import pytest
 
 from assay.v1 import queue_service_pb2
 from services.gateway.errors import ShuttingDown
-from services.gateway.queuestatus import QueueStatus
-from services.gateway.queuewatch import QueueWatch
+from services.gateway.queue.status import QueueStatus
+from services.gateway.queue.watch import QueueWatch
 from shared.clock import ManualClock
 from shared.ids import UserId
 from shared.store.documents import QueueEntry

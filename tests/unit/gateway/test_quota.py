@@ -2,9 +2,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.gateway.allowances import FRESH_S, Allowances
 from services.gateway.errors import OverLimit, RateLimited, TooManyPending
-from services.gateway.quota import LOOK_AGAIN, refusal
+from services.gateway.submission.allowances import FRESH_S, Allowances
+from services.gateway.submission.quota import LOOK_AGAIN, refusal
 from shared.domain.limits import Limits
 from shared.ids import UserId, new_test_id
 from shared.store.admissions import RateWindow, Submitted

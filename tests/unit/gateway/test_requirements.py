@@ -1,7 +1,7 @@
 import pytest
 
 from services.gateway.errors import Violations
-from services.gateway.requirements import checked
+from services.gateway.submission.requirements import checked
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from google.protobuf.duration_pb2 import Duration
 
 from assay.v1 import test_pb2
 from services.gateway.errors import InvalidRequest, Violations
-from services.gateway.resources import Defaults
-from services.gateway.specification import Specification, agent_id, check_request_id, checked, is_entrypoint
+from services.gateway.submission.resources import Defaults
+from services.gateway.submission.specification import Specification, agent_id, check_request_id, checked, is_entrypoint
 
 CODE = "def run(query):\n    return query\n"
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from services.gateway.syntax import CRASHED, SyntaxChecker
+from services.gateway.submission.syntax import CRASHED, SyntaxChecker
 
 
 @pytest_asyncio.fixture

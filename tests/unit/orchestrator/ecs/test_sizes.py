@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.resources import SIZES
+from services.gateway.submission.resources import SIZES
 from services.orchestrator.runtimes.ecs.sizes import size_for
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
 from services.gateway.errors import Violations
-from services.gateway.filters import wanted_by
+from services.gateway.history.filters import wanted_by
 from services.gateway.pagetoken import foreign, sealed, unsealed
 from services.gateway.ports import Past, Sums
 from services.gateway.translate import BASIC

@@ -14,9 +14,9 @@ from services.gateway.caller import Caller
 from services.gateway.errors import NotInThatState, Violations
 from services.gateway.fetch import fetch
 from services.gateway.ports import Tests
-from services.gateway.quota import Quota
-from services.gateway.specification import check_query, check_request_id
-from services.gateway.submit import hand_in
+from services.gateway.submission.quota import Quota
+from services.gateway.submission.specification import check_query, check_request_id
+from services.gateway.submission.submit import hand_in
 from services.gateway.translate import BASIC
 from shared.clock import Clock
 from shared.domain.lifecycle import ENDED, State

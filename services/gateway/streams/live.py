@@ -15,11 +15,11 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from services.gateway.batch import Batch
 from services.gateway.errors import ShuttingDown
-from services.gateway.follower import Follower, Sight
 from services.gateway.metrics import FOLLOWED, FOLLOWERS
 from services.gateway.ports import Feed, Lines, Message, Subscription, Tests
+from services.gateway.streams.batch import Batch
+from services.gateway.streams.follower import Follower, Sight
 from shared.background import background
 from shared.domain.logsequence import BLOCK
 from shared.events.logs import LogsAppended, LogsCompleted

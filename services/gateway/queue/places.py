@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Final
 
 from assay.v1 import test_pb2
-from services.gateway.estimate import estimated_wait_s
 from services.gateway.ports import Line, SlotPool
+from services.gateway.queue.estimate import estimated_wait_s
 from services.gateway.translate import duration
 from shared.clock import Clock
 from shared.ids import TestId

@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from assay.v1 import test_pb2
-from services.gateway import requirements
-from services.gateway.environment import check_env, check_labels, check_secrets
 from services.gateway.errors import Violations
-from services.gateway.resources import Defaults, priority, resources, timeout_s
+from services.gateway.submission import requirements
+from services.gateway.submission.environment import check_env, check_labels, check_secrets
+from services.gateway.submission.resources import Defaults, priority, resources, timeout_s
 from shared.store.documents import Input, ModelSetting
 
 MOST_CODE: Final = 256 * 1024

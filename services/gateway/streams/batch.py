@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.v1 import log_pb2
-from services.gateway.loglines import Line, Wanted, message, messages
+from services.gateway.streams.loglines import Line, Wanted, message, messages
 
 
 class Batch:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from assay.v1 import test_service_pb2 as pb
 from services.gateway.caller import Caller
 from services.gateway.errors import Violations
-from services.gateway.filters import wanted_by
+from services.gateway.history.filters import wanted_by
 from services.gateway.ports import Past, Tests
 from services.gateway.times import span
 from shared.clock import Clock

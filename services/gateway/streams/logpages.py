@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from assay.v1 import log_pb2, test_service_pb2
-from services.gateway.account import complete, is_over, missing
 from services.gateway.caller import Caller
 from services.gateway.errors import Violations
 from services.gateway.fetch import fetch
-from services.gateway.loglines import MOST_BYTES, Wanted, message
 from services.gateway.ports import Lines, Tests
+from services.gateway.streams.account import complete, is_over, missing
+from services.gateway.streams.loglines import MOST_BYTES, Wanted, message
 from shared.domain.logsequence import first_seq
 from shared.ids import TestId
 

@@ -11,9 +11,9 @@ from assay.v1 import test_pb2, test_service_pb2
 from services.gateway import translate
 from services.gateway.caller import Caller
 from services.gateway.fetch import fetch
-from services.gateway.live import Live
-from services.gateway.places import Places
 from services.gateway.ports import Tests
+from services.gateway.queue.places import Places
+from services.gateway.streams.live import Live
 from shared.domain.lifecycle import ENDED, State
 from shared.store.documents import Execution
 

@@ -13,15 +13,15 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from assay.v1 import test_service_pb2
-from services.gateway.account import complete, is_over, missing
 from services.gateway.caller import Caller
 from services.gateway.errors import InvalidRequest, Violation
 from services.gateway.fetch import fetch
-from services.gateway.follower import News
-from services.gateway.live import Live
-from services.gateway.loglines import Wanted, joined, message, messages
 from services.gateway.metrics import HEALED
 from services.gateway.ports import Lines, Tests
+from services.gateway.streams.account import complete, is_over, missing
+from services.gateway.streams.follower import News
+from services.gateway.streams.live import Live
+from services.gateway.streams.loglines import Wanted, joined, message, messages
 from shared.domain.logsequence import follows
 from shared.ids import TestId
 from shared.store.documents import StoredLine

@@ -16,7 +16,7 @@ import structlog
 
 from assay.v1 import queue_service_pb2
 from services.gateway.errors import ShuttingDown
-from services.gateway.queuestatus import QueueSight, QueueStatus
+from services.gateway.queue.status import QueueSight, QueueStatus
 from shared.background import background
 from shared.ids import UserId
 

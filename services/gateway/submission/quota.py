@@ -7,10 +7,10 @@ from typing import Final
 
 import structlog
 
-from services.gateway.allowances import Allowances
 from services.gateway.errors import OverLimit, RateLimited, TooManyPending
 from services.gateway.metrics import REFUSED
 from services.gateway.ports import Windows
+from services.gateway.submission.allowances import Allowances
 from shared.domain.limits import Limits
 from shared.domain.ratelimit import counted, room_at
 from shared.ids import TestId, UserId

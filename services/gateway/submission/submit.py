@@ -9,9 +9,9 @@ from services.gateway.caller import Caller
 from services.gateway.errors import OverLimit, RequestIdTaken, Violations
 from services.gateway.metrics import SUBMITTED
 from services.gateway.ports import SyntaxCheck, Tests
-from services.gateway.quota import Quota
-from services.gateway.resources import Defaults
-from services.gateway.specification import check_request_id, checked
+from services.gateway.submission.quota import Quota
+from services.gateway.submission.resources import Defaults
+from services.gateway.submission.specification import check_request_id, checked
 from shared.clock import Clock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestSubmitted

@@ -7,9 +7,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.gateway.batch import Batch
 from services.gateway.errors import ShuttingDown
 from services.gateway.metrics import DROPPED_BACK
+from services.gateway.streams.batch import Batch
 from shared.store.documents import Execution
 
 MOST_BATCHES: Final = 256
