@@ -77,7 +77,7 @@ def bootstrap(
             settings.mongo_url.get_secret_value(), settings.mongo_database, service="admin"
         ) as database:
             await make_indexes(database)
-            await ApiKeys(database).add(secret, user=UserId(user), role=role, now=SystemClock().now())
+            await ApiKeys(database).add(secret, user=UserId(user), role=role, now=SystemClock().now(), name="bootstrap")
         return secret
 
     print(asyncio.run(work()))

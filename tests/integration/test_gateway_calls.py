@@ -24,7 +24,7 @@ from assay.v1 import (
 from assay.v1 import test_service_pb2 as pb
 from shared.events.tests import TestSubmitted
 from shared.store.slots import Slots
-from tests.support.gateway import CODE, Client, Stage, details_of, line, lines, staged, violations_of
+from tests.support.gateway import CODE, Client, Stage, details_of, line, lines, refused, staged, violations_of
 from tests.support.until import until
 
 Code = grpc.StatusCode
@@ -39,12 +39,6 @@ async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIter
 @pytest_asyncio.fixture
 async def alice(stage: Stage) -> Client:
     return await stage.client("alice")
-
-
-async def refused(call: Any) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call
-    return error.value
 
 
 def spec(**fields: Any) -> test_pb2.TestSpec:

@@ -18,7 +18,7 @@ from assay.v1 import test_service_pb2 as pb
 from services.orchestrator.bookkeeping import Bookkeeping
 from shared.domain.pricing import Prices
 from shared.store.books import Books
-from tests.support.gateway import Client, Stage, details_of, now, staged, violations_of
+from tests.support.gateway import Client, Stage, details_of, now, refused, staged, violations_of
 
 Code = grpc.StatusCode
 FAILURE = {"code": "AGENT_EXCEPTION", "stage": "run", "message": "KeyError: 'city'", "hint": "h"}
@@ -38,12 +38,6 @@ async def alice(stage: Stage) -> Client:
 @pytest_asyncio.fixture
 async def root(stage: Stage) -> Client:
     return await stage.client("root", role="admin")
-
-
-async def refused(call: Any) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call
-    return error.value
 
 
 async def listed(client: Client, **filters: Any) -> list[str]:

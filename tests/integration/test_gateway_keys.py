@@ -14,7 +14,7 @@ from assay.v1 import admin_service_pb2 as pb
 from assay.v1 import queue_service_pb2, test_service_pb2
 from services.gateway.metrics import RPCS
 from shared.store.keys import ApiKeys
-from tests.support.gateway import Client, Stage, details_of, lines, staged, violations_of
+from tests.support.gateway import Client, Stage, details_of, lines, refused, staged, violations_of
 from tests.support.until import until
 
 Code = grpc.StatusCode
@@ -30,12 +30,6 @@ async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIter
 @pytest_asyncio.fixture
 async def root(stage: Stage) -> Client:
     return await stage.client("root", role="admin")
-
-
-async def refused(call: Any) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call
-    return error.value
 
 
 async def made(root: Client, user: str = "alice", **fields: Any) -> pb.CreateApiKeyResponse:

@@ -7,14 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import grpc
-import pytest
 import pytest_asyncio
 
 from assay.errors import RateLimited, from_rpc
 from assay.v1 import admin_service_pb2 as admin
 from assay.v1 import test_pb2
 from assay.v1 import test_service_pb2 as pb
-from tests.support.gateway import CODE, Client, Stage, details_of, staged, violations_of
+from tests.support.gateway import CODE, Client, Stage, details_of, refused, staged, violations_of
 from tests.support.until import until
 
 Code = grpc.StatusCode
@@ -35,12 +34,6 @@ async def alice(stage: Stage) -> Client:
 @pytest_asyncio.fixture
 async def root(stage: Stage) -> Client:
     return await stage.client("root", role="admin")
-
-
-async def refused(call: Any) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call
-    return error.value
 
 
 async def limit(root: Client, user: str = "alice", **overrides: Any) -> admin.UserLimits:

@@ -20,8 +20,7 @@ from assay.v1 import package_service_pb2 as pb
 from services.packager.press import press as real_press
 from shared.bus.streams import PACKAGES
 from shared.store.documents import Execution, Package
-from tests.integration.test_gateway_calls import refused
-from tests.support.gateway import CODE, Client, details_of, violations_of
+from tests.support.gateway import CODE, Client, details_of, refused, violations_of
 from tests.support.packaging import (
     EXPIRED,
     FAILED,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
@@ -314,6 +315,13 @@ async def staged(
         stack.push_async_callback(close_channels)
         health = await stack.enter_async_context(running(options, aws=aws))
         yield Stage(health, options, Others(store, bus, tests), channels)
+
+
+async def refused(call: Any) -> grpc.aio.AioRpcError:
+    """The error that a call ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return error.value
 
 
 def details_of(error: grpc.aio.AioRpcError) -> dict[str, Any]:

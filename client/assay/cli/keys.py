@@ -13,7 +13,6 @@ from assay.cli.jsontext import json_text
 from assay.cli.options import Json, PageToken, wants_json
 
 if TYPE_CHECKING:
-    from assay.admin import ApiKey
     from assay.client import AsyncAssay
 
 keys = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
@@ -41,30 +40,12 @@ def list_keys(
 
 async def _list(client: AsyncAssay, user: str, limit: int, page_token: str, *, ended: bool, as_json: bool) -> int:
     from assay.cli import admin_text
-    from assay.cli.screen import open_screen
+    from assay.cli.pages import gathered, show
     from assay.cli.session import PASSED
 
-    found: list[ApiKey] = []
-    token = ""
     listing = client.admin.keys(user, include_ended=ended, page_size=min(limit, 100), page_token=page_token)
-    async for page in listing.pages():
-        found += page.keys
-        token = page.next_page_token
-        if len(found) >= limit:
-            break
-    # A page may carry the list over its limit; then the token of the next page would skip what is cut off here.
-    if len(found) > limit:
-        found, token = found[:limit], ""
-    if as_json:
-        print(json_text({"keys": [key.to_dict() for key in found], "next_page_token": token}))
-        return PASSED
-    screen = open_screen()
-    if not found:
-        screen.show([[("no keys", "dim")]])
-    else:
-        screen.show(admin_text.keys(found, datetime.now(UTC), screen.width))
-    if token:
-        screen.show([[(f"more: add --page-token {token}", "dim")]])
+    found, token = await gathered(listing.pages(), limit, lambda page: page.keys)
+    show("keys", found, token, lambda width: admin_text.keys(found, datetime.now(UTC), width), as_json=as_json)
     return PASSED
 
 

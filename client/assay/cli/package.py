@@ -128,27 +128,9 @@ def packages(
 
 async def _list(client: AsyncAssay, options: PackageListOptions, limit: int, *, as_json: bool) -> int:
     from assay.cli import package_text
-    from assay.cli.screen import open_screen
+    from assay.cli.pages import gathered, show
     from assay.cli.session import PASSED
 
-    found: list[Package] = []
-    token = ""
-    async for page in client.packages.list(**options).pages():
-        found += page.packages
-        token = page.next_page_token
-        if len(found) >= limit:
-            break
-    # A page may carry the list over its limit; then the token of the next page would skip what is cut off here.
-    if len(found) > limit:
-        found, token = found[:limit], ""
-    if as_json:
-        print(json_text({"packages": [one.to_dict() for one in found], "next_page_token": token}))
-        return PASSED
-    screen = open_screen()
-    if not found:
-        screen.show([[("no packages", "dim")]])
-    else:
-        screen.show(package_text.table(found, datetime.now(UTC), screen.width))
-    if token:
-        screen.show([[(f"more: add --page-token {token}", "dim")]])
+    found, token = await gathered(client.packages.list(**options).pages(), limit, lambda page: page.packages)
+    show("packages", found, token, lambda width: package_text.table(found, datetime.now(UTC), width), as_json=as_json)
     return PASSED

@@ -1,0 +1,54 @@
+"""Lists that come in pages, as commands show them: up to a limit, as a table or as JSON, and how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from assay.cli.jsontext import json_text
+
+if TYPE_CHECKING:
+    from assay.cli.text import Line
+
+    Table = Callable[[int | None], Iterable[Line]]
+
+
+class _Paged(Protocol):
+    @property
+    def next_page_token(self) -> str: ...
+
+
+class _Plain(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+P = TypeVar("P", bound=_Paged)
+T = TypeVar("T", bound=_Plain)
+
+
+async def gathered(pages: AsyncIterable[P], limit: int, things: Callable[[P], Iterable[T]]) -> tuple[list[T], str]:
+    """The first so many things, and the token of what follows them."""
+    found: list[T] = []
+    token = ""
+    async for page in pages:
+        found += things(page)
+        token = page.next_page_token
+        if len(found) >= limit:
+            break
+    # A page may carry the list over its limit; then the token of the next page would skip what is cut off here.
+    return (found, token) if len(found) <= limit else (found[:limit], "")
+
+
+def show(
+    name: str, found: Sequence[_Plain], token: str, table: Callable[[int | None], Iterable[Line]], *, as_json: bool
+) -> None:
+    """Prints the things of this name; `table` makes lines for a screen of so many columns."""
+    if as_json:
+        print(json_text({name: [one.to_dict() for one in found], "next_page_token": token}))
+        return
+    from assay.cli.screen import open_screen
+
+    screen = open_screen()
+    screen.show(table(screen.width) if found else [[(f"no {name}", "dim")]])
+    if token:
+        screen.show([[(f"more: add --page-token {token}", "dim")]])
