@@ -39,9 +39,7 @@ async def gathered(pages: AsyncIterable[P], limit: int, things: Callable[[P], It
     return (found, token) if len(found) <= limit else (found[:limit], "")
 
 
-def show(
-    name: str, found: Sequence[_Plain], token: str, table: Callable[[int | None], Iterable[Line]], *, as_json: bool
-) -> None:
+def show(name: str, found: Sequence[_Plain], token: str, table: Table, *, as_json: bool) -> None:
     """Prints the things of this name; `table` makes lines for a screen of so many columns."""
     if as_json:
         print(json_text({name: [one.to_dict() for one in found], "next_page_token": token}))
