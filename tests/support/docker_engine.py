@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -68,9 +69,11 @@ class DockerEngine:
 
     @property
     def gateway(self) -> str:
-        """The address of this machine as containers see it, which is one of this machine's own."""
-        gateway: str = self.inspect("bridge")["IPAM"]["Config"][0]["Gateway"]
-        return gateway
+        """The address of this machine as containers see it, which is one of this machine's own.
+
+        An engine that has just made the bridge names its network only; the bridge then has the first address of it."""
+        config = self.inspect("bridge")["IPAM"]["Config"][0]
+        return config.get("Gateway") or str(next(ip_network(config["Subnet"], strict=False).hosts()))
 
 
 def cannot(reason: NoContainers) -> NoReturn:

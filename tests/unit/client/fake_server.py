@@ -78,12 +78,14 @@ class Refusal:
 
 @dataclass
 class Story:
-    """What is told of one test. `gate` holds the stream of states back before the last one."""
+    """What is told of one test. `gate` holds the stream of states back before the last one; with `told` the output
+    begins when the first state was told, as it does where a test waits for its slot."""
 
     states: list[test_pb2.Test]
     lines: list[log_pb2.LogLine] = field(default_factory=list)
     complete: log_pb2.LogsComplete | None = None
     gate: asyncio.Event | None = None
+    told: asyncio.Event | None = None
 
 
 class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceServicer):
@@ -162,6 +164,8 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
                 yield test_service_pb2.WatchTestResponse(
                     test=state, event=test_service_pb2.WatchEvent.Value(f"WATCH_EVENT_{event}")
                 )
+                if story.told is not None:
+                    story.told.set()
                 if self.watch_cuts:
                     self.watch_cuts -= 1
                     await refuse(context, Refusal(grpc.StatusCode.UNAVAILABLE, "going down"))
@@ -172,6 +176,8 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         await self.enter("StreamLogs", request, context)
         story = await self._story(request.test_id, context)
         cut = self.log_cuts.pop(0) if self.log_cuts else None
+        if story.told is not None:
+            await story.told.wait()
         wanted = [entry for entry in story.lines if entry.seq >= (request.from_seq or 1) - self.repeat]
         for number in range(0, len(wanted[:cut]), 2):
             yield test_service_pb2.StreamLogsResponse(lines=wanted[:cut][number : number + 2])

@@ -33,7 +33,7 @@ def tell(fake: FakeServer, end: str = "passed", lines: Sequence[log_pb2.LogLine]
         states = [waiting, a_test(test_id, "BUILDING", attempt=1), a_test(test_id, "RUNNING", attempt=1)]
         last = passed(test_id) if end == "passed" else failed(test_id)
         said = {"expected": len(lines), "received": len(lines), "complete": True, **complete}
-        return Story([*states, last], list(lines), log_pb2.LogsComplete(**said))
+        return Story([*states, last], list(lines), log_pb2.LogsComplete(**said), told=asyncio.Event())
 
     fake.next_story = story
 
