@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
@@ -71,10 +72,15 @@ class DeadLetters:
 
     async def count(self) -> int:
         """How many letters there are."""
-        return int((await self._state()).messages)
+        with _reached():
+            return int((await self._state()).messages)
 
     async def page(self, below: int | None, limit: int, *, service: str = "") -> Page:
         """At most `limit` letters below this number, of one service where given. May be short though there are more."""
+        with _reached():
+            return await self._page(below, limit, service)
+
+    async def _page(self, below: int | None, limit: int, service: str) -> Page:
         state = await self._state()
         last = state.last_seq if below is None else min(below - 1, state.last_seq)
         first = max(state.first_seq, 1)
@@ -82,13 +88,17 @@ class DeadLetters:
         for looked, sequence in enumerate(range(last, first - 1, -1)):
             if len(letters) == limit or looked == MOST_LOOKED_AT:
                 return Page(letters, sequence + 1)
-            letter = await self.one(sequence)
+            letter = await self._one(sequence)
             if letter is not None and service in {"", letter.service}:
                 letters.append(letter)
         return Page(letters, None)
 
     async def one(self, sequence: int) -> DeadLetter | None:
         """The letter with this number; None where there is none."""
+        with _reached():
+            return await self._one(sequence)
+
+    async def _one(self, sequence: int) -> DeadLetter | None:
         found = await self._message(DEAD.name, sequence)
         if found is None:
             return None
@@ -114,6 +124,10 @@ class DeadLetters:
         nothing to send."""
         if not letter.origin:
             raise OriginGone
+        with _reached():
+            await self._send(letter)
+
+    async def _send(self, letter: DeadLetter) -> None:
         await self._jetstream.publish(
             letter.origin,
             letter.body,
@@ -126,15 +140,19 @@ class DeadLetters:
 
     async def replay_all(self) -> int:
         """Replays what there is now, oldest first; how many were sent. Those whose message is gone stay."""
+        with _reached():
+            return await self._send_all()
+
+    async def _send_all(self) -> int:
         state = await self._state()
         sent, sequence = 0, max(state.first_seq, 1)
         while sequence <= state.last_seq:
             found = await self._next(sequence)
             if found is None or found > state.last_seq:
                 break
-            letter = await self.one(found)
+            letter = await self._one(found)
             if letter is not None and letter.origin:
-                await self.replay(letter)
+                await self._send(letter)
                 sent += 1
             sequence = found + 1
         return sent
@@ -179,6 +197,15 @@ class DeadLetters:
     @property
     def _jetstream(self) -> JetStreamContext:
         return self._bus.jetstream
+
+
+@contextlib.contextmanager
+def _reached() -> Iterator[None]:
+    """NATS's own errors are no business of callers: it is away, or too slow."""
+    try:
+        yield
+    except (Error, OSError) as error:
+        raise Unavailable(f"NATS does not answer for the stream {DEAD.name}: {error!r}") from error
 
 
 def _headers(message: RawStreamMsg) -> dict[str, str]:

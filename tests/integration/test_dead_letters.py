@@ -19,11 +19,13 @@ from assay.v1 import admin_service_pb2 as pb
 from shared.bus.connect import Bus
 from shared.bus.dead import MOST_LOOKED_AT, DeadLetters, OriginGone
 from shared.bus.streams import DEAD, TESTS
+from shared.errors import Unavailable
 from shared.events.letter import Letter
 from shared.events.tests import TestRunning
 from shared.ids import new_test_id
 from tests.support.gateway import details_of, staged, violations_of
 from tests.support.samples import ALICE, NOW
+from tests.support.servers import RunningServer
 from tests.support.until import until
 
 TRACE = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
@@ -161,6 +163,17 @@ async def test_pages_go_by_service_and_look_at_a_bounded_number(fresh_nats_url: 
         assert ([letter.sequence for letter in third.letters], third.below) == ([4], None)
         newest = await letters.page(None, 3)
         assert [letter.sequence for letter in newest.letters] == [220, 219, 218]
+
+
+async def test_a_bus_that_is_away_is_unavailable(nats_server: RunningServer) -> None:
+    bus = Bus(nats_server.url, service="test")
+    async with bus.connected():
+        letters = DeadLetters(bus)
+        assert await letters.count() == 0
+        nats_server.kill()
+        with pytest.raises(Unavailable, match="NATS does not answer"):
+            await letters.page(None, 10)
+        nats_server.start()
 
 
 # -- through the API

@@ -33,6 +33,7 @@ def archive(
     until: Until = "",
     text: Words = "",
     user: OfUser = "",
+    everybody: Annotated[bool, typer.Option("--everybody", help="Of all users (for admins); else your own.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them, change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -56,8 +57,12 @@ def archive(
         text=text,
         user=user,
     )
-    if tests and wanted:
+    if tests and (wanted or everybody):
         raise typer.BadParameter("name tests, or say by conditions which; not both", param_hint="TEST")
+    if user and everybody:
+        raise typer.BadParameter("goes without --user only", param_hint="--everybody")
+    if not tests and not user and not everybody:
+        wanted["own"] = True  # there is no way back, and an admin sees the tests of all
 
     async def body(client: AsyncAssay) -> int:
         named = [await find.test_id(client, name) for name in tests or ()]

@@ -113,8 +113,12 @@ async def test_archive_by_age_and_conditions(cli: Cli, fake: FakeServer) -> None
     assert ran.out == "archiving\n1,200 tests archived\n"
     ran = await cli("archive", "--older-than", "12h", "--state", "failed", "-l", "team", "--dry-run")
     assert ran.out == "counting\n1,200 tests would be archived\n"
-    plain, chosen = fake.requests
-    assert plain == test_service_pb2.ArchiveTestsRequest()
+    await cli("archive", "--everybody")
+    await cli("archive", "--user", "bob")
+    plain, chosen, everybodys, bobs = fake.requests
+    assert plain == test_service_pb2.ArchiveTestsRequest(filter=test_service_pb2.TestFilter(own=True))
+    assert everybodys == test_service_pb2.ArchiveTestsRequest()
+    assert bobs == test_service_pb2.ArchiveTestsRequest(filter=test_service_pb2.TestFilter(user_id="bob"))
     assert isinstance(chosen, test_service_pb2.ArchiveTestsRequest)
     assert (chosen.older_than.seconds, chosen.validate_only) == (12 * 3600, True)
     assert dict(chosen.filter.labels) == {"team": ""}
