@@ -81,7 +81,7 @@ def _with_letters(work: Callable[[DeadLetters], Awaitable[None]]) -> None:
 
     async def run() -> None:
         bus = Bus.of(CommonSettings(), "admin")
-        async with bus.connected():
+        async with bus.connected(declare=False):
             await work(DeadLetters(bus))
 
     asyncio.run(run())

@@ -19,6 +19,7 @@ from services.gateway.history.agentstats import AgentStats
 from services.gateway.history.archive import Archive
 from services.gateway.history.listing import Listing
 from services.gateway.interceptors import Edge
+from services.gateway.oidc.provider import REFETCH_S
 from services.gateway.oidc.tokens import Tokens
 from services.gateway.openstreams import LOOK_S as STREAMS_S
 from services.gateway.openstreams import OpenStreams
@@ -186,6 +187,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
                 every(LOOK_S, "readiness", probe.look),
                 every(LETTERS_S, "dead_letters", letters.look),
                 every(STREAMS_S, "open_streams", streams.look),
+                every(REFETCH_S, "sign_in_keys", authentication.refresh),
             )
         )
         await server.start()

@@ -99,6 +99,11 @@ class Authentication:
         """Keys were revoked: each is looked up anew when it is used next."""
         self._known.clear()
 
+    async def refresh(self) -> None:
+        """Keeps the keys of the sign-in service new, if there is one. For a timer."""
+        if self._tokens is not None:
+            await self._tokens.refresh()
+
     async def _find(self, secret: str) -> ApiKey | None:
         name = hash_of(secret)
         now = self._monotonic()

@@ -12,14 +12,19 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from services.gateway.authentication import Authentication
 from services.gateway.errors import Unauthenticated
 from services.gateway.ports import Now
+
+log = structlog.get_logger()
 
 LOOK_S: Final = 0.5
 """A key that is asked for so often is looked up in the store every 3 s, so a stream ends 3.5 s after a revocation."""
 
 
+ANSWER_S: Final = 1.0
 EXPIRED: Final = "The key or token that this stream was opened with has expired. Open it again with another one."
 
 
@@ -66,10 +71,16 @@ class OpenStreams:
                 del self._stays[authorization]
 
     async def look(self) -> None:
-        """Asks of each credential whether it still works."""
+        """Asks of each credential whether it still works. One that this cannot be told of holds up no other."""
+        unknown, reason = 0, ""
         for authorization in list(self._stays):
             try:
-                await self._authentication.caller(authorization)
+                async with asyncio.timeout(ANSWER_S):
+                    await self._authentication.caller(authorization)
             except Unauthenticated as refusal:
                 for stay in self._stays.get(authorization, ()):
                     stay.end(refusal)
+            except Exception as error:  # noqa: BLE001 - the store or the sign-in service is away; the next look finds out
+                unknown, reason = unknown + 1, repr(error)
+        if unknown:
+            log.warning("open_streams_not_checked", credentials=unknown, error=reason)

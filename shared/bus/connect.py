@@ -110,8 +110,10 @@ class Bus:
         subscriber(handler)
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[None]:
-        """Connected, with the streams in place. Raises Unavailable where the server does not answer."""
+    async def connected(self, *, declare: bool = True) -> AsyncIterator[None]:
+        """Connected, with the streams in place. Raises Unavailable where the server does not answer.
+
+        Without `declare` streams are left as they are: for who may not know how many copies there are to be."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 self._client = await self.broker.connect()
@@ -120,7 +122,8 @@ class Bus:
         self._pulling = PromptJetStream(self._client)
         self.broker.config.connection_state.connect(self._client, self._pulling)  # FastStream subscribes through it
         try:
-            await provision(self.jetstream, replicas=self._replicas)
+            if declare:
+                await provision(self.jetstream, replicas=self._replicas)
             yield
         finally:
             self._closing = True

@@ -19,7 +19,7 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from shared.bus.connect import Bus
-from shared.bus.streams import DEAD, stream_of
+from shared.bus.streams import DEAD, Stream, stream_of
 from shared.errors import NotFound, Unavailable
 
 MOST_LOOKED_AT: Final = 200
@@ -32,7 +32,11 @@ _SERVERS: Final = "nats-"
 
 
 class OriginGone(NotFound):
-    """The message that the letter speaks of is not in its stream any more."""
+    """There is nothing to send again: the message that the letter speaks of is not in its stream any more, or was sent
+    to a subject that is none of ours."""
+
+    def __init__(self) -> None:
+        super().__init__(" ".join((type(self).__doc__ or "").split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,15 @@ class DeadLetter:
     @property
     def service(self) -> str:
         return self.consumer.partition("-")[0]
+
+    @property
+    def home(self) -> Stream | None:
+        """The stream that it can be sent to again; None where there is none, since anybody may write to DEAD."""
+        try:
+            stream = stream_of(self.origin)
+        except KeyError:
+            return None
+        return None if stream is DEAD else stream
 
 
 class Page(NamedTuple):
@@ -122,16 +135,16 @@ class DeadLetters:
 
         Who dies in between leaves the letter: sent twice, a fact is handled once. Raises OriginGone where there is
         nothing to send."""
-        if not letter.origin:
+        if letter.home is None:
             raise OriginGone
         with _reached():
-            await self._send(letter)
+            await self._send(letter, letter.home)
 
-    async def _send(self, letter: DeadLetter) -> None:
+    async def _send(self, letter: DeadLetter, home: Stream) -> None:
         await self._jetstream.publish(
             letter.origin,
             letter.body,
-            stream=stream_of(letter.origin).name,
+            stream=home.name,
             # An id of its own: by the first one the server would take it for a repetition.
             headers={**letter.headers, "Nats-Msg-Id": f"replay.{letter.sequence}"},
         )
@@ -139,7 +152,7 @@ class DeadLetters:
             await self._jetstream.delete_msg(DEAD.name, letter.sequence)
 
     async def replay_all(self) -> int:
-        """Replays what there is now, oldest first; how many were sent. Those whose message is gone stay."""
+        """Replays what there is now, oldest first; how many were sent. Those with nothing to send stay."""
         with _reached():
             return await self._send_all()
 
@@ -151,8 +164,8 @@ class DeadLetters:
             if found is None or found > state.last_seq:
                 break
             letter = await self._one(found)
-            if letter is not None and letter.origin:
-                await self._send(letter)
+            if letter is not None and letter.home is not None:
+                await self._send(letter, letter.home)
                 sent += 1
             sequence = found + 1
         return sent
@@ -162,6 +175,8 @@ class DeadLetters:
         said = _said(body)
         number = _number(said.get("deliveries"))
         original = await self._message(str(said.get("stream", "")), _number(said.get("stream_seq")))
+        if original is not None and original.time is not None and original.time > at:
+            original = None  # the stream was made anew, and counts from 1 again: this is another message
         return DeadLetter(
             sequence=sequence,
             origin=(original.subject or "") if original else "",

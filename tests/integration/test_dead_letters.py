@@ -13,12 +13,13 @@ from typing import Any
 
 import grpc
 import pytest
+from nats.js.errors import NotFoundError
 from prometheus_client import REGISTRY
 
 from assay.v1 import admin_service_pb2 as pb
 from shared.bus.connect import Bus
 from shared.bus.dead import MOST_LOOKED_AT, DeadLetters, OriginGone
-from shared.bus.streams import DEAD, TESTS
+from shared.bus.streams import DEAD, PACKAGES, TESTS
 from shared.errors import Unavailable
 from shared.events.letter import Letter
 from shared.events.tests import TestRunning
@@ -176,6 +177,36 @@ async def test_a_bus_that_is_away_is_unavailable(nats_server: RunningServer) -> 
         nats_server.start()
 
 
+async def test_what_anybody_has_written_there_stays_and_holds_up_nothing(fresh_nats_url: str) -> None:
+    moody = Moody()
+    async with service(fresh_nats_url, moody) as bus:
+        letters = DeadLetters(bus)
+        for origin in ({}, {"assay-origin": "elsewhere.x"}, {"assay-origin": "dead.x"}):
+            await bus.jetstream.publish("dead.x", b"hello", headers=origin)
+        event = await tell(bus)
+        await gave_up(letters, 4)
+        moody.works = True
+        assert await letters.replay_all() == 1
+        await until(lambda: moody.handled == [event])
+        left = (await letters.page(None, 10)).letters
+        assert [letter.sequence for letter in left] == [3, 2, 1]
+        for letter in left:
+            with pytest.raises(OriginGone, match="none of ours"):
+                await letters.replay(letter)
+
+
+async def test_a_number_that_a_new_stream_gave_again_is_another_message(fresh_nats_url: str) -> None:
+    async with service(fresh_nats_url, Moody()) as bus:
+        advisory = {"stream": "TESTS", "consumer": "here-test-running", "stream_seq": 1, "deliveries": 6}
+        where = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.TESTS.here-test-running"
+        await bus.client.publish(where, json.dumps(advisory).encode())
+        await gave_up(DeadLetters(bus), 1)
+        await tell(bus)  # the first one of its stream
+        letter = await DeadLetters(bus).one(1)
+        assert letter is not None
+        assert (letter.origin, "cannot be sent again" in letter.reason) == ("", True)
+
+
 # -- through the API
 
 
@@ -259,3 +290,14 @@ async def test_the_operator_lists_letters_and_sends_them_again(fresh_nats_url: s
         assert (done.returncode, done.stdout) == (0, f"1 was sent to {event.subject} again\n")
         await until(lambda: moody.handled == [event])
         assert (await admin(fresh_nats_url, "replay", "--all")).stdout == "0 sent again\n"
+
+
+async def test_the_operators_command_leaves_streams_as_they_are(fresh_nats_url: str) -> None:
+    """Where it is run, nobody may have said how many copies of a stream there are to be."""
+    bus = Bus(fresh_nats_url, service="test")
+    async with bus.connected():
+        await bus.jetstream.delete_stream(PACKAGES.name)
+        shown = await admin(fresh_nats_url, "list")
+        assert (shown.returncode, shown.stdout) == (0, "0 dead letters in all\n"), shown.stderr
+        with pytest.raises(NotFoundError):
+            await bus.jetstream.stream_info(PACKAGES.name)

@@ -1,6 +1,8 @@
 """API keys through the API: made, listed, ended; and what ends with them, on a real store."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -90,6 +92,24 @@ async def test_every_bad_field_of_a_new_key_is_named(root: Client) -> None:
         assert "ttl" in violations_of(await refused(root.call("CreateApiKey", request)))
     wrong = pb.ListApiKeysRequest(user_id="a b", page_size=-1)
     assert set(violations_of(await refused(root.call("ListApiKeys", wrong)))) == {"user_id", "page_size"}
+
+
+async def test_the_first_admin_comes_in_with_the_key_that_assay_admin_shows(
+    stage: Stage, mongo_url: str, mongo_database: str
+) -> None:
+    environment = {**os.environ, "ASSAY_MONGO_URL": mongo_url, "ASSAY_MONGO_DATABASE": mongo_database}
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.admin", "bootstrap", "--user", "ops"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, told = await command.communicate()
+    assert command.returncode == 0, told.decode()
+    assert b"shown this once" in told
+    ops = with_key(await stage.client("nobody"), out.decode().strip())
+    (own,) = (await listed(ops, user_id="ops")).keys
+    assert (own.name, own.role) == ("bootstrap", pb.ROLE_ADMIN)
 
 
 # -- ending

@@ -16,8 +16,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from assay.v1 import admin_service_pb2, test_service_pb2
+from services.gateway.errors import BadToken
 from services.gateway.oidc import provider
 from services.gateway.oidc.claims import LEEWAY
+from services.gateway.oidc.provider import Provider
+from shared.errors import Unavailable
 from tests.support.gateway import Client, Stage, details_of, settings, staged
 from tests.support.servers import free_port
 from tests.support.sign_in import AUDIENCE, SignIn, jwk_of, rsa_key, signing_in
@@ -194,8 +197,8 @@ async def test_a_claim_makes_an_admin(
 async def test_a_new_key_is_found_and_a_flood_of_unknown_ones_fetches_little(
     sign_in: SignIn, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(provider, "REFETCH_S", 2.0)
     await door.opens(sign_in.token())
-    monkeypatch.setattr(provider, "REFETCH_S", 0.5)
     other = rsa_key()
     sign_in.jwks = [jwk_of(other, "two")]
     late = sign_in.token(key=other, kid="two")
@@ -256,16 +259,30 @@ async def test_a_service_that_does_not_answer_costs_a_bounded_time(
         await carol.call("ListTests", EVERYTHING)  # keys need no sign-in service
 
 
-async def test_who_is_known_stays_while_the_service_is_away(
-    sign_in: SignIn, door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provider, "REFRESH_S", 0.0)
-    monkeypatch.setattr(provider, "REFETCH_S", 0.0)
-    await door.opens(sign_in.token())
+async def test_old_keys_are_fetched_anew_and_kept_while_the_service_is_away(sign_in: SignIn) -> None:
+    seconds = 0.0
+    issuer = Provider(sign_in.issuer, monotonic=lambda: seconds)
+    await issuer.refresh()
+    assert sign_in.fetches == 0  # nobody has shown a token yet
+    await issuer.key("one")
+    sign_in.jwks = [jwk_of(rsa_key(), "two")]
+    seconds = provider.REFRESH_S - 1
+    await issuer.refresh()
+    assert sign_in.fetches == 1
+    seconds = provider.REFRESH_S
     sign_in.status = 500
-    await door.opens(sign_in.token(sub="bob"))
-    assert sign_in.fetches == 2
-    assert (await door.refusal(sign_in.token(kid="two"))).code() is Code.UNAVAILABLE
+    for _ in range(2):
+        await issuer.refresh()
+        await issuer.key("one")
+    with pytest.raises(Unavailable):
+        await issuer.key("two")
+    assert sign_in.fetches == 3
+    sign_in.status = 200
+    await issuer.refresh()
+    await issuer.key("two")
+    with pytest.raises(BadToken, match="does not have"):
+        await issuer.key("one")
+    assert sign_in.fetches == 4
 
 
 # -- streams

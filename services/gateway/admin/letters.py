@@ -21,6 +21,8 @@ log = structlog.get_logger()
 DEFAULT_SIZE: Final = 20
 MOST: Final = 100
 LONGEST_PAYLOAD: Final = 16 << 10
+LONGEST_TEXT: Final = LONGEST_PAYLOAD // 8
+"""Of what is made a JSON string: a character takes 6 bytes there at most."""
 LONGEST_SERVICE: Final = 32
 LETTERS_S: Final = 15.0
 """How often the metric is set without a call."""
@@ -104,7 +106,7 @@ def _payload(body: bytes) -> str:
     try:
         json.loads(text)
     except (ValueError, RecursionError):
-        return json.dumps(text[: LONGEST_PAYLOAD // 8])
+        return json.dumps(text[:LONGEST_TEXT], ensure_ascii=False)
     if len(body) > LONGEST_PAYLOAD:
-        return json.dumps(text[: LONGEST_PAYLOAD // 8] + " ... cut")
+        return json.dumps(text[:LONGEST_TEXT] + " ... cut", ensure_ascii=False)
     return text

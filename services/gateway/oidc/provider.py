@@ -27,7 +27,7 @@ FETCH_S: Final = 5.0
 REFETCH_S: Final = 10.0
 """An unknown key is looked for this often at most."""
 REFRESH_S: Final = 300.0
-"""A key that the service has withdrawn works for this long at most."""
+"""A key that the service has withdrawn works for this long, and for as long as the service is away."""
 MOST_BYTES: Final = 1 << 20
 _DISCOVERY: Final = "/.well-known/openid-configuration"  # OpenID Connect Discovery 1.0, 4
 _AWAY: Final = "The keys of the sign-in service cannot be fetched; try again in a moment."
@@ -51,11 +51,11 @@ class Provider:
     async def key(self, kid: str | None) -> SigningKey:
         """The key of this name. Raises BadToken where the service has none, Unavailable where that cannot be told."""
         known = self._known(kid)
-        if known is not None and (self._monotonic() < self._old_from or self._fetching.locked()):
-            return known
+        if known is not None:
+            return known  # however old: `refresh` sees to that, and nobody waits for it
         async with self._fetching:
-            known, now = self._known(kid), self._monotonic()
-            if (known is None or now >= self._old_from) and now >= self._next_fetch:
+            known = self._known(kid)
+            if known is None and self._monotonic() >= self._next_fetch:
                 await self._fetch()
                 known = self._known(kid)
         if known is not None:
@@ -63,6 +63,12 @@ class Provider:
         if self._away:
             raise Unavailable(_AWAY)
         raise BadToken(_NAMELESS if kid is None and self._keys else _UNKNOWN)
+
+    async def refresh(self) -> None:
+        """Fetches the keys anew where they are old. For a timer; does nothing before the first token came."""
+        if self._keys and self._monotonic() >= self._old_from:
+            async with self._fetching:
+                await self._fetch()
 
     def _known(self, kid: str | None) -> SigningKey | None:
         if kid is None:

@@ -47,6 +47,8 @@ class Keys(Protocol):
 
     async def key(self, kid: str | None) -> SigningKey: ...
 
+    async def refresh(self) -> None: ...
+
 
 class _Known(NamedTuple):
     caller: Caller
@@ -94,6 +96,10 @@ class Tokens:
             del self._known[next(iter(self._known))]  # the oldest: a dictionary keeps its order
         self._known[name] = _Known(caller, self._monotonic() + REMEMBER_S)
         return caller
+
+    async def refresh(self) -> None:
+        """Keeps the keys of the issuer new. For a timer."""
+        await self._keys.refresh()
 
     def _is_over(self, caller: Caller) -> bool:
         return caller.until is not None and caller.until <= self._now()

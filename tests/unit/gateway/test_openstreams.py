@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.gateway import openstreams
 from services.gateway.authentication import Authentication
 from services.gateway.errors import Unauthenticated
 from services.gateway.openstreams import OpenStreams
@@ -22,10 +23,13 @@ class FakeKeys:
     def __init__(self) -> None:
         self.key = KEY
         self.away = False
+        self.silent_for = ""
 
     async def find(self, secret: str) -> ApiKey | None:
         if self.away:
             raise StoreError("away")
+        if secret == self.silent_for:
+            await asyncio.Event().wait()
         return self.key
 
     async def used(self, key: ApiKey, at: object) -> None:
@@ -82,14 +86,28 @@ async def test_a_store_that_is_away_ends_no_stream(gate: Gate) -> None:
     await until(lambda: gate.open)
     gate.keys.away = True
     for _ in range(3):
-        with pytest.raises(StoreError):
-            await gate.look_later()
+        await gate.look_later()
     assert gate.open == 1
     gate.keys.away = False
     gate.revoke()
     await gate.look_later()
     with pytest.raises(Unauthenticated):
         await stream
+
+
+async def test_a_key_that_cannot_be_looked_up_holds_up_no_other(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openstreams, "ANSWER_S", 0.05)
+    first = asyncio.create_task(gate.stream("first"))
+    await until(lambda: gate.open == 1)
+    second = asyncio.create_task(gate.stream("second"))
+    await until(lambda: gate.open == 2)
+    gate.keys.silent_for = "first"
+    gate.revoke()
+    await gate.look_later()
+    with pytest.raises(Unauthenticated):
+        await second
+    assert gate.open == 1
+    first.cancel()
 
 
 @pytest.mark.parametrize("left_s", [0.05, 0.0, -1.0])
