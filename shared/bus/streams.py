@@ -10,7 +10,7 @@ from typing import Final
 
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.errors import BadRequestError, NotFoundError
 
 _DAY_S: Final = 86_400.0
 _MIB: Final = 1 << 20
@@ -76,19 +76,34 @@ def consumer_config(durable: str, subject: str) -> ConsumerConfig:
 
 
 async def provision(jetstream: JetStreamContext, *, replicas: int) -> None:
-    """Creates the streams that are missing and brings the others up to date. Harmless when repeated.
+    """Creates the streams that are missing and brings the others up to date. Harmless when repeated, and when several
+    services do it at once.
 
-    Raises nats.errors.Error where the server refuses (a limit of the account, a change that is not allowed)."""
+    Raises nats.errors.Error where the server refuses (a limit of the account, a stream of somebody else that has the
+    subjects, a change that is not allowed)."""
     for stream in ALL:
         config = stream.config(replicas)
-        try:
-            present = (await jetstream.stream_info(stream.name)).config
-        except NotFoundError:
-            await jetstream.add_stream(config)
-            continue
+        present = await _present(jetstream, stream.name)
+        if present is None:
+            try:
+                await jetstream.add_stream(config)
+                continue
+            except BadRequestError:
+                # nats-server 2.9 now and then finds a stream that another service is making just now to overlap with
+                # itself (err_code 10065, one start of six clients at once in sixty), where it should say "the same".
+                present = await _present(jetstream, stream.name)
+                if present is None:
+                    raise
         wanted = (sorted(config.subjects or []), config.max_age, config.max_bytes, config.num_replicas)
         if (sorted(present.subjects or []), present.max_age, present.max_bytes, present.num_replicas) != wanted:
             await jetstream.update_stream(config)
+
+
+async def _present(jetstream: JetStreamContext, name: str) -> StreamConfig | None:
+    try:
+        return (await jetstream.stream_info(name)).config
+    except NotFoundError:
+        return None
 
 
 async def ensure_consumer(jetstream: JetStreamContext, stream: str, config: ConsumerConfig) -> bool:

@@ -13,8 +13,8 @@ import pytest
 import structlog
 from nats.errors import TimeoutError as NothingCame
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, StreamInfo
-from nats.js.errors import NotFoundError
+from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig, StreamInfo
+from nats.js.errors import BadRequestError, NotFoundError
 
 from shared.bus.connect import Bus
 from shared.bus.streams import DEAD, MAX_DELIVER, TESTS, provision
@@ -414,6 +414,42 @@ async def test_streams_are_declared_once_and_brought_up_to_date(fresh_nats_url: 
         assert set(names) == {"TESTS", "TASKS", "LOGS", "PACKAGES", "DEAD"}
         assert names["TESTS"].max_age == TESTS.max_age_s
         assert all(config.max_bytes and config.max_bytes > 0 for config in names.values())
+    finally:
+        await connection.close()
+
+
+class MadeMeanwhile(JetStreamContext):
+    """As when another service makes each stream between the look and the making: the server's word of a bad moment."""
+
+    async def add_stream(self, config: StreamConfig | None = None, **params: Any) -> StreamInfo:
+        await super().add_stream(config, **params)
+        raise BadRequestError(code=400, err_code=10065, description="subjects overlap with an existing stream")
+
+
+async def test_a_stream_that_another_service_makes_at_the_same_moment_is_no_error(fresh_nats_url: str) -> None:
+    connection = await nats.connect(fresh_nats_url)
+    try:
+        await provision(MadeMeanwhile(connection), replicas=1)
+        names = {info.config.name for info in await connection.jetstream().streams_info()}
+        assert names == {"TESTS", "TASKS", "LOGS", "PACKAGES", "DEAD"}
+    finally:
+        await connection.close()
+
+
+async def test_many_services_that_declare_the_streams_at_once_on_a_new_server_all_start(fresh_nats_url: str) -> None:
+    connections = [await nats.connect(fresh_nats_url) for _ in range(6)]
+    try:
+        await asyncio.gather(*(provision(connection.jetstream(), replicas=1) for connection in connections))
+    finally:
+        await asyncio.gather(*(connection.close() for connection in connections))
+
+
+async def test_a_stream_of_somebody_else_with_our_subjects_is_an_error(fresh_nats_url: str) -> None:
+    connection = await nats.connect(fresh_nats_url)
+    try:
+        await connection.jetstream().add_stream(name="THEIRS", subjects=["test.>"])
+        with pytest.raises(BadRequestError, match="overlap"):
+            await provision(connection.jetstream(), replicas=1)
     finally:
         await connection.close()
 
