@@ -25,10 +25,10 @@ if TYPE_CHECKING:
         UserLimits,
         UserLimitsReport,
     )
-    from assay.admin_blocking import Admin, KeyListing, LetterListing
-    from assay.admin_client import AsyncAdmin, AsyncKeyListing, AsyncLetterListing
-    from assay.blocking import Assay, Listing, Logs
-    from assay.client import AsyncAssay, AsyncListing, AsyncLogs
+    from assay.admin_blocking import Admin
+    from assay.admin_client import AsyncAdmin
+    from assay.blocking import Assay, Logs
+    from assay.client import AsyncAssay, AsyncLogs
     from assay.connection import Connection
     from assay.errors import (
         AlreadyExists,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from assay.listing import AsyncListing, Listing
     from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
     from assay.outcome import AgentError, Failure
     from assay.packages import DownloadLink, Package, PackageFile, PackageState
@@ -81,14 +82,15 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "admin": "ApiKey CreatedKey DeadLetter KeyPage LetterPage Revoked Role UserLimits UserLimitsReport",
-    "admin_blocking": "Admin KeyListing LetterListing",
-    "admin_client": "AsyncAdmin AsyncKeyListing AsyncLetterListing",
-    "blocking": "Assay Listing Logs",
-    "client": "AsyncAssay AsyncListing AsyncLogs",
+    "admin_blocking": "Admin",
+    "admin_client": "AsyncAdmin",
+    "blocking": "Assay Logs",
+    "client": "AsyncAssay AsyncLogs",
     "connection": "Connection",
     "errors": "AlreadyExists AssayError DeadlineExceeded DownloadFailed FailedPrecondition FieldViolation "
     "InvalidRequest NotConfigured NotFound NotImplementedYet PackageFailed PermissionDenied RateLimited "
     "ServerError TestFailed Unauthenticated Unavailable",
+    "listing": "AsyncListing Listing",
     "logs": "LogLevel LogLine LogStream LogsComplete",
     "outcome": "AgentError Failure",
     "packages": "DownloadLink Package PackageFile PackageState",
@@ -112,8 +114,6 @@ __all__ = [
     "AssayError",
     "AsyncAdmin",
     "AsyncAssay",
-    "AsyncKeyListing",
-    "AsyncLetterListing",
     "AsyncListing",
     "AsyncLogs",
     "CancelOutcome",
@@ -132,9 +132,7 @@ __all__ = [
     "Failure",
     "FieldViolation",
     "InvalidRequest",
-    "KeyListing",
     "KeyPage",
-    "LetterListing",
     "LetterPage",
     "Listing",
     "LogLevel",

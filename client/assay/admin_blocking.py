@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing
 from datetime import timedelta
 from typing import Unpack
 
@@ -21,6 +19,7 @@ from assay.admin import (
     UserLimitsReport,
 )
 from assay.blocking_calls import BlockingCalls
+from assay.listing import Listing
 from assay.queue import QueueStatus
 from assay.reports import CostOptions, CostReport, Usage, UsageOptions
 from assay.v1 import admin_service_pb2 as pb
@@ -58,10 +57,16 @@ class Admin:
 
     def keys(
         self, user_id: str = "", *, include_ended: bool = False, limit: int | None = None, **paging: Unpack[PageOptions]
-    ) -> KeyListing:
+    ) -> Listing[KeyPage, ApiKey]:
         """API keys, newest first: iterate over it, or over its `pages()`. `include_ended`: revoked and expired ones."""
-        request = pb.ListApiKeysRequest(user_id=user_id, include_ended=include_ended, **paging)
-        return KeyListing(self._calls, request, limit)
+
+        def request() -> pb.ListApiKeysRequest:
+            return pb.ListApiKeysRequest(user_id=user_id, include_ended=include_ended, **paging)
+
+        def page(request: pb.ListApiKeysRequest) -> KeyPage:
+            return admin_messages.key_page(self._calls.unary(self._calls.admin.ListApiKeys, request))
+
+        return Listing(request, page, lambda page: page.keys, limit)
 
     def revoke_key(self, key_id: str) -> Revoked:
         """Ends an API key, everywhere within 5 s; harmless when it was revoked before. Raises NotFound."""
@@ -98,9 +103,16 @@ class Admin:
 
     def dead_letters(
         self, service: str = "", *, limit: int | None = None, **paging: Unpack[PageOptions]
-    ) -> LetterListing:
+    ) -> Listing[LetterPage, DeadLetter]:
         """Messages that no service could handle, newest first: iterate over it, or over its `pages()`."""
-        return LetterListing(self._calls, pb.ListDeadLettersRequest(service=service, **paging), limit)
+
+        def request() -> pb.ListDeadLettersRequest:
+            return pb.ListDeadLettersRequest(service=service, **paging)
+
+        def page(request: pb.ListDeadLettersRequest) -> LetterPage:
+            return admin_messages.letter_page(self._calls.unary(self._calls.admin.ListDeadLetters, request))
+
+        return Listing(request, page, lambda page: page.letters, limit)
 
     def replay(self, letter_id: str) -> int:
         """Sends a dead letter to where it was meant to go once more; how many were sent. Raises NotFound."""
@@ -112,59 +124,3 @@ class Admin:
         request = pb.ReplayDeadLetterRequest(all=True)
         method = self._calls.admin.ReplayDeadLetter
         return self._calls.unary(method, request, timeout=admin_messages.LONG_S).replayed_count
-
-
-class KeyListing:
-    """Keys of a list, fetched page by page as they are needed."""
-
-    def __init__(self, calls: BlockingCalls, request: pb.ListApiKeysRequest, limit: int | None) -> None:
-        self._calls, self._request, self._limit = calls, request, limit
-
-    def pages(self) -> Generator[KeyPage]:
-        request = pb.ListApiKeysRequest()
-        request.CopyFrom(self._request)
-        while True:
-            answer = self._calls.unary(self._calls.admin.ListApiKeys, request)
-            yield admin_messages.key_page(answer)
-            if not answer.next_page_token:
-                return
-            request.page_token = answer.next_page_token
-
-    def __iter__(self) -> Generator[ApiKey]:
-        left = self._limit
-        if left is not None and left <= 0:
-            return
-        with closing(self.pages()) as pages:
-            for page in pages:
-                for key in page.keys:
-                    yield key
-                    if left is not None and (left := left - 1) <= 0:
-                        return
-
-
-class LetterListing:
-    """Dead letters of a list, fetched page by page as they are needed."""
-
-    def __init__(self, calls: BlockingCalls, request: pb.ListDeadLettersRequest, limit: int | None) -> None:
-        self._calls, self._request, self._limit = calls, request, limit
-
-    def pages(self) -> Generator[LetterPage]:
-        request = pb.ListDeadLettersRequest()
-        request.CopyFrom(self._request)
-        while True:
-            answer = self._calls.unary(self._calls.admin.ListDeadLetters, request)
-            yield admin_messages.letter_page(answer)
-            if not answer.next_page_token:
-                return
-            request.page_token = answer.next_page_token
-
-    def __iter__(self) -> Generator[DeadLetter]:
-        left = self._limit
-        if left is not None and left <= 0:
-            return
-        with closing(self.pages()) as pages:
-            for page in pages:
-                for letter in page.letters:
-                    yield letter
-                    if left is not None and (left := left - 1) <= 0:
-                        return

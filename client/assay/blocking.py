@@ -14,6 +14,7 @@ from assay import requests, translate
 from assay.blocking_calls import BlockingCalls
 from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
+from assay.listing import Listing
 from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
 from assay.package_blocking import Packages
 from assay.queue import QueueStatus
@@ -83,9 +84,13 @@ class Assay:
         request = test_service_pb2.GetTestRequest(test_id=test_id)
         return translate.test(self._calls.unary(self._calls.tests.GetTest, request).test)
 
-    def list(self, *, limit: int | None = None, **options: Unpack[ListOptions]) -> Listing:
+    def list(self, *, limit: int | None = None, **options: Unpack[ListOptions]) -> Listing[Page, Test]:
         """Tests, newest first unless ordered otherwise: iterate over it, or its `pages()`. `limit`: at most so many."""
-        return Listing(self._calls, options, limit)
+
+        def page(request: test_service_pb2.ListTestsRequest) -> Page:
+            return translate.page(self._calls.unary(self._calls.tests.ListTests, request))
+
+        return Listing(lambda: requests.list_tests(options), page, lambda page: page.tests, limit)
 
     def watch(self, test_id: str) -> Generator[Update]:
         """How a test stands: at once, then at each change, until it ended. Outlives a lost connection."""
@@ -192,37 +197,6 @@ class Assay:
                 if last is None or status.figures != last.figures:  # a new connection begins with what was seen before
                     last = status
                     yield status
-
-
-class Listing:
-    """Tests of a list, fetched page by page as they are needed, and with a limit no more of them than that."""
-
-    def __init__(self, calls: BlockingCalls, options: ListOptions, limit: int | None) -> None:
-        self._calls, self._options, self._limit = calls, options, limit
-
-    def pages(self) -> Generator[Page]:
-        request = requests.list_tests(self._options)
-        left = self._limit
-        while left is None or left > 0:
-            if left is not None:
-                request.page_size = min(left, request.page_size or left, requests.MOST_IN_PAGE)
-            answer = self._calls.unary(self._calls.tests.ListTests, request)
-            yield translate.page(answer)
-            if not answer.next_page_token:
-                return
-            if left is not None:
-                left -= len(answer.tests)
-            request.page_token = answer.next_page_token
-
-    def __iter__(self) -> Generator[Test]:
-        left = self._limit
-        if left is not None and left <= 0:
-            return
-        for page in self.pages():
-            for test in page.tests:
-                yield test
-                if left is not None and (left := left - 1) <= 0:
-                    return
 
 
 class Logs:

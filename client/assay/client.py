@@ -17,6 +17,7 @@ from assay import requests, translate
 from assay.calls import Calls
 from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
+from assay.listing import AsyncListing
 from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
 from assay.package_client import AsyncPackages
 from assay.queue import QueueStatus
@@ -89,9 +90,13 @@ class AsyncAssay:
         request = test_service_pb2.GetTestRequest(test_id=test_id)
         return translate.test((await self._calls.unary(self._calls.tests.GetTest, request)).test)
 
-    def list(self, *, limit: int | None = None, **options: Unpack[ListOptions]) -> AsyncListing:
+    def list(self, *, limit: int | None = None, **options: Unpack[ListOptions]) -> AsyncListing[Page, Test]:
         """Tests, newest first unless ordered otherwise: iterate over it, or its `pages()`. `limit`: at most so many."""
-        return AsyncListing(self._calls, options, limit)
+
+        async def page(request: test_service_pb2.ListTestsRequest) -> Page:
+            return translate.page(await self._calls.unary(self._calls.tests.ListTests, request))
+
+        return AsyncListing(lambda: requests.list_tests(options), page, lambda page: page.tests, limit)
 
     async def watch(self, test_id: str) -> AsyncGenerator[Update]:
         """How a test stands: at once, then at each change, until it ended. Outlives a lost connection."""
@@ -194,38 +199,6 @@ class AsyncAssay:
                 if last is None or status.figures != last.figures:  # a new connection begins with what was seen before
                     last = status
                     yield status
-
-
-class AsyncListing:
-    """Tests of a list, fetched page by page as they are needed, and with a limit no more of them than that."""
-
-    def __init__(self, calls: Calls, options: ListOptions, limit: int | None) -> None:
-        self._calls, self._options, self._limit = calls, options, limit
-
-    async def pages(self) -> AsyncGenerator[Page]:
-        request = requests.list_tests(self._options)
-        left = self._limit
-        while left is None or left > 0:
-            if left is not None:
-                request.page_size = min(left, request.page_size or left, requests.MOST_IN_PAGE)
-            answer = await self._calls.unary(self._calls.tests.ListTests, request)
-            yield translate.page(answer)
-            if not answer.next_page_token:
-                return
-            if left is not None:
-                left -= len(answer.tests)
-            request.page_token = answer.next_page_token
-
-    async def __aiter__(self) -> AsyncGenerator[Test]:
-        left = self._limit
-        if left is not None and left <= 0:
-            return
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
-                for test in page.tests:
-                    yield test
-                    if left is not None and (left := left - 1) <= 0:
-                        return
 
 
 class AsyncLogs:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Unpack
@@ -13,6 +12,7 @@ from typing import Unpack
 from assay import package_messages as messages
 from assay.blocking_calls import BlockingCalls
 from assay.errors import AssayError, DownloadFailed, FailedPrecondition
+from assay.listing import Listing
 from assay.packages import DownloadLink, GenerateOptions, Package, PackageListOptions, PackagePage, PackageState
 from assay.retry import RetryPolicy
 from assay.v1 import package_service_pb2 as pb
@@ -45,9 +45,13 @@ class Packages:
         package = messages.answer(self._calls.unary(self._calls.packages.GetPackage, request))
         return self._made(package, until)
 
-    def list(self, *, limit: int | None = None, **options: Unpack[PackageListOptions]) -> PackageListing:
+    def list(self, *, limit: int | None = None, **options: Unpack[PackageListOptions]) -> Listing[PackagePage, Package]:
         """Packages, newest first: iterate over it, or over its `pages()`."""
-        return PackageListing(self._calls, options, limit)
+
+        def page(request: pb.ListPackagesRequest) -> PackagePage:
+            return messages.page(self._calls.unary(self._calls.packages.ListPackages, request))
+
+        return Listing(lambda: messages.list_packages(options), page, lambda page: page.packages, limit)
 
     def refresh(self, package_id: str) -> DownloadLink:
         """A new link. Raises NotFound, and FailedPrecondition for a package that is not READY."""
@@ -93,30 +97,3 @@ class Packages:
             request = messages.get(package.id, left)
             package = messages.answer(self._calls.unary(self._calls.packages.GetPackage, request))
         return package
-
-
-class PackageListing:
-    """Packages of a list, fetched page by page as they are needed."""
-
-    def __init__(self, calls: BlockingCalls, options: PackageListOptions, limit: int | None) -> None:
-        self._calls, self._options, self._limit = calls, options, limit
-
-    def pages(self) -> Generator[PackagePage]:
-        request = messages.list_packages(self._options)
-        while True:
-            answer = self._calls.unary(self._calls.packages.ListPackages, request)
-            yield messages.page(answer)
-            if not answer.next_page_token:
-                return
-            request.page_token = answer.next_page_token
-
-    def __iter__(self) -> Generator[Package]:
-        left = self._limit
-        if left is not None and left <= 0:
-            return
-        with closing(self.pages()) as pages:
-            for page in pages:
-                for package in page.packages:
-                    yield package
-                    if left is not None and (left := left - 1) <= 0:
-                        return

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Unpack
@@ -14,6 +13,7 @@ from typing import Unpack
 from assay import package_messages as messages
 from assay.calls import Calls
 from assay.errors import AssayError, DownloadFailed, FailedPrecondition
+from assay.listing import AsyncListing
 from assay.packages import DownloadLink, GenerateOptions, Package, PackageListOptions, PackagePage, PackageState
 from assay.retry import RetryPolicy
 from assay.v1 import package_service_pb2 as pb
@@ -46,9 +46,15 @@ class AsyncPackages:
         package = messages.answer(await self._calls.unary(self._calls.packages.GetPackage, request))
         return await self._made(package, until)
 
-    def list(self, *, limit: int | None = None, **options: Unpack[PackageListOptions]) -> AsyncPackageListing:
+    def list(
+        self, *, limit: int | None = None, **options: Unpack[PackageListOptions]
+    ) -> AsyncListing[PackagePage, Package]:
         """Packages, newest first: iterate over it, or over its `pages()`."""
-        return AsyncPackageListing(self._calls, options, limit)
+
+        async def page(request: pb.ListPackagesRequest) -> PackagePage:
+            return messages.page(await self._calls.unary(self._calls.packages.ListPackages, request))
+
+        return AsyncListing(lambda: messages.list_packages(options), page, lambda page: page.packages, limit)
 
     async def refresh(self, package_id: str) -> DownloadLink:
         """A new link. Raises NotFound, and FailedPrecondition for a package that is not READY."""
@@ -97,30 +103,3 @@ class AsyncPackages:
             request = messages.get(package.id, left)
             package = messages.answer(await self._calls.unary(self._calls.packages.GetPackage, request))
         return package
-
-
-class AsyncPackageListing:
-    """Packages of a list, fetched page by page as they are needed."""
-
-    def __init__(self, calls: Calls, options: PackageListOptions, limit: int | None) -> None:
-        self._calls, self._options, self._limit = calls, options, limit
-
-    async def pages(self) -> AsyncGenerator[PackagePage]:
-        request = messages.list_packages(self._options)
-        while True:
-            answer = await self._calls.unary(self._calls.packages.ListPackages, request)
-            yield messages.page(answer)
-            if not answer.next_page_token:
-                return
-            request.page_token = answer.next_page_token
-
-    async def __aiter__(self) -> AsyncGenerator[Package]:
-        left = self._limit
-        if left is not None and left <= 0:
-            return
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
-                for package in page.packages:
-                    yield package
-                    if left is not None and (left := left - 1) <= 0:
-                        return

@@ -19,7 +19,6 @@ from assay.tests import Model, TestOrder, TestState
 from assay.v1 import log_pb2, test_pb2, test_service_pb2
 
 Source = str | os.PathLike[str]
-MOST_IN_PAGE = 100  # of tests, as the API has it
 ARCHIVE_S = 600.0  # putting away many thousand tests takes minutes
 _COMMON_NAMES = frozenset({"agent", "main", "app", "__init__", "__main__"})
 

@@ -43,8 +43,8 @@ async def _list(client: AsyncAssay, user: str, limit: int, page_token: str, *, e
     from assay.cli.pages import gathered, show
     from assay.cli.session import PASSED
 
-    listing = client.admin.keys(user, include_ended=ended, page_size=min(limit, 100), page_token=page_token)
-    found, token = await gathered(listing.pages(), limit, lambda page: page.keys)
+    listing = client.admin.keys(user, include_ended=ended, limit=limit, page_token=page_token)
+    found, token = await gathered(listing, lambda page: page.keys)
     show("keys", found, token, lambda width: admin_text.keys(found, datetime.now(UTC), width), as_json=as_json)
     return PASSED
 

@@ -112,7 +112,7 @@ def packages(
     """List your deployment packages, newest first."""
     from assay.cli.session import run
 
-    options: PackageListOptions = {"page_size": min(limit, 100), "agent_id": agent, "states": state or ()}
+    options: PackageListOptions = {"agent_id": agent, "states": state or ()}
     if page_token:
         options["page_token"] = page_token
 
@@ -131,6 +131,6 @@ async def _list(client: AsyncAssay, options: PackageListOptions, limit: int, *, 
     from assay.cli.pages import gathered, show
     from assay.cli.session import PASSED
 
-    found, token = await gathered(client.packages.list(**options).pages(), limit, lambda page: page.packages)
+    found, token = await gathered(client.packages.list(limit=limit, **options), lambda page: page.packages)
     show("packages", found, token, lambda width: package_text.table(found, datetime.now(UTC), width), as_json=as_json)
     return PASSED

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from assay.cli.jsontext import json_text
 
 if TYPE_CHECKING:
     from assay.cli.text import Line
+    from assay.listing import AsyncListing, Paged
 
     Table = Callable[[int | None], Iterable[Line]]
-
-
-class _Paged(Protocol):
-    @property
-    def next_page_token(self) -> str: ...
 
 
 class _Plain(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
 
-P = TypeVar("P", bound=_Paged)
-T = TypeVar("T", bound=_Plain)
+P = TypeVar("P", bound="Paged")
+T = TypeVar("T")
 
 
-async def gathered(pages: AsyncIterable[P], limit: int, things: Callable[[P], Iterable[T]]) -> tuple[list[T], str]:
-    """The first so many things, and the token of what follows them."""
+async def gathered(listing: AsyncListing[P, T], things: Callable[[P], Iterable[T]]) -> tuple[list[T], str]:
+    """All things of the list, which has a limit, and the token of what follows them."""
     found: list[T] = []
     token = ""
-    async for page in pages:
+    async for page in listing.pages():
         found += things(page)
         token = page.next_page_token
-        if len(found) >= limit:
-            break
-    # A page may carry the list over its limit; then the token of the next page would skip what is cut off here.
-    return (found, token) if len(found) <= limit else (found[:limit], "")
+    return found, token
 
 
 def show(name: str, found: Sequence[_Plain], token: str, table: Table, *, as_json: bool) -> None:

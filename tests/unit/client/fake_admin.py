@@ -114,7 +114,7 @@ class FakeAdmin(AdminServiceServicer):
     async def ListDeadLetters(self, request: Any, context: Any) -> pb.ListDeadLettersResponse:
         await self._enter("ListDeadLetters", request, context)
         first = int(request.page_token or 0)
-        last = first + 2
+        last = first + min(request.page_size or 2, 2)
         found = [letter for letter in self.letters if request.service in {"", letter.service}]
         token = str(last) if last < len(found) else ""
         return pb.ListDeadLettersResponse(letters=found[first:last], next_page_token=token, total_count=len(found))

@@ -101,8 +101,9 @@ class Packages(PackageServiceServicer):
     async def ListPackages(self, request: Any, context: Any) -> pb.ListPackagesResponse:
         self.requests.append(request)
         first = int(request.page_token or 0)
-        found = [pb.Package(id=f"pkg_{number}") for number in range(first, min(first + 2, 5))]
-        return pb.ListPackagesResponse(packages=found, next_page_token=str(first + 2) if first + 2 < 5 else "")
+        last = first + min(request.page_size or 2, 2)
+        found = [pb.Package(id=f"pkg_{number}") for number in range(first, min(last, 5))]
+        return pb.ListPackagesResponse(packages=found, next_page_token=str(last) if last < 5 else "")
 
     async def RefreshDownloadUrl(self, request: Any, context: Any) -> pb.RefreshDownloadUrlResponse:
         return pb.RefreshDownloadUrlResponse(link=self._link())
@@ -171,6 +172,11 @@ async def test_lists_go_over_pages(client: AsyncAssay, api: Packages) -> None:
     ids = [one.id async for one in client.packages.list(states=["ready"], test_id="tst_1")]
     assert ids == [f"pkg_{number}" for number in range(5)]
     assert [one.id async for one in client.packages.list(limit=3)] == ids[:3]
+    pages = [page async for page in client.packages.list(limit=3).pages()]
+    assert ([len(page.packages) for page in pages], pages[-1].next_page_token) == ([2, 1], "3")
+    rest = client.packages.list(page_token=pages[-1].next_page_token)
+    assert [one.id async for one in rest] == ids[3:]
+    assert [one.id async for one in client.packages.list(limit=0)] == []
     assert api.requests[0].filter == pb.PackageFilter(test_id="tst_1", states=[pb.PACKAGE_STATE_READY])
     with pytest.raises(ValueError, match="none of GENERATING, READY"):
         [one async for one in client.packages.list(states=["lost"])]
