@@ -11,7 +11,7 @@ import structlog
 
 from assay.v1 import admin_service_pb2 as pb
 from services.gateway.errors import InvalidRequest, NoSuchKey, Violation, Violations
-from services.gateway.pagetoken import KEYS, page_token, place_of
+from services.gateway.paging import ENTRIES, KEYS, page_token, place_of
 from services.gateway.ports import KeyRing
 from services.gateway.times import span
 from services.gateway.translate import timestamp
@@ -22,8 +22,6 @@ from shared.store.keys import Revoked, new_secret
 
 log = structlog.get_logger()
 
-DEFAULT_SIZE: Final = 20
-MOST: Final = 100
 LONGEST_NAME: Final = 200
 LONGEST_TTL: Final = timedelta(days=3653)  # ten years
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -71,11 +69,10 @@ class KeyControl:
         violations = Violations()
         if request.user_id and not USER_ID.fullmatch(request.user_id):
             violations.add("user_id", f"{_USER}; leave it out for everybody's keys")
-        if request.page_size < 0:
-            violations.add("page_size", f"must be from 1 to {MOST}, or 0 for {DEFAULT_SIZE}")
+        ENTRIES.check(request.page_size, violations)
         violations.raise_if_any()
         seal = f"keys\0{request.user_id}\0{request.include_ended:d}".encode()
-        size = min(request.page_size or DEFAULT_SIZE, MOST)
+        size = ENTRIES.of(request.page_size)
         found = await self._keys.page(
             user=UserId(request.user_id) if request.user_id else None,
             ended=request.include_ended,

@@ -11,15 +11,13 @@ import structlog
 from assay.v1 import admin_service_pb2 as pb
 from services.gateway.errors import InvalidRequest, NoSuchLetter, Violation, Violations
 from services.gateway.metrics import DEAD_LETTERS, LETTERS_REPLAYED
-from services.gateway.pagetoken import foreign, sealed, unsealed
+from services.gateway.paging import ENTRIES, foreign, sealed, unsealed
 from services.gateway.ports import Letters
 from services.gateway.translate import timestamp
 from shared.bus.dead import DeadLetter
 
 log = structlog.get_logger()
 
-DEFAULT_SIZE: Final = 20
-MOST: Final = 100
 LONGEST_PAYLOAD: Final = 16 << 10
 LONGEST_TEXT: Final = LONGEST_PAYLOAD // 8
 """Of what is made a JSON string: a character takes 6 bytes there at most."""
@@ -38,13 +36,12 @@ class LetterDesk:
     async def page(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
         """Newest first. Raises InvalidRequest."""
         violations = Violations()
-        if request.page_size < 0:
-            violations.add("page_size", f"must be from 1 to {MOST}, or 0 for {DEFAULT_SIZE}")
+        ENTRIES.check(request.page_size, violations)
         if len(request.service) > LONGEST_SERVICE or not request.service.isascii():
             violations.add("service", "must be the name of a service, such as scheduler")
         violations.raise_if_any()
         seal = f"letters\0{request.service}".encode()
-        size = min(request.page_size or DEFAULT_SIZE, MOST)
+        size = ENTRIES.of(request.page_size)
         found = await self._letters.page(_below(request.page_token, seal), size, service=request.service)
         return pb.ListDeadLettersResponse(
             letters=[_message(letter) for letter in found.letters],

@@ -12,7 +12,7 @@ from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
 from services.gateway.errors import Violations
 from services.gateway.history.filters import wanted_by
-from services.gateway.pagetoken import foreign, sealed, unsealed
+from services.gateway.paging import ENTRIES, foreign, sealed, unsealed
 from services.gateway.ports import Past, Sums
 from services.gateway.translate import BASIC
 from shared.domain.lifecycle import State
@@ -21,8 +21,6 @@ from shared.store.documents import Execution
 from shared.store.history import Found
 from shared.store.listing import Order, Place, Wanted
 
-DEFAULT_SIZE: Final = 20
-MOST: Final = 100
 STEP: Final = 10
 """Whole tests carry code and answers, so they are read a few at a time until the page is full."""
 MOST_BYTES: Final = 2 << 20
@@ -60,7 +58,7 @@ class Listing:
         wanted, order = _query(request, caller)
         seal = _seal(wanted, order)
         after = _place(unsealed(request.page_token, seal))
-        size = min(request.page_size or DEFAULT_SIZE, MOST)
+        size = ENTRIES.of(request.page_size)
         found = await self._read(wanted, order, after, size, whole=request.view > BASIC)
         totals = await self._sums.totals(wanted.user_id) if request.include_totals else {}
         return Page(found.tests, sealed(seal, _noted(found.next)) if found.next else "", totals)
@@ -87,8 +85,7 @@ class Listing:
 
 def _query(request: test_service_pb2.ListTestsRequest, caller: Caller) -> tuple[Wanted, Order]:
     violations = Violations()
-    if request.page_size < 0:
-        violations.add("page_size", f"must be from 1 to {MOST}, or 0 for {DEFAULT_SIZE}")
+    ENTRIES.check(request.page_size, violations)
     if request.order not in _ORDERS:
         violations.add("order", "is not a value of TestOrder")
     wanted = wanted_by(request.filter, caller, violations)

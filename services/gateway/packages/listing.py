@@ -8,15 +8,13 @@ from assay.v1 import package_service_pb2 as pb
 from services.gateway.caller import Caller
 from services.gateway.errors import Violations
 from services.gateway.packages.messages import STATE_OF
-from services.gateway.pagetoken import PACKAGES, page_token, place_of
+from services.gateway.paging import ENTRIES, PACKAGES, page_token, place_of
 from services.gateway.ports import Packages
 from shared.clock import Clock
 from shared.domain.packages import PackageState
 from shared.ids import TEST_ID, PackageId, TestId, UserId
 from shared.store.documents import Package
 
-DEFAULT_SIZE: Final = 20
-MOST: Final = 100
 LONGEST_AGENT_ID: Final = 64
 
 
@@ -51,7 +49,7 @@ class PackageListing:
         """Raises InvalidRequest."""
         query = _query(request, caller)
         last = place_of(request.page_token, query.seal, PACKAGES)
-        size = min(request.page_size or DEFAULT_SIZE, MOST)
+        size = ENTRIES.of(request.page_size)
         found = await self._packages.page(
             **query._asdict(), now=self._clock.now(), before=PackageId(last) if last else None, limit=size + 1
         )
@@ -62,8 +60,7 @@ class PackageListing:
 def _query(request: pb.ListPackagesRequest, caller: Caller) -> _Query:
     violations = Violations()
     wanted = request.filter
-    if request.page_size < 0:
-        violations.add("page_size", f"must be from 1 to {MOST}, or 0 for {DEFAULT_SIZE}")
+    ENTRIES.check(request.page_size, violations)
     if wanted.test_id and not TEST_ID.fullmatch(wanted.test_id):
         violations.add("filter.test_id", "is not the id of a test")
     if len(wanted.agent_id) > LONGEST_AGENT_ID:

@@ -8,14 +8,14 @@ from assay.v1 import log_pb2, test_service_pb2
 from services.gateway.caller import Caller
 from services.gateway.errors import Violations
 from services.gateway.fetch import fetch
+from services.gateway.paging import PageSize
 from services.gateway.ports import Lines, Tests
 from services.gateway.streams.account import complete, is_over, missing
 from services.gateway.streams.loglines import MOST_BYTES, Wanted, message
 from shared.domain.logsequence import first_seq
 from shared.ids import TestId
 
-DEFAULT_SIZE: Final = 1_000
-MOST: Final = 10_000
+LINES: Final = PageSize(default=1_000, most=10_000)
 STEP: Final = 1_000
 MOST_SCANNED: Final = 20_000
 """Lines looked through for one page where a filter drops most of them; the page ends early and says where to go on."""
@@ -33,7 +33,7 @@ class LogPages:
         _check(request)
         execution = await fetch(self._tests, caller, request.test_id)
         wanted = Wanted.of(request.min_level, request.streams)
-        size = min(request.page_size or DEFAULT_SIZE, MOST)
+        size = LINES.of(request.page_size)
         if request.tail:
             found = await self._tail(execution.id, min(request.tail, size), wanted, attempts=execution.attempt)
             next_seq = 0
@@ -92,8 +92,7 @@ def _check(request: test_service_pb2.GetLogsRequest) -> None:
     violations = Violations()
     if request.from_seq < 0:
         violations.add("from_seq", "must be 1 or more, or 0 for the first line")
-    if request.page_size < 0:
-        violations.add("page_size", f"must be from 1 to {MOST}, or 0 for {DEFAULT_SIZE}")
+    LINES.check(request.page_size, violations)
     if request.tail < 0:
         violations.add("tail", "must be 1 or more, or 0 for a page from from_seq on")
     if request.tail and request.from_seq:

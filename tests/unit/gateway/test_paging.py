@@ -1,7 +1,7 @@
 import pytest
 
 from services.gateway.errors import InvalidRequest
-from services.gateway.pagetoken import page_token, place_of
+from services.gateway.paging import page_token, place_of
 from shared.ids import new_test_id
 
 QUERY = b"alice\0RUNNING"

@@ -1,4 +1,4 @@
-"""Page tokens: where a list goes on, sealed with a hash of the query they belong to.
+"""Pages of lists: how many entries, and the tokens that go on, each sealed with a hash of the query it belongs to.
 
 No secret is needed: a forged token leads to a place in the caller's own list and nowhere else.
 """
@@ -9,15 +9,34 @@ import base64
 import binascii
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import Final
 
-from services.gateway.errors import InvalidRequest, Violation
+from services.gateway.errors import InvalidRequest, Violation, Violations
 
 _SEAL: Final = 8
 _ID: Final = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
 TESTS: Final = "tst_"
 PACKAGES: Final = "pkg_"
 KEYS: Final = "key_"
+
+
+@dataclass(frozen=True, slots=True)
+class PageSize:
+    """How many entries a page has where a request leaves it open (0), and at most."""
+
+    default: int
+    most: int
+
+    def check(self, requested: int, violations: Violations) -> None:
+        if requested < 0:
+            violations.add("page_size", f"must be from 1 to {self.most}, or 0 for {self.default}")
+
+    def of(self, requested: int) -> int:
+        return min(requested or self.default, self.most)
+
+
+ENTRIES: Final = PageSize(default=20, most=100)
 
 
 def sealed(query: bytes, place: bytes) -> str:
