@@ -236,6 +236,11 @@ INDEXES: Final = (
     ),
 )
 
+RETIRED: Final = (("queue", "order"),)
+"""Indexes of earlier versions, by collection and name: each would cost every write of its collection for nothing."""
+
+_NO_SUCH_INDEX: Final = 27  # MongoDB's IndexNotFound
+
 
 @asynccontextmanager
 async def connected(
@@ -274,7 +279,7 @@ def quick(database: Database, collection: str) -> AsyncCollection[Document]:
 
 
 async def provision(database: Database) -> None:
-    """Creates the indexes that are missing. Harmless when repeated.
+    """Creates the indexes that are missing and drops those that no query takes any more. Harmless when repeated.
 
     Raises Unavailable where an index of the same name has another shape: a migration has to decide then."""
     by_collection: dict[str, list[IndexModel]] = {}
@@ -290,6 +295,12 @@ async def provision(database: Database) -> None:
                 f"({reason[:200]}). "
                 "Migrate it, or begin with an empty database (local mode: remove its data folder)."
             ) from error
+    for collection, name in RETIRED:
+        try:
+            await database[collection].drop_index(name)
+        except OperationFailure as error:
+            if error.code != _NO_SUCH_INDEX:
+                raise
 
 
 async def check(database: Database) -> None:

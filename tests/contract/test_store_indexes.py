@@ -21,7 +21,7 @@ from shared.events.tests import TestSubmitted
 from shared.ids import new_test_id
 from shared.store.admissions import Admissions
 from shared.store.books import Books, Entry
-from shared.store.connect import INDEXES, Database, check, connected, provision
+from shared.store.connect import INDEXES, RETIRED, Database, check, connected, provision
 from shared.store.counters import Counters
 from shared.store.documents import PackageClaim, Slot
 from shared.store.executions import Executions
@@ -342,6 +342,17 @@ async def test_indexes_are_made_once_by_however_many_services_start(mongo_url: s
             if index != "_id_"
         }
     assert made == {(index.collection, index.model.document["name"]) for index in INDEXES}
+
+
+async def test_indexes_of_earlier_versions_are_dropped(mongo_url: str, mongo_database: str) -> None:
+    async with connected(mongo_url, mongo_database, service="one") as database:
+        for collection, name in RETIRED:
+            await database[collection].create_index([("priority", -1), ("rank", 1), ("_id", 1)], name=name)
+        for _ in range(2):
+            await provision(database)
+        for collection, name in RETIRED:
+            assert name not in await database[collection].index_information()
+    assert not set(RETIRED) & {(index.collection, index.model.document["name"]) for index in INDEXES}
 
 
 async def test_an_index_of_another_shape_is_not_replaced_silently(mongo_url: str, mongo_database: str) -> None:
