@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for. Servers start when the first test asks, once per test process."""
 
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +16,10 @@ from tests.support.servers import RunningServer, in_own_loop, running_emulator, 
 # No deadline per example: a machine under load is not a failure.
 settings.register_profile("assay", deadline=None, max_examples=60)
 settings.load_profile("assay")
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and so would be whatever a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What the services log, for the report of a test that fails. The pretty traceback would cost half a second each.
 structlog.configure(

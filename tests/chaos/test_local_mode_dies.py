@@ -56,6 +56,10 @@ class Restarted:
     def start(self) -> None:
         self.running = self._start()
 
+    def files(self) -> set[str]:
+        """Names of what lies in the tasks' folders."""
+        return {path.name for path in (self.folder / "tasks" / "tasks").glob("*/*")}
+
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Restarted]:
@@ -85,11 +89,11 @@ async def test_it_is_killed_and_started_again(local: Restarted) -> None:
             await everything_is_at_rest(database, local.sandboxes)
     assert not [pid for pid in gone if lifeline.started_at(pid)]
 
+    await until(lambda: local.files() <= {"output.jsonl", "output"}, timeout=20)  # a sweep or two
     assert local.running.end(signal.SIGTERM) == 0
     await until(lambda: not local.sandboxes.processes(), timeout=20)
     await until(lambda: not local.sandboxes.groups(), timeout=20)
-    left = [path.name for path in (local.folder / "tasks" / "tasks").glob("*/*")]
-    assert set(left) <= {"output.jsonl", "output"}, left
+    assert local.files() <= {"output.jsonl", "output"}
 
 
 async def test_an_agent_at_work_outlives_it_and_its_answer_counts(local: Restarted) -> None:
