@@ -92,7 +92,8 @@ class AgentStats:
     """How the tests of an agent went, `comparison.test_id` left out if there is a comparison.
 
     `ended` counts tests that ended, cancelled ones left out; `success_rate` is the share of them that passed, 0 to 1.
-    What no test has is None. `build` is over the tests that had something to install."""
+    What no test has is None. `build` is over the tests that had something to install. With `comparison`, the others of
+    the agent: `last_submitted` is None then."""
 
     agent_id: str
     agent_name: str

@@ -14,7 +14,7 @@ from shared.domain.usage import Kind
 from shared.events.base import Event
 from shared.ids import PackageId, TestId, UserId
 from shared.store.admissions import RateWindow
-from shared.store.counters import Counter
+from shared.store.counters import AgentSums, Costs, Counter, Grouping
 from shared.store.documents import (
     ApiKey,
     Chunk,
@@ -78,9 +78,11 @@ class Sums(Protocol):
 
     async def steps(self, kind: Kind, user: str, since: datetime, before: datetime) -> list[Counter]: ...
 
-    async def of_users(self, since: datetime, before: datetime) -> list[Counter]: ...
+    async def costs(
+        self, by: Grouping, user: str | None, since: datetime, before: datetime, *, label: str = "", most: int
+    ) -> Costs: ...
 
-    async def agent(self, user: str, agent_id: str) -> Counter | None: ...
+    async def agent(self, user: str, agent_id: str, test: TestId | None = None) -> AgentSums: ...
 
     async def totals(self, user: UserId | None) -> dict[State, int]: ...
 

@@ -21,7 +21,8 @@ from shared.store.connect import Database, quick
 from shared.store.documents import Document
 
 _DUPLICATE_KEY: Final = 11000
-_META: Final = "books"
+META: Final = "books"
+"""The `_id` of the one document in `meta` that says who is the bookkeeper and which batch is open."""
 _TEST: Final = {
     "outbox": 0,
     "facets": 0,
@@ -99,7 +100,7 @@ class Books:
         None where somebody else is the bookkeeper."""
         try:
             found = await self._meta.find_one_and_update(
-                {"_id": _META, "$or": [{"owner": owner}, {"until": {"$lt": now}}]},
+                {"_id": META, "$or": [{"owner": owner}, {"until": {"$lt": now}}]},
                 {"$set": {"owner": owner, "until": until}, "$setOnInsert": {"number": 0}},
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
@@ -113,7 +114,7 @@ class Books:
     async def begin(self, owner: str, entries: Sequence[Entry]) -> Batch | None:
         """Opens a batch; None where `owner` is not the bookkeeper any more, or one is open."""
         found = await self._meta.find_one_and_update(
-            {"_id": _META, "owner": owner, "entries": None},
+            {"_id": META, "owner": owner, "entries": None},
             {"$inc": {"number": 1}, "$set": {"entries": [entry._asdict() for entry in entries]}},
             {"number": 1},
             return_document=ReturnDocument.AFTER,
@@ -152,7 +153,7 @@ class Books:
 
     async def close(self, owner: str, number: int) -> None:
         """The batch is done. Harmless when repeated."""
-        await self._meta.update_one({"_id": _META, "owner": owner, "number": number}, {"$unset": {"entries": ""}})
+        await self._meta.update_one({"_id": META, "owner": owner, "number": number}, {"$unset": {"entries": ""}})
 
 
 def counter_id(name: CounterName) -> str:

@@ -216,7 +216,9 @@ INDEXES: Final = (
     ),
     Index(
         "counters",
-        IndexModel([("kind", ASCENDING), ("user", ASCENDING), ("start", ASCENDING)], name="user_start"),
+        IndexModel(
+            [("kind", ASCENDING), ("user", ASCENDING), ("start", ASCENDING), ("key", ASCENDING)], name="user_start_key"
+        ),
         "usage and cost of a user, or of everybody, over time",
     ),
     Index(
@@ -236,7 +238,7 @@ INDEXES: Final = (
     ),
 )
 
-RETIRED: Final = (("queue", "order"),)
+RETIRED: Final = (("queue", "order"), ("counters", "user_start"))
 """Indexes of earlier versions, by collection and name: each would cost every write of its collection for nothing."""
 
 _NO_SUCH_INDEX: Final = 27  # MongoDB's IndexNotFound

@@ -22,7 +22,7 @@ from shared.ids import new_test_id
 from shared.store.admissions import Admissions
 from shared.store.books import Books, Entry
 from shared.store.connect import INDEXES, RETIRED, Database, check, connected, provision
-from shared.store.counters import Counters
+from shared.store.counters import Counters, Grouping
 from shared.store.documents import PackageClaim, Slot
 from shared.store.executions import Executions
 from shared.store.history import History
@@ -137,10 +137,12 @@ async def ask_books(books: Books) -> None:
 
 async def ask_counters(counters: Counters) -> None:
     await counters.steps(Kind.DAY, ALICE, NOW, LATER)
-    await counters.of_users(NOW, LATER)
-    await counters.agent(ALICE, "agent")
-    for user in (ALICE, None):
-        await counters.totals(user)
+    for grouping in Grouping:
+        for user in (ALICE, None):
+            await counters.costs(grouping, user, NOW, LATER, label="team", most=5)
+    await counters.agent(ALICE, "agent", new_test_id())
+    for scope in (ALICE, None):
+        await counters.totals(scope)
 
 
 async def ask_queue(queue: Queue) -> None:

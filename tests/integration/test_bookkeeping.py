@@ -18,7 +18,7 @@ from shared.events.tests import TestArchived, TestCompleted, TestFailed, TestSub
 from shared.ids import TestId
 from shared.store.books import Batch, Books
 from shared.store.connect import Database
-from shared.store.counters import Counter, Counters
+from shared.store.counters import Counter, Counters, Grouping
 from shared.store.documents import Execution, Metrics, PackageClaim, Resources, Result
 from shared.store.executions import Executions, Move
 from shared.store.packages import Packages
@@ -164,6 +164,20 @@ async def today(database: Database, user: str = EVERYBODY) -> Counter:
     return found[0] if found else Counter(kind=Kind.DAY, user=user)
 
 
+async def check_what_is_told_at_once(database: Database) -> None:
+    """Whatever the bookkeeper is in the middle of: totals are as the tests stand, and whose end is in the figures of
+    their agent is known of each."""
+    counters = Counters(database)
+    stored = [one async for one in database["executions"].find({}, {"state": 1, "user_id": 1})]
+    for user in (ALICE, None):
+        states = [one["state"] for one in stored if user in {one["user_id"], None}]
+        assert await counters.totals(user) == {state: states.count(state) for state in State}
+    for scope in ("alice", EVERYBODY):
+        counter, _ = await counters.agent(scope, "agent")
+        counted = counter.completed + counter.failed + counter.timed_out if counter else 0
+        assert counted == sum([(await counters.agent(scope, "agent", one["_id"])).includes for one in stored])
+
+
 async def test_what_was_handed_in_and_what_ended_is_counted_by_hour_and_day(
     database: Database, tests: Executions
 ) -> None:
@@ -179,7 +193,7 @@ async def test_what_was_handed_in_and_what_ended_is_counted_by_hour_and_day(
     assert alice.run_ms.distribution().quantile(0.5) == pytest.approx(2000, rel=0.02)
     hours = await Counters(database).steps(Kind.HOUR, "alice", NOW - timedelta(hours=1), NOW + timedelta(hours=2))
     assert [(hour.start, hour.submitted) for hour in hours] == [(NOW, 3)]
-    agent = await Counters(database).agent("alice", "agent")
+    agent, _ = await Counters(database).agent("alice", "agent")
     assert agent is not None
     assert (agent.completed, agent.last_submitted) == (2, NOW)
 
@@ -205,12 +219,15 @@ async def test_wherever_a_bookkeeper_dies_the_next_one_counts_each_test_once(
         await end(tests, test)
     with pytest.raises(Died):
         await keeper(database, books=Mortal(database, writes)).round()
+    await check_what_is_told_at_once(database)
     # Meanwhile life goes on: what was about to be counted moves on, and more comes in.
     await archive(tests, done[0].id)
     await end(tests, waiting[0], State.FAILED)
     await hand_in(tests)
+    await check_what_is_told_at_once(database)
     after = Clock(LATER + timedelta(minutes=5))
     await keeper(database, owner="two", clock=after).round()
+    await check_what_is_told_at_once(database)
     await keeper(database, owner="two", clock=after).round()
     everybody = await today(database)
     assert (everybody.submitted, everybody.completed, everybody.failed, everybody.tests) == (10, 6, 1, 7)
@@ -254,7 +271,14 @@ async def test_many_bookkeepers_at_once_count_each_test_once(database: Database,
         for _ in range(10):
             await one.round()
 
-    await asyncio.gather(work(), work(), *(keep(one) for one in keepers))
+    async def look() -> None:
+        most = 0
+        while most < 40:
+            completed = (await Counters(database).totals(None))[State.COMPLETED]
+            assert most <= completed <= 40
+            most = completed
+
+    await asyncio.gather(work(), work(), look(), *(keep(one) for one in keepers))
     await keeper(database, owner="last", clock=Clock(LATER + timedelta(hours=1))).round()
     everybody = await today(database)
     assert (everybody.submitted, everybody.completed) == (40, 40)
@@ -321,6 +345,33 @@ async def test_a_kept_package_costs_its_storage_once_for_each_time_it_was_made(
     (row,) = await Counters(database).steps(Kind.LABEL_DAY, "alice", day(NOW), datetime(2100, 1, 1, tzinfo=UTC))
     assert row.key == "team=a"
     assert row.cost.storage == pytest.approx(0.023 / 30)
+
+
+async def test_costs_are_added_up_in_the_store(database: Database, tests: Executions) -> None:
+    for number, labels in enumerate((["team=a"], ["team=b"], ["team=b", "tea=x"], ["teams=y"], ["team="])):
+        user = BOB if number == 1 else ALICE
+        await end(tests, await hand_in(tests, user_id=user, labels=labels), at=NOW + timedelta(days=number % 2))
+    await keeper(database, clock=Clock(LATER + timedelta(days=2))).round()
+    counters = Counters(database)
+    first, end_of = day(NOW), day(NOW) + timedelta(days=2)
+
+    async def keys(by: Grouping, user: str | None = None, most: int = 10, label: str = "") -> list[tuple[str, int]]:
+        found = await counters.costs(by, user, first, end_of, label=label, most=most)
+        everything = await counters.costs(by, user, first, end_of, label=label, most=1_000)
+        assert found.total == everything.total
+        assert found.total.tests == sum(row.tests for row in everything.rows)
+        assert found.total.charge.total == pytest.approx(sum(row.charge.total for row in everything.rows))
+        return [(row.key, row.tests) for row in found.rows]
+
+    assert await keys(Grouping.DAY) == [(f"{first:%Y-%m-%d}", 3), (f"{first + timedelta(days=1):%Y-%m-%d}", 2)]
+    assert await keys(Grouping.DAY, "bob") == [(f"{first + timedelta(days=1):%Y-%m-%d}", 1)]
+    assert await keys(Grouping.USER) == [("alice", 4), ("bob", 1)]
+    assert await keys(Grouping.USER, "bob") == [("bob", 1)]
+    assert await keys(Grouping.AGENT) == [("agent", 5)]
+    assert await keys(Grouping.LABEL, label="team") == [("b", 2), ("", 1), ("a", 1)]
+    assert await keys(Grouping.LABEL, "alice", label="team") == [("", 1), ("a", 1), ("b", 1)]
+    assert await keys(Grouping.LABEL, label="team", most=1) == [("b", 2)]
+    assert await keys(Grouping.LABEL, label="none") == []
 
 
 async def test_totals_are_right_at_every_moment(database: Database, tests: Executions) -> None:

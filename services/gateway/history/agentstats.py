@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from assay.v1 import test_service_pb2 as pb
@@ -13,12 +14,18 @@ from services.gateway.ports import Past, Sums, Tests
 from services.gateway.translate import timestamp
 from shared.domain.distribution import Distribution
 from shared.domain.failure import FailureCode
-from shared.domain.usage import EVERYBODY, IN
+from shared.domain.lifecycle import ENDED
+from shared.domain.usage import EVERYBODY
 from shared.store.counters import Counter
 from shared.store.documents import Execution
 from shared.store.listing import Order, Wanted
 
 _MS: Final = 0.001
+_OUTCOMES: Final = {
+    None: "completed",
+    FailureCode.TIMED_OUT: "timed_out",
+    FailureCode.CANCELLED: "cancelled",  # which says nothing of the agent
+}
 
 
 class AgentStats:
@@ -38,7 +45,7 @@ class AgentStats:
         if test is not None and test.agent_id != agent_id:
             raise InvalidRequest([Violation("test_id", f"is a test of the agent {test.agent_id!r}, not of this one")])
         user = test.user_id if test else (caller.scope or EVERYBODY)
-        found = await self._sums.agent(user, agent_id)
+        found, includes_test = await self._sums.agent(user, agent_id, test.id if test else None)
         if found is None:
             return await self._not_counted(agent_id, test, caller)
         run, build, memory = (
@@ -46,13 +53,17 @@ class AgentStats:
         )
         counted = {"completed": found.completed, "failed": found.failed, "timed_out": found.timed_out}
         if test is None:
-            return pb.GetAgentStatsResponse(stats=_stats(found, counted, run, build, memory))
+            return pb.GetAgentStatsResponse(
+                stats=_stats(found, counted, run, build, memory, newest=found.last_submitted)
+            )
+        if includes_test and test.state not in ENDED:  # it has ended since it was read
+            test = await fetch(self._tests, caller, test.id)
         mine = _Figures(test)
-        if mine.is_counted:
+        if includes_test and mine.outcome in counted:
             counted[mine.outcome] -= 1
             run, build, memory = mine.taken_out_of(run, build, memory)
         return pb.GetAgentStatsResponse(
-            stats=_stats(found, counted, run, build, memory),
+            stats=_stats(found, counted, run, build, memory, newest=None),  # it may be the test itself
             comparison=pb.AgentComparison(
                 test_id=test.id,
                 run_ratio=_ratio(mine.run_ms, run),
@@ -86,9 +97,7 @@ class _Figures:
     def __init__(self, test: Execution) -> None:
         metrics = test.result.metrics if test.result else None
         code = test.failure.code if test.failure else None
-        self.outcome = {None: "completed", FailureCode.TIMED_OUT: "timed_out"}.get(code, "failed")
-        counted = test.books.counted if test.books else ""
-        self.is_counted = counted not in {"", IN} and code is not FailureCode.CANCELLED
+        self.outcome = _OUTCOMES.get(code, "failed")
         self.run_ms = metrics.run_ms if metrics else None
         self.build_ms = metrics.build_ms if metrics and test.input.requirements else None
         self.memory = metrics.peak_memory_bytes if metrics else None
@@ -104,7 +113,13 @@ class _Figures:
 
 
 def _stats(
-    found: Counter, counted: dict[str, int], run: Distribution, build: Distribution, memory: Distribution
+    found: Counter,
+    counted: dict[str, int],
+    run: Distribution,
+    build: Distribution,
+    memory: Distribution,
+    *,
+    newest: datetime | None,
 ) -> pb.AgentStats:
     ended = sum(counted.values())
     return pb.AgentStats(
@@ -115,7 +130,7 @@ def _stats(
         run_seconds=api_distribution(run, unit=_MS),
         build_seconds=api_distribution(build, unit=_MS),
         peak_memory_bytes=api_distribution(memory),
-        last_submit_time=timestamp(found.last_submitted),
+        last_submit_time=timestamp(newest),
     )
 
 
