@@ -174,6 +174,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         stack.push_async_callback(syntax.aclose)
         await syntax.warm()
         await probe.look()
+        await letters.begin()
         await stack.enter_async_context(live.running())
         await stack.enter_async_context(arrivals.running())
         await stack.enter_async_context(queue_watch.running())

@@ -230,6 +230,8 @@ class Letters(Protocol):
 
     async def replay_all(self) -> int: ...
 
+    async def when_replayed(self, count: Callable[[], None]) -> None: ...
+
 
 class Feed(Protocol):
     """Live events, without a promise (feed.BusFeed)."""

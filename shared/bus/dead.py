@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from nats.aio.msg import Msg
 from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
@@ -24,6 +25,8 @@ from shared.errors import NotFound, Unavailable
 
 MOST_LOOKED_AT: Final = 200
 """Sequence numbers that one page may look at: letters that were deleted leave holes."""
+REPLAYED: Final = "letters.replayed"
+"""Subject on which whoever sends a letter again says so, once for each. No stream keeps it."""
 NO_ANSWER: Final = "It was delivered {} times, and the service never answered: it died on it, or was too slow."
 GONE: Final = " The message itself is not in its stream any more, so it cannot be sent again."
 _ADVISORY: Final = "$JS."
@@ -150,6 +153,17 @@ class DeadLetters:
         )
         with contextlib.suppress(NotFoundError):  # somebody else replayed it at the same moment
             await self._jetstream.delete_msg(DEAD.name, letter.sequence)
+
+        with contextlib.suppress(Error, OSError):  # a figure, no more
+            await self._bus.client.publish(REPLAYED, b"")
+
+    async def when_replayed(self, count: Callable[[], None]) -> None:
+        """Calls `count` for each letter that anybody sends again from now on; of all who ask for it, one is called."""
+
+        async def replayed(_: Msg) -> None:
+            count()
+
+        await self._bus.client.subscribe(REPLAYED, queue=REPLAYED, cb=replayed)
 
     async def replay_all(self) -> int:
         """Replays what there is now, oldest first; how many were sent. Those with nothing to send stay."""

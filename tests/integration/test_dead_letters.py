@@ -237,11 +237,13 @@ async def test_an_admin_lists_letters_and_sends_them_again(
         assert len(rest.letters) == 1
         assert not rest.next_page_token
         assert not (await root.call("ListDeadLetters", pb.ListDeadLettersRequest(service="gateway"))).letters
+        before = replayed()
         moody.works = True
         one = await root.call("ReplayDeadLetter", pb.ReplayDeadLetterRequest(letter_id=letter.id))
         others = await root.call("ReplayDeadLetter", pb.ReplayDeadLetterRequest(all=True))
         assert (one.replayed_count, others.replayed_count) == (1, 2)
         await until(lambda: {event.id for event in moody.handled} == {event.id for event in events})
+        await until(lambda: replayed() == before + 3)
 
         again = await refused("ReplayDeadLetter", pb.ReplayDeadLetterRequest(letter_id=letter.id))
         assert again.code() is grpc.StatusCode.NOT_FOUND
@@ -254,6 +256,29 @@ async def test_an_admin_lists_letters_and_sends_them_again(
         assert set(violations_of(await refused("ListDeadLetters", bad))) == {"page_size", "service"}
         denied = await refused("ListDeadLetters", pb.ListDeadLettersRequest(), alice)
         assert denied.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_what_anybody_sends_again_is_counted_by_one_gateway(
+    fresh_nats_url: str, mongo_url: str, mongo_database: str
+) -> None:
+    moody = Moody()
+    async with (
+        staged(fresh_nats_url, mongo_url, mongo_database),
+        staged(fresh_nats_url, mongo_url, mongo_database),
+        service(fresh_nats_url, moody) as bus,
+    ):
+        for _ in range(3):
+            await tell(bus)
+        await gave_up(DeadLetters(bus), 3)
+        moody.works, before = True, replayed()
+        assert (await admin(fresh_nats_url, "replay", "--all")).stdout == "3 sent again\n"
+        await until(lambda: replayed() == before + 3)
+        await bus.client.flush()
+        assert replayed() == before + 3
+
+
+def replayed() -> float:
+    return REGISTRY.get_sample_value("assay_gateway_dead_letters_replayed_total") or 0.0
 
 
 # -- by the operator's command
