@@ -94,4 +94,4 @@ def _outcome(execution: Execution) -> test_service_pb2.CancelOutcome.ValueType:
         return _ENDED
     # Also a test that is tried again waits: nothing of it runs then.
     last = next(entry.state for entry in reversed(execution.history) if entry.state not in ENDED)
-    return _REMOVED if last in WAITING else _STOPPING
+    return _REMOVED if last in WAITING and execution.state in ENDED else _STOPPING

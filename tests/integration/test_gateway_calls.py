@@ -345,6 +345,15 @@ async def test_a_waiting_test_that_is_cancelled_has_left_the_queue_when_the_call
     assert again.outcome == pb.CANCEL_OUTCOME_ALREADY_ENDED
 
 
+async def test_a_waiting_test_that_nobody_takes_out_of_the_queue_is_being_stopped(stage: Stage, alice: Client) -> None:
+    test = await alice.submit()
+    await stage.others.queued(test.id)
+    asked = await alice.call("CancelTest", pb.CancelTestRequest(test_id=test.id))  # without a scheduler
+    assert asked.outcome == pb.CANCEL_OUTCOME_STOPPING
+    assert asked.test.state == test_pb2.TEST_STATE_QUEUED
+    assert asked.test.HasField("cancellation")
+
+
 async def test_cancelling_a_test_that_ended_changes_nothing(stage: Stage, alice: Client) -> None:
     test = await alice.submit()
     await stage.others.started(test.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from assay.v1 import test_pb2, test_service_pb2
@@ -19,6 +20,7 @@ from shared.store.documents import Execution
 
 PLACE_S: Final = 1.0
 """How often the place of a waiting test is looked at."""
+_DRIFT: Final = timedelta(seconds=2)
 
 _CURRENT: Final = test_service_pb2.WATCH_EVENT_CURRENT
 _STATE: Final = test_service_pb2.WATCH_EVENT_STATE_CHANGED
@@ -71,12 +73,23 @@ class Watch:
                 elif queued and time.monotonic() - looked >= PLACE_S:
                     looked = time.monotonic()
                     place = await self._place(shown.execution)
-                    if place is not None and (shown.place is None or place.position != shown.place.position):
+                    if place is not None and (shown.place is None or moved(shown.place, place)):
                         shown = _Shown(shown.execution, place)
                         yield _message(shown.execution, view, place, _QUEUE)
 
     async def _place(self, execution: Execution) -> test_pb2.QueuePlace | None:
         return await self._places.of(execution.id) if execution.state is State.QUEUED else None
+
+
+def moved(before: test_pb2.QueuePlace, after: test_pb2.QueuePlace) -> bool:
+    """Whether it is worth a message: another position, an estimate that is there now or is not any more, or one that is
+    off by more than 2 s and a fifth. It drifts a little at every look."""
+    if after.position != before.position:
+        return True
+    if not after.HasField("estimated_wait") or not before.HasField("estimated_wait"):
+        return after.HasField("estimated_wait") != before.HasField("estimated_wait")
+    was, now = before.estimated_wait.ToTimedelta(), after.estimated_wait.ToTimedelta()
+    return abs(now - was) > max(_DRIFT, was / 5)
 
 
 def _message(
