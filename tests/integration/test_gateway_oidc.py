@@ -104,11 +104,11 @@ async def test_a_token_of_a_service_with_one_key_need_not_name_it(sign_in: SignI
     await door.opens(sign_in.token(kid=None))
 
 
-def unsigned(sign_in: SignIn) -> str:
+def unsigned(sign_in: SignIn, algorithm: Any = "none") -> str:
     def part(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
-    return f"{part({'alg': 'none', 'kid': 'one'})}.{part(sign_in.claims())}."
+    return f"{part({'alg': algorithm, 'kid': 'one'})}.{part(sign_in.claims())}."
 
 
 def signed_with_the_public_key(sign_in: SignIn) -> str:
@@ -140,6 +140,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "not yet valid": (lambda s: s.token(nbf=int(time.time()) + 60), "not valid yet"),
     "issued later": (lambda s: s.token(iat=int(time.time()) + 60), "not valid yet"),
     "unsigned": (unsigned, "not signed in a way"),
+    "with a list of algorithms": (lambda s: unsigned(s, ["RS256"]), "not signed in a way"),
+    "with an object for an algorithm": (lambda s: unsigned(s, {}), "not signed in a way"),
+    "with an end that is no number": (lambda s: s.token(exp=float("nan")), "no valid token"),
     "signed with the public key": (signed_with_the_public_key, "not signed in a way"),
     "changed on the way": (changed_on_the_way, "signature"),
     "signed by somebody else": (lambda s: s.token(key=rsa_key()), "signature"),

@@ -107,10 +107,11 @@ class Tokens:
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
-            if header.get("alg") not in ALGORITHMS:  # before anything is fetched for it
+            algorithm = header.get("alg")  # any JSON: nobody has vouched for the header yet
+            if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:  # before anything is fetched for it
                 raise BadToken(_ALGORITHM)
             signing = await self._keys.key(header.get("kid"))
-            if header["alg"] not in signing.algorithms:
+            if algorithm not in signing.algorithms:
                 raise BadToken(_ALGORITHM)
             return jwt.decode(
                 token,
