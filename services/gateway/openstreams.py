@@ -7,7 +7,7 @@ service that does not answer ends none of them. Knows nothing of gRPC.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 LOOK_S: Final = 0.5
 """A key that is asked for so often is looked up in the store every 3 s, so a stream ends 3.5 s after a revocation."""
-
-
 ANSWER_S: Final = 1.0
+AT_ONCE: Final = 16
+"""Credentials that are asked of at the same time: half the connections to the store, the others are for calls."""
 EXPIRED: Final = "The key or token that this stream was opened with has expired. Open it again with another one."
 
 
@@ -72,8 +72,17 @@ class OpenStreams:
 
     async def look(self) -> None:
         """Asks of each credential whether it still works. One that this cannot be told of holds up no other."""
-        unknown, reason = 0, ""
-        for authorization in list(self._stays):
+        waiting = iter(list(self._stays))
+        errors: list[Exception] = []
+        async with asyncio.TaskGroup() as askers:
+            for _ in range(min(AT_ONCE, len(self._stays))):
+                askers.create_task(self._ask(waiting, errors))
+        if errors:
+            log.warning("open_streams_not_checked", credentials=len(errors), error=repr(errors[-1]))
+
+    async def _ask(self, waiting: Iterator[str], errors: list[Exception]) -> None:
+        """Takes one credential after the other, beside others that do."""
+        for authorization in waiting:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await self._authentication.caller(authorization)
@@ -81,6 +90,4 @@ class OpenStreams:
                 for stay in self._stays.get(authorization, ()):
                     stay.end(refusal)
             except Exception as error:  # noqa: BLE001 - the store or the sign-in service is away; the next look finds out
-                unknown, reason = unknown + 1, repr(error)
-        if unknown:
-            log.warning("open_streams_not_checked", credentials=unknown, error=reason)
+                errors.append(error)

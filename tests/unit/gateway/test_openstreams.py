@@ -23,13 +23,20 @@ class FakeKeys:
     def __init__(self) -> None:
         self.key = KEY
         self.away = False
-        self.silent_for = ""
+        self.silent_for: set[str] = set()
+        self.asked = self.asked_now = self.most_asked = 0
 
     async def find(self, secret: str) -> ApiKey | None:
         if self.away:
             raise StoreError("away")
-        if secret == self.silent_for:
-            await asyncio.Event().wait()
+        if secret in self.silent_for:
+            self.asked += 1
+            self.asked_now += 1
+            self.most_asked = max(self.most_asked, self.asked_now)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.asked_now -= 1
         return self.key
 
     async def used(self, key: ApiKey, at: object) -> None:
@@ -101,13 +108,47 @@ async def test_a_key_that_cannot_be_looked_up_holds_up_no_other(gate: Gate, monk
     await until(lambda: gate.open == 1)
     second = asyncio.create_task(gate.stream("second"))
     await until(lambda: gate.open == 2)
-    gate.keys.silent_for = "first"
+    gate.keys.silent_for = {"first"}
     gate.revoke()
     await gate.look_later()
     with pytest.raises(Unauthenticated):
         await second
     assert gate.open == 1
     first.cancel()
+
+
+async def test_many_keys_that_cannot_be_looked_up_hold_up_no_other(gate: Gate) -> None:
+    silent = [f"silent{number}" for number in range(openstreams.AT_ONCE - 1)]
+    streams = [asyncio.create_task(gate.stream(secret)) for secret in silent]
+    await until(lambda: gate.open == len(silent))
+    last = asyncio.create_task(gate.stream("last"))
+    await until(lambda: gate.open == len(silent) + 1)
+    gate.keys.silent_for = set(silent)
+    gate.revoke()
+    look = asyncio.create_task(gate.look_later())
+    with pytest.raises(Unauthenticated):
+        async with asyncio.timeout(openstreams.ANSWER_S / 2):  # before any of the others is given up
+            await last
+    assert gate.open == len(silent)
+    for task in (look, *streams):
+        task.cancel()
+
+
+async def test_only_so_many_keys_are_looked_up_at_once_and_all_in_the_end(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openstreams, "ANSWER_S", 0.05)
+    silent = [f"silent{number}" for number in range(2 * openstreams.AT_ONCE)]
+    streams = [asyncio.create_task(gate.stream(secret)) for secret in (*silent, "last")]
+    await until(lambda: gate.open == len(streams))
+    gate.keys.silent_for = set(silent)
+    gate.revoke()
+    await gate.look_later()
+    assert (gate.keys.most_asked, gate.keys.asked) == (openstreams.AT_ONCE, len(silent))
+    with pytest.raises(Unauthenticated):
+        await streams[-1]
+    for stream in streams[:-1]:
+        stream.cancel()
 
 
 @pytest.mark.parametrize("left_s", [0.05, 0.0, -1.0])
@@ -119,8 +160,8 @@ async def test_a_stream_ends_at_the_time_its_key_does_without_a_look(gate: Gate,
 async def test_a_stream_that_is_cancelled_is_cancelled_and_nothing_else(gate: Gate) -> None:
     stream = asyncio.create_task(gate.stream(lasts_s=100))
     await until(lambda: gate.open)
-    gate.revoke()
-    await gate.look_later()
+    (stay,) = gate.streams._stays["Bearer one"]
+    stay.end(Unauthenticated("revoked"))
     stream.cancel()  # the client went in the same moment
     with pytest.raises(asyncio.CancelledError):
         await stream
