@@ -9,6 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
+def shifted(at: datetime, by: timedelta) -> datetime:
+    """`at`, so much later (or earlier); beyond the years 1 to 9999, the first or last moment there is."""
+    try:
+        return at + by
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if by < timedelta() else datetime.max.replace(tzinfo=UTC)
+
+
 class Clock(Protocol):
     """Where the time comes from."""
 

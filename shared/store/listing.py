@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from pymongo import ASCENDING, DESCENDING
 
+from shared.clock import shifted
 from shared.domain import facets
 from shared.domain.lifecycle import State
 from shared.ids import TestId, UserId, first_test_id
@@ -170,10 +171,10 @@ def span(wanted: Wanted) -> Document:
     ids: Document = {}
     times: Document = {}
     if wanted.submitted_from is not None:
-        ids["$gte"] = first_test_id(wanted.submitted_from - MARGIN)
+        ids["$gte"] = first_test_id(shifted(wanted.submitted_from, -MARGIN))
         times["$gte"] = wanted.submitted_from
     if wanted.submitted_before is not None:
-        ids["$lt"] = first_test_id(wanted.submitted_before + MARGIN)
+        ids["$lt"] = first_test_id(shifted(wanted.submitted_before, MARGIN))
         times["$lt"] = wanted.submitted_before
     return ({"_id": ids} if ids else {}) | ({"times.submitted": times} if times else {})
 

@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from assay.v1 import admin_service_pb2 as admin
 from assay.v1 import test_pb2
@@ -21,6 +23,10 @@ from shared.store.books import Books
 from tests.support.gateway import Client, Stage, details_of, now, refused, staged, violations_of
 
 Code = grpc.StatusCode
+FIRST, LAST = -62_135_596_800, 253_402_300_799
+"""The first and the last second of the years 1 to 9999, as a Timestamp has them."""
+LONGEST = 315_576_000_000
+"""Seconds of the longest Duration."""
 FAILURE = {"code": "AGENT_EXCEPTION", "stage": "run", "message": "KeyError: 'city'", "hint": "h"}
 
 
@@ -236,10 +242,19 @@ async def test_every_bad_filter_is_told_at_once(alice: Client) -> None:
     assert error.code() is Code.INVALID_ARGUMENT
     fields = ["user_id", "states[0]", "failure_code", "agent_id", "provider", "text", "labels", "submitted_before"]
     assert set(violations_of(error)) == {"page_size", "order", *(f"filter.{field}" for field in fields)}
-    endless = pb.TestFilter(submitted_from=Timestamp(seconds=10**15))
-    assert "filter.submitted_from" in violations_of(
-        await refused(alice.call("ListTests", pb.ListTestsRequest(filter=endless)))
-    )
+    for beyond in (10**15, LAST + 1, FIRST - 1):
+        endless = pb.TestFilter(submitted_from=Timestamp(seconds=beyond))
+        assert "filter.submitted_from" in violations_of(
+            await refused(alice.call("ListTests", pb.ListTestsRequest(filter=endless)))
+        )
+
+
+async def test_the_first_and_the_last_moment_are_times_to_filter_by(alice: Client) -> None:
+    test = await alice.submit()
+    first, last = Timestamp(seconds=FIRST), Timestamp(seconds=LAST, nanos=999_999_999)
+    assert await listed(alice, submitted_from=first, submitted_before=last) == [test.id]
+    assert await listed(alice, submitted_from=last) == []
+    assert await listed(alice, submitted_before=first) == []
 
 
 async def test_totals_are_of_all_the_callers_tests(stage: Stage, alice: Client, root: Client) -> None:
@@ -308,6 +323,19 @@ async def test_old_ended_tests_are_put_away_and_live_ones_never(stage: Stage, al
     assert len(await listed(bob)) == 1
     states = {test.state for test in (await alice.call("ListTests", pb.ListTestsRequest())).tests}
     assert states == {test_pb2.TEST_STATE_RUNNING, test_pb2.TEST_STATE_SUBMITTED}
+
+
+async def test_no_test_is_older_than_time(stage: Stage, alice: Client) -> None:
+    test = await alice.submit()
+    await stage.others.started(test.id)
+    await stage.others.completed(test.id)
+    for named in ([], [test.id]):
+        request = pb.ArchiveTestsRequest(test_ids=named, older_than=Duration(seconds=LONGEST))
+        answer = await alice.call("ArchiveTests", request)
+        assert (answer.archived_count, list(answer.skipped_test_ids)) == (0, named)
+    first = pb.TestFilter(submitted_from=Timestamp(seconds=FIRST))
+    request = pb.ArchiveTestsRequest(filter=first, older_than=Duration(seconds=0))
+    assert (await alice.call("ArchiveTests", request)).archived_count == 1
 
 
 async def test_named_tests_are_put_away_and_those_that_cannot_be_are_named(stage: Stage, alice: Client) -> None:
@@ -494,9 +522,14 @@ async def test_cost_is_told_by_day_user_agent_and_label(stage: Stage, alice: Cli
             admin.GetUsageRequest(from_time=Timestamp(seconds=10**10), to_time=Timestamp(seconds=10)),
             {"to_time"},
         ),
+        ("GetUsage", admin.GetUsageRequest(from_time=Timestamp(seconds=LAST)), {"from_time"}),
+        ("GetUsage", admin.GetUsageRequest(from_time=Timestamp(seconds=LAST + 1)), {"from_time"}),
+        ("GetUsage", admin.GetUsageRequest(to_time=Timestamp(seconds=FIRST)), {"to_time"}),
         ("GetCostReport", admin.GetCostReportRequest(group_by=admin.COST_GROUPING_LABEL), {"label_key"}),
         ("GetCostReport", admin.GetCostReportRequest(label_key="team"), {"label_key"}),
         ("GetCostReport", admin.GetCostReportRequest(from_time=Timestamp(seconds=1)), {"from_time"}),
+        ("GetCostReport", admin.GetCostReportRequest(from_time=Timestamp(seconds=LAST)), {"from_time"}),
+        ("GetCostReport", admin.GetCostReportRequest(to_time=Timestamp(seconds=FIRST)), {"to_time"}),
         ("GetCostReport", admin.GetCostReportRequest(group_by=17), {"group_by"}),  # type: ignore[arg-type]
     ],
 )
@@ -504,6 +537,62 @@ async def test_a_bad_report_is_refused(root: Client, method: str, request_: Any,
     assert set(violations_of(await refused(root.call(method, request_)))) == fields
 
 
+async def test_a_report_from_the_future_on_names_the_time_that_was_given(root: Client) -> None:
+    later = Timestamp()
+    later.FromDatetime(now() + timedelta(days=400))
+    for method, kind in (("GetUsage", admin.GetUsageRequest), ("GetCostReport", admin.GetCostReportRequest)):
+        said = violations_of(await refused(root.call(method, kind(from_time=later))))
+        assert said == {"from_time": "is in the future; there is nothing to report yet"}
+        said = violations_of(await refused(root.call(method, kind(from_time=later, to_time=later))))
+        assert said == {"to_time": "must be later than from_time"}
+
+
+@pytest.mark.parametrize("since", [FIRST, LAST - 2 * 86_400])
+async def test_usage_and_cost_are_told_at_the_ends_of_time(root: Client, since: int) -> None:
+    times: Any = {"from_time": Timestamp(seconds=since), "to_time": Timestamp(seconds=since + 2 * 86_400)}
+    for interval, steps in ((admin.REPORT_INTERVAL_DAY, {2, 3}), (admin.REPORT_INTERVAL_HOUR, {48, 49})):
+        usage = await root.call("GetUsage", admin.GetUsageRequest(interval=interval, **times))
+        assert len(usage.steps) in steps
+    cost = await root.call("GetCostReport", admin.GetCostReportRequest(**times))
+    assert cost.total.test_count == 0
+
+
 async def test_usage_and_cost_are_for_admins(alice: Client) -> None:
     for method, request in (("GetUsage", admin.GetUsageRequest()), ("GetCostReport", admin.GetCostReportRequest())):
         assert (await refused(alice.call(method, request))).code() is Code.PERMISSION_DENIED
+
+
+# -- any time that can be written
+
+
+def near(*places: int) -> st.SearchStrategy[int]:
+    """Some days around each of these, exactly them most of all."""
+    days = 40 * 86_400
+    return st.one_of(*(st.just(place) | st.integers(place - days, place + days) for place in places))
+
+
+NEVER = st.sampled_from([-(2**63), 2**63 - 1])
+NANOS = st.sampled_from([0, 0, 1, 999_999_999, -1, 2**31 - 1])
+TIMES = st.none() | st.builds(Timestamp, seconds=near(FIRST, LAST, 0) | st.integers(FIRST, LAST) | NEVER, nanos=NANOS)
+AGES = st.none() | st.builds(Duration, seconds=near(0, LONGEST) | st.integers(0, LONGEST) | NEVER, nanos=NANOS)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(since=TIMES, before=TIMES, age=AGES, interval=st.sampled_from([1, 2]), named=st.booleans())
+async def test_every_time_is_answered_or_refused(
+    root: Client, since: Timestamp | None, before: Timestamp | None, age: Duration | None, interval: Any, named: bool
+) -> None:
+    wanted = pb.TestFilter(submitted_from=since, submitted_before=before)
+    archive = pb.ArchiveTestsRequest(older_than=age, filter=wanted)
+    if named:
+        archive = pb.ArchiveTestsRequest(older_than=age, test_ids=["tst_" + "0" * 32])
+    for method, request in (
+        ("ListTests", pb.ListTestsRequest(filter=wanted)),
+        ("ArchiveTests", archive),
+        ("GetUsage", admin.GetUsageRequest(from_time=since, to_time=before, interval=interval)),
+        ("GetCostReport", admin.GetCostReportRequest(from_time=since, to_time=before)),
+    ):
+        try:
+            await root.call(method, request)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is Code.INVALID_ARGUMENT, (method, request)  # noqa: PT017 - an answer is as good

@@ -29,5 +29,8 @@ def period(request: Message, now: datetime, usual: timedelta, violations: Violat
             violations.add("to_time", "is too early")
             since = before
     if since >= before and not violations.found:
-        violations.add("to_time", "must be later than from_time")
+        if request.HasField("to_time"):
+            violations.add("to_time", "must be later than from_time")
+        else:
+            violations.add("from_time", "is in the future; there is nothing to report yet")
     return Period(since, before)

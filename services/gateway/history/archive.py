@@ -13,7 +13,7 @@ from services.gateway.errors import Violations
 from services.gateway.history.filters import wanted_by
 from services.gateway.ports import Past, Tests
 from services.gateway.times import span
-from shared.clock import Clock
+from shared.clock import Clock, shifted
 from shared.domain.lifecycle import MOVES, State
 from shared.events.tests import TestArchived
 from shared.ids import TEST_ID, TestId
@@ -58,7 +58,7 @@ class Archive:
         violations.raise_if_any()
         if request.test_ids:
             return await self._named(request, older_than or timedelta(), caller, traceparent)
-        cutoff = self._clock.now() - (USUAL_AGE if older_than is None else older_than)
+        cutoff = shifted(self._clock.now(), -(USUAL_AGE if older_than is None else older_than))
         before = min(cutoff, wanted.submitted_before or cutoff)
         wanted = replace(wanted, states=wanted.states & ARCHIVABLE, submitted_before=before, finished_before=cutoff)
         if request.validate_only:
@@ -68,7 +68,7 @@ class Archive:
     async def _named(
         self, request: pb.ArchiveTestsRequest, age: timedelta, caller: Caller, traceparent: str
     ) -> Archived:
-        cutoff = self._clock.now() - age
+        cutoff = shifted(self._clock.now(), -age)
         names = list(dict.fromkeys(request.test_ids))
         found = await self._tests.get_many(TestId(name) for name in names if TEST_ID.fullmatch(name))
         ready = [
