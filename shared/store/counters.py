@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from pydantic import Field
-from pymongo.asynchronous.client_session import AsyncClientSession
 
 from shared.domain.distribution import Distribution
 from shared.domain.lifecycle import ENDED, State
@@ -19,9 +19,13 @@ from shared.store.books import META, TESTS, counter_id
 from shared.store.connect import Database
 from shared.store.documents import Cost, Document, Part
 
+R = TypeVar("R")
+
 _LIVE: Final = [state for state in State if state not in ENDED]
 _AT_ONCE: Final = 64
 """Counters that are parsed in one go, at 0.16 ms each; then other calls have their turn."""
+_TRIES: Final = 10
+"""A batch is begun every two seconds, or one after the other while many tests end; a read takes some milliseconds."""
 
 
 class Spread(Part):
@@ -95,12 +99,12 @@ class AgentSums(NamedTuple):
     includes: bool
 
 
-class _OpenBatch(NamedTuple):
-    """What the bookkeeper is at: marked in the tests, perhaps, and not in all counters yet."""
+class _Batch(NamedTuple):
+    """The last batch of the bookkeeper."""
 
     number: int
     tests: dict[str, tuple[str, str]]
-    """How each was counted and is to be, by its id."""
+    """While it is open, and not in all counters yet: how each test was counted and is to be, by its id."""
 
 
 _COUNTED: Final = {
@@ -112,14 +116,12 @@ _COUNTED: Final = {
 """Which counters are added up."""
 _NAMED: Final = {Grouping.DAY: "start", Grouping.USER: "user", Grouping.AGENT: "key", Grouping.LABEL: "key"}
 """Which field of theirs names the row."""
-_SUMS_OF_ROWS: Final[Document] = {name: {"$sum": f"${name}"} for name in Charge._fields}
 
 
 class Counters:
     """Reads counters: as many as the answer has steps or rows, however many tests there are."""
 
     def __init__(self, database: Database) -> None:
-        self._client = database.client
         self._counters = database["counters"]
         self._tests = database["executions"]
         self._meta = database["meta"]
@@ -145,86 +147,94 @@ class Counters:
         where["user"] = user or ({"$ne": EVERYBODY} if by is Grouping.USER else EVERYBODY)
         if by is Grouping.LABEL:
             where["key"] = {"$gte": f"{label}=", "$lt": f"{label}>"}  # > follows =
-        sums: Document = {name: {"$sum": f"$cost.{name}"} for name in Charge._fields}
-        order: Document = {"_id": 1} if by is Grouping.DAY else {"all": -1, "tests": -1, "_id": 1}
-        (found,) = await (
-            await self._counters.aggregate(
-                [
-                    {"$match": where},
-                    {"$group": {"_id": f"${_NAMED[by]}", "tests": {"$sum": "$tests"}, **sums}},
-                    {
-                        "$facet": {
-                            "rows": [
-                                {"$set": {"all": {"$add": [f"${name}" for name in Charge._fields]}}},
-                                {"$match": {"$or": [{"tests": {"$gt": 0}}, {"all": {"$gt": 0}}]}},
-                                {"$sort": order},
-                                {"$limit": most},
-                            ],
-                            "total": [{"$group": {"_id": None, "tests": {"$sum": "$tests"}} | _SUMS_OF_ROWS}],
-                        }
-                    },
-                ]
-            )
-        ).to_list()
-        total = found["total"][0] if found["total"] else {}
-        return Costs([_row(one, label) for one in found["rows"]], _row(total, label))
+        sums: Document = {"tests": {"$sum": "$tests"}} | {name: {"$sum": f"$cost.{name}"} for name in Charge._fields}
+        dollars: Document = {"$add": [f"${name}" for name in Charge._fields]}
+        rows = self._aggregated(
+            {"$match": where},
+            {"$group": {"_id": f"${_NAMED[by]}", **sums}},
+            {"$project": {**dict.fromkeys(sums, 1), "dollars": dollars}},
+            {"$match": {"$or": [{"tests": {"$gt": 0}}, {"dollars": {"$gt": 0}}]}},
+            {"$sort": {"_id": 1} if by is Grouping.DAY else {"dollars": -1, "tests": -1, "_id": 1}},
+            {"$limit": most},
+        )
+        total = self._aggregated({"$match": where}, {"$group": {"_id": None, **sums}})
+        found, everything = await asyncio.gather(rows, total)
+        return Costs([_row(one, label) for one in found], _row(everything[0] if everything else {}, label))
 
     async def agent(self, user: str, agent_id: str, test: TestId | None = None) -> AgentSums:
-        """How the tests of an agent went, as of one moment, and whether the end of this test is counted in it."""
-        async with self._client.start_session(snapshot=True) as session:
-            name = counter_id(CounterName(Kind.AGENT, user, None, agent_id))
-            found = await self._counters.find_one({"_id": name}, session=session)
-            if found is None:
-                return AgentSums(None, includes=False)
-            counter = Counter.model_validate(found)
-            if test is None:
+        """How the tests of an agent went, and whether the end of this test is counted in it."""
+        name = counter_id(CounterName(Kind.AGENT, user, None, agent_id))
+
+        async def read(batch: _Batch) -> AgentSums:
+            found = await self._counters.find_one({"_id": name})
+            counter = Counter.model_validate(found) if found else None
+            if counter is None or test is None:
                 return AgentSums(counter, includes=False)
-            marked = (await self._tests.find_one({"_id": test}, {"books": 1}, session=session) or {}).get("books", {})
+            marked = (await self._tests.find_one({"_id": test}, {"books": 1}) or {}).get("books", {})
             if marked.get("counted", IN) == IN:
                 return AgentSums(counter, includes=False)
-            batch = await self._open_batch(session)
             before, _ = batch.tests.get(test, (State.COMPLETED, ""))
             is_next = marked.get("batch") == batch.number and before in {"", IN} and counter.batch < batch.number
             return AgentSums(counter, includes=not is_next)
 
+        return await self._within_a_batch(read)
+
     async def totals(self, user: UserId | None) -> dict[State, int]:
-        """How many tests are in each state at one moment: ended ones by the counter, what it is about to be told and
-        what is due, the others one by one, since they are few."""
+        """How many tests are in each state now: ended ones by the counter, what it is about to be told and what is
+        due, the others one by one, since they are few."""
         scope: Document = {"user_id": user} if user is not None else {}
-        async with self._client.start_session(snapshot=True) as session:
-            name = counter_id(CounterName(Kind.TOTAL, user or EVERYBODY, None))
-            found = await self._counters.find_one({"_id": name}, session=session) or {}
-            totals = {state: int(found.get(state, 0)) for state in ENDED}
-
-            def moved(before: str, after: str) -> None:
-                if after not in {"", IN}:
-                    totals[State(after)] += 1
-                if before not in {"", IN}:
-                    totals[State(before)] -= 1
-
-            batch = await self._open_batch(session)
-            if batch.number > found.get("batch", 0):
-                marked = {"_id": {"$in": list(batch.tests)}, "books.batch": batch.number, **scope}
-                async for test in self._tests.find(marked, {"_id": 1}, session=session):
-                    moved(*batch.tests[test["_id"]])
-            due = {"books.due": {"$exists": True}, "state": {"$in": sorted(ENDED)}, **scope}
-            fields = {"state": 1, "books.counted": 1}
-            async for test in self._tests.find(due, fields, session=session).hint("books"):
-                moved(test["books"].get("counted", ""), test["state"])
-            for state in _LIVE:
-                hint = "user_state" if scope else "state_newest"
-                totals[state] = await self._tests.count_documents(scope | {"state": state}, hint=hint, session=session)
+        name = counter_id(CounterName(Kind.TOTAL, user or EVERYBODY, None))
+        totals = await self._within_a_batch(lambda batch: self._ended(name, scope, batch))
+        for state in _LIVE:
+            hint = "user_state" if scope else "state_newest"
+            totals[state] = await self._tests.count_documents(scope | {"state": state}, hint=hint)
         return totals
 
-    async def _open_batch(self, session: AsyncClientSession) -> _OpenBatch:
+    async def _ended(self, name: str, scope: Document, batch: _Batch) -> dict[State, int]:
+        found = await self._counters.find_one({"_id": name}) or {}
+        totals = {state: int(found.get(state, 0)) for state in ENDED}
+
+        def moved(before: str, after: str) -> None:
+            if after not in {"", IN}:
+                totals[State(after)] += 1
+            if before not in {"", IN}:
+                totals[State(before)] -= 1
+
+        due = {"books.due": {"$exists": True}, "state": {"$in": sorted(ENDED)}, **scope}
+        seen: dict[str, str] = {}
+        async for test in self._tests.find(due, {"state": 1, "books.counted": 1}).hint("books"):
+            seen[test["_id"]] = test["books"].get("counted", "")
+            moved(seen[test["_id"]], test["state"])
+        if batch.number > found.get("batch", 0):
+            marked = {"_id": {"$in": list(batch.tests)}, "books.batch": batch.number, **scope}
+            async for test in self._tests.find(marked, {"_id": 1}):
+                before, after = batch.tests[test["_id"]]
+                if seen.get(test["_id"], after) == after:  # else it was marked after it was seen as due
+                    moved(before, after)
+        return totals
+
+    async def _within_a_batch(self, read: Callable[[_Batch], Awaitable[R]]) -> R:
+        """What `read` says when no new batch was begun meanwhile: then all earlier ones are in the counters, and of the
+        open one is known what it is about."""
+        left = _TRIES
+        while True:
+            batch, left = await self._batch(), left - 1
+            found = await read(batch)
+            if not left or (await self._batch()).number == batch.number:
+                return found
+
+    async def _batch(self) -> _Batch:
         fields = {"number": 1} | {f"entries.{name}": 1 for name in ("collection", "id", "before", "after")}
-        found = await self._meta.find_one({"_id": META}, fields, session=session) or {}
+        found = await self._meta.find_one({"_id": META}, fields) or {}
         tests = {
             entry["id"]: (entry["before"], entry["after"])
             for entry in found.get("entries") or []
             if entry["collection"] == TESTS
         }
-        return _OpenBatch(found.get("number", 0) if tests else 0, tests)
+        return _Batch(found.get("number", 0), tests)
+
+    async def _aggregated(self, *stages: Document) -> list[Document]:
+        return await (await self._counters.aggregate(list(stages))).to_list()
 
 
 def _row(found: Document, label: str) -> Row:
