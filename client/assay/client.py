@@ -163,15 +163,16 @@ class AsyncAssay:
         test_ids: Iterable[str] = (),
         *,
         older_than: timedelta | None = None,
+        everybody: bool = False,
         validate_only: bool = False,
         **options: Unpack[FilterOptions],
     ) -> Archived:
-        """Puts tests away that ended: these, at most 1,000, or without ids all that match `options` and ended so long
-        ago (7 days if not said).
+        """Puts tests away that ended: these, at most 1,000, or without ids all of your own that match `options` and
+        ended so long ago (7 days if not said). For admins: `user_id` for those of another user, `everybody` for all.
 
         Lists leave them out then unless told to `include_archived`; everything else stays. `validate_only` counts and
-        changes nothing. May take minutes. Raises InvalidRequest."""
-        request = requests.archive(test_ids, older_than, options, validate_only=validate_only)
+        changes nothing. May take minutes. Raises InvalidRequest, PermissionDenied."""
+        request = requests.archive(test_ids, older_than, options, everybody=everybody, validate_only=validate_only)
         answer = await self._calls.unary(self._calls.tests.ArchiveTests, request, timeout=requests.ARCHIVE_S)
         return Archived(answer.archived_count, tuple(answer.skipped_test_ids))
 

@@ -60,8 +60,8 @@ class FilterOptions(TypedDict, total=False):
 
     labels: with these values; an empty value: the label exists, whatever its value.
     since, until: submitted at this time or later, submitted before this time.
-    text: these words appear in the name or query, whatever their case. user_id: for admins, others see only their own.
-    own: for admins, only their own.
+    text: these words appear in the name or query, whatever their case. user_id: only admins may name
+    others. own: for admins, only their own.
     """
 
     states: Iterable[TestState | str]
@@ -144,13 +144,19 @@ def list_tests(options: ListOptions) -> test_service_pb2.ListTestsRequest:
 
 
 def archive(
-    test_ids: Iterable[str], older_than: timedelta | None, options: FilterOptions, *, validate_only: bool
+    test_ids: Iterable[str],
+    older_than: timedelta | None,
+    options: FilterOptions,
+    *,
+    everybody: bool,
+    validate_only: bool,
 ) -> test_service_pb2.ArchiveTestsRequest:
     return test_service_pb2.ArchiveTestsRequest(
         test_ids=test_ids,
         older_than=None if older_than is None else duration(older_than),
         filter=_filter(options) if options else None,  # named tests and conditions exclude each other
         validate_only=validate_only,
+        everybody=everybody,
     )
 
 

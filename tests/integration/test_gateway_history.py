@@ -289,7 +289,47 @@ async def test_an_admin_may_ask_for_their_own_tests_only(alice: Client, root: Cl
     assert "filter.own" in violations_of(await refused(root.call("ListTests", both)))
 
 
+async def test_who_is_no_admin_may_not_name_another_user(alice: Client) -> None:
+    await alice.submit()
+    theirs = pb.TestFilter(user_id="root")
+    for method, request in (
+        ("ListTests", pb.ListTestsRequest(filter=theirs)),
+        ("ArchiveTests", pb.ArchiveTestsRequest(filter=theirs, older_than=Duration(seconds=0))),
+        ("ArchiveTests", pb.ArchiveTestsRequest(everybody=True, older_than=Duration(seconds=0))),
+    ):
+        error = await refused(alice.call(method, request))
+        assert error.code() is Code.PERMISSION_DENIED
+        assert "Only an admin" in error.details()
+    assert len(await listed(alice, user_id="alice")) == 1  # themselves they may name
+
+
 # -- the archive
+
+
+async def test_an_admin_archives_their_own_unless_others_are_named(stage: Stage, alice: Client, root: Client) -> None:
+    bob = await stage.client("bob")
+    for client in (alice, bob, root):
+        test = await client.submit()
+        await stage.others.started(test.id)
+        await stage.others.completed(test.id)
+    at_once = Duration(seconds=0)
+
+    async def archived(**options: Any) -> int:
+        request = pb.ArchiveTestsRequest(older_than=at_once, **options)
+        return int((await root.call("ArchiveTests", request)).archived_count)
+
+    assert await archived(everybody=True, validate_only=True) == 3
+    assert await archived() == 1
+    assert len(await listed(root)) == 2
+    assert await archived(filter=pb.TestFilter(user_id="alice")) == 1
+    assert await archived(everybody=True) == 1
+    assert await listed(root) == []
+    for wrong in (
+        pb.ArchiveTestsRequest(everybody=True, filter=pb.TestFilter(user_id="alice")),
+        pb.ArchiveTestsRequest(everybody=True, filter=pb.TestFilter(own=True)),
+        pb.ArchiveTestsRequest(everybody=True, test_ids=["tst_1"]),
+    ):
+        assert "everybody" in violations_of(await refused(root.call("ArchiveTests", wrong)))
 
 
 async def test_old_ended_tests_are_put_away_and_live_ones_never(stage: Stage, alice: Client) -> None:

@@ -61,16 +61,14 @@ def archive(
         raise typer.BadParameter("name tests, or say by conditions which; not both", param_hint="TEST")
     if user and everybody:
         raise typer.BadParameter("goes without --user only", param_hint="--everybody")
-    if not tests and not user and not everybody:
-        wanted["own"] = True  # there is no way back, and an admin sees the tests of all
 
     async def body(client: AsyncAssay) -> int:
         named = [await find.test_id(client, name) for name in tests or ()]
         screen = None if as_json else open_screen()
         try:
             if screen is not None:
-                screen.status("counting" if dry_run else "archiving")  # which may take minutes
-            done = await client.archive(named, older_than=age, validate_only=dry_run, **wanted)
+                screen.busy("counting" if dry_run else "archiving")  # which may take minutes
+            done = await client.archive(named, older_than=age, everybody=everybody, validate_only=dry_run, **wanted)
             if screen is None:
                 print(json_text(done.to_dict()))
                 return PASSED

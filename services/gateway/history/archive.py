@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from assay.v1 import test_service_pb2 as pb
 from services.gateway.caller import Caller
-from services.gateway.errors import Violations
+from services.gateway.errors import Forbidden, Violations
 from services.gateway.history.filters import wanted_by
 from services.gateway.ports import Past, Tests
 from services.gateway.times import span
@@ -43,7 +43,7 @@ class Archive:
         self._clock = clock
 
     async def archive(self, request: pb.ArchiveTestsRequest, caller: Caller, traceparent: str) -> Archived:
-        """Archives, or with `validate_only` counts. Raises InvalidRequest.
+        """Archives, or with `validate_only` counts. Raises InvalidRequest, Forbidden.
 
         A call that is broken off has archived a part; the next one goes on with the rest."""
         violations = Violations()
@@ -51,6 +51,10 @@ class Archive:
             violations.add("test_ids", f"are more than {MOST_IDS}; name fewer, or archive by age")
         if request.test_ids and request.HasField("filter"):
             violations.add("filter", "goes without test_ids only: they say already which tests are meant")
+        if request.everybody and (request.test_ids or request.filter.user_id or request.filter.own):
+            violations.add("everybody", "goes without test_ids, filter.user_id and filter.own only")
+        if request.everybody and not caller.admin:
+            raise Forbidden("Only an admin archives the tests of all users: leave out everybody for your own.")
         older_than = span(request, "older_than", "older_than", violations)
         wanted = wanted_by(request.filter, caller, violations)
         if ARCHIVABLE.isdisjoint(wanted.states):
@@ -60,7 +64,14 @@ class Archive:
             return await self._named(request, older_than or timedelta(), caller, traceparent)
         cutoff = shifted(self._clock.now(), -(USUAL_AGE if older_than is None else older_than))
         before = min(cutoff, wanted.submitted_before or cutoff)
-        wanted = replace(wanted, states=wanted.states & ARCHIVABLE, submitted_before=before, finished_before=cutoff)
+        wanted = replace(
+            wanted,
+            # There is no way back out of the archive, so an admin's own are meant where nobody is named.
+            user_id=None if request.everybody else wanted.user_id or caller.user_id,
+            states=wanted.states & ARCHIVABLE,
+            submitted_before=before,
+            finished_before=cutoff,
+        )
         if request.validate_only:
             return Archived(await self._past.count(wanted), [])
         return Archived(await self._all(wanted, caller, traceparent), [])

@@ -6,7 +6,7 @@ from typing import Final
 
 from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
-from services.gateway.errors import Violations
+from services.gateway.errors import Forbidden, Violations
 from services.gateway.times import moment
 from services.gateway.translate import STATE_OF
 from shared.domain.facets import words
@@ -49,7 +49,7 @@ def wanted_by(given: test_service_pb2.TestFilter, caller: Caller, violations: Vi
     if submitted_from and submitted_before and submitted_from >= submitted_before:
         violations.add("filter.submitted_before", "must be later than submitted_from")
     return Wanted(
-        user_id=_user(given, caller),
+        user_id=_user(given, caller, violations),
         states=_states(given),
         agent_id=given.agent_id,
         labels=tuple(sorted(given.labels.items())),
@@ -61,7 +61,9 @@ def wanted_by(given: test_service_pb2.TestFilter, caller: Caller, violations: Vi
     )
 
 
-def _user(given: test_service_pb2.TestFilter, caller: Caller) -> UserId | None:
+def _user(given: test_service_pb2.TestFilter, caller: Caller, violations: Violations) -> UserId | None:
+    if given.user_id not in {"", caller.user_id} and not caller.admin and not violations.found:
+        raise Forbidden(f"Only an admin sees the tests of {given.user_id!r}: leave out the user for your own.")
     if not caller.admin or given.own:
         return caller.user_id
     return UserId(given.user_id) if given.user_id else None

@@ -116,8 +116,8 @@ async def test_archive_by_age_and_conditions(cli: Cli, fake: FakeServer) -> None
     await cli("archive", "--everybody")
     await cli("archive", "--user", "bob")
     plain, chosen, everybodys, bobs = fake.requests
-    assert plain == test_service_pb2.ArchiveTestsRequest(filter=test_service_pb2.TestFilter(own=True))
-    assert everybodys == test_service_pb2.ArchiveTestsRequest()
+    assert plain == test_service_pb2.ArchiveTestsRequest()
+    assert everybodys == test_service_pb2.ArchiveTestsRequest(everybody=True)
     assert bobs == test_service_pb2.ArchiveTestsRequest(filter=test_service_pb2.TestFilter(user_id="bob"))
     assert isinstance(chosen, test_service_pb2.ArchiveTestsRequest)
     assert (chosen.older_than.seconds, chosen.validate_only) == (12 * 3600, True)
