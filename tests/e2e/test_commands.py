@@ -191,7 +191,7 @@ async def test_cancel_takes_a_waiting_test_out_of_the_queue(assay: Command, clie
         watching = assay.start("watch", waiting)
         await until(lambda: watching.said, timeout=30)
         cancelled = assay("cancel", waiting)
-        assert cancelled.out == f"{waiting}  cancelled: it was still waiting and never ran\n"
+        assert cancelled.out == f"{waiting}  cancelled: it was waiting, and nothing of it runs\n"
         watched = watching.ended()
         assert watched.code == FAILED
         assert "CANCELLED in queue" in watched.out
@@ -230,7 +230,7 @@ async def test_ctrl_c_leaves_the_test_alone_and_says_how_to_come_back(assay: Com
         (["submit", "nofile.py", "-q", "x"], "nofile.py: No such file or directory"),
         (["submit", EXAMPLES / "fails.py"], "Missing option '--query'"),
         (["submit", EXAMPLES / "fails.py", "-q", "x", "--timeout", "soon"], "'soon' is no duration"),
-        (["list", "--state", "lost"], "'lost' is none of SUBMITTED, QUEUED"),
+        (["list", "--state", "lost"], "'lost' is none of submitted, queued"),
         (["get", "tst_nobody"], "There is no test 'tst_nobody' of yours."),
         (["logs", "tst_nobody"], "There is no test 'tst_nobody' of yours."),
         (["watch", "tst_nobody"], "There is no test 'tst_nobody' of yours."),

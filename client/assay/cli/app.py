@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from assay.cli.archive import archive
 from assay.cli.dev import dev
+from assay.cli.help import Command
 from assay.cli.keys import keys
 from assay.cli.limits import limits
 from assay.cli.listing import list_tests
@@ -61,22 +63,24 @@ def root(
     context.obj = address
 
 
+command = partial(app.command, cls=Command)
+
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(dev)
-app.command()(submit)
-app.command()(get)
-app.command("list")(list_tests)
-app.command()(logs)
-app.command()(watch)
-app.command()(cancel)
-app.command()(retry)
-app.command()(chain)
-app.command()(stats)
-app.command()(archive)
-app.command()(package)
-app.command()(packages)
-app.command()(verify)
-app.command()(limits)
-app.command()(usage)
-app.command()(cost)
+command()(submit)
+command()(get)
+command("list")(list_tests)
+command()(logs)
+command()(watch)
+command()(cancel)
+command()(retry)
+command()(chain)
+command()(stats)
+command()(archive)
+command()(package)
+command()(packages)
+command()(verify)
+command()(limits)
+command()(usage)
+command()(cost)
 app.add_typer(queue, name="queue")  # groups come after the commands in the help
 app.add_typer(keys, name="keys")

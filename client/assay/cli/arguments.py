@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import MINYEAR, UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,13 +60,21 @@ def ago(value: str, option: str) -> timedelta:
 def when(value: str, option: str, *, zone: tzinfo | None = None) -> datetime | timedelta:
     """A date, a time, or how long ago. `zone`: of what is written without one; else local time."""
     if re.fullmatch(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", value.strip()):
-        with suppress(ValueError, OverflowError):  # there is no February 30, and no time before the year 1
+        with suppress(ValueError):  # there is no February 30
             written = datetime.fromisoformat(value.strip())
-            return (written if written.tzinfo else written.replace(tzinfo=zone)).astimezone(UTC)
+            return _utc(written if written.tzinfo else written.replace(tzinfo=zone), value, option)
     elif re.match(r"\d+(\.\d+)?\s*[a-z]", value.strip().lower()):
         return ago(value, option)
     said = "write a date (2026-01-31), a time (2026-01-31T14:00), or how long ago (7d, 2h)"
     raise typer.BadParameter(f"{value!r} is no time: {said}", param_hint=option)
+
+
+def _utc(written: datetime, value: str, option: str) -> datetime:
+    try:
+        return written.astimezone(UTC)
+    except (ValueError, OverflowError):  # UTC has no time before the year 1, and none after 9999
+        wrong = "early" if written.year == MINYEAR else "late"
+        raise typer.BadParameter(f"{value!r} is too {wrong}", param_hint=option) from None
 
 
 def states(values: Iterable[str]) -> list[str]:
@@ -84,8 +93,36 @@ def chosen(value: str, known: Iterable[str], option: str) -> str:
     names = list(known)
     name = value.strip().upper().replace("-", "_")
     if name not in names:
-        raise typer.BadParameter(f"{value!r} is none of {', '.join(names)}", param_hint=option)
+        words = ", ".join(one.lower().replace("_", "-") for one in names)
+        raise typer.BadParameter(f"{value!r} is none of {words}", param_hint=option)
     return name
+
+
+def whole(option: str, *, least: int, most: int | None = None) -> Callable[[str | int], int]:
+    """What reads the whole number of an option."""
+    bounds = f"{least} or more" if most is None else f"a number from {least} to {most}"
+
+    def read(value: str | int) -> int:
+        if not re.fullmatch(r"[+-]?\d{1,18}", text := str(value).strip()):  # a default is a number already
+            raise typer.BadParameter(f"{text!r} is no whole number: write {bounds}", param_hint=option)
+        if int(text) < least or (most is not None and int(text) > most):
+            wrong = "small" if int(text) < least else "large"
+            raise typer.BadParameter(f"{text!r} is too {wrong}: write {bounds}", param_hint=option)
+        return int(text)
+
+    return read
+
+
+def number(option: str) -> Callable[[str], float]:
+    """What reads the number of an option."""
+
+    def read(value: str) -> float:
+        with suppress(ValueError):
+            if math.isfinite(found := float(value)):
+                return found
+        raise typer.BadParameter(f"{value!r} is no number: write one such as 2 or 0.5", param_hint=option)
+
+    return read
 
 
 def wanted_labels(values: Iterable[str], option: str) -> dict[str, str]:

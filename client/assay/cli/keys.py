@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli import arguments
+from assay.cli.help import Command
 from assay.cli.jsontext import json_text
-from assay.cli.options import Json, PageToken, wants_json
+from assay.cli.options import Json, Limit, PageToken, wants_json
 
 if TYPE_CHECKING:
     from assay.client import AsyncAssay
@@ -23,7 +24,7 @@ def list_keys(
     context: typer.Context,
     user: Annotated[str, typer.Option("--user", metavar="USER", help="Of this user.")] = "",
     ended: Annotated[bool, typer.Option("--ended", help="Revoked and expired ones, too.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most keys to show.")] = 20,
+    limit: Limit = 20,
     page_token: PageToken = "",
     as_json: Json = False,
 ) -> None:
@@ -49,11 +50,11 @@ async def _list(client: AsyncAssay, user: str, limit: int, page_token: str, *, e
     return PASSED
 
 
-@keys.command()
+@keys.command(cls=Command)
 def create(
     context: typer.Context,
     user: Annotated[str, typer.Argument(metavar="USER", help="Whose it will be: letters, digits, - and _.")],
-    name: Annotated[str, typer.Option("--name", help="To know it by, such as ci.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="To know it by, such as ci.")] = "",
     admin: Annotated[bool, typer.Option("--admin", help="May do everything, with everybody's tests.")] = False,
     ttl: Annotated[str, typer.Option("--ttl", metavar="TIME", help="How long it works: 90d, 12h. Else for ever.")] = "",
     as_json: Json = False,
@@ -79,7 +80,7 @@ def create(
     run(context, body, as_json=as_json)
 
 
-@keys.command()
+@keys.command(cls=Command)
 def revoke(
     context: typer.Context,
     key: Annotated[str, typer.Argument(metavar="KEY", help="Id of the key, as `assay keys` shows it.")] = "",

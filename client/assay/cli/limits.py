@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.cli.arguments import number, whole
 from assay.cli.jsontext import json_text
 from assay.cli.options import Json
 
@@ -14,17 +15,33 @@ if TYPE_CHECKING:
     from assay.admin import UserLimitsReport
     from assay.client import AsyncAssay
 
+MOST = 10_000  # as the API has it
+
 
 def limits(
     context: typer.Context,
     user: Annotated[str, typer.Argument(metavar="USER", help="The user.")],
     per_hour: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Submissions in any 60 minutes, retries included.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=whole("--per-hour", least=0, most=MOST),
+            help="Submissions in any 60 minutes, retries included.",
+        ),
     ] = None,
-    max_pending: Annotated[int | None, typer.Option(min=0, metavar="N", help="Tests that wait at once.")] = None,
-    max_running: Annotated[int | None, typer.Option(min=0, metavar="N", help="Tests that run at once.")] = None,
+    max_pending: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole("--max-pending", least=0, most=MOST), help="Tests that wait at once."),
+    ] = None,
+    max_running: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole("--max-running", least=0, most=MOST), help="Tests that run at once."),
+    ] = None,
     weight: Annotated[
-        float | None, typer.Option(metavar="W", help="Share in the queue; 1 is usual, 2 gets twice as many turns.")
+        float | None,
+        typer.Option(
+            metavar="W", parser=number("--weight"), help="Share in the queue; 1 is usual, 2 gets twice as many turns."
+        ),
     ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Go back to the defaults.")] = False,
     as_json: Json = False,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,7 @@ from assay.cli.options import (
     FailureCode,
     Json,
     Labels,
+    Limit,
     OfUser,
     PageToken,
     Provider,
@@ -24,8 +26,9 @@ from assay.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from assay.cli.screen import Screen
     from assay.client import AsyncAssay
     from assay.requests import ListOptions
     from assay.tests import Test, TestState
@@ -49,13 +52,21 @@ def list_tests(
         str, typer.Option(metavar="ORDER", help="newest, oldest, state or run-time (longest first).")
     ] = "newest",
     totals: Annotated[
-        bool, typer.Option("--totals", help="Also count all your tests by state, whatever the conditions.")
+        bool,
+        typer.Option(
+            "--totals",
+            help="Also count by state, whatever the other conditions: all your tests; for admins everybody's, or "
+            "those of --user.",
+        ),
     ] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most tests to show.")] = 20,
+    limit: Limit = 20,
     page_token: PageToken = "",
     as_json: Json = False,
 ) -> None:
-    """List your tests, newest first. Conditions are joined by "and"."""
+    """List tests, newest first. Yours; for admins, as everyone is in local mode, those of all users.
+
+    Conditions are joined by "and". Ctrl-C ends a long search and shows what was found.
+    """
     from assay.cli.session import run
 
     wanted = arguments.conditions(
@@ -85,27 +96,46 @@ def list_tests(
 
 
 async def _list(client: AsyncAssay, options: ListOptions, limit: int, *, as_json: bool) -> int:
-    from assay.cli import table_text
     from assay.cli.screen import open_screen
     from assay.cli.session import PASSED
+    from assay.cli.text import plural
 
     tests: list[Test] = []
-    totals: Mapping[TestState, int] = {}
+    totals: Mapping[TestState, int] | None = None
     token = ""
-    async for page in client.list(limit=limit, **options).pages():
-        tests += page.tests
-        token, totals = page.next_page_token, totals or page.totals
-    if as_json:
-        found = {"tests": [test.to_dict() for test in tests], "next_page_token": token}
-        print(json_text(found | ({"totals": dict(totals)} if options.get("totals") else {})))
-        return PASSED
-    screen = open_screen()
-    if not tests:
-        screen.show([[("no tests", "dim")]])
+    screen = None if as_json else open_screen()
+    try:
+        async for page in client.list(limit=limit, **options).pages():
+            tests += page.tests
+            token = page.next_page_token
+            if totals is None and options.get("totals"):
+                totals = page.totals
+            if screen and token and len(tests) < limit:  # a page may come short or empty, and more are asked for
+                screen.busy("searching", f"{plural(len(tests), 'test')} so far; Ctrl-C shows them")
+    except asyncio.CancelledError:
+        if screen and token:
+            _show(screen, tests, totals, token)
+        raise
+    finally:
+        if screen:
+            screen.close()
+    if screen:
+        _show(screen, tests, totals, token)
     else:
+        found: dict[str, Any] = {"tests": [test.to_dict() for test in tests], "next_page_token": token}
+        print(json_text(found if totals is None else {**found, "totals": dict(totals)}))
+    return PASSED
+
+
+def _show(screen: Screen, tests: Sequence[Test], totals: Mapping[TestState, int] | None, token: str) -> None:
+    from assay.cli import table_text
+
+    screen.close()
+    if tests:
         screen.show(table_text.table(tests, datetime.now(UTC), screen.width))
-    if options.get("totals"):
+    else:
+        screen.show([[("no tests so far" if token else "no tests", "dim")]])
+    if totals is not None:
         screen.show([table_text.totals(totals)])
     if token:
         screen.show([[(f"more: add --page-token {token}", "dim")]])
-    return PASSED

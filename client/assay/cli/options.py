@@ -6,8 +6,12 @@ from typing import Annotated
 
 import typer
 
+from assay.cli.arguments import whole
+
 TestId = Annotated[str, typer.Argument(metavar="TEST", help="Id of a test, or `last` for your newest one.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead; one object a line for streams.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON instead, one object a line.")]
+FollowJson = Annotated[bool, typer.Option("--json", help="Print JSON instead; with --follow one object a line.")]
 
 # Which tests: `arguments.conditions` reads them.
 States = Annotated[
@@ -36,6 +40,9 @@ Words = Annotated[str, typer.Option("--text", metavar="WORDS", help="With these 
 OfUser = Annotated[str, typer.Option("--user", metavar="USER", help="Of this user (for admins).")]
 
 # Of a list.
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", metavar="N", parser=whole("--limit", least=1), help="Show so many at most.")
+]
 PageToken = Annotated[str, typer.Option("--page-token", metavar="TOKEN", help="Go on where an earlier list ended.")]
 
 # Of a report, whose steps are hours and days in UTC.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assay.cli import arguments
 from assay.cli.jsontext import json_text
-from assay.cli.options import Json
+from assay.cli.options import Json, Limit, PageToken
 
 if TYPE_CHECKING:
     from assay.client import AsyncAssay
@@ -30,7 +31,12 @@ def package(
     ] = None,
     service_name: Annotated[str, typer.Option(metavar="NAME", help="Of the service that is deployed.")] = "",
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="On which the container answers queries; usual is 8080.")
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            parser=arguments.whole("--port", least=1, most=65535),
+            help="On which the container answers queries; usual is 8080.",
+        ),
     ] = None,
     load_balancer: Annotated[
         bool, typer.Option("--load-balancer", help="Put a load balancer in front of the service.")
@@ -68,12 +74,12 @@ async def _package(
     file: Path | None = None
     try:
         if screen:
-            screen.status("packing", name)
+            screen.busy("packing", name)
         found = await _made(client, name, options)
         is_ready = found.state is PackageState.READY
         if is_ready and folder is not None:
             if screen:
-                screen.status("loading", found.filename)
+                screen.busy("loading", found.filename)
             file = await client.packages.download(found, f"{folder}{os.sep}")
     finally:
         if screen:
@@ -103,16 +109,24 @@ def packages(
     agent: Annotated[str, typer.Option("--agent", metavar="ID", help="Of this agent.")] = "",
     state: Annotated[
         list[str] | None,
-        typer.Option("--state", "-s", help="In this state; more than once: any. Else all but EXPIRED."),
+        typer.Option(
+            "--state",
+            "-s",
+            metavar="STATE",
+            help="In this state, such as ready; more than once: in any. Else all but expired.",
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most packages to show.")] = 20,
-    page_token: Annotated[str, typer.Option(help="Go on where an earlier list ended.")] = "",
+    limit: Limit = 20,
+    page_token: PageToken = "",
     as_json: Json = False,
 ) -> None:
     """List your deployment packages, newest first."""
     from assay.cli.session import run
+    from assay.packages import PackageState
 
-    options: PackageListOptions = {"agent_id": agent, "states": state or ()}
+    known = [one for one in PackageState if one is not PackageState.UNKNOWN]
+    states = [arguments.chosen(name, known, "--state") for name in state or ()]
+    options: PackageListOptions = {"agent_id": agent, "states": states}
     if page_token:
         options["page_token"] = page_token
 

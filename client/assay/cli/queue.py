@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assay.cli.help import Command
 from assay.cli.jsontext import json_text
-from assay.cli.options import Json, wants_json
+from assay.cli.options import Json, JsonLines, wants_json
 
 if TYPE_CHECKING:
     from assay.client import AsyncAssay
@@ -29,7 +30,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
 
 @queue.command()
-def watch(context: typer.Context, as_json: Json = False) -> None:
+def watch(context: typer.Context, as_json: JsonLines = False) -> None:
     """Print a line at each change. Stop it with Ctrl-C."""
     from assay.cli import queue_text
     from assay.cli.screen import open_screen
@@ -55,7 +56,7 @@ def watch(context: typer.Context, as_json: Json = False) -> None:
 @queue.command()
 def pause(
     context: typer.Context,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for those who wait.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for those who wait.")] = "",
     as_json: Json = False,
 ) -> None:
     """Let no further test start (for admins). Running ones go on, new ones wait."""
@@ -69,7 +70,7 @@ def resume(context: typer.Context, as_json: Json = False) -> None:
 
 
 # A number below zero looks like an option: taken as an argument, it is told what it should be.
-@queue.command(context_settings={"ignore_unknown_options": True})
+@queue.command(cls=Command, context_settings={"ignore_unknown_options": True})
 def capacity(
     context: typer.Context,
     slots: Annotated[str, typer.Argument(metavar="N", help="How many tests run at once: 0 to 10,000.")],

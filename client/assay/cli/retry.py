@@ -9,7 +9,7 @@ import typer
 
 from assay.cli import arguments
 from assay.cli.jsontext import json_text
-from assay.cli.options import Json, TestId
+from assay.cli.options import FollowJson, Json, TestId
 
 if TYPE_CHECKING:
     from assay.client import AsyncAssay
@@ -19,10 +19,11 @@ def retry(
     context: typer.Context,
     test: TestId,
     query: Annotated[
-        str | None, typer.Option("--query", "-q", help="Another query; `-` reads standard input, `@FILE` a file.")
+        str | None,
+        typer.Option("--query", "-q", metavar="TEXT", help="Another query; `-` reads standard input, `@FILE` a file."),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show phases, log and answer as they come.")] = False,
-    as_json: Json = False,
+    as_json: FollowJson = False,
 ) -> None:
     """Repeat a test that has ended, as it was or with another query."""
     from assay.cli import find

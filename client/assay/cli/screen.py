@@ -34,11 +34,13 @@ STYLES = {
 
 
 class Screen(Protocol):
-    """`status` is what goes on now, `show` adds lines that stay. `width` is None where lines may have any length."""
+    """`status` is what goes on now, a part of the story; `busy` is what one waits for, told on a terminal only; `show`
+    adds lines that stay. `width` is None where lines may have any length."""
 
     width: int | None
 
     def status(self, phase: str, detail: str = "") -> None: ...
+    def busy(self, phase: str, detail: str = "") -> None: ...
     def show(self, lines: Iterable[Line]) -> None: ...
     def close(self) -> None: ...
 
@@ -63,6 +65,10 @@ class PlainScreen:
         if self._said != (phase, detail):
             self._said = (phase, detail)
             self._write(f"{phase:<10} {detail}".rstrip())
+
+    def busy(self, phase: str, detail: str = "") -> None:
+        if self._out.isatty():
+            self.status(phase, detail)
 
     def show(self, lines: Iterable[Line]) -> None:
         text = "\n".join("".join(piece for piece, _ in line).rstrip() for line in lines)
@@ -99,6 +105,8 @@ class LiveScreen:
             )
             self._live.start()
         self._live.refresh()
+
+    busy = status
 
     def show(self, lines: Iterable[Line]) -> None:
         from rich.text import Text

@@ -34,7 +34,7 @@ def get(context: typer.Context, test: TestId, as_json: Json = False) -> None:
 def cancel(
     context: typer.Context,
     test: TestId,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")] = "",
     as_json: Json = False,
 ) -> None:
     """Stop a test, waiting or running."""
@@ -44,7 +44,7 @@ def cancel(
     from assay.tests import CancelOutcome
 
     said = {
-        CancelOutcome.REMOVED_FROM_QUEUE: "cancelled: it was still waiting and never ran",
+        CancelOutcome.REMOVED_FROM_QUEUE: "cancelled: it was waiting, and nothing of it runs",
         CancelOutcome.STOPPING: "stopping: its task was told to end",
         CancelOutcome.ALREADY_ENDED: "it had ended already",
     }

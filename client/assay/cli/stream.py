@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assay.cli.arguments import whole
 from assay.cli.jsontext import json_text
-from assay.cli.options import Json, TestId
+from assay.cli.options import JsonLines, TestId
 
 if TYPE_CHECKING:
     from assay.client import AsyncAssay, AsyncLogs
@@ -19,15 +20,24 @@ def logs(
     test: TestId,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until the output has ended.")] = False,
     tail: Annotated[
-        int | None, typer.Option("--tail", "-n", min=1, max=10_000, help="Begin with the last lines.")
+        int | None,
+        typer.Option(
+            "--tail",
+            "-n",
+            metavar="N",
+            parser=whole("--tail", least=1, most=10_000),
+            help="Begin with the last N lines.",
+        ),
     ] = None,
-    from_seq: Annotated[int, typer.Option("--from", min=1, metavar="SEQ", help="Begin at this line.")] = 1,
+    from_seq: Annotated[
+        int, typer.Option("--from", metavar="SEQ", parser=whole("--from", least=1), help="Begin at this line.")
+    ] = 1,
     level: Annotated[str, typer.Option(metavar="LEVEL", help="Only lines of at least this level.")] = "",
     stream: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only stdout, stderr, build or system.")
     ] = None,
     times: Annotated[bool, typer.Option("--times", "-t", help="Show time and stream of each line.")] = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Print the output of a test."""
     from assay.cli import find
@@ -73,7 +83,7 @@ async def _print_logs(wanted: AsyncLogs, *, times: bool, as_json: bool) -> int:
     return PASSED
 
 
-def watch(context: typer.Context, test: TestId, as_json: Json = False) -> None:
+def watch(context: typer.Context, test: TestId, as_json: JsonLines = False) -> None:
     """Follow a test from state to state (exit code 1: it failed)."""
     from assay.cli import find
     from assay.cli.session import run

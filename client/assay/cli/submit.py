@@ -9,7 +9,7 @@ import typer
 
 from assay.cli import arguments
 from assay.cli.jsontext import json_text
-from assay.cli.options import Json
+from assay.cli.options import FollowJson
 
 if TYPE_CHECKING:
     from assay.client import AsyncAssay
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 def submit(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Python file with the agent.")],
-    query: Annotated[str, typer.Option("--query", "-q", help="What to ask; `-` reads standard input, `@FILE` a file.")],
+    query: Annotated[
+        str,
+        typer.Option("--query", "-q", metavar="TEXT", help="What to ask; `-` reads standard input, `@FILE` a file."),
+    ],
     requirements: Annotated[
-        Path | None, typer.Option("--requirements", "-r", help="requirements.txt: names and versions.")
+        Path | None,
+        typer.Option("--requirements", "-r", metavar="FILE", help="requirements.txt: names and versions."),
     ] = None,
     entrypoint: Annotated[
         str,
@@ -32,10 +36,13 @@ def submit(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show phases, log and answer as they come.")] = False,
     model: Annotated[str, typer.Option(metavar="PROVIDER:MODEL", help="Such as ollama:llama3.2.")] = "",
     model_url: Annotated[str, typer.Option(metavar="URL", help="Address of the model provider.")] = "",
-    region: Annotated[str, typer.Option(help="Region of the model provider.")] = "",
+    region: Annotated[str, typer.Option(metavar="REGION", help="Region of the model provider.")] = "",
     timeout: Annotated[str, typer.Option(metavar="TIME", help="Limit of the run: 90, 90s, 5m, 1h.")] = "",
     memory: Annotated[str, typer.Option(metavar="SIZE", help="Limit of memory: 512 (MiB), 512m, 2g.")] = "",
-    cpu: Annotated[float | None, typer.Option(metavar="VCPU", help="Processor share, such as 0.5.")] = None,
+    cpu: Annotated[
+        float | None,
+        typer.Option(metavar="VCPU", parser=arguments.number("--cpu"), help="Processor share, such as 0.5."),
+    ] = None,
     no_network: Annotated[bool, typer.Option("--no-network", help="Run without network.")] = False,
     label: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="To find it by.")] = None,
     env: Annotated[
@@ -44,18 +51,25 @@ def submit(
     secret: Annotated[
         list[str] | None, typer.Option("--secret", metavar="K=REF", help="Environment from a stored secret.")
     ] = None,
-    priority: Annotated[int | None, typer.Option(metavar="0-9", help="9 goes first; usual is 5.")] = None,
-    name: Annotated[str, typer.Option(help="Name of the test.")] = "",
+    priority: Annotated[
+        int | None,
+        typer.Option(
+            metavar="0-9", parser=arguments.whole("--priority", least=0, most=9), help="9 goes first; usual is 5."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the test.")] = "",
     agent: Annotated[
         str,
         typer.Option(
             metavar="NAME", help="Name of the agent. Else that of the file, or of the folder around an agent.py."
         ),
     ] = "",
-    dockerfile: Annotated[Path | None, typer.Option(help="Goes with the agent into its package.")] = None,
+    dockerfile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Goes with the agent into its package.")
+    ] = None,
     request_id: Annotated[str, typer.Option(metavar="ID", help="Said twice, there is still one test.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, make nothing.")] = False,
-    as_json: Json = False,
+    as_json: FollowJson = False,
 ) -> None:
     """Submit an agent for a test."""
     from assay.cli.session import run

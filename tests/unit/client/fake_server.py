@@ -95,6 +95,7 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         self.stories: dict[str, Story] = {}
         self.listed: list[test_pb2.Test] = []
         self.page_sizes: list[int] = []  # pages are so long instead, as long as there are entries
+        self.last_pages: int | None = None  # so many pages are answered, the next ones never
         self.chain: list[test_pb2.Test] = []
         self.archived = test_service_pb2.ArchiveTestsResponse()
         self.stats = test_service_pb2.GetAgentStatsResponse()
@@ -144,6 +145,10 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
 
     async def ListTests(self, request: Any, context: Any) -> test_service_pb2.ListTestsResponse:
         await self.enter("ListTests", request, context)
+        if self.last_pages == 0:
+            await asyncio.Event().wait()
+        elif self.last_pages is not None:
+            self.last_pages -= 1
         first = int(request.page_token or 0)
         last = first + (self.page_sizes.pop(0) if self.page_sizes else request.page_size or 20)
         token = str(last) if last < len(self.listed) else ""

@@ -81,9 +81,11 @@ async def test_a_query_may_come_from_a_file(cli: Cli, fake: FakeServer) -> None:
         (["submit", "echo.py"], "--query"),
         (["submit", "echo.py", "-q", "x", "--timeout", "soon"], "'soon' is no duration"),
         (["submit", "echo.py", "-q", "x", "--memory", "lots"], "'lots' is no size"),
+        (["submit", "echo.py", "-q", "x", "--cpu", "nan"], "--cpu: 'nan' is no number"),
+        (["submit", "echo.py", "-q", "x", "--priority", "10"], "'10' is too large: write a number from 0 to 9"),
         (["submit", "echo.py", "-q", "x", "--label", "alone"], "'alone' is not KEY=VALUE"),
         (["submit", "echo.py", "-q", "x", "--env", "NOT_SET_ANYWHERE"], "is not set here"),
-        (["list", "--state", "lost"], "'lost' is none of SUBMITTED"),
+        (["list", "--state", "lost"], "'lost' is none of submitted"),
         (["get", "tst_nobody"], "there is no test tst_nobody"),
         (["get", "last"], "You have no tests yet."),
         (["fly"], "No such command"),
@@ -373,6 +375,14 @@ async def test_a_terminal_gets_colours_and_a_status_line(cli: Cli, fake: FakeSer
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     assert "[bold]no markup[/bold]" in text
     assert "✓ passed in 1.32 s" in text
+
+
+async def test_what_one_waits_for_is_told_on_a_terminal_and_not_among_the_results(cli: Cli, fake: FakeServer) -> None:
+    fake.archived = test_service_pb2.ArchiveTestsResponse(archived_count=2)
+    assert await cli("archive") == (0, "2 tests archived\n", "")
+    assert "archiving" in (await on_a_terminal(cli, "archive"))[1]
+    cli.environment["NO_COLOR"] = "1"
+    assert await on_a_terminal(cli, "archive", "--dry-run") == (0, "counting\r\n2 tests would be archived\r\n")
 
 
 async def test_no_color_on_a_terminal_is_plain(cli: Cli, fake: FakeServer) -> None:

@@ -1,6 +1,8 @@
 """`assay list`, `archive`, `stats`, `cancel`, `retry` and `chain` as people see them."""
 
+import asyncio
 import json
+import signal
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -9,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from assay.v1 import test_pb2, test_service_pb2
+from tests.support.until import until
 from tests.unit.client.command import Cli
 from tests.unit.client.fake_server import FakeServer, Refusal, Story, a_test, failed, passed
 
@@ -39,13 +42,20 @@ async def test_every_condition_reaches_the_server(cli: Cli, fake: FakeServer) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["list", "--state", "failed,lost"], "'lost' is none of SUBMITTED, QUEUED"),
-        (["list", "--order", "biggest"], "'biggest' is none of NEWEST, OLDEST, STATE, RUN_TIME"),
+        (["list", "--state", "failed,lost"], "'lost' is none of submitted, queued"),
+        (["list", "--order", "biggest"], "'biggest' is none of newest, oldest, state, run-time"),
         (["list", "--since", "yesterday"], "write a date (2026-01-31), a time (2026-01-31T14:00), or how long ago"),
         (["list", "--until", "2026-02-30"], "'2026-02-30' is no time"),
         (["list", "--since", "999999999999d"], "'999999999999d' is no length of time"),
         (["list", "--label", "=x"], "'=x' has no key: write KEY=VALUE or KEY"),
-        (["list", "--limit", "0"], "--limit"),
+        (["list", "--since", "0001-01-01"], "--since: '0001-01-01' is too early"),
+        (["list", "--until", "9999-12-31T23:59-05:00"], "--until: '9999-12-31T23:59-05:00' is too late"),
+        (["list", "-n", "0"], "--limit: '0' is too small: write 1 or more"),
+        (["list", "--limit", "many"], "--limit: 'many' is no whole number: write 1 or more"),
+        (["logs", "tst_a", "--tail", "20000"], "--tail: '20000' is too large: write a number from 1 to 10000"),
+        (["logs", "tst_a", "--from", "0"], "--from: '0' is too small: write 1 or more"),
+        (["packages", "--state", "lost"], "'lost' is none of generating, ready, failed, expired"),
+        (["package", "tst_a", "--port", "0"], "--port: '0' is too small: write a number from 1 to 65535"),
         (["archive", "--older-than", "7"], "'7' is no length of time: write 7d, 12h or 30m"),
         (["archive", "last"], "You have no tests yet."),
         (["archive", "tst_a", "--state", "failed"], "name tests, or say by conditions which; not both"),
@@ -71,6 +81,24 @@ async def test_short_pages_do_not_end_a_list_and_the_next_one_begins_where_it_en
     assert [test["id"] for test in json.loads(ran.out)["tests"]] == ["tst_4", "tst_5"]
 
 
+@pytest.mark.parametrize(("page_sizes", "rows"), [([2], ["tst_0", "tst_1"]), ([0], [])], ids=["some", "none yet"])
+async def test_a_long_search_that_is_interrupted_shows_what_it_found_and_where_to_go_on(
+    cli: Cli, fake: FakeServer, page_sizes: list[int], rows: list[str]
+) -> None:
+    fake.listed = [a_test(f"tst_{number}", "QUEUED") for number in range(6)]
+    fake.page_sizes = page_sizes
+    fake.last_pages = 1
+    process = await cli.start("list")
+    await until(lambda: len(fake.requests) == 2, timeout=20)
+    process.send_signal(signal.SIGINT)
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    first, *others, more = out.decode().splitlines()
+    assert (process.returncode, err) == (130, b"")
+    assert first == "no tests so far" if not rows else first.startswith("TEST")
+    assert [row.split()[0] for row in others] == rows
+    assert more == f"more: add --page-token {len(rows)}"
+
+
 async def test_totals_and_users_are_shown_where_they_tell_something(cli: Cli, fake: FakeServer) -> None:
     fake.listed = [failed("tst_0"), a_test("tst_1", "QUEUED"), a_test("tst_2", "QUEUED")]
     ran = await cli("list", "--totals")
@@ -94,7 +122,6 @@ async def test_archive_says_how_many_and_why_some_were_left(cli: Cli, fake: Fake
     assert ran == (
         0,
         (
-            "archiving\n"
             "1 test archived\n"
             "3 tests skipped:\n"
             "  tst_a  has not ended: RUNNING\n"
@@ -110,9 +137,9 @@ async def test_archive_says_how_many_and_why_some_were_left(cli: Cli, fake: Fake
 async def test_archive_by_age_and_conditions(cli: Cli, fake: FakeServer) -> None:
     fake.archived = test_service_pb2.ArchiveTestsResponse(archived_count=1200)
     ran = await cli("archive")
-    assert ran.out == "archiving\n1,200 tests archived\n"
+    assert ran.out == "1,200 tests archived\n"
     ran = await cli("archive", "--older-than", "12h", "--state", "failed", "-l", "team", "--dry-run")
-    assert ran.out == "counting\n1,200 tests would be archived\n"
+    assert ran.out == "1,200 tests would be archived\n"
     await cli("archive", "--everybody")
     await cli("archive", "--user", "bob")
     plain, chosen, everybodys, bobs = fake.requests
@@ -169,7 +196,7 @@ async def test_stats_of_a_first_test_have_nothing_to_compare(cli: Cli, fake: Fak
 @pytest.mark.parametrize(
     ("outcome", "state", "said"),
     [
-        ("REMOVED_FROM_QUEUE", "FAILED", "cancelled: it was still waiting and never ran"),
+        ("REMOVED_FROM_QUEUE", "FAILED", "cancelled: it was waiting, and nothing of it runs"),
         ("STOPPING", "RUNNING", "stopping: its task was told to end"),
         ("ALREADY_ENDED", "COMPLETED", "it had ended already: COMPLETED"),
     ],
