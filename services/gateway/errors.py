@@ -92,7 +92,10 @@ class NoSuchAgent(NoSuchThing):
     """There is no test of such an agent."""
 
     resource_type = "assay.v1.Agent"
-    word = "agent with tests"
+    word = "agent"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, f"There are no tests of an agent {name[:64]!r} that you can see.")
 
 
 class RequestIdTaken(AssayError):
