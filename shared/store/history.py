@@ -15,11 +15,13 @@ from shared.ids import TestId
 from shared.store.connect import Database
 from shared.store.documents import Document, Execution
 from shared.store.executions import BASIC, WHOLE
-from shared.store.listing import RUN_MS, Leg, Order, Place, Wanted, Way, behind, legs, sort, span, ways
+from shared.store.listing import RUN_MS, Leg, Order, Place, Wanted, Way, before, behind, legs, sort, span, ways
 
 MOST_LOOKED_AT: Final = 400
 """Documents. 1,000,000 stored tests, cache of 0.25 GiB: see `docs/performance.md`."""
 FIRST_LOOK: Final = 100
+_ALL: Final = 1 << 31
+"""As `$limit`: without one, the rest of the filter would move in front, and the index be read by another condition."""
 MOST_COUNTED: Final = 200
 """Where several indexes would do, so many of each one's entries are counted to find the one with the fewest."""
 
@@ -92,27 +94,33 @@ class History:
         """At most `limit` tests, and where to go on in this leg; None where it is at its end."""
         way = await self._way(wanted, leg)
         if not way.rest:
-            tests = await self._matching(wanted, leg, way, after, limit + 1, None, whole=whole)
+            tests = await self._matching(wanted, leg, way, after, limit + 1, whole=whole)
             return tests[:limit], _place(tests[limit - 1]) if len(tests) > limit else None
-        tests = []
         # The database reads all candidates that it may before it looks at the first one: so first a few.
-        for look in (min(FIRST_LOOK, self._most_looked_at), self._most_looked_at - FIRST_LOOK):
-            if look > 0:
-                left = limit - len(tests)
-                tests += await self._matching(wanted, leg, way, after, left + 1, look, whole=whole)
-                if len(tests) > limit:
-                    return tests[:limit], _place(tests[limit - 1])
-                after = await self._last_looked_at(wanted, leg, way, after, look)
-                if after is None:
-                    break
-        return tests, after
+        few = min(FIRST_LOOK, self._most_looked_at)
+        tests = await self._matching(wanted, leg, way, after, limit + 1, look=few, whole=whole)
+        end = None
+        if len(tests) <= limit:
+            # First where the look ends, then what is in it: tests come and leave between two reads.
+            end = await self._last_looked_at(wanted, leg, way, after, self._most_looked_at)
+            tests = await self._matching(wanted, leg, way, after, limit + 1, end=end, whole=whole)
+        return (tests, end) if len(tests) <= limit else (tests[:limit], _place(tests[limit - 1]))
 
     async def _matching(
-        self, wanted: Wanted, leg: Leg, way: Way, after: Place | None, limit: int, look: int | None, *, whole: bool
+        self,
+        wanted: Wanted,
+        leg: Leg,
+        way: Way,
+        after: Place | None,
+        limit: int,
+        *,
+        end: Place | None = None,
+        look: int = _ALL,
+        whole: bool,
     ) -> list[Execution]:
-        """At most `limit` tests among the next `look` candidates."""
-        steps = _candidates(wanted, leg, way, after)
-        if look is not None:
+        """At most `limit` tests among the next `look` candidates, or among those up to `end`."""
+        steps = _candidates(wanted, leg, way, after, end)
+        if way.rest:
             steps += [{"$limit": look}, {"$match": way.rest}]
         steps += [{"$limit": limit}, {"$project": WHOLE if whole else BASIC}]
         cursor = await self._collection.aggregate(steps, hint=way.by)
@@ -134,9 +142,12 @@ class History:
         return Place(0, TestId(found[0]["_id"]), run_ms)
 
 
-def _candidates(wanted: Wanted, leg: Leg, way: Way, after: Place | None) -> list[Mapping[str, Any]]:
-    """What the index gives, in the order of the leg."""
-    where = _all_of(way.match, span(wanted), *(behind(leg, after) if after is not None else []))
+def _candidates(
+    wanted: Wanted, leg: Leg, way: Way, after: Place | None, end: Place | None = None
+) -> list[Mapping[str, Any]]:
+    """What the index gives, in the order of the leg: behind one place, up to another one."""
+    bounds = [*(behind(leg, after) if after is not None else []), *(before(leg, end) if end is not None else [])]
+    where = _all_of(way.match, span(wanted), *bounds)
     return [{"$match": where}, {"$sort": sort(leg)}]
 
 

@@ -191,6 +191,17 @@ def behind(leg: Leg, after: Place) -> Sequence[Document]:
     ]
 
 
+def before(leg: Leg, end: Place) -> Sequence[Document]:
+    """The conditions for what the list has up to this place of the leg, the place included."""
+    so_far = {"$gte" if leg.newest_first else "$lte": end.test_id}
+    if not leg.by_run_time:
+        return [{"_id": so_far}]
+    return [
+        {RUN_MS: {"$gte": end.run_ms}},
+        {"$or": [{RUN_MS: {"$gt": end.run_ms}}, {RUN_MS: end.run_ms, "_id": so_far}]},
+    ]
+
+
 def sort(leg: Leg) -> Document:
     """As `$sort` has it."""
     way = DESCENDING if leg.newest_first else ASCENDING

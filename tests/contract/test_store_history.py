@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -186,6 +187,57 @@ async def test_tests_that_come_in_while_one_turns_pages_neither_repeat_nor_hide_
     old = {test.id for test in hundred}
     assert [test for test in seen if test in old] == in_order(hundred, order)
     assert len(seen) == len(set(seen))
+
+
+class Disturbed(History):
+    """Something happens after each of its reads."""
+
+    def __init__(self, database: Database, happens: Callable[[], Awaitable[None]], *, most_looked_at: int) -> None:
+        super().__init__(database, most_looked_at=most_looked_at)
+        self._happens = happens
+
+    async def _matching(self, *given: Any, **more: Any) -> list[Execution]:
+        found = await super()._matching(*given, **more)
+        await self._happens()
+        return found
+
+    async def _last_looked_at(self, *given: Any) -> Place | None:
+        found = await super()._last_looked_at(*given)
+        await self._happens()
+        return found
+
+
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.STATE, Order.RUN_TIME])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(ALICE, states=frozenset(State) - {State.BUILDING}, labels=(("team", "a"),), provider="ollama"),
+        Wanted(ALICE, states=frozenset({State.QUEUED, State.COMPLETED, State.FAILED}), labels=(("team", "a"),)),
+        Wanted(states=frozenset({State.QUEUED, State.COMPLETED, State.FAILED}), words=("refund",)),
+    ],
+)
+async def test_tests_that_come_and_go_between_the_reads_of_a_page_neither_repeat_nor_hide_others(
+    database: Database, hundred: list[Execution], wanted: Wanted, order: Order
+) -> None:
+    dice = random.Random(9)
+    numbers: Iterator[int] = iter(())
+
+    async def happens() -> None:
+        if newcomers := [made(number, dice) for number in islice(numbers, 5)]:
+            await stored(database, newcomers)
+        waiting = await database["executions"].find({"state": State.QUEUED}, {"_id": 1}).sort("_id", -1).to_list(2)
+        gone = [found["_id"] for found in waiting]
+        await database["executions"].update_many({"_id": {"$in": gone}}, {"$set": {"state": State.BUILDING}})
+
+    for round_, most in enumerate((3, 10, 150), 2):
+        numbers = iter(range(round_ * 100, round_ * 100 + 100))  # then it is quiet, so that the list has an end
+        before = [Execution.model_validate(found) async for found in database["executions"].find()]
+        seen = await all_pages(Disturbed(database, happens, most_looked_at=most), wanted, order, 7)
+        assert len(seen) == len(set(seen))
+        unmoved = [test for test in before if matches(test, wanted) and test.state is not State.QUEUED]
+        assert [test for test in seen if test in {one.id for one in unmoved}] == in_order(unmoved, order)
+        still = {found["_id"] async for found in database["executions"].find({"state": State.QUEUED}, {"_id": 1})}
+        assert {test.id for test in before if matches(test, wanted) and test.id in still} <= set(seen)
 
 
 async def test_a_list_is_brief_unless_the_whole_is_asked_for(database: Database, hundred: list[Execution]) -> None:
