@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,6 +95,8 @@ def list_tests(
 
 
 async def _list(client: AsyncAssay, options: ListOptions, limit: int, *, as_json: bool) -> int:
+    import asyncio
+
     from assay.cli.screen import open_screen
     from assay.cli.session import PASSED
     from assay.cli.text import plural
