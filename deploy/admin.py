@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from deploy.admin_dead import app as dead
+from deploy.admin_dead import printable
 from shared.errors import AssayError
 
 app = typer.Typer(
@@ -89,7 +90,7 @@ def main() -> None:
     try:
         app()
     except AssayError as error:
-        print(f"assay-admin: {error}", file=sys.stderr)
+        print(f"assay-admin: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
 
 

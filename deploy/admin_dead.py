@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from shared.bus.dead import DeadLetter, DeadLetters
+    from shared.bus.dead import DeadLetter, DeadLetters, Replayed
 
 LONGEST_BODY = 200
 
@@ -54,7 +54,9 @@ def replay(
     *,
     everything: Annotated[bool, typer.Option("--all", help="All there are now, oldest first.")] = False,
 ) -> None:
-    """Send dead letters to where they were meant to go once more. Harmless where the fact was handled meanwhile."""
+    """Send dead letters to where they were meant to go once more. Harmless where the fact was handled meanwhile.
+
+    Those that cannot be sent again stay, and the others go."""
     from shared.errors import NotFound
 
     if (letter is None) != everything:
@@ -62,14 +64,13 @@ def replay(
 
     async def work(letters: DeadLetters) -> None:
         if letter is None:
-            count = await letters.replay_all()
-            print(f"{count} sent again")
+            print(_outcome(await letters.replay_all()))
             return
         found = await letters.one(letter)
         if found is None:
             raise NotFound(f"there is no dead letter {letter}; `assay-admin dead list` shows those there are")
         await letters.replay(found)
-        print(f"{letter} was sent to {found.origin} again")
+        print(f"{letter} was sent to {printable(found.origin)} again")
 
     _with_letters(work)
 
@@ -91,17 +92,26 @@ def _text(letter: DeadLetter) -> str:
     body = letter.body.decode(errors="backslashreplace")
     return "\n".join(
         (
-            f"{letter.sequence}  {letter.at:%Y-%m-%d %H:%M:%S}  {letter.consumer}",
-            f"    origin      {letter.origin or '(not known any more)'}",
+            f"{letter.sequence}  {letter.at:%Y-%m-%d %H:%M:%S}  {printable(letter.consumer)}",
+            f"    origin      {printable(letter.origin) or '(not known any more)'}",
             f"    deliveries  {letter.deliveries}",
-            f"    reason      {letter.reason}",
-            f"    message     {_safe(body[:LONGEST_BODY])}{' ...' if len(body) > LONGEST_BODY else ''}",
+            f"    reason      {printable(letter.reason)}",
+            f"    message     {printable(body[:LONGEST_BODY])}{' ...' if len(body) > LONGEST_BODY else ''}",
         )
     )
 
 
-def _safe(text: str) -> str:
-    """What anybody may have published must not steer the reader's terminal."""
+def _outcome(all_of_them: Replayed) -> str:
+    sent, stay, named = all_of_them
+    if not stay:
+        return f"{sent} sent again"
+    lines = [f"{sent} sent again, {stay} {'stays' if stay == 1 else 'stay'}:"]
+    lines += [f"    {letter.sequence}  {printable(letter.why)}" for letter in named]
+    return "\n".join([*lines, *(["    ..."] if stay > len(named) else [])])
+
+
+def printable(text: str) -> str:
+    """One line that does not steer the reader's terminal, whoever has published it."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 

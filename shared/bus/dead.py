@@ -14,17 +14,25 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from nats.aio.msg import Msg
-from nats.errors import Error
+from nats.errors import BadHeaderError, BadSubjectError, Error, MaxPayloadError
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 
 from shared.bus.connect import Bus
-from shared.bus.streams import DEAD, Stream, stream_of
+from shared.bus.streams import ALL, DEAD, Stream, stream_of
 from shared.errors import NotFound, Unavailable
+from shared.events.catalog import BY_TYPE
+from shared.ids import USER_ID
 
 MOST_LOOKED_AT: Final = 200
 """Sequence numbers that one page may look at: letters that were deleted leave holes."""
+MOST_NAMED: Final = 10
+"""So many of the letters that stay are named."""
+LONGEST_HEADER: Final = 4096
+"""Characters of a header that are shown. What we write ourselves is shorter, but anybody may write to DEAD."""
+MOST_DELIVERIES: Final = 2**31 - 1
+"""The API has 32 bits for it."""
 REPLAYED: Final = "letters.replayed"
 """Subject on which whoever sends a letter again says so, once for each. No stream keeps it."""
 NO_ANSWER: Final = "It was delivered {} times, and the service never answered: it died on it, or was too slow."
@@ -32,6 +40,10 @@ GONE: Final = " The message itself is not in its stream any more, so it cannot b
 _ADVISORY: Final = "$JS."
 _OURS: Final = "assay-"
 _SERVERS: Final = "nats-"
+_STREAMS: Final = frozenset(stream.name for stream in ALL)
+_MOST_SEQUENCE: Final = 2**63 - 1
+_REFUSALS: Final = (APIError, NoStreamResponseError, BadSubjectError, BadHeaderError, MaxPayloadError)
+"""What NATS says of one message or one stream; anything else says that it is away."""
 
 
 class OriginGone(NotFound):
@@ -40,6 +52,25 @@ class OriginGone(NotFound):
 
     def __init__(self) -> None:
         super().__init__(" ".join((type(self).__doc__ or "").split()))
+
+
+class NotTaken(Unavailable):
+    """NATS answers, and does not take this message; others it may take."""
+
+
+class Staying(NamedTuple):
+    """A letter that could not be sent again, and why."""
+
+    sequence: int
+    why: str
+
+
+class Replayed(NamedTuple):
+    """What became of all letters: how many were sent and how many stay, with the first MOST_NAMED of those."""
+
+    sent: int
+    stay: int
+    named: list[Staying]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +96,12 @@ class DeadLetter:
 
     @property
     def home(self) -> Stream | None:
-        """The stream that it can be sent to again; None where there is none, since anybody may write to DEAD."""
-        try:
-            stream = stream_of(self.origin)
-        except KeyError:
+        """The stream that it can be sent to again; None where its origin is not the subject of an event of ours, since
+        anybody may write to DEAD."""
+        kind, tokens = self.origin.split(".")[:2], self.origin.split(".")[2:]
+        if ".".join(kind) not in BY_TYPE or len(tokens) != 2 or not all(map(USER_ID.fullmatch, tokens)):
             return None
-        return None if stream is DEAD else stream
+        return stream_of(self.origin)
 
 
 class Page(NamedTuple):
@@ -124,10 +155,10 @@ class DeadLetters:
             return await self._advised(sequence, found.data or b"", at)
         return DeadLetter(
             sequence=sequence,
-            origin=headers.get("assay-origin", ""),
-            consumer=headers.get("assay-consumer", ""),
-            reason=headers.get("assay-reason", ""),
-            deliveries=_number(headers.get("assay-deliveries")),
+            origin=_shown(headers.get("assay-origin", "")),
+            consumer=_shown(headers.get("assay-consumer", "")),
+            reason=_shown(headers.get("assay-reason", "")),
+            deliveries=_number(headers.get("assay-deliveries"), MOST_DELIVERIES),
             at=at,
             body=found.data or b"",
             headers=_own(headers),
@@ -137,20 +168,25 @@ class DeadLetters:
         """Sends the message to where it was meant to go, and takes the letter away once the bus has it.
 
         Who dies in between leaves the letter: sent twice, a fact is handled once. Raises OriginGone where there is
-        nothing to send."""
+        nothing to send, and NotTaken where NATS refuses it."""
         if letter.home is None:
             raise OriginGone
         with _reached():
             await self._send(letter, letter.home)
 
     async def _send(self, letter: DeadLetter, home: Stream) -> None:
-        await self._jetstream.publish(
-            letter.origin,
-            letter.body,
-            stream=home.name,
-            # An id of its own: by the first one the server would take it for a repetition.
-            headers={**letter.headers, "Nats-Msg-Id": f"replay.{letter.sequence}"},
-        )
+        try:
+            await self._jetstream.publish(
+                letter.origin,
+                letter.body,
+                stream=home.name,
+                # An id of its own: by the first one the server would take it for a repetition.
+                headers={**letter.headers, "Nats-Msg-Id": f"replay.{letter.sequence}"},
+            )
+        except ServiceUnavailableError:  # it says so of itself, not of the message
+            raise
+        except _REFUSALS as error:
+            raise NotTaken(f"NATS does not take it for {letter.origin} in the stream {home.name}: {error}") from error
         with contextlib.suppress(NotFoundError):  # somebody else replayed it at the same moment
             await self._jetstream.delete_msg(DEAD.name, letter.sequence)
 
@@ -165,36 +201,41 @@ class DeadLetters:
 
         await self._bus.client.subscribe(REPLAYED, queue=REPLAYED, cb=replayed)
 
-    async def replay_all(self) -> int:
-        """Replays what there is now, oldest first; how many were sent. Those with nothing to send stay."""
+    async def replay_all(self) -> Replayed:
+        """Replays what there is now, oldest first. One that cannot be sent stays, and holds up no other."""
         with _reached():
             return await self._send_all()
 
-    async def _send_all(self) -> int:
+    async def _send_all(self) -> Replayed:
         state = await self._state()
-        sent, sequence = 0, max(state.first_seq, 1)
+        sent, stay, named, sequence = 0, 0, list[Staying](), max(state.first_seq, 1)
         while sequence <= state.last_seq:
             found = await self._next(sequence)
             if found is None or found > state.last_seq:
                 break
             letter = await self._one(found)
-            if letter is not None and letter.home is not None:
-                await self._send(letter, letter.home)
-                sent += 1
+            try:
+                if letter is not None:
+                    await self.replay(letter)
+                    sent += 1
+            except (OriginGone, NotTaken) as error:
+                stay += 1
+                if len(named) < MOST_NAMED:
+                    named.append(Staying(found, str(error)))
             sequence = found + 1
-        return sent
+        return Replayed(sent, stay, named)
 
     async def _advised(self, sequence: int, body: bytes, at: datetime) -> DeadLetter:
         """What the server says of a message that nobody answered for."""
         said = _said(body)
-        number = _number(said.get("deliveries"))
-        original = await self._message(str(said.get("stream", "")), _number(said.get("stream_seq")))
+        number = _number(said.get("deliveries"), MOST_DELIVERIES)
+        original = await self._message(str(said.get("stream", "")), _number(said.get("stream_seq"), _MOST_SEQUENCE))
         if original is not None and original.time is not None and original.time > at:
             original = None  # the stream was made anew, and counts from 1 again: this is another message
         return DeadLetter(
             sequence=sequence,
             origin=(original.subject or "") if original else "",
-            consumer=str(said.get("consumer", "")),
+            consumer=_shown(str(said.get("consumer", ""))),
             reason=NO_ANSWER.format(number) + ("" if original else GONE),
             deliveries=number,
             at=at,
@@ -203,7 +244,7 @@ class DeadLetters:
         )
 
     async def _message(self, stream: str, sequence: int) -> RawStreamMsg | None:
-        if not stream or sequence < 1:
+        if stream not in _STREAMS or sequence < 1:
             return None
         try:
             return await self._jetstream.get_msg(stream, sequence)
@@ -249,13 +290,18 @@ def _own(headers: Mapping[str, str]) -> dict[str, str]:
 def _said(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 
 
-def _number(value: object) -> int:
+def _shown(text: str) -> str:
+    """Of any text one that can be stored and sent as UTF-8, and is not endless."""
+    return text[:LONGEST_HEADER].encode(errors="replace").decode()
+
+
+def _number(value: object, most: int) -> int:
     try:
-        return int(str(value))
+        return min(max(int(str(value)), 0), most)
     except ValueError:
         return 0

@@ -17,8 +17,18 @@ from nats.js.errors import NotFoundError
 from prometheus_client import REGISTRY
 
 from assay.v1 import admin_service_pb2 as pb
+from deploy.admin import main
 from shared.bus.connect import Bus
-from shared.bus.dead import MOST_LOOKED_AT, DeadLetters, OriginGone
+from shared.bus.dead import (
+    LONGEST_HEADER,
+    MOST_DELIVERIES,
+    MOST_LOOKED_AT,
+    MOST_NAMED,
+    DeadLetters,
+    NotTaken,
+    OriginGone,
+    Replayed,
+)
 from shared.bus.streams import DEAD, PACKAGES, TESTS
 from shared.errors import Unavailable
 from shared.events.letter import Letter
@@ -116,11 +126,11 @@ async def test_all_that_there_are_when_it_begins_are_sent_again(fresh_nats_url: 
         await bus.jetstream.delete_msg(DEAD.name, 2)  # a hole
         await gave_up(letters, 4)
         moody.works = True
-        assert await letters.replay_all() == 4
+        assert await letters.replay_all() == Replayed(4, 0, [])
         await until(lambda: len(moody.handled) == 4)
         assert {event.id for event in moody.handled} < {event.id for event in events}
         assert await letters.count() == 0
-        assert await letters.replay_all() == 0
+        assert await letters.replay_all() == Replayed(0, 0, [])
 
 
 async def test_a_service_that_never_answers_leaves_the_servers_word(fresh_nats_url: str) -> None:
@@ -144,7 +154,9 @@ async def test_a_service_that_never_answers_leaves_the_servers_word(fresh_nats_u
         with pytest.raises(OriginGone):
             await letters.replay(gone)
         await letters.replay(advised)
-        assert await letters.replay_all() >= 1
+        all_of_them = await letters.replay_all()
+        assert all_of_them.sent >= 1
+        assert [staying.sequence for staying in all_of_them.named] == [gone.sequence]
         assert await letters.one(gone.sequence) is not None  # nothing to send, so it stays to be seen
 
 
@@ -177,22 +189,128 @@ async def test_a_bus_that_is_away_is_unavailable(nats_server: RunningServer) -> 
         nats_server.start()
 
 
-async def test_what_anybody_has_written_there_stays_and_holds_up_nothing(fresh_nats_url: str) -> None:
+TEST = new_test_id()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        pytest.param(None, id="none"),
+        pytest.param("elsewhere.x", id="not-ours"),
+        pytest.param("dead.x", id="dead"),
+        pytest.param("test", id="one-token"),
+        pytest.param("test.", id="ends-with-a-dot"),
+        pytest.param("test..x", id="empty-token"),
+        pytest.param(f"test.running..{TEST}", id="no-user"),
+        pytest.param("test.a b", id="space"),
+        pytest.param(f"test.running.a b.{TEST}", id="space-in-an-event"),
+        pytest.param("test.>", id="all"),
+        pytest.param(f"test.running.*.{TEST}", id="wildcard"),
+        pytest.param("test.running.alice.>", id="tail"),
+        pytest.param(f"test.running.alice.{TEST}.more", id="too-long"),
+        pytest.param(f"test.walking.alice.{TEST}", id="no-such-event"),
+        pytest.param(f"test.running.alice\x1b[2J.{TEST}", id="control"),
+        pytest.param(f"test.running.\u00e9.{TEST}", id="not-ascii"),
+        pytest.param(f"test.running.{'u' * 65}.{TEST}", id="longer-than-a-user-id"),
+    ],
+)
+async def test_what_anybody_has_written_there_stays_and_holds_up_nothing(
+    fresh_nats_url: str, origin: str | None
+) -> None:
     moody = Moody()
     async with service(fresh_nats_url, moody) as bus:
         letters = DeadLetters(bus)
-        for origin in ({}, {"assay-origin": "elsewhere.x"}, {"assay-origin": "dead.x"}):
-            await bus.jetstream.publish("dead.x", b"hello", headers=origin)
+        headers = {} if origin is None else {"assay-origin": origin}
+        await bus.jetstream.publish("dead.x", b"hello", headers=headers)
         event = await tell(bus)
-        await gave_up(letters, 4)
+        await gave_up(letters, 2)
         moody.works = True
-        assert await letters.replay_all() == 1
+        sent, stay, named = await letters.replay_all()
+        assert (sent, stay, [staying.sequence for staying in named]) == (1, 1, [1])
+        assert "none of ours" in named[0].why
         await until(lambda: moody.handled == [event])
-        left = (await letters.page(None, 10)).letters
-        assert [letter.sequence for letter in left] == [3, 2, 1]
-        for letter in left:
-            with pytest.raises(OriginGone, match="none of ours"):
-                await letters.replay(letter)
+        (left,) = (await letters.page(None, 10)).letters
+        assert (left.sequence, left.body) == (1, b"hello")
+        with pytest.raises(OriginGone, match="none of ours"):
+            await letters.replay(left)
+
+
+async def test_a_letter_that_nats_does_not_take_stays_and_the_others_go(fresh_nats_url: str) -> None:
+    bus = Bus(fresh_nats_url, service="test")
+    async with bus.connected():
+        letters = DeadLetters(bus)
+        await bus.jetstream.delete_stream(PACKAGES.name)
+        origin = ("assay-origin", f"test.running.alice.{TEST}")
+        await bus.jetstream.publish("dead.x", b"{}", headers={"assay-origin": f"package.ready.alice.{TEST}"})
+        await publish_as_it_is(bus, "dead.x", [origin, ("so(odd", "1")])
+        await bus.jetstream.publish("dead.x", b"sent", headers=dict([origin]))
+        sent, stay, named = await letters.replay_all()
+        assert (sent, stay, [staying.sequence for staying in named]) == (1, 2, [1, 2])
+        assert "in the stream PACKAGES" in named[0].why
+        assert (await bus.jetstream.get_msg(TESTS.name, 1)).data == b"sent"
+        letter = await letters.one(1)
+        assert letter is not None
+        with pytest.raises(NotTaken, match="in the stream PACKAGES"):
+            await letters.replay(letter)
+        assert await letters.count() == 2
+
+
+async def test_of_many_that_stay_some_are_named(fresh_nats_url: str) -> None:
+    bus = Bus(fresh_nats_url, service="test")
+    async with bus.connected():
+        for _ in range(MOST_NAMED + 2):
+            await bus.jetstream.publish("dead.x", b"{}")
+        sent, stay, named = await DeadLetters(bus).replay_all()
+        assert (sent, stay) == (0, MOST_NAMED + 2)
+        assert [staying.sequence for staying in named] == list(range(1, MOST_NAMED + 1))
+
+
+async def test_a_bus_that_goes_away_meanwhile_is_unavailable(nats_server: RunningServer) -> None:
+    bus = Bus(nats_server.url, service="test")
+    async with bus.connected():
+        letters = DeadLetters(bus)
+        origin = {"assay-origin": f"test.running.alice.{TEST}"}
+        await bus.jetstream.publish("dead.x", b"{}", headers=origin)
+        (letter,) = (await letters.page(None, 10)).letters
+        nats_server.kill()
+        with pytest.raises(Unavailable, match="NATS does not answer") as error:
+            await letters.replay(letter)
+        assert not isinstance(error.value, NotTaken)
+        nats_server.start()
+
+
+async def test_whatever_anybody_has_written_there_is_listed(
+    fresh_nats_url: str, mongo_url: str, mongo_database: str
+) -> None:
+    async with staged(fresh_nats_url, mongo_url, mongo_database) as stage:
+        bus = Bus(fresh_nats_url, service="test")
+        async with bus.connected():
+            odd = {"assay-deliveries": "9" * 30, "assay-reason": "x" * 9999, "assay-consumer": "\udcff-\udcfe"}
+            await publish_as_it_is(bus, "dead.x", list(odd.items()))
+            where = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.TESTS.here-test-running"
+            for advisory in (
+                b"[" * 100_000,
+                b"[]",
+                b'{"stream": "TESTS", "stream_seq": 1%s, "deliveries": -1%s}' % (b"0" * 30, b"0" * 30),
+                b'{"stream": "no such", "stream_seq": 1}',
+                b'{"stream": "TESTS", "stream_seq": 1, "consumer": "\\ud800-x", "deliveries": 1e400}',
+            ):
+                await bus.client.publish(where, advisory)
+            await gave_up(DeadLetters(bus), 6)
+            root = await stage.client("root", role="admin")
+            found = await root.call("ListDeadLetters", pb.ListDeadLettersRequest())
+            assert [letter.id for letter in found.letters] == ["6", "5", "4", "3", "2", "1"]
+            assert found.letters[-1].delivery_count == MOST_DELIVERIES
+            assert len(found.letters[-1].reason) == LONGEST_HEADER
+            assert (await DeadLetters(bus).replay_all()).stay == 6
+
+
+async def publish_as_it_is(bus: Bus, subject: str, headers: list[tuple[str, str]]) -> None:
+    """As a client writes it that checks nothing."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    head = b"NATS/1.0\r\n" + lines.encode(errors="surrogateescape") + b"\r\n"
+    await bus.client._send_command(b"HPUB %s %d %d\r\n%s{}\r\n" % (subject.encode(), len(head), len(head) + 2, head))
+    await bus.client.flush()
 
 
 async def test_a_number_that_a_new_stream_gave_again_is_another_message(fresh_nats_url: str) -> None:
@@ -315,6 +433,52 @@ async def test_the_operator_lists_letters_and_sends_them_again(fresh_nats_url: s
         assert (done.returncode, done.stdout) == (0, f"1 was sent to {event.subject} again\n")
         await until(lambda: moody.handled == [event])
         assert (await admin(fresh_nats_url, "replay", "--all")).stdout == "0 sent again\n"
+
+
+async def test_the_operator_is_told_what_stays(fresh_nats_url: str) -> None:
+    moody = Moody()
+    async with service(fresh_nats_url, moody) as bus:
+        letters = DeadLetters(bus)
+        for _ in range(MOST_NAMED + 1):
+            await bus.jetstream.publish("dead.x", b"hello", headers={"assay-origin": "test.a b"})
+        await tell(bus)
+        await gave_up(letters, MOST_NAMED + 2)
+        moody.works = True
+        done = await admin(fresh_nats_url, "replay", "--all")
+        lines = done.stdout.splitlines()
+        assert (done.returncode, lines[0]) == (0, f"1 sent again, {MOST_NAMED + 1} stay:")
+        assert lines[1].startswith("    1  There is nothing to send again")
+        assert (len(lines), lines[-1]) == (MOST_NAMED + 2, "    ...")
+        for number in range(2, MOST_NAMED + 2):
+            await bus.jetstream.delete_msg(DEAD.name, number)
+        assert (await admin(fresh_nats_url, "replay", "--all")).stdout.startswith(
+            "0 sent again, 1 stays:\n    1  There"
+        )
+
+
+async def test_a_letter_does_not_steer_the_operators_terminal(fresh_nats_url: str) -> None:
+    bus, evil = Bus(fresh_nats_url, service="test"), "\x1b]0;mine\x07\x1b[2Jx\u202e\x9b1m\x7f"
+    async with bus.connected():
+        headers = {"assay-origin": evil, "assay-consumer": evil, "assay-reason": evil, "other": evil}
+        await bus.jetstream.publish("dead.x", evil.encode(), headers=headers)
+        shown = await admin(fresh_nats_url, "list")
+        assert shown.returncode == 0, shown.stderr
+        assert shown.stdout.count("\\x1b]0;mine\\x07\\x1b[2Jx") == 4
+        every = [shown, *[await admin(fresh_nats_url, *words) for words in (("replay", "1"), ("replay", "--all"))]]
+        for said in every:
+            assert all(line.isprintable() for line in (said.stdout + said.stderr).splitlines()), said
+
+
+async def test_an_error_does_not_steer_the_operators_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise Unavailable("not \x1b[2J\nhere")
+
+    monkeypatch.setattr("deploy.admin.app", fails)
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err == "assay-admin: not \\x1b[2J\\nhere\n"
 
 
 async def test_the_operators_command_leaves_streams_as_they_are(fresh_nats_url: str) -> None:

@@ -50,9 +50,12 @@ class LetterDesk:
         )
 
     async def replay(self, request: pb.ReplayDeadLetterRequest) -> pb.ReplayDeadLetterResponse:
-        """One letter, or all. Raises InvalidRequest, NoSuchLetter, and OriginGone where nothing is left to send."""
+        """One letter, or all. Raises InvalidRequest, NoSuchLetter, and OriginGone where nothing is left to send.
+
+        Of all letters those that cannot be sent stay, and hold up no other."""
         if request.all:
-            sent = await self._letters.replay_all()
+            sent, stay, _ = await self._letters.replay_all()
+            log.info("dead_letters_replayed", sent=sent, stay=stay)
         elif not request.letter_id:
             raise InvalidRequest([Violation("letter_id", "is empty; name a letter, or set `all`")])
         else:
@@ -63,7 +66,7 @@ class LetterDesk:
                 raise NoSuchLetter(request.letter_id)
             await self._letters.replay(letter)
             sent = 1
-            log.info("dead_letter_replayed", letter=letter.sequence, origin=letter.origin, consumer=letter.consumer)
+            log.info("dead_letter_replayed", letter=letter.sequence, origin=letter.origin)
         await self.look()
         return pb.ReplayDeadLetterResponse(replayed_count=sent)
 
