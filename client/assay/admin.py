@@ -96,6 +96,15 @@ class UserLimits:
         return value
 
 
+class LimitChanges(TypedDict, total=False):
+    """Limits by name, as in UserLimits; None goes back to the default."""
+
+    submissions_per_hour: int | None
+    max_pending: int | None
+    max_running: int | None
+    weight: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class UserLimitsReport:
     """What was set for a user, and what holds: that, and the defaults for the rest."""

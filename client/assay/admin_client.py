@@ -12,6 +12,7 @@ from assay.admin import (
     DeadLetter,
     KeyPage,
     LetterPage,
+    LimitChanges,
     PageOptions,
     Revoked,
     Role,
@@ -84,12 +85,17 @@ class AsyncAdmin:
         return admin_messages.limits_report(await self._calls.unary(self._calls.admin.GetUserLimits, request))
 
     async def set_user_limits(self, user_id: str, limits: UserLimits) -> UserLimits:
-        """Sets all limits of a user and returns what holds now; None goes back to the default. Raises InvalidRequest.
-
-        To change one limit: `replace((await admin.user_limits(user)).overrides, max_running=5)`."""
+        """Sets all limits of a user, None to the default, and returns what holds now. Raises InvalidRequest."""
         request = admin_messages.set_limits(user_id, limits)
         answer = await self._calls.unary(self._calls.admin.SetUserLimits, request)
         return admin_messages.limits(answer.effective)
+
+    async def change_user_limits(self, user_id: str, **changes: Unpack[LimitChanges]) -> UserLimitsReport:
+        """Sets these limits of a user and leaves the others; None goes back to the default. Raises InvalidRequest."""
+        if not changes:
+            return await self.user_limits(user_id)
+        request = admin_messages.change_limits(user_id, changes)
+        return admin_messages.limits_report(await self._calls.unary(self._calls.admin.SetUserLimits, request))
 
     async def usage(self, **options: Unpack[UsageOptions]) -> Usage:
         """Tests submitted and ended, run times and waiting times, by hour or day. Raises InvalidRequest."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from assay.admin import (
     ApiKey,
     CreatedKey,
     DeadLetter,
     KeyPage,
     LetterPage,
+    LimitChanges,
     Revoked,
     Role,
     UserLimits,
@@ -31,6 +34,12 @@ def create_key(user_id: str, name: str, role: Role | str, ttl: timedelta | None)
         name=name,
         role=number(pb.Role, "ROLE_", role),
         ttl=None if ttl is None else duration(ttl),
+    )
+
+
+def change_limits(user_id: str, changes: LimitChanges) -> pb.SetUserLimitsRequest:
+    return pb.SetUserLimitsRequest(
+        user_id=user_id, overrides=pb.UserLimits(**changes), update_mask=FieldMask(paths=sorted(changes))
     )
 
 
@@ -58,7 +67,7 @@ def key_page(message: pb.ListApiKeysResponse) -> KeyPage:
     return KeyPage(tuple(_key(key) for key in message.keys), message.next_page_token)
 
 
-def limits_report(message: pb.GetUserLimitsResponse) -> UserLimitsReport:
+def limits_report(message: pb.GetUserLimitsResponse | pb.SetUserLimitsResponse) -> UserLimitsReport:
     return UserLimitsReport(limits(message.overrides), limits(message.effective))
 
 

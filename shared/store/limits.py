@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -32,6 +33,9 @@ class UserLimits(Part):
         return self.model_dump(exclude={"id"}, exclude_none=True)
 
 
+LIMITS: Final = tuple(name for name in UserLimits.model_fields if name != "id")
+
+
 class UserLimitsStore:
     """The users with limits of their own: few."""
 
@@ -48,13 +52,18 @@ class UserLimitsStore:
         """Everybody's. Read as a whole: they are few."""
         return [UserLimits.model_validate(found) async for found in self._users.find({})]
 
-    async def put(self, limits: UserLimits) -> None:
-        """Replaces what was set before. Without any limit there is no document."""
-        if limits.overrides:
-            document = limits.model_dump(by_alias=True, exclude_none=True)
-            await self._users.replace_one({"_id": limits.id}, document, upsert=True)
-        else:
-            await self._users.delete_one({"_id": limits.id})
+    async def change(self, user: UserId, changes: Mapping[str, Any]) -> UserLimits:
+        """Sets these limits, by name, and leaves the others; None goes back to the default. What is set now.
+
+        Who has no limit of their own has no document."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        gone = dict.fromkeys(changes.keys() - given.keys(), "")
+        update = {operator: fields for operator, fields in (("$set", given), ("$unset", gone)) if fields}
+        if update:
+            await self._users.update_one({"_id": user}, update, upsert=bool(given))
+            if not given:
+                await self._users.delete_one({"_id": user, **dict.fromkeys(LIMITS, None)})
+        return await self.get(user)
 
     async def tell_max_running(self, default: int) -> None:
         """What the schedulers take where nothing else was set for a user: written by them, for those who ask."""

@@ -27,7 +27,7 @@ from shared.store.documents import PackageClaim, Slot
 from shared.store.executions import Executions
 from shared.store.history import History
 from shared.store.keys import ApiKeys
-from shared.store.limits import UserLimits, UserLimitsStore
+from shared.store.limits import UserLimitsStore
 from shared.store.listing import Order, Place, Wanted
 from shared.store.logs import LogChunks
 from shared.store.packages import Packages
@@ -181,10 +181,10 @@ async def ask_slots(slots: Slots) -> None:
 
 
 async def ask_limits(users: UserLimitsStore) -> None:
-    await users.put(UserLimits(id=ALICE, max_pending=5))
+    await users.change(ALICE, {"max_pending": 5})
     await users.get(ALICE)
     await users.all()
-    await users.put(UserLimits(id=ALICE))
+    await users.change(ALICE, {"max_pending": None})
     await users.tell_max_running(3)
     await users.default_max_running()
 

@@ -5,21 +5,24 @@ from shared.store.limits import UserLimits, UserLimitsStore
 from tests.support.samples import ALICE, BOB
 
 
-async def test_what_is_set_replaces_what_was_set_before(database: Database) -> None:
+async def test_limits_that_are_not_named_stay(database: Database) -> None:
     users = UserLimitsStore(database)
     assert await users.get(ALICE) == UserLimits(id=ALICE)
-    await users.put(UserLimits(id=ALICE, submissions_per_hour=5, weight=2.5))
-    await users.put(UserLimits(id=ALICE, max_running=0))
-    assert await users.get(ALICE) == UserLimits(id=ALICE, max_running=0)
-    await users.put(UserLimits(id=BOB, max_pending=3))
+    assert await users.change(ALICE, {"submissions_per_hour": 5, "weight": 2.5}) == UserLimits(
+        id=ALICE, submissions_per_hour=5, weight=2.5
+    )
+    changed = await users.change(ALICE, {"max_running": 0, "weight": None})
+    assert changed == await users.get(ALICE) == UserLimits(id=ALICE, submissions_per_hour=5, max_running=0)
+    assert await users.change(ALICE, {}) == changed
+    await users.change(BOB, {"max_pending": 3})
     assert sorted(user.id for user in await users.all()) == [ALICE, BOB]
 
 
 async def test_a_user_whose_limits_are_the_defaults_again_has_no_document(database: Database) -> None:
     users = UserLimitsStore(database)
-    await users.put(UserLimits(id=ALICE, max_pending=3))
-    await users.put(UserLimits(id=ALICE))
-    await users.put(UserLimits(id=BOB))
+    await users.change(ALICE, {"max_pending": 3})
+    await users.change(ALICE, {"max_pending": None, "weight": None})
+    await users.change(BOB, {"weight": None})
     assert await database["users"].count_documents({}) == 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest_asyncio
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from assay.errors import RateLimited, from_rpc
 from assay.v1 import admin_service_pb2 as admin
@@ -186,6 +187,22 @@ async def test_limits_are_read_as_they_were_set(root: Client) -> None:
     assert found.effective == effective == OVERRIDES(submissions_per_hour=0, max_pending=0, max_running=7, weight=2.5)
     await limit(root, max_pending=5)
     assert (await root.call("GetUserLimits", request)).overrides == OVERRIDES(max_pending=5)
+
+
+async def test_two_admins_who_change_different_limits_at_once_keep_both(root: Client) -> None:
+    async def change(*names: str, **overrides: Any) -> admin.UserLimits:
+        request = admin.SetUserLimitsRequest(
+            user_id="alice", overrides=OVERRIDES(**overrides), update_mask=FieldMask(paths=names)
+        )
+        answer: admin.UserLimits = (await root.call("SetUserLimits", request)).overrides
+        return answer
+
+    await asyncio.gather(change("max_running", max_running=2), change("max_pending", max_pending=5))
+    assert await change("weight", weight=3.0) == OVERRIDES(max_running=2, max_pending=5, weight=3.0)
+    # What the mask does not name is left alone though it is set, and what it names and is not set is the default again.
+    assert await change("max_pending", max_running=9) == OVERRIDES(max_running=2, weight=3.0)
+    wrong = admin.SetUserLimitsRequest(user_id="alice", update_mask=FieldMask(paths=["max_sleeping"]))
+    assert "update_mask" in violations_of(await refused(root.call("SetUserLimits", wrong)))
 
 
 async def test_bad_limits_are_refused_with_every_field(root: Client) -> None:

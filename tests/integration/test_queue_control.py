@@ -18,7 +18,7 @@ from assay.v1 import test_service_pb2 as pb
 from shared.clock import SystemClock
 from shared.domain.lifecycle import State
 from shared.ids import UserId
-from shared.store.limits import UserLimits, UserLimitsStore
+from shared.store.limits import UserLimitsStore
 from shared.store.slots import Slots
 from tests.support.gateway import Client, Stage, staged, violations_of
 from tests.support.system import System, most_at_once, system
@@ -164,7 +164,7 @@ async def test_a_reason_that_would_spoil_a_screen_is_refused(root: Client, reaso
 
 
 async def test_two_schedulers_never_grant_a_user_more_than_his_maximum(world: System) -> None:
-    await UserLimitsStore(world.database).put(UserLimits(id=UserId("free"), max_running=0))
+    await UserLimitsStore(world.database).change(UserId("free"), {"max_running": 0})
     over = 0
 
     async def watch() -> None:
@@ -230,7 +230,7 @@ async def test_the_schedulers_default_is_what_an_admin_is_told(world: System, ro
 
 
 async def test_a_user_of_weight_three_gets_three_turns_for_one(world: System) -> None:
-    await UserLimitsStore(world.database).put(UserLimits(id=UserId("heavy"), weight=3.0))
+    await UserLimitsStore(world.database).change(UserId("heavy"), {"weight": 3.0})
     slots = Slots(world.database)
     await slots.resize(0)
     async with world.services(scheduler_capacity=1):

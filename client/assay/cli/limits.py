@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,7 +11,7 @@ from assay.cli.jsontext import json_text
 from assay.cli.options import Json
 
 if TYPE_CHECKING:
-    from assay.admin import UserLimitsReport
+    from assay.admin import LimitChanges, UserLimitsReport
     from assay.client import AsyncAssay
 
 MOST = 10_000  # as the API has it
@@ -51,13 +50,13 @@ def limits(
     from assay.cli.screen import open_screen
     from assay.cli.session import PASSED, run
 
-    given = {
+    given: dict[str, Any] = {
         "submissions_per_hour": per_hour,
         "max_pending": max_pending,
         "max_running": max_running,
         "weight": weight,
     }
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = cast("LimitChanges", {name: value for name, value in given.items() if value is not None})
     if reset and changes:
         raise typer.BadParameter("give new limits, or go back to the defaults; not both", param_hint="--reset")
 
@@ -72,11 +71,9 @@ def limits(
     run(context, body, as_json=as_json)
 
 
-async def _limits(client: AsyncAssay, user: str, changes: dict[str, Any], *, reset: bool) -> UserLimitsReport:
+async def _limits(client: AsyncAssay, user: str, changes: LimitChanges, *, reset: bool) -> UserLimitsReport:
     from assay.admin import UserLimits, UserLimitsReport
 
-    if not (changes or reset):
-        return await client.admin.user_limits(user)
-    before = UserLimits() if reset else (await client.admin.user_limits(user)).overrides
-    wanted = replace(before, **changes)
-    return UserLimitsReport(wanted, await client.admin.set_user_limits(user, wanted))
+    if reset:
+        return UserLimitsReport(UserLimits(), await client.admin.set_user_limits(user, UserLimits()))
+    return await client.admin.change_user_limits(user, **changes)

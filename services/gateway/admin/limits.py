@@ -15,11 +15,11 @@ from services.gateway.submission.quota import Quota
 from shared.clock import Clock
 from shared.domain.limits import MOST, MOST_WEIGHT, Limits
 from shared.ids import USER_ID, UserId
-from shared.store.limits import UserLimits
 
 log = structlog.get_logger()
 
 COUNTS: Final = ("submissions_per_hour", "max_pending", "max_running")
+LIMITS: Final = frozenset({*COUNTS, "weight"})
 
 
 class LimitControl:
@@ -51,17 +51,17 @@ class LimitControl:
         )
 
     async def set(self, request: pb.SetUserLimitsRequest, by: UserId) -> pb.SetUserLimitsResponse:
-        """Replaces what was set before. Raises InvalidRequest with every bad field."""
+        """Sets all limits, or those that the mask names. Raises InvalidRequest with every bad field."""
         violations = Violations()
         user = _user(request.user_id, violations)
-        own = _limits(user, request.overrides, violations)
+        changes = _changes(request, violations)
         violations.raise_if_any()
-        await self._users.put(own)
+        own = await self._users.change(user, changes)
         effective = own.over(await self._all_defaults())
         await self._quota.changed(user, self._clock.now())
         log.info("limits_set", of=user, by=by, **own.overrides)
         await self._nudge()
-        return pb.SetUserLimitsResponse(effective=_message(effective))
+        return pb.SetUserLimitsResponse(effective=_message(effective), overrides=pb.UserLimits(**own.overrides))
 
     async def _all_defaults(self) -> Limits:
         """Ours, and the one that is a setting of the schedulers."""
@@ -74,17 +74,20 @@ def _user(user_id: str, violations: Violations) -> UserId:
     return UserId(user_id)
 
 
-def _limits(user: UserId, overrides: pb.UserLimits, violations: Violations) -> UserLimits:
-    found: dict[str, Any] = {}
-    for name in (*COUNTS, "weight"):
-        if overrides.HasField(name):
-            found[name] = getattr(overrides, name)
+def _changes(request: pb.SetUserLimitsRequest, violations: Violations) -> dict[str, Any]:
+    """What to set, by name; None goes back to the default."""
+    named = set(request.update_mask.paths) or LIMITS
+    if named - LIMITS:
+        violations.add("update_mask", f"must name some of {', '.join(sorted(LIMITS))}")
+    set_ = {field.name: value for field, value in request.overrides.ListFields()}
+    found = {name: set_.get(name) for name in named & LIMITS}
     for name in COUNTS:
-        if not 0 <= found.get(name, 0) <= MOST:
+        if not 0 <= (found.get(name) or 0) <= MOST:
             violations.add(f"overrides.{name}", f"must be from 0 (no limit) to {MOST:,}; leave it out for the default")
-    if not 0 < found.get("weight", 1.0) <= MOST_WEIGHT:  # not a number is neither
+    weight = found.get("weight")
+    if weight is not None and not 0 < weight <= MOST_WEIGHT:  # not a number is neither
         violations.add("overrides.weight", f"must be above 0 and at most {MOST_WEIGHT:g}; 1 is usual")
-    return UserLimits(id=user, **found)
+    return found
 
 
 def _message(limits: Limits) -> pb.UserLimits:

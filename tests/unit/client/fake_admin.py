@@ -94,8 +94,12 @@ class FakeAdmin(AdminServiceServicer):
 
     async def SetUserLimits(self, request: Any, context: Any) -> pb.SetUserLimitsResponse:
         await self._enter("SetUserLimits", request, context)
-        self.limits[request.user_id] = request.overrides
-        return pb.SetUserLimitsResponse(effective=self._effective(request.user_id))
+        held = self.limits.setdefault(request.user_id, pb.UserLimits())
+        for name in request.update_mask.paths or held.DESCRIPTOR.fields_by_name:
+            held.ClearField(name)  # type: ignore[arg-type]
+            if request.overrides.HasField(name):
+                setattr(held, name, getattr(request.overrides, name))
+        return pb.SetUserLimitsResponse(effective=self._effective(request.user_id), overrides=held)
 
     def _effective(self, user_id: str) -> pb.UserLimits:
         held = pb.UserLimits()

@@ -1,7 +1,6 @@
 """What administrators do, in the SDK: capacity, keys, limits, usage, cost, dead letters."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -84,8 +83,13 @@ async def test_limits_that_are_not_set_are_the_servers(client: AsyncAssay, fake:
     assert held == UserLimits(0, 100, 0, 2.0)
     overrides = (await client.admin.user_limits("alice")).overrides
     assert overrides == UserLimits(submissions_per_hour=0, weight=2.0)
-    await client.admin.set_user_limits("alice", replace(overrides, max_running=5))
-    assert fake.admin.limits["alice"] == pb.UserLimits(submissions_per_hour=0, max_running=5, weight=2.0)
+    changed = await client.admin.change_user_limits("alice", max_running=5, weight=None)
+    assert changed.overrides == UserLimits(submissions_per_hour=0, max_running=5)
+    assert changed.effective == UserLimits(0, 100, 5, 1.0)
+    asked = fake.requests[-1]
+    assert isinstance(asked, pb.SetUserLimitsRequest)
+    assert asked.update_mask.paths == ["max_running", "weight"]
+    assert await client.admin.change_user_limits("alice") == changed
 
 
 async def test_usage_is_steps_and_all_of_it(client: AsyncAssay, fake: FakeServer) -> None:
@@ -162,7 +166,8 @@ async def test_without_asyncio_it_is_the_same(fake: FakeServer, address: str) ->
             assert admin.revoke_key(keys[0]).count == 1
             assert admin.revoke_keys_of("alice").count == 2
             assert admin.set_user_limits("alice", UserLimits(weight=3.0)).weight == 3.0
-            assert admin.user_limits("alice").overrides == UserLimits(weight=3.0)
+            assert admin.change_user_limits("alice", max_running=1).effective.weight == 3.0
+            assert admin.user_limits("alice").overrides == UserLimits(max_running=1, weight=3.0)
             assert admin.usage().steps == ()
             assert admin.costs(by="user").rows == ()
             assert len(list(admin.dead_letters())) == 3
@@ -179,5 +184,6 @@ async def test_both_clients_have_the_same_methods(kind: type, address: str) -> N
     names = {name for name in dir(client.admin) if not name.startswith("_")}
     assert names == {
         *("set_capacity", "pause_queue", "resume_queue", "create_key", "keys", "revoke_key", "revoke_keys_of"),
-        *("user_limits", "set_user_limits", "usage", "costs", "dead_letters", "replay", "replay_all"),
+        *("user_limits", "set_user_limits", "change_user_limits", "usage", "costs"),
+        *("dead_letters", "replay", "replay_all"),
     }

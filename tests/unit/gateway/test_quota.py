@@ -1,4 +1,6 @@
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -70,8 +72,10 @@ class Users:
         self.looks += 1
         return self.limits if user == ALICE else UserLimits(id=user)
 
-    async def put(self, limits: UserLimits) -> None:
-        self.limits = limits
+    async def change(self, user: UserId, changes: Mapping[str, Any]) -> UserLimits:
+        assert user == ALICE
+        self.limits = self.limits.model_copy(update=dict(changes))
+        return self.limits
 
     async def default_max_running(self) -> int:
         return 0
