@@ -37,6 +37,7 @@ class Pool(NamedTuple):
 
     capacity: int
     paused_at: datetime | None = None
+    """When, by whom and why it was paused last; `None` and empty where it is not paused."""
     paused_by: str = ""
     pause_reason: str = ""
 
@@ -59,15 +60,17 @@ class Slots:
     async def ensure(self, configured: int) -> None:
         """Makes the slots that the settings ask for, where the settings have changed since they were last applied.
 
-        A capacity that was set at run time, 0 too, is kept over a restart with the same settings."""
-        update = {"$set": {"configured": configured}, "$setOnInsert": {"capacity": configured}}
-        before = await self._meta.find_one_and_update({"_id": _META}, update, upsert=True) or {}
-        if before.get("configured", configured) != configured:
-            await self.resize(configured)
-            return
-        if before and before.get("capacity") is None:  # an earlier version did not write it
-            wanted = {"capacity": await self._made() or configured}
-            await self._meta.update_one({"_id": _META, "capacity": None}, {"$set": wanted})
+        A capacity that was set at run time, 0 too, is kept over a restart with the same settings. Whoever dies in
+        between has the next start do the same: each write decides for itself, and has capacity and setting in it."""
+        both = {"configured": configured, "capacity": configured}
+        await self._meta.update_one({"_id": _META}, {"$setOnInsert": both}, upsert=True)
+        await self._meta.update_one({"_id": _META, "configured": {"$nin": [None, configured]}}, {"$set": both})
+        made = await self._made()  # an earlier version did not write the capacity, and a pause alone does not
+        await self._meta.update_one(
+            {"_id": _META, "capacity": None}, {"$set": {"configured": configured, "capacity": made or configured}}
+        )
+        # A capacity that an admin has set before any scheduler was started.
+        await self._meta.update_one({"_id": _META, "configured": None}, {"$set": {"configured": configured}})
         await self.agree()
 
     async def resize(self, capacity: int) -> None:
@@ -76,9 +79,10 @@ class Slots:
         await self.agree()
 
     async def pause(self, at: datetime, by: str, reason: str) -> None:
-        """When this returns no slot is taken any more. Of a queue that is paused already only the reason changes."""
-        update = {"$set": {"paused_by": by, "pause_reason": reason}, "$min": {"paused_at": at}}
-        await self._meta.update_one({"_id": _META}, update, upsert=True)
+        """When this returns no slot is taken any more. Of several pauses the last one is remembered: when it was, who
+        it was and why belong together."""
+        update = {"paused_at": at, "paused_by": by, "pause_reason": reason}
+        await self._meta.update_one({"_id": _META}, {"$set": update}, upsert=True)
 
     async def resume(self) -> None:
         """Slots are taken again."""

@@ -1,11 +1,14 @@
 import asyncio
+import contextlib
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pymongo.asynchronous.collection import AsyncCollection
 
 from shared.ids import TestId, UserId, new_test_id
 from shared.store.connect import Database
-from shared.store.documents import Slot
+from shared.store.documents import Document, Slot
 from shared.store.slots import Slots
 from tests.support.samples import ALICE, BOB, NOW
 from tests.support.until import until
@@ -106,6 +109,76 @@ async def test_a_capacity_that_was_changed_in_the_settings_is_applied_at_the_nex
     assert (await slots.occupancy()).capacity == 50
 
 
+class Died(Exception):
+    """The scheduler is gone."""
+
+
+class Mortal:
+    """A database that its user does not survive for long: after so many writes to `meta` the next one does not come."""
+
+    def __init__(self, database: Database, writes: int) -> None:
+        self._database = database
+        self._left = writes
+
+    def __getitem__(self, name: str) -> Any:
+        return _MortalCollection(self, self._database[name]) if name == "meta" else self._database[name]
+
+    def write(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Died
+
+
+class _MortalCollection:
+    def __init__(self, mortal: Mortal, collection: AsyncCollection[Document]) -> None:
+        self._mortal = mortal
+        self._collection = collection
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._collection, name)
+        if not name.startswith(("find_one_and", "insert", "replace", "update")):
+            return method
+
+        def writes(*args: Any, **options: Any) -> Any:
+            self._mortal.write()
+            return method(*args, **options)
+
+        return writes
+
+
+@pytest.mark.parametrize("writes", range(5))
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({"configured": 5, "capacity": 5}, 50, id="changed"),
+        pytest.param({"configured": 5, "capacity": 8}, 50, id="changed-after-an-admin"),
+        pytest.param({"configured": 50, "capacity": 8}, 8, id="not-changed"),
+        pytest.param({"configured": 50, "capacity": 0}, 0, id="nothing"),
+        pytest.param({"configured": 5}, 50, id="changed-since-an-earlier-version"),
+        pytest.param({"configured": 50}, 5, id="an-earlier-version"),
+        pytest.param({"capacity": 3}, 3, id="an-admin-was-first"),
+        pytest.param({"paused_at": NOW}, 5, id="a-pause-was-first"),
+        pytest.param(None, 50, id="the-first-start"),
+    ],
+)
+async def test_a_scheduler_that_dies_at_its_start_leaves_the_rest_to_the_next_one(
+    database: Database, slots: Slots, before: Document | None, after: int, writes: int
+) -> None:
+    await slots.agree()
+    await database["meta"].delete_one({"_id": "capacity"})
+    if before is not None:
+        await database["meta"].insert_one({"_id": "capacity", **before})
+    mortal: Any = Mortal(database, writes)
+    with contextlib.suppress(Died):
+        await Slots(mortal).ensure(50)
+    for _ in range(2):
+        await Slots(database).ensure(50)
+        assert await slots.occupancy() == (0, after)
+    await slots.resize(7)
+    await slots.ensure(50)
+    assert await slots.occupancy() == (0, 7)
+
+
 async def test_schedulers_that_start_at_once_make_the_slots_once(database: Database) -> None:
     await asyncio.gather(*(Slots(database).ensure(7) for _ in range(10)))
     assert await Slots(database).occupancy() == (0, 7)
@@ -178,10 +251,13 @@ async def test_a_paused_queue_gives_no_slot_until_it_is_resumed(slots: Slots) ->
     assert await take(slots) is not None
 
 
-async def test_pausing_again_changes_the_reason_and_not_since_when(slots: Slots) -> None:
+async def test_of_two_pauses_the_last_one_is_remembered_as_a_whole(slots: Slots) -> None:
+    later = NOW + timedelta(hours=1)
     await slots.pause(NOW, "root", "one")
-    await slots.pause(NOW + timedelta(hours=1), "ops", "two")
-    assert await slots.pool() == (5, NOW, "ops", "two")
+    await slots.pause(later, "ops", "two")
+    assert await slots.pool() == (5, later, "ops", "two")
+    await slots.resume()
+    assert await slots.pool() == (5, None, "", "")
 
 
 async def test_slots_that_are_added_while_the_queue_is_paused_are_not_given_out(slots: Slots) -> None:
