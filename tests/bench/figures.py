@@ -85,6 +85,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "package_memory": Kind(MIB, "RSS that writing an object of 128 MiB to S3 adds", _most(48)),
     "history_median": Kind(MS, "a page of a list over many stored tests: the median of all sorts of questions"),
     "history_slowest": Kind(MS, "the same: the median of the slowest sort", _most(20)),
+    "history_reports": Kind(MS, "usage and cost of a month with 200 users, totals with 200 due: the slowest sort"),
     "start_cold": Kind("s", "`assay dev` in an empty folder to the first SubmitTest accepted"),
     "start_warm": Kind("s", "the same in a folder with data", _most(2.5)),
     "help": Kind("s", "`assay --help`", _most(0.25)),

@@ -1,25 +1,30 @@
 """Lists over very many stored tests: how long each sort of question takes, on a mongod of its own with a small cache.
 
 The tests are made here, not run: 12 words of query, two labels, a provider, an agent and a user by a long-tailed
-chance, 12 % failures. The user who asks owns half of them.
+chance, 12 % failures. The user who asks owns half of them. The counters of usage and cost are made likewise, as they
+are after a month with 200 users, each with tests in every hour, of three agents, with two labels.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from functools import partial
+from itertools import islice, product
 from statistics import median
 from typing import Any, Final
 
 from shared.domain.failure import FailureCode, Stage
 from shared.domain.lifecycle import State
+from shared.domain.pricing import Charge
+from shared.domain.usage import EVERYBODY, CounterName, Kind
 from shared.ids import TestId, UserId, first_test_id
+from shared.store.books import counter_id
 from shared.store.connect import Database, connected, provision
-from shared.store.counters import Counters
+from shared.store.counters import Counters, Grouping
 from shared.store.documents import (
     Document,
     Execution,
@@ -37,7 +42,7 @@ from tests.bench.figures import Report
 from tests.bench.size import Size
 from tests.support.servers import running_mongo
 
-FIGURES: Final = ("history_median", "history_slowest")
+FIGURES: Final = ("history_median", "history_slowest", "history_reports")
 PAGES: Final = 7
 PAGE: Final = 20
 BATCH: Final = 2_000
@@ -48,6 +53,9 @@ SHOWN: Final = frozenset(State) - {State.ARCHIVED}
 BAD: Final = frozenset({State.FAILED, State.TIMED_OUT})
 PASSED: Final = (State.RUNNING, State.COMPLETED)
 VOCABULARY: Final = [f"w{number}" for number in range(20_000)]
+DAYS: Final = 30
+USERS: Final = 200
+DUE: Final = 200
 CODE: Final = "def run(query):\n    return query\n" * 20
 
 
@@ -92,13 +100,56 @@ async def measure(size: Size, report: Report) -> None:
         for name, wanted in questions(BEGIN, end).items():
             for order in Order:
                 took[f"{name}, by {order}"] = await _pages(History(database), wanted, order)
-        for user in (OWNER, None):
-            begun = time.perf_counter()
-            await Counters(database).totals(user)
-            took[f"totals of {user or 'everybody'}"] = (time.perf_counter() - begun) * 1000
         slow = sorted(took.items(), key=lambda one: -one[1])
         report.add("history_median", median(took.values()), n=len(took), stored=size.stored, loading_s=loading)
         report.add("history_slowest", slow[0][1], n=len(took), stored=size.stored, slow=dict(slow[:8]))
+        took = await _reports(database)
+        slow = sorted(took.items(), key=lambda one: -one[1])
+        report.add("history_reports", slow[0][1], n=len(took), stored=size.stored, slow=dict(slow))
+
+
+async def _reports(database: Database) -> dict[str, float]:
+    """How long each sort of report takes, a month of counters and a full batch of due tests being there."""
+    await _load_counters(database)
+    newest = [one["_id"] async for one in database["executions"].find({}, {"_id": 1}).sort("_id", -1).limit(DUE)]
+    await database["executions"].update_many({"_id": {"$in": newest}}, {"$set": {"books": {"due": BEGIN}}})
+    counters, end = Counters(database), BEGIN + timedelta(days=DAYS)
+    asked: dict[str, Callable[[], Awaitable[object]]] = {}
+    for user in (OWNER, None):
+        whose = user or "everybody"
+        asked[f"totals of {whose}"] = partial(counters.totals, user)
+        asked[f"usage by day of {whose}"] = partial(counters.steps, Kind.DAY, user or EVERYBODY, BEGIN, end)
+        asked[f"usage by hour of {whose}"] = partial(counters.steps, Kind.HOUR, user or EVERYBODY, BEGIN, end)
+        for by in Grouping:
+            asked[f"cost by {by} of {whose}"] = partial(counters.costs, by, user, BEGIN, end, label="team", most=1_000)
+    return {name: await _median_ms(ask) for name, ask in asked.items()}
+
+
+async def _median_ms(ask: Callable[[], Awaitable[object]]) -> float:
+    took = []
+    for _ in range(PAGES):
+        begun = time.perf_counter()
+        await ask()
+        took.append((time.perf_counter() - begun) * 1000)
+    return median(took)
+
+
+async def _load_counters(database: Database) -> None:
+    spread = {"count": 40, "sum": 8e4, "least": 100.0, "most": 9e4, "buckets": {str(n): 1 for n in range(100, 140)}}
+    figures = {"tests": 40, "cost": Charge(0.01, 0.002, 0.0, 0.001)._asdict(), "batch": 1}
+    usage = {"submitted": 40, "completed": 36, "failed": 4, "run_ms": spread, "queue_ms": spread}
+    made: list[Document] = []
+    for day, user in product(range(DAYS), [EVERYBODY, *(f"u{number}" for number in range(1, USERS + 1))]):
+        at = BEGIN + timedelta(days=day)
+        keys = [(Kind.DAY, ""), *((Kind.AGENT_DAY, f"agent{n}") for n in range(3))]
+        keys += [(Kind.LABEL_DAY, key) for key in ("env=prod", f"team=t{len(user)}")]
+        names = [CounterName(kind, user, at, key) for kind, key in keys]
+        if user in {EVERYBODY, OWNER}:
+            names += [CounterName(Kind.HOUR, user, at + timedelta(hours=hour)) for hour in range(24)]
+        for name in names:
+            more = usage if name.kind in {Kind.DAY, Kind.HOUR} else {}
+            made.append({"_id": counter_id(name), **name._asdict(), **figures, **more})
+    await database["counters"].insert_many(made, ordered=False)
 
 
 async def _pages(past: History, wanted: Wanted, order: Order) -> float:
