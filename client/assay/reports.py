@@ -28,7 +28,8 @@ class CostGrouping(StrEnum):
 
 
 class UsageOptions(TypedDict, total=False):
-    """Of which time, in which steps, of whom. Dates may be datetimes or how long ago.
+    """Of which time, in which steps, of whom. Dates may be datetimes or how long ago; whole hours or days in UTC are
+    counted.
 
     since: else 24 hours ago (by hour) or 30 days ago (by day). until: else now. user_id: else everybody.
     """
