@@ -32,9 +32,11 @@ def _group() -> None:
 
 @app.command()
 def provision() -> None:
-    """Create streams and indexes that are missing, and bring the others up to date. Safe to repeat."""
+    """Create streams and indexes that are missing, and bring the others and old tests up to date. Safe to repeat."""
     from shared.bus.connect import Bus
+    from shared.clock import SystemClock
     from shared.settings import CommonSettings
+    from shared.store.backfill import backfill
     from shared.store.connect import connected
     from shared.store.connect import provision as make_indexes
 
@@ -48,6 +50,8 @@ def provision() -> None:
         ) as database:
             await make_indexes(database)
             print("indexes  ready")
+            if filled := await backfill(database, SystemClock().now()):
+                print(f"tests    {filled:,} of an earlier version brought up to date")
 
     asyncio.run(work())
 

@@ -32,6 +32,7 @@ from shared.aws.opening import OpenAws, open_aws
 from shared.clock import SystemClock
 from shared.ids import UserId
 from shared.settings import CommonSettings
+from shared.store.backfill import backfill
 from shared.store.connect import connected, provision
 from shared.store.keys import ApiKeys
 from shared.telemetry.health import Health, health_port
@@ -120,4 +121,5 @@ def _aws(emulator: Emulator) -> OpenAws:
 async def _let_developer_in(backing: Backing, api_key: str) -> None:
     async with connected(backing.mongo_url, CommonSettings().mongo_database, service="local") as database:
         await provision(database)
+        await backfill(database, SystemClock().now())
         await ApiKeys(database).add(api_key, user=DEVELOPER, role="admin", now=SystemClock().now())
