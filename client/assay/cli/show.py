@@ -41,8 +41,9 @@ def cancel(
     from assay.cli import find
     from assay.cli.screen import open_screen
     from assay.cli.session import PASSED, run
-    from assay.tests import CancelOutcome
+    from assay.tests import CancelOutcome, TestState
 
+    waiting = {TestState.SUBMITTED, TestState.QUEUED}
     said = {
         CancelOutcome.REMOVED_FROM_QUEUE: "cancelled: it was waiting, and nothing of it runs",
         CancelOutcome.STOPPING: "stopping: its task was told to end",
@@ -57,6 +58,8 @@ def cancel(
             words = said.get(cancelled.outcome, "cancelled")
             if cancelled.outcome is CancelOutcome.ALREADY_ENDED:
                 words += f": {cancelled.test.state.value}"
+            elif cancelled.outcome is CancelOutcome.STOPPING and cancelled.test.state in waiting:
+                words = "stopping: it leaves the queue and does not run"  # once there is a scheduler again
             open_screen().show([[(cancelled.test.id, "id"), (f"  {words}", "")]])
         return PASSED
 

@@ -198,6 +198,7 @@ async def test_stats_of_a_first_test_have_nothing_to_compare(cli: Cli, fake: Fak
     [
         ("REMOVED_FROM_QUEUE", "FAILED", "cancelled: it was waiting, and nothing of it runs"),
         ("STOPPING", "RUNNING", "stopping: its task was told to end"),
+        ("STOPPING", "QUEUED", "stopping: it leaves the queue and does not run"),
         ("ALREADY_ENDED", "COMPLETED", "it had ended already: COMPLETED"),
     ],
 )
