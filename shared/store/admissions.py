@@ -3,6 +3,9 @@
 Any number of gateways may ask at the same moment: `at` never holds more than the rate allows and `waiting` never more
 than may wait, because the update that adds to them requires a place that is still free. What does not count any more is
 removed when there is no free place, and the update is tried once more (`domain.ratelimit` says what counts).
+
+Of what waits the oldest are looked at each time, since they are the next to leave, and all of it once in a while: so a
+user who is refused and asks again and again costs little, and gets in soon after a test of his has left.
 """
 
 from __future__ import annotations
@@ -24,6 +27,10 @@ from shared.store.documents import Document, Part
 
 UNSEEN: Final = timedelta(minutes=1)
 """A test that is listed as waiting and does not exist is about to be stored, or never will be: then it is older."""
+OLDEST: Final = 100
+"""So many of the tests that are listed as waiting are looked at whenever there is no free place."""
+SELDOM: Final = timedelta(seconds=1)
+"""All of them are looked at so often at most, for each user."""
 
 
 class Submitted(Part):
@@ -37,6 +44,8 @@ class RateWindow(Part):
     id: UserId = Field(alias="_id")
     at: list[Submitted] = Field(default_factory=list)
     waiting: list[TestId] = Field(default_factory=list)
+    looked: datetime | None = None
+    """When all that is listed as waiting was looked at last."""
 
 
 class Admissions:
@@ -53,7 +62,9 @@ class Admissions:
             return None
         if await self._push(user, test, now, limits, upsert=True):
             return None
-        await self._clear(user, now, limits)
+        full = await self._clear(user, now, limits)
+        if full is not None:
+            return full
         if await self._push(user, test, now, limits, upsert=False):
             return None
         return await self._window(user)
@@ -90,19 +101,44 @@ class Admissions:
             return False
         return result.matched_count == 1 or result.upserted_id is not None
 
-    async def _clear(self, user: UserId, now: datetime, limits: Limits) -> None:
-        """Removes what does not count any more."""
+    async def _clear(self, user: UserId, now: datetime, limits: Limits) -> RateWindow | None:
+        """Removes what does not count any more; the window as it is then, where that has left no place in it."""
         await self._windows.update_one({"_id": user}, {"$pull": {"at": {"t": {"$lte": left_by(now)}}}})
-        waiting = (await self._window(user)).waiting if limits.max_pending else []
-        if len(waiting) >= limits.max_pending > 0 and (gone := await self._gone(waiting, now)):
-            await self._windows.update_one({"_id": user}, {"$pull": {"waiting": {"$in": gone}}})
+        window = await self._window(user)
+        if limits.max_pending and len(window.waiting) >= limits.max_pending:
+            window = await self._without_gone(window, now, limits.max_pending)
+        full = (
+            0 < limits.submissions_per_hour <= len(window.at),
+            0 < limits.max_pending <= len(window.waiting),
+        )
+        return window if any(full) else None
+
+    async def _without_gone(self, window: RateWindow, now: datetime, most: int) -> RateWindow:
+        """Removes tests that do not wait any more from the list: the oldest, and all where those are not enough."""
+        tests = sorted(window.waiting)  # the ids sort by time
+        gone = await self._gone(tests[:OLDEST], now)
+        if len(tests) > OLDEST and len(tests) - len(gone) >= most and await self._may_look_at_all(window.id, now):
+            gone |= await self._gone(tests[OLDEST:], now)
+        if not gone:
+            return window
+        await self._windows.update_one({"_id": window.id}, {"$pull": {"waiting": {"$in": sorted(gone)}}})
+        return window.model_copy(update={"waiting": [test for test in window.waiting if test not in gone]})
+
+    async def _may_look_at_all(self, user: UserId, now: datetime) -> bool:
+        due: list[Document] = [
+            {"looked": None},
+            {"looked": {"$lte": now - SELDOM}},
+            {"looked": {"$gt": now + UNSEEN}},  # by a clock that was wrong
+        ]
+        result = await self._windows.update_one({"_id": user, "$or": due}, {"$set": {"looked": now}})
+        return result.matched_count == 1
 
     async def _window(self, user: UserId) -> RateWindow:
         return RateWindow.model_validate(await self._windows.find_one({"_id": user}) or {"_id": user})
 
-    async def _gone(self, tests: Sequence[TestId], now: datetime) -> list[TestId]:
+    async def _gone(self, tests: Sequence[TestId], now: datetime) -> set[TestId]:
         """Those that do not wait any more, and those that were never stored."""
         cursor = self._tests.find({"_id": {"$in": list(tests)}}, {"state": 1})
         states = {found["_id"]: found["state"] async for found in cursor}
         unseen = first_test_id(now - UNSEEN)
-        return [test for test in tests if (states[test] not in WAITING if test in states else test < unseen)]
+        return {test for test in tests if (states[test] not in WAITING if test in states else test < unseen)}

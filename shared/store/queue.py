@@ -91,7 +91,7 @@ class Queue:
     async def head(self, limit: int, *, without: Collection[UserId] = ()) -> list[QueueEntry]:
         """The next tests in the order of service, those of some users left out."""
         if without:
-            # Bounds for the first field let the others be told from the keys: what is left out is not read.
+            # Bounds for the first field let the others be told from the keys: of what is left out no document is read.
             where = {"priority": {"$gte": 0}, "user_id": {"$nin": sorted(without)}}
             cursor = self._entries.find(where, hint=_ORDER_INDEX)
         else:

@@ -10,7 +10,7 @@ from shared.domain.limits import Limits
 from shared.domain.ratelimit import WINDOW, left_by
 from shared.events.tests import TestSubmitted
 from shared.ids import TestId, first_test_id, new_test_id
-from shared.store.admissions import UNSEEN, Admissions
+from shared.store.admissions import OLDEST, SELDOM, UNSEEN, Admissions
 from shared.store.connect import Database
 from shared.store.documents import Execution
 from shared.store.executions import Executions
@@ -119,6 +119,58 @@ async def test_tests_that_do_not_wait_any_more_make_room(database: Database) -> 
     answers = await asyncio.gather(*(windows.enter(ALICE, new_test_id(), NOW, limits) for _ in range(9)))
     assert sum(1 for answer in answers if answer is None) == 2
     assert await count(database, "waiting") == 3
+
+
+async def many_waiting(database: Database, count: int) -> list[TestId]:
+    """As many tests that wait as may, oldest first; all have just been looked at."""
+    found = await asyncio.gather(*(stored(database, State.QUEUED) for _ in range(count)))
+    tests = sorted(test.id for test in found)
+    windows = Admissions(database)
+    for test in tests:
+        assert await windows.enter(ALICE, test, NOW, Limits(max_pending=count)) is None
+    assert await windows.enter(ALICE, new_test_id(), NOW, Limits(max_pending=count)) is not None
+    return tests
+
+
+async def test_of_many_that_wait_the_oldest_make_room_at_once(database: Database) -> None:
+    limits = Limits(max_pending=OLDEST + 20)
+    tests = await many_waiting(database, limits.max_pending)
+    for test in (tests[0], tests[OLDEST - 1]):
+        await becomes(database, test, State.BUILDING)
+    answers = await asyncio.gather(*(Admissions(database).enter(ALICE, made(0), NOW, limits) for _ in range(9)))
+    assert sum(1 for answer in answers if answer is None) == 2
+    assert await count(database, "waiting") == limits.max_pending
+
+
+async def test_of_many_that_wait_all_are_looked_at_once_in_a_while(database: Database) -> None:
+    limits, windows = Limits(max_pending=OLDEST + 20), Admissions(database)
+    tests = await many_waiting(database, limits.max_pending)
+    for test in tests[-3:]:
+        await becomes(database, test, State.FAILED)
+    full = await windows.enter(ALICE, made(0), NOW + SELDOM / 2, limits)
+    assert full is not None
+    assert len(full.waiting) == limits.max_pending
+    answers = await asyncio.gather(*(windows.enter(ALICE, made(0), NOW + SELDOM, limits) for _ in range(9)))
+    late = [await windows.enter(ALICE, made(0), NOW + 2 * SELDOM, limits) for _ in range(9)]
+    assert sum(1 for answer in (*answers, *late) if answer is None) == 3
+
+
+async def test_a_clock_that_was_wrong_keeps_nobody_out(database: Database) -> None:
+    limits, windows = Limits(max_pending=OLDEST + 1), Admissions(database)
+    tests = await many_waiting(database, limits.max_pending)
+    assert await windows.enter(ALICE, made(0), NOW + timedelta(days=1), limits) is not None
+    await becomes(database, tests[-1], State.FAILED)
+    assert await windows.enter(ALICE, made(0), NOW, limits) is None
+
+
+async def test_many_that_have_left_make_room_at_once_for_a_lower_limit(database: Database) -> None:
+    windows = Admissions(database)
+    tests = await many_waiting(database, 3 * OLDEST)
+    for test in tests[1:]:
+        await becomes(database, test, State.COMPLETED)
+    lower = Limits(max_pending=2)
+    assert await windows.enter(ALICE, made(0), NOW + SELDOM, lower) is None
+    assert await windows.enter(ALICE, made(0), NOW + SELDOM, lower) is not None
 
 
 async def test_a_test_that_was_never_stored_holds_its_place_for_a_minute(database: Database) -> None:
