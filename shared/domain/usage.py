@@ -21,8 +21,9 @@ EVERYBODY: Final = "*"
 """Takes the place of a user; no user id has such a character."""
 IN: Final = "IN"
 """How a test is counted that was handed in and has not ended."""
-
-
+MOST_TOKENS: Final = 10**12
+"""What a test can add of each kind of tokens, since the agent says how many there were: a day's counter has room for
+nine million of these."""
 FREE: Final = Charge()
 
 
@@ -69,7 +70,7 @@ class Change:
         if value is None:
             return
         self.more(f"{name}.count")
-        self.more(f"{name}.sum", value)
+        self.more(f"{name}.sum", float(value))  # never an integer, which could overflow in the store
         self.more(f"{name}.buckets.{bucket(value)}")
         self.low[f"{name}.least"] = min(value, self.low.get(f"{name}.least", value))
         self.high[f"{name}.most"] = max(value, self.high.get(f"{name}.most", value))
@@ -183,7 +184,7 @@ def _ended(facts: Facts, user: str) -> Iterator[tuple[CounterName, Change]]:
     usage.value("queue_ms", facts.queue_ms)
     for field_name, tokens in (("input_tokens", facts.input_tokens), ("output_tokens", facts.output_tokens)):
         if tokens:
-            usage.more(field_name, tokens)
+            usage.more(field_name, min(tokens, MOST_TOKENS))
     yield CounterName(Kind.HOUR, user, hour(at)), usage
     yield CounterName(Kind.DAY, user, day(at)), usage
     for name in _days(user, facts.agent_id, facts.labels, at):

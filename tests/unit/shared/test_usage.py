@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 from shared.domain.failure import FailureCode
 from shared.domain.lifecycle import State
 from shared.domain.pricing import Charge
-from shared.domain.usage import EVERYBODY, IN, Change, CounterName, Facts, Kind, changes, counted_as, merged, stored
+from shared.domain.usage import (
+    EVERYBODY,
+    IN,
+    MOST_TOKENS,
+    Change,
+    CounterName,
+    Facts,
+    Kind,
+    changes,
+    counted_as,
+    merged,
+    stored,
+)
 
 T0 = datetime(2026, 3, 1, 23, 59, 30, tzinfo=UTC)
 
@@ -62,6 +74,17 @@ def test_an_outcome_is_told_by_the_failure_also_of_an_archived_test(code: str, o
 def test_a_cancelled_test_says_nothing_of_how_its_agent_runs() -> None:
     agent = added(IN, State.FAILED, failure_code=FailureCode.CANCELLED)[CounterName(Kind.AGENT, "alice", None, "bot")]
     assert agent.add == {"cancelled": 1}
+
+
+def test_what_an_agent_says_cannot_make_a_counter_overflow() -> None:
+    """The store refuses a sum of integers above 2**63; a day has room for millions of tests."""
+    most: dict[str, Any] = {"input_tokens": 2**53, "output_tokens": 2**53, "peak_memory_bytes": 2**62}
+    found = added(IN, State.COMPLETED, **most)
+    usage = found[CounterName(Kind.DAY, EVERYBODY, T0.replace(hour=0, minute=0, second=0) + timedelta(days=1))]
+    assert (usage.add["input_tokens"], usage.add["output_tokens"]) == (MOST_TOKENS, MOST_TOKENS)
+    assert MOST_TOKENS * 9_000_000 < 2**63
+    whole = {name: by for change in found.values() for name, by in change.add.items() if isinstance(by, int)}
+    assert max(whole.values()) == MOST_TOKENS
 
 
 def test_archiving_moves_a_total_and_counts_nothing_again() -> None:
