@@ -12,15 +12,18 @@ from shared.store.documents import Execution
 
 
 def charge_of(test: Execution, prices: Prices, charged: frozenset[str]) -> Charge | None:
-    """What an ended test costs; None where its runtime is not charged for, or nothing ran.
+    """What an ended test costs, with or without a result; None where its runtime is not charged for, or nothing ran.
 
     A task is charged by the size that Fargate gave it, which is the next one above what was asked for."""
     if test.state not in ENDED or test.task is None or test.task.runtime not in charged:
         return None
     spans = task_spans(
         (Stay(entry.state, entry.at, entry.attempt) for entry in test.history),
-        last_was_launched=test.task.handle is not None,
+        # A claim that is given up forgets the handle, and no last attempt forgets where its output is.
+        last_was_launched=test.task.handle is not None or test.task.log_source is not None,
     )
+    if not spans and not test.logs.bytes:
+        return None
     asked = test.input.resources
     size = size_for(asked.cpu, asked.memory_mib)
     vcpu, memory_mib = (size.cpu / 1024, size.memory) if size else (asked.cpu, asked.memory_mib)

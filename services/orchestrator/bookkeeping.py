@@ -6,13 +6,12 @@ One orchestrator at a time does it, for all. The books say who, and what to do a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
-from pydantic import ValidationError
 
 from services.orchestrator.bill import charge_of, facts_of
 from services.orchestrator.metrics import COUNTED, COUNTING_LAG
@@ -32,8 +31,17 @@ SETTLING: Final = timedelta(seconds=1)
 LOG_PATIENCE: Final = timedelta(seconds=60)
 HOLD: Final = timedelta(seconds=30)
 LIMIT: Final = 200
+UNREADABLE_AGAIN: Final = timedelta(hours=1)
+"""What cannot be counted is tried again then: it may be of a newer version, and the bookkeeper with it."""
 LOOK_ALL: Final = 30
 """Every so many rounds, and in the first one, an open batch of a predecessor is looked for though nothing is due."""
+
+
+class _Due(NamedTuple):
+    """What is to be counted, and what cannot be: collection, document and why."""
+
+    entries: list[Entry]
+    unreadable: list[tuple[str, Document, Exception]]
 
 
 class Bookkeeping:
@@ -51,8 +59,8 @@ class Bookkeeping:
         """Counts everything that is due now."""
         look = self._rounds % LOOK_ALL == 0
         self._rounds += 1
-        entries = await self._due()
-        if not entries and not look:
+        due = await self._due()
+        if not any(due) and not look:
             return
         now = self._clock.now()
         left_open = await self._books.take(self._owner, now, now + HOLD)
@@ -61,14 +69,16 @@ class Bookkeeping:
         if left_open.number:
             log.info("open_batch_counted", number=left_open.number, entries=len(left_open.entries))
             await self._count(left_open)
-            entries = await self._due()
-        while entries:
-            batch = await self._books.begin(self._owner, entries)
-            if batch is None or not await self._count(batch):
-                return  # somebody else keeps the books now, or all of it has moved on: the next round looks again
-            entries = await self._due()
+            due = await self._due()
+        while any(due):
+            await self._put_off(due.unreadable)
+            if due.entries:
+                batch = await self._books.begin(self._owner, due.entries)
+                if batch is None or not await self._count(batch):
+                    return  # somebody else keeps the books now, or all of it has moved on: the next round looks again
+            due = await self._due()
 
-    async def _due(self) -> list[Entry]:
+    async def _due(self) -> _Due:
         now = self._clock.now()
         tests = await self._books.due(now - SETTLING, LOG_PATIENCE, LIMIT)
         packages = await self._books.due_packages(now - SETTLING, LIMIT)
@@ -76,27 +86,45 @@ class Bookkeeping:
             COUNTING_LAG.set((now - tests[0]["books"]["due"]).total_seconds())
         elif not packages:
             COUNTING_LAG.set(0)
-        return [
-            *(entry for entry in map(self._of_test, tests) if entry is not None),
-            *(
-                Entry(PACKAGES, one["_id"], one["books"].get("counted", ""), str(one["generation"]), {})
-                for one in packages
-            ),
-        ]
+        due = _Due([], [])
+        for collection, documents, read in ((TESTS, tests, self._of_test), (PACKAGES, packages, self._of_package)):
+            for document in documents:
+                try:
+                    due.entries.append(read(document))
+                except Exception as error:  # noqa: BLE001 - whatever is wrong with one of them holds up no other
+                    due.unreadable.append((collection, document, error))
+        return due
 
-    def _of_test(self, document: Document) -> Entry | None:
-        try:
-            test = Execution.model_validate(document)
-        except ValidationError as error:  # one that nobody can read keeps the others from nothing
-            log.error("test_not_counted", test_id=document["_id"], error=str(error)[:200])
-            return None
+    async def _put_off(self, unreadable: Iterable[tuple[str, Document, Exception]]) -> None:
+        until = self._clock.now() + UNREADABLE_AGAIN
+        for collection, document, error in unreadable:
+            reason = repr(error)[:500]
+            log.error("not_counted", id=document["_id"], error=reason, again_at=until)
+            await self._books.put_off(collection, document, until, reason)
+
+    def _of_test(self, document: Document) -> Entry:
+        test = Execution.model_validate(document)
         before = test.books.counted if test.books else ""
         put: dict[str, Any] = {}
         if before in {"", IN}:  # else it has its cost, by the prices of that time
             charge = charge_of(test, self._prices, self._charged)
-            if charge is not None and test.result is not None:
-                put["result.cost"] = charge._asdict()
-        return Entry(TESTS, test.id, before, counted_as(test.state), put)
+            if charge is not None:
+                put["cost"] = charge._asdict()
+        entry = Entry(TESTS, test.id, before, counted_as(test.state), put)
+        list(_of_run(entry, test))  # what goes wrong does so now, and not in an open batch
+        return entry
+
+    def _of_package(self, document: Document) -> Entry:
+        """By what was noted each time it was made: of an earlier generation, the document has nothing else."""
+        books = document["books"]
+        made: dict[int, Document] = {int(generation): facts for generation, facts in books.get("made", {}).items()}
+        if not made and "ready_at" in document:  # by a packager of an earlier version
+            made[document["generation"]] = {name: document[name] for name in ("size", "ready_at", "expires_at")}
+        after = str(max(made, default=document["generation"]))
+        facts = [made[generation] for generation in sorted(made)]
+        entry = Entry(PACKAGES, document["_id"], books.get("counted", ""), after, {}, books["due"], facts)
+        list(self._of_storage(entry, document, {}))
+        return entry
 
     async def _count(self, batch: Batch) -> bool:
         """Marks, counts and closes; whether anything of the batch still stood."""
@@ -112,17 +140,28 @@ class Bookkeeping:
                 if (entry.collection, entry.id) in members
             )
         )
-        await self._books.count(batch.number, found)
+        for counter, reason in (await self._books.count(batch.number, found)).items():
+            log.error("counter_not_changed", counter=counter, number=batch.number, error=reason[:500])
         await self._books.close(self._owner, batch.number)
         COUNTED.inc(len(members))
         return bool(members)
 
-    def _changes(self, entry: Entry, document: Document, labels: Mapping[str, list[str]]) -> Iterable[Counted]:
-        if entry.collection == TESTS:
-            # By the batch, and not by where it stands: it may have been archived a moment ago.
-            facts = facts_of(Execution.model_validate(document), entry.put.get("result.cost"))
-            return changes(facts, entry.before, entry.after)
-        made, until = document["ready_at"], document["expires_at"]
-        charge = for_object(self._prices, document["size"], until - made)
-        found = labels.get(document["test_id"], [])
-        return stored(document["user_id"], document["agent_id"], found, made, charge)
+    def _changes(self, entry: Entry, document: Document, labels: Mapping[str, list[str]]) -> list[Counted]:
+        try:
+            if entry.collection == PACKAGES:
+                return list(self._of_storage(entry, document, labels))
+            return list(_of_run(entry, Execution.model_validate(document)))
+        except Exception as error:  # noqa: BLE001 - another version opened the batch; it is closed all the same
+            log.error("left_out_of_counters", id=entry.id, error=repr(error)[:500])
+            return []
+
+    def _of_storage(self, entry: Entry, document: Document, labels: Mapping[str, list[str]]) -> Iterator[Counted]:
+        user, agent, found = document["user_id"], document["agent_id"], labels.get(document["test_id"], [])
+        for made in entry.made:
+            charge = for_object(self._prices, made["size"], made["expires_at"] - made["ready_at"])
+            yield from stored(user, agent, found, made["ready_at"], charge)
+
+
+def _of_run(entry: Entry, test: Execution) -> Iterator[Counted]:
+    # By the entry, and not by where it stands: it may have been archived a moment ago.
+    return changes(facts_of(test, entry.put.get("cost")), entry.before, entry.after)

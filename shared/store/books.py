@@ -17,10 +17,13 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from shared.domain.lifecycle import ENDED
 from shared.domain.usage import IN, Change, CounterName
-from shared.store.connect import Database, quick
+from shared.store.connect import Database
 from shared.store.documents import Document
 
 _DUPLICATE_KEY: Final = 11000
+_REFUSALS: Final = frozenset({2, 9, 14, 28, 40, 121, 10334, 17419})
+"""What is wrong with one change, or with the counter it is for, and stays so: a sum that overflows or is no number, a
+document that grows too large (MongoDB, error_codes.yml). Anything else may pass."""
 META: Final = "books"
 """The `_id` of the one document in `meta` that says who is the bookkeeper and which batch is open."""
 _TEST: Final = {
@@ -36,6 +39,8 @@ _TEST: Final = {
 }
 """What is left out: nothing of it is counted, and most of a document's size is in it."""
 _PACKAGE: Final = {"outbox": 0, "files": 0}
+_SETTLED: Final = dict.fromkeys(("books.due", "books.made", "books.unreadable"), "")
+"""What a mark takes away."""
 TESTS: Final = "executions"
 PACKAGES: Final = "packages"
 
@@ -49,6 +54,10 @@ class Entry(NamedTuple):
     after: str
     put: Document
     """Fields of its document that are set with the mark."""
+    due: datetime | None = None
+    """Of a package: since when it is due. Made once more since then, it is not marked."""
+    made: Sequence[Document] = ()
+    """Of a package: `size`, `ready_at` and `expires_at` of each time it was made that is not counted yet."""
 
 
 class Batch(NamedTuple):
@@ -62,12 +71,12 @@ class Books:
     """The due entries of both collections, and the one batch that may be open."""
 
     def __init__(self, database: Database) -> None:
-        # That a batch is open, and that it is done, waits for the majority; what lies between is done again where a
-        # failover takes it back.
+        # Every step waits for the majority before the next one, as `connected` has it: a batch that was closed is never
+        # done again, so nothing of it may be taken back by a failover.
         self._meta = database["meta"]
-        self._tests = quick(database, TESTS)
-        self._packages = quick(database, PACKAGES)
-        self._counters = quick(database, "counters")
+        self._tests = database[TESTS]
+        self._packages = database[PACKAGES]
+        self._counters = database["counters"]
 
     async def due(self, before: datetime, patience: timedelta, limit: int) -> list[Document]:
         """Tests that were due before `before`, longest first, with what the counters must know of them.
@@ -89,6 +98,13 @@ class Books:
         cursor = self._packages.find({"books.due": {"$lt": before}}, _PACKAGE).sort("books.due", ASCENDING).limit(limit)
         return [found async for found in cursor]
 
+    async def put_off(self, collection: str, found: Document, until: datetime, reason: str) -> None:
+        """One that cannot be counted is due again at `until`; not if it has become due for something else since."""
+        await (self._tests if collection == TESTS else self._packages).update_one(
+            {"_id": found["_id"], "books.due": found["books"]["due"]},
+            {"$set": {"books.due": until, "books.unreadable": reason}},
+        )
+
     async def labels(self, tests: Iterable[str]) -> dict[str, list[str]]:
         """The labels of these tests: what a package is counted under."""
         cursor = self._tests.find({"_id": {"$in": list(tests)}}, {"labels": 1})
@@ -109,7 +125,7 @@ class Books:
             return None
         assert found is not None
         open_entries = found.get("entries")
-        return Batch(found["number"] if open_entries else 0, [Entry(**entry) for entry in open_entries or []])
+        return Batch(found["number"] if open_entries else 0, [_entry(entry) for entry in open_entries or []])
 
     async def begin(self, owner: str, entries: Sequence[Entry]) -> Batch | None:
         """Opens a batch; None where `owner` is not the bookkeeper any more, or one is open."""
@@ -138,18 +154,22 @@ class Books:
                 found |= {(name, one["_id"]): one async for one in cursor}
         return found
 
-    async def count(self, number: int, changes: Mapping[CounterName, Change]) -> None:
-        """Changes the counters, each once for this number, however often and by however many it is asked for."""
+    async def count(self, number: int, changes: Mapping[CounterName, Change]) -> dict[str, str]:
+        """Changes the counters, each once for this number, however often and by however many it is asked for.
+
+        Returns those that refused, by id with the reason: asked again, they would again."""
         if not changes:
-            return
+            return {}
+        names = list(changes)
         try:
-            await self._counters.bulk_write(
-                [_counting(number, name, change) for name, change in changes.items()], ordered=False
-            )
+            await self._counters.bulk_write([_counting(number, name, changes[name]) for name in names], ordered=False)
         except BulkWriteError as error:
             # A counter that has this number or a later one cannot be made anew.
-            if any(problem["code"] != _DUPLICATE_KEY for problem in error.details["writeErrors"]):
+            problems = [one for one in error.details["writeErrors"] if one["code"] != _DUPLICATE_KEY]
+            if error.details["writeConcernErrors"] or any(one["code"] not in _REFUSALS for one in problems):
                 raise
+            return {counter_id(names[one["index"]]): one["errmsg"] for one in problems}
+        return {}
 
     async def close(self, owner: str, number: int) -> None:
         """The batch is done. Harmless when repeated."""
@@ -162,16 +182,21 @@ def counter_id(name: CounterName) -> str:
     return f"{name.kind}|{name.user}|{start}|{name.key}"
 
 
+def _entry(stored: Document) -> Entry:
+    """Without what another version has noted beside."""
+    return Entry(**{name: stored[name] for name in Entry._fields if name in stored})
+
+
 def _marking(entry: Entry, number: int) -> UpdateOne:
     where: dict[str, Any] = {"_id": entry.id, "books.counted": entry.before or None}
     if entry.collection == PACKAGES:
-        where["generation"] = int(entry.after)
+        where["books.due"] = entry.due
     else:
         # Not if it has ended or was archived since it was read: the mark would take away that this is due.
         where["state"] = {"$nin": sorted(ENDED)} if entry.after == IN else entry.after
     return UpdateOne(
         where,
-        {"$set": {"books.counted": entry.after, "books.batch": number, **entry.put}, "$unset": {"books.due": ""}},
+        {"$set": {"books.counted": entry.after, "books.batch": number, **entry.put}, "$unset": _SETTLED},
     )
 
 

@@ -160,7 +160,7 @@ class Result(Part):
     metrics: Metrics = Field(default_factory=Metrics)
     usage: Usage | None = None
     cost: Cost | None = None
-    """Written when the test is counted, a moment after its end, and only where something is charged."""
+    """Where it was put once. `Execution.charge` reads both places."""
     resolved: list[str] = Field(default_factory=list)
     """`name==version` of everything that was installed for the agent: what a deployment package pins."""
     python: str = ""
@@ -200,6 +200,8 @@ class BooksMark(Part):
     """It has changed at this time in a way that is to be counted; absent where it is counted as it stands."""
     counted: str = ""
     batch: int = 0
+    unreadable: str = ""
+    """Why it could not be counted when it was looked at last."""
 
 
 class Execution(Part):
@@ -227,12 +229,20 @@ class Execution(Part):
     lease: Lease | None = None
     task: Task | None = None
     result: Result | None = None
+    cost: Cost | None = None
+    """Written when the test is counted, a moment after its end, and only where something is charged."""
     chain: Chain | None = None
     cancel: Cancel | None = None
     logs: Logs = Field(default_factory=Logs)
     package_id: str = ""
     traceparent: str = ""
     books: BooksMark | None = None
+
+    @property
+    def charge(self) -> Charge | None:
+        """What it cost; None before it is counted, and where nothing is charged."""
+        cost = self.cost or (self.result.cost if self.result else None)
+        return cost.charge() if cost else None
 
     def facets(self) -> list[str]:
         """What the test can be found by as it was handed in."""

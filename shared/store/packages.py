@@ -156,6 +156,8 @@ class Packages:
         """GENERATING to READY; False where the claim was lost."""
         fields = made._asdict() | {"files": [file.model_dump() for file in made.files], "state": PackageState.READY}
         fields["books.due"] = made.ready_at
+        # Kept apart until it is counted: the next generation forgets the rest.
+        fields[f"books.made.{package.generation}"] = {name: fields[name] for name in ("size", "ready_at", "expires_at")}
         return await self._finish(package, fields, telling)
 
     async def failed(self, package: Package, failure: Document, telling: Event) -> bool:

@@ -126,7 +126,9 @@ async def ask_books(books: Books) -> None:
     await books.labels([new_test_id()])
     await books.take("one", NOW, NOW)
     await books.take("two", LATER, LATER)
-    entries = [Entry("executions", new_test_id(), "", "IN", {}), Entry("packages", package().id, "", "1", {})]
+    for collection in ("executions", "packages"):
+        await books.put_off(collection, {"_id": "one", "books": {"due": NOW}}, LATER, "why")
+    entries = [Entry("executions", new_test_id(), "", "IN", {}), Entry("packages", package().id, "", "1", {}, NOW)]
     batch = await books.begin("two", entries)
     assert batch is not None
     await books.mark(batch)
