@@ -139,6 +139,8 @@ class History:
         if not found:
             return None
         run_ms: float | None = found[0].get("result", {}).get("metrics", {}).get("run_ms")
+        if leg.by_run_time and run_ms is None:  # only such that did not run follow, and these are of the next leg
+            return None
         return Place(0, TestId(found[0]["_id"]), run_ms)
 
 

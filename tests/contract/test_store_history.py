@@ -167,6 +167,20 @@ async def test_a_page_that_stops_early_says_where_to_go_on(
     assert await all_pages(past, wanted, order, 7) == in_order(expected, order)
 
 
+async def test_a_page_by_run_time_that_stops_among_tests_that_did_not_run_has_those_that_did(
+    database: Database,
+) -> None:
+    dice = random.Random(3)
+    tests = [made(number, dice).model_copy(update={"state": State.RUNNING, "result": None}) for number in range(20)]
+    ran = Result(success=True, metrics=Metrics(run_ms=5.0))
+    tests[4] = tests[4].model_copy(update={"state": State.COMPLETED, "result": ran})
+    await stored(database, tests)
+    wanted = Wanted(labels=(("team", ""),))
+    for most in (1, 5, 50):
+        past = History(database, most_looked_at=most)
+        assert await all_pages(past, wanted, Order.RUN_TIME, 7) == in_order(tests, Order.RUN_TIME)
+
+
 @pytest.mark.parametrize("order", [Order.NEWEST, Order.STATE, Order.RUN_TIME])
 async def test_tests_that_come_in_while_one_turns_pages_neither_repeat_nor_hide_others(
     database: Database, hundred: list[Execution], order: Order
