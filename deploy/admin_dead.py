@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shared.bus.dead import DeadLetter, DeadLetters, Replayed
 
 LONGEST_BODY = 200
+T = TypeVar("T")
 
 app = typer.Typer(
     help="Messages that no service could handle (ASSAY_NATS_URL).", no_args_is_help=True, rich_markup_mode=None
@@ -56,36 +57,39 @@ def replay(
 ) -> None:
     """Send dead letters to where they were meant to go once more. Harmless where the fact was handled meanwhile.
 
-    Those that cannot be sent again stay, and the others go."""
+    Those that cannot be sent again stay, and the others go; where some stay it ends with 1."""
     from shared.errors import NotFound
 
     if (letter is None) != everything:
         raise typer.BadParameter("name one letter, or give --all", param_hint="NUMBER")
 
-    async def work(letters: DeadLetters) -> None:
+    async def work(letters: DeadLetters) -> int:
         if letter is None:
-            print(_outcome(await letters.replay_all()))
-            return
+            all_of_them = await letters.replay_all()
+            print(_outcome(all_of_them))
+            return all_of_them.stay
         found = await letters.one(letter)
         if found is None:
             raise NotFound(f"there is no dead letter {letter}; `assay-admin dead list` shows those there are")
         await letters.replay(found)
         print(f"{letter} was sent to {printable(found.origin)} again")
+        return 0
 
-    _with_letters(work)
+    if _with_letters(work):
+        raise typer.Exit(1)
 
 
-def _with_letters(work: Callable[[DeadLetters], Awaitable[None]]) -> None:
+def _with_letters(work: Callable[[DeadLetters], Awaitable[T]]) -> T:
     from shared.bus.connect import Bus
     from shared.bus.dead import DeadLetters
     from shared.settings import CommonSettings
 
-    async def run() -> None:
+    async def run() -> T:
         bus = Bus.of(CommonSettings(), "admin")
         async with bus.connected(declare=False):
-            await work(DeadLetters(bus))
+            return await work(DeadLetters(bus))
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 def _text(letter: DeadLetter) -> str:

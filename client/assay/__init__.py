@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         DeadLetter,
         KeyPage,
         LetterPage,
+        RemainingLetter,
+        Replayed,
         Revoked,
         Role,
         UserLimits,
@@ -81,7 +83,8 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
-    "admin": "ApiKey CreatedKey DeadLetter KeyPage LetterPage Revoked Role UserLimits UserLimitsReport",
+    "admin": "ApiKey CreatedKey DeadLetter KeyPage LetterPage RemainingLetter Replayed Revoked Role UserLimits "
+    "UserLimitsReport",
     "admin_blocking": "Admin",
     "admin_client": "AsyncAdmin",
     "blocking": "Assay Logs",
@@ -152,6 +155,8 @@ __all__ = [
     "PermissionDenied",
     "QueueStatus",
     "RateLimited",
+    "RemainingLetter",
+    "Replayed",
     "ReportInterval",
     "RetryPolicy",
     "Revoked",

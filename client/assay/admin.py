@@ -119,7 +119,9 @@ class UserLimitsReport:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that a service gave up after `deliveries` tries. `payload_json` is cut at 16 KiB."""
+    """A message that a service gave up after `deliveries` tries.
+
+    `payload_json` is JSON text; of a message that is no JSON or longer than 16 KiB it is a string of the beginning."""
 
     id: str
     subject: str
@@ -150,3 +152,24 @@ class LetterPage:
     letters: tuple[DeadLetter, ...]
     next_page_token: str
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingLetter:
+    """A dead letter that could not be sent again, and why."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of all dead letters: how many were `sent`, how many stay, and the first ten that do."""
+
+    sent: int
+    remaining_count: int
+    remaining: tuple[RemainingLetter, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        value: dict[str, Any] = plain(self)
+        return value

@@ -14,6 +14,7 @@ from assay.admin import (
     LetterPage,
     LimitChanges,
     PageOptions,
+    Replayed,
     Revoked,
     Role,
     UserLimits,
@@ -121,12 +122,14 @@ class Admin:
         return Listing(request, page, lambda page: page.letters, limit)
 
     def replay(self, letter_id: str) -> int:
-        """Sends a dead letter to where it was meant to go once more; how many were sent. Raises NotFound."""
+        """Sends a dead letter to where it was meant to go once more; how many were sent.
+
+        Raises NotFound, and FailedPrecondition where NATS does not take it."""
         request = pb.ReplayDeadLetterRequest(letter_id=letter_id)
         return self._calls.unary(self._calls.admin.ReplayDeadLetter, request).replayed_count
 
-    def replay_all(self) -> int:
-        """Sends all dead letters that there are now once more; how many were sent."""
+    def replay_all(self) -> Replayed:
+        """Sends all dead letters that there are now once more. Those that cannot be sent stay, and hold up no other."""
         request = pb.ReplayDeadLetterRequest(all=True)
         method = self._calls.admin.ReplayDeadLetter
-        return self._calls.unary(method, request, timeout=admin_messages.LONG_S).replayed_count
+        return admin_messages.replayed(self._calls.unary(method, request, timeout=admin_messages.LONG_S))

@@ -13,6 +13,8 @@ from assay.admin import (
     KeyPage,
     LetterPage,
     LimitChanges,
+    RemainingLetter,
+    Replayed,
     Revoked,
     Role,
     UserLimits,
@@ -84,6 +86,11 @@ def letter_page(message: pb.ListDeadLettersResponse) -> LetterPage:
     return LetterPage(
         tuple(_letter(letter) for letter in message.letters), message.next_page_token, message.total_count
     )
+
+
+def replayed(message: pb.ReplayDeadLetterResponse) -> Replayed:
+    remaining = tuple(RemainingLetter(letter.id, letter.reason) for letter in message.remaining)
+    return Replayed(message.replayed_count, message.remaining_count, remaining)
 
 
 def _key(message: pb.ApiKey) -> ApiKey:

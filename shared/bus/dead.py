@@ -21,7 +21,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 
 from shared.bus.connect import Bus
 from shared.bus.streams import ALL, DEAD, Stream, stream_of
-from shared.errors import NotFound, Unavailable
+from shared.errors import Conflict, NotFound, Unavailable
 from shared.events.catalog import BY_TYPE
 from shared.ids import USER_ID
 
@@ -33,8 +33,8 @@ LONGEST_HEADER: Final = 4096
 """Characters of a header that are shown. What we write ourselves is shorter, but anybody may write to DEAD."""
 MOST_DELIVERIES: Final = 2**31 - 1
 """The API has 32 bits for it."""
-REPLAYED: Final = "letters.replayed"
-"""Subject on which whoever sends a letter again says so, once for each. No stream keeps it."""
+REPLAYED: Final = "count.replay"
+"""Subject on which whoever sends a letter again says so, once for each. No event, and no stream keeps it."""
 NO_ANSWER: Final = "It was delivered {} times, and the service never answered: it died on it, or was too slow."
 GONE: Final = " The message itself is not in its stream any more, so it cannot be sent again."
 _ADVISORY: Final = "$JS."
@@ -54,8 +54,8 @@ class OriginGone(NotFound):
         super().__init__(" ".join((type(self).__doc__ or "").split()))
 
 
-class NotTaken(Unavailable):
-    """NATS answers, and does not take this message; others it may take."""
+class NotTaken(Conflict):
+    """NATS answers, and does not take this message; others it may take. Trying again does not help."""
 
 
 class Staying(NamedTuple):
@@ -66,7 +66,9 @@ class Staying(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """What became of all letters: how many were sent and how many stay, with the first MOST_NAMED of those."""
+    """What became of all letters: how many were sent and how many stay, with the first MOST_NAMED of those.
+
+    One that somebody else sends at the same moment is counted there."""
 
     sent: int
     stay: int
@@ -169,12 +171,14 @@ class DeadLetters:
 
         Who dies in between leaves the letter: sent twice, a fact is handled once. Raises OriginGone where there is
         nothing to send, and NotTaken where NATS refuses it."""
-        if letter.home is None:
-            raise OriginGone
         with _reached():
-            await self._send(letter, letter.home)
+            await self._send(letter)
 
-    async def _send(self, letter: DeadLetter, home: Stream) -> None:
+    async def _send(self, letter: DeadLetter) -> bool:
+        """False where somebody else sent it at the same moment, which makes it no second message."""
+        home = letter.home
+        if home is None:
+            raise OriginGone
         try:
             await self._jetstream.publish(
                 letter.origin,
@@ -187,11 +191,22 @@ class DeadLetters:
             raise
         except _REFUSALS as error:
             raise NotTaken(f"NATS does not take it for {letter.origin} in the stream {home.name}: {error}") from error
-        with contextlib.suppress(NotFoundError):  # somebody else replayed it at the same moment
-            await self._jetstream.delete_msg(DEAD.name, letter.sequence)
-
+        if not await self._take_away(letter.sequence):
+            return False
         with contextlib.suppress(Error, OSError):  # a figure, no more
             await self._bus.client.publish(REPLAYED, b"")
+        return True
+
+    async def _take_away(self, sequence: int) -> bool:
+        """False where it is gone already."""
+        try:
+            await self._jetstream.delete_msg(DEAD.name, sequence)
+        except APIError:
+            # Of a letter that is gone the server says 400 or 500, and 500 of much else: whether it is there decides.
+            if await self._message(DEAD.name, sequence) is not None:
+                raise
+            return False
+        return True
 
     async def when_replayed(self, count: Callable[[], None]) -> None:
         """Calls `count` for each letter that anybody sends again from now on; of all who ask for it, one is called."""
@@ -215,8 +230,7 @@ class DeadLetters:
                 break
             letter = await self._one(found)
             try:
-                if letter is not None:
-                    await self.replay(letter)
+                if letter is not None and await self._send(letter):
                     sent += 1
             except (OriginGone, NotTaken) as error:
                 stay += 1

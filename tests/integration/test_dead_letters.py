@@ -133,6 +133,48 @@ async def test_all_that_there_are_when_it_begins_are_sent_again(fresh_nats_url: 
         assert await letters.replay_all() == Replayed(0, 0, [])
 
 
+async def test_two_who_send_all_at_the_same_time_send_each_letter_once(fresh_nats_url: str) -> None:
+    bus, count = Bus(fresh_nats_url, service="test"), 8
+    async with bus.connected():
+        for _ in range(count):
+            await bus.jetstream.publish("dead.x", b"{}", headers={"assay-origin": f"test.running.alice.{TEST}"})
+        both = await asyncio.gather(*(DeadLetters(bus).replay_all() for _ in range(2)))
+        assert [(done.stay, done.named) for done in both] == [(0, []), (0, [])]
+        assert sum(done.sent for done in both) == count
+        assert await DeadLetters(bus).count() == 0
+        assert (await bus.jetstream.stream_info(TESTS.name)).state.messages == count
+
+
+async def test_a_letter_that_two_send_at_the_same_time_is_sent_once(fresh_nats_url: str) -> None:
+    bus, told = Bus(fresh_nats_url, service="test"), list[int]()
+    async with bus.connected():
+        letters = DeadLetters(bus)
+        await letters.when_replayed(lambda: told.append(1))
+        await bus.jetstream.publish("dead.x", b"{}", headers={"assay-origin": f"test.running.alice.{TEST}"})
+        letter = await letters.one(1)
+        assert letter is not None
+        await asyncio.gather(letters.replay(letter), letters.replay(letter))
+        await letters.replay(letter)
+        assert (await bus.jetstream.stream_info(TESTS.name)).state.messages == 1
+        await until(lambda: bool(told))
+        await bus.client.flush()
+        assert told == [1]
+
+
+async def test_a_letter_that_cannot_be_taken_away_is_an_error(fresh_nats_url: str) -> None:
+    """It is no letter that somebody else took away."""
+    bus = Bus(fresh_nats_url, service="test")
+    async with bus.connected():
+        letters = DeadLetters(bus)
+        await bus.jetstream.publish("dead.x", b"{}", headers={"assay-origin": f"test.running.alice.{TEST}"})
+        letter = await letters.one(1)
+        assert letter is not None
+        config = (await bus.jetstream.stream_info(DEAD.name)).config
+        await bus.jetstream.update_stream(config, sealed=True)
+        with pytest.raises(Unavailable):
+            await letters.replay(letter)
+
+
 async def test_a_service_that_never_answers_leaves_the_servers_word(fresh_nats_url: str) -> None:
     """As when it dies on the message each time."""
     async with service(fresh_nats_url, Moody()) as bus:
@@ -376,6 +418,26 @@ async def test_an_admin_lists_letters_and_sends_them_again(
         assert denied.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
+async def test_an_admin_is_told_what_stays_and_why(fresh_nats_url: str, mongo_url: str, mongo_database: str) -> None:
+    async with staged(fresh_nats_url, mongo_url, mongo_database) as stage:
+        bus, root = Bus(fresh_nats_url, service="test"), await stage.client("root", role="admin")
+        async with bus.connected():
+            origin = ("assay-origin", f"test.running.alice.{TEST}")
+            await publish_as_it_is(bus, "dead.x", [origin, ("so(odd", "1")])
+            await bus.jetstream.publish("dead.x", b"{}", headers=dict([origin]))
+            for _ in range(MOST_NAMED):
+                await bus.jetstream.publish("dead.x", b"{}")
+            done = await root.call("ReplayDeadLetter", pb.ReplayDeadLetterRequest(all=True))
+            assert (done.replayed_count, done.remaining_count) == (1, MOST_NAMED + 1)
+            assert [letter.id for letter in done.remaining] == ["1", *map(str, range(3, MOST_NAMED + 2))]
+            assert "NATS does not take it" in done.remaining[0].reason
+            assert "nothing to send again" in done.remaining[1].reason
+            with pytest.raises(grpc.aio.AioRpcError, match="NATS does not take it") as error:
+                await root.call("ReplayDeadLetter", pb.ReplayDeadLetterRequest(letter_id="1"))
+            assert error.value.code() is grpc.StatusCode.FAILED_PRECONDITION  # which no client repeats
+            assert "RetryInfo" not in details_of(error.value)
+
+
 async def test_what_anybody_sends_again_is_counted_by_one_gateway(
     fresh_nats_url: str, mongo_url: str, mongo_database: str
 ) -> None:
@@ -432,7 +494,8 @@ async def test_the_operator_lists_letters_and_sends_them_again(fresh_nats_url: s
         done = await admin(fresh_nats_url, "replay", "1")
         assert (done.returncode, done.stdout) == (0, f"1 was sent to {event.subject} again\n")
         await until(lambda: moody.handled == [event])
-        assert (await admin(fresh_nats_url, "replay", "--all")).stdout == "0 sent again\n"
+        nothing = await admin(fresh_nats_url, "replay", "--all")
+        assert (nothing.returncode, nothing.stdout) == (0, "0 sent again\n")
 
 
 async def test_the_operator_is_told_what_stays(fresh_nats_url: str) -> None:
@@ -446,7 +509,7 @@ async def test_the_operator_is_told_what_stays(fresh_nats_url: str) -> None:
         moody.works = True
         done = await admin(fresh_nats_url, "replay", "--all")
         lines = done.stdout.splitlines()
-        assert (done.returncode, lines[0]) == (0, f"1 sent again, {MOST_NAMED + 1} stay:")
+        assert (done.returncode, lines[0]) == (1, f"1 sent again, {MOST_NAMED + 1} stay:")
         assert lines[1].startswith("    1  There is nothing to send again")
         assert (len(lines), lines[-1]) == (MOST_NAMED + 2, "    ...")
         for number in range(2, MOST_NAMED + 2):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -20,7 +20,9 @@ log = structlog.get_logger()
 
 LONGEST_PAYLOAD: Final = 16 << 10
 LONGEST_TEXT: Final = LONGEST_PAYLOAD // 8
-"""Of what is made a JSON string: a character takes 6 bytes there at most."""
+"""Characters of what is made a JSON string: one takes 6 bytes there at most."""
+CUT: Final = " ... cut"
+"""How a text ends that was longer."""
 LONGEST_SERVICE: Final = 32
 LETTERS_S: Final = 15.0
 """How often the metric is set without a call."""
@@ -50,11 +52,16 @@ class LetterDesk:
         )
 
     async def replay(self, request: pb.ReplayDeadLetterRequest) -> pb.ReplayDeadLetterResponse:
-        """One letter, or all. Raises InvalidRequest, NoSuchLetter, and OriginGone where nothing is left to send.
+        """One letter, or all. Raises InvalidRequest, NoSuchLetter, OriginGone and NotTaken.
 
-        Of all letters those that cannot be sent stay, and hold up no other."""
+        Of all letters those that cannot be sent stay and are named, and hold up no other."""
         if request.all:
-            sent, stay, _ = await self._letters.replay_all()
+            sent, stay, named = await self._letters.replay_all()
+            answer = pb.ReplayDeadLetterResponse(
+                replayed_count=sent,
+                remaining_count=stay,
+                remaining=[pb.RemainingDeadLetter(id=str(one.sequence), reason=one.why) for one in named],
+            )
             log.info("dead_letters_replayed", sent=sent, stay=stay)
         elif not request.letter_id:
             raise InvalidRequest([Violation("letter_id", "is empty; name a letter, or set `all`")])
@@ -65,10 +72,10 @@ class LetterDesk:
             if letter is None:
                 raise NoSuchLetter(request.letter_id)
             await self._letters.replay(letter)
-            sent = 1
+            answer = pb.ReplayDeadLetterResponse(replayed_count=1)
             log.info("dead_letter_replayed", letter=letter.sequence, origin=letter.origin)
         await self.look()
-        return pb.ReplayDeadLetterResponse(replayed_count=sent)
+        return answer
 
     async def begin(self) -> None:
         """Counts what is sent again from now on, by whomever: `assay-admin` does it without a gateway."""
@@ -104,12 +111,17 @@ def _message(letter: DeadLetter) -> pb.DeadLetter:
 
 
 def _payload(body: bytes) -> str:
-    """JSON text, at most so long; what is none, or too long, as a JSON string of its beginning."""
-    text = body.decode(errors="replace")
+    """The body, where it is JSON and not too long; else a JSON string of its beginning, marked where it was cut."""
     try:
-        json.loads(text)
+        json.loads(body.decode(), parse_constant=_refuse)
+        if len(body) <= LONGEST_PAYLOAD:
+            return body.decode()
     except (ValueError, RecursionError):
-        return json.dumps(text[:LONGEST_TEXT], ensure_ascii=False)
-    if len(body) > LONGEST_PAYLOAD:
-        return json.dumps(text[:LONGEST_TEXT] + " ... cut", ensure_ascii=False)
-    return text
+        pass
+    text = body.decode(errors="replace")
+    return json.dumps(text[:LONGEST_TEXT] + (CUT if len(text) > LONGEST_TEXT else ""), ensure_ascii=False)
+
+
+def _refuse(constant: str) -> NoReturn:
+    """NaN and Infinity, which only Python takes for JSON."""
+    raise ValueError(constant)

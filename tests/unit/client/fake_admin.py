@@ -33,6 +33,8 @@ class FakeAdmin(AdminServiceServicer):
         self.keys: list[pb.ApiKey] = []
         self.limits: dict[str, pb.UserLimits] = {}
         self.letters: list[pb.DeadLetter] = []
+        self.stuck: dict[str, str] = {}
+        """Letters that cannot be sent again, by id, with the reason."""
         self.usage = pb.GetUsageResponse()
         self.costs = pb.GetCostReportResponse()
 
@@ -126,5 +128,9 @@ class FakeAdmin(AdminServiceServicer):
     async def ReplayDeadLetter(self, request: Any, context: Any) -> pb.ReplayDeadLetterResponse:
         await self._enter("ReplayDeadLetter", request, context)
         meant = [letter for letter in self.letters if request.all or letter.id == request.letter_id]
-        self.letters = [letter for letter in self.letters if letter not in meant]
-        return pb.ReplayDeadLetterResponse(replayed_count=len(meant))
+        sent = [letter for letter in meant if letter.id not in self.stuck]
+        self.letters = [letter for letter in self.letters if letter not in sent]
+        remaining = [pb.RemainingDeadLetter(id=one.id, reason=self.stuck[one.id]) for one in meant if one not in sent]
+        return pb.ReplayDeadLetterResponse(
+            replayed_count=len(sent), remaining_count=len(remaining), remaining=remaining
+        )

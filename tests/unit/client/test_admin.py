@@ -7,7 +7,7 @@ from typing import TypeVar
 import grpc
 import pytest
 
-from assay import Assay, AsyncAssay, PermissionDenied, Role, Unavailable, UserLimits
+from assay import Assay, AsyncAssay, PermissionDenied, RemainingLetter, Replayed, Role, Unavailable, UserLimits
 from assay.v1 import admin_service_pb2 as pb
 from tests.unit.client.conftest import QUICK
 from tests.unit.client.fake_admin import SECOND, a_key
@@ -146,7 +146,12 @@ async def test_dead_letters_are_listed_and_sent_again(client: AsyncAssay, fake: 
     assert [page.total async for page in client.admin.dead_letters().pages()] == [5, 5, 5]
     assert [letter.id async for letter in client.admin.dead_letters(limit=3)] == ["0", "1", "2"]
     assert await client.admin.replay("3") == 1
-    assert await client.admin.replay_all() == 4
+    fake.admin.stuck = {"0": "There is nothing to send again."}
+    done = await client.admin.replay_all()
+    assert done == Replayed(3, 1, (RemainingLetter("0", "There is nothing to send again."),))
+    assert done.to_dict()["remaining"] == [{"id": "0", "reason": "There is nothing to send again."}]
+    fake.admin.stuck.clear()
+    assert await client.admin.replay_all() == Replayed(1, 0, ())
     assert [letter async for letter in client.admin.dead_letters("gateway")] == []
 
 
@@ -173,7 +178,7 @@ async def test_without_asyncio_it_is_the_same(fake: FakeServer, address: str) ->
             assert len(list(admin.dead_letters())) == 3
             assert len(list(admin.dead_letters(limit=1))) == 1
             assert admin.replay("1") == 1
-            assert admin.replay_all() == 2
+            assert admin.replay_all() == Replayed(2, 0, ())
 
     await asyncio.to_thread(use)
 

@@ -17,6 +17,7 @@ from services.gateway.errors import (
     Violation,
 )
 from services.gateway.statuses import Code, Status, status_of
+from shared.bus.dead import NotTaken
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.store.connect import StoreError
 
@@ -41,6 +42,7 @@ def details(status: Status) -> dict[str, object]:
         (NoSuchTest("tst_1"), Code.NOT_FOUND),
         (NotFound(), Code.NOT_FOUND),
         (Conflict(), Code.FAILED_PRECONDITION),
+        (NotTaken(), Code.FAILED_PRECONDITION),
         (NotYet(), Code.UNIMPLEMENTED),
         (RateLimited("alice", "no", timedelta()), Code.RESOURCE_EXHAUSTED),
         (TooManyPending("alice", "no", timedelta()), Code.RESOURCE_EXHAUSTED),
