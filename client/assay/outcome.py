@@ -68,7 +68,6 @@ class Result:
     response_json: str
     metrics: Metrics
     usage: TokenUsage | None
-    cost: Cost | None
 
     @property
     def response(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from assay.outcome import Cost, TokenUsage
+from assay.outcome import TokenUsage
 from assay.reports import (
     AgentComparison,
     AgentStats,
@@ -20,7 +20,7 @@ from assay.reports import (
     UsageOptions,
 )
 from assay.requests import number, timestamp
-from assay.translate import moment
+from assay.translate import cost, moment
 from assay.v1 import admin_service_pb2 as pb
 from assay.v1 import distribution_pb2, test_pb2, test_service_pb2
 
@@ -92,13 +92,10 @@ def _tokens(message: test_pb2.TokenUsage) -> TokenUsage | None:
 
 
 def _cost_row(message: pb.CostRow) -> CostRow:
-    cost = message.cost
     return CostRow(
         key=message.key,
         tests=message.test_count,
-        cost=Cost(cost.total_usd, cost.cpu_usd, cost.memory_usd, cost.storage_usd, cost.logs_usd)
-        if message.HasField("cost")
-        else None,
+        cost=cost(message.cost) if message.HasField("cost") else None,
     )
 
 

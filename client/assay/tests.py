@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from assay.outcome import Failure, Result
+from assay.outcome import Cost, Failure, Result
 from assay.plain import plain
 
 
@@ -208,6 +208,8 @@ class Test:
     package_id: str = ""
     queue_place: QueuePlace | None = None
     history: tuple[StateChange, ...] = ()
+    cost: Cost | None = None
+    """Known a moment after the end, where anything is charged."""
 
     @property
     def ended(self) -> bool:

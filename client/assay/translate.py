@@ -101,6 +101,7 @@ def test(message: test_pb2.Test) -> Test:
             StateChange(state(move.state), moment(move, "time"), move.attempt, move.moved_by, move.reason)
             for move in message.history
         ),
+        cost=cost(message.cost) if message.HasField("cost") else None,
     )
 
 
@@ -155,8 +156,12 @@ def _times(message: test_pb2.TestTimes) -> TestTimes:
     )
 
 
+def cost(message: test_pb2.Cost) -> Cost:
+    return Cost(message.total_usd, message.cpu_usd, message.memory_usd, message.storage_usd, message.logs_usd)
+
+
 def _result(message: test_pb2.Result) -> Result:
-    metrics, cost = message.metrics, message.cost
+    metrics = message.metrics
     return Result(
         success=message.success,
         response_json=message.response_json,
@@ -170,9 +175,6 @@ def _result(message: test_pb2.Result) -> Result:
         ),
         usage=TokenUsage(message.usage.input_tokens, message.usage.output_tokens)
         if message.HasField("usage")
-        else None,
-        cost=Cost(cost.total_usd, cost.cpu_usd, cost.memory_usd, cost.storage_usd, cost.logs_usd)
-        if message.HasField("cost")
         else None,
     )
 

@@ -47,7 +47,8 @@ def api_test(execution: Execution, view: int, *, place: test_pb2.QueuePlace | No
         attempt=execution.attempt,
         failure=api_failure(execution.failure, view) if execution.failure else None,
         times=_times(execution.times),
-        result=_result(execution, view),
+        result=_result(execution.result, view) if execution.result else None,
+        cost=api_cost(execution.cost.charge()) if execution.cost else None,
         task=_task(execution.task) if execution.task else None,
         retry=test_pb2.RetryLink(
             original_test_id=execution.chain.original_test_id,
@@ -128,12 +129,7 @@ def _times(times: Times) -> test_pb2.TestTimes:
     )
 
 
-def _result(execution: Execution, view: int) -> test_pb2.Result | None:
-    """Nothing but a cost where a test ended without a result, and something of it ran."""
-    charge = execution.charge
-    if execution.result is None and charge is None:
-        return None
-    result = execution.result or Result(success=False)
+def _result(result: Result, view: int) -> test_pb2.Result:
     return test_pb2.Result(
         success=result.success,
         response_json=result.response_json if view >= RESULT else "",
@@ -141,7 +137,6 @@ def _result(execution: Execution, view: int) -> test_pb2.Result | None:
         usage=test_pb2.TokenUsage(input_tokens=result.usage.input_tokens, output_tokens=result.usage.output_tokens)
         if result.usage
         else None,
-        cost=api_cost(charge) if charge is not None else None,
     )
 
 

@@ -238,7 +238,7 @@ INDEXES: Final = (
     ),
 )
 
-RETIRED: Final = (("queue", "order"), ("counters", "user_start"))
+RETIRED: Final = (("queue", "order"),)
 """Indexes of earlier versions, by collection and name: each would cost every write of its collection for nothing."""
 
 _NO_SUCH_INDEX: Final = 27  # MongoDB's IndexNotFound

@@ -159,8 +159,6 @@ class Result(Part):
     response_json: str = ""
     metrics: Metrics = Field(default_factory=Metrics)
     usage: Usage | None = None
-    cost: Cost | None = None
-    """Where it was put once. `Execution.charge` reads both places."""
     resolved: list[str] = Field(default_factory=list)
     """`name==version` of everything that was installed for the agent: what a deployment package pins."""
     python: str = ""
@@ -237,12 +235,6 @@ class Execution(Part):
     package_id: str = ""
     traceparent: str = ""
     books: BooksMark | None = None
-
-    @property
-    def charge(self) -> Charge | None:
-        """What it cost; None before it is counted, and where nothing is charged."""
-        cost = self.cost or (self.result.cost if self.result else None)
-        return cost.charge() if cost else None
 
     def facets(self) -> list[str]:
         """What the test can be found by as it was handed in."""

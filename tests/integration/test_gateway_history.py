@@ -549,7 +549,7 @@ async def test_cost_is_told_by_day_user_agent_and_label(stage: Stage, alice: Cli
     assert await rows(group_by=admin.COST_GROUPING_LABEL, label_key="none") == {}
     test = (await alice.call("ListTests", pb.ListTestsRequest(page_size=1))).tests[0]
     # A quarter of a vCPU and half a GiB for the minute that is charged at least.
-    assert test.result.cost.total_usd == pytest.approx((0.25 * 0.04048 + 0.5 * 0.004445) / 60)
+    assert test.cost.total_usd == pytest.approx((0.25 * 0.04048 + 0.5 * 0.004445) / 60)
 
 
 @pytest.mark.parametrize(

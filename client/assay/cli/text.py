@@ -191,8 +191,8 @@ def _figures(test: Test) -> str:
             parts.append(f"peak {size(metrics.peak_memory_bytes)}")
         if usage := test.result.usage:
             parts.append(f"tokens {usage.input_tokens:,} in, {usage.output_tokens:,} out")
-        if cost := test.result.cost:
-            parts.append(f"${cost.total_usd:.4f}")
+    if test.cost:
+        parts.append(f"${test.cost.total_usd:.4f}")
     if test.attempt > 1:
         parts.append(f"attempt {test.attempt}")
     return " · ".join(parts)

@@ -15,11 +15,11 @@ from services.gateway.submission.quota import Quota
 from shared.clock import Clock
 from shared.domain.limits import MOST, MOST_WEIGHT, Limits
 from shared.ids import USER_ID, UserId
+from shared.store.limits import LIMITS
 
 log = structlog.get_logger()
 
 COUNTS: Final = ("submissions_per_hour", "max_pending", "max_running")
-LIMITS: Final = frozenset({*COUNTS, "weight"})
 
 
 class LimitControl:
@@ -76,11 +76,11 @@ def _user(user_id: str, violations: Violations) -> UserId:
 
 def _changes(request: pb.SetUserLimitsRequest, violations: Violations) -> dict[str, Any]:
     """What to set, by name; None goes back to the default."""
-    named = set(request.update_mask.paths) or LIMITS
-    if named - LIMITS:
+    named = set(request.update_mask.paths) or set(LIMITS)
+    if named.difference(LIMITS):
         violations.add("update_mask", f"must name some of {', '.join(sorted(LIMITS))}")
     set_ = {field.name: value for field, value in request.overrides.ListFields()}
-    found = {name: set_.get(name) for name in named & LIMITS}
+    found = {name: set_.get(name) for name in named.intersection(LIMITS)}
     for name in COUNTS:
         if not 0 <= (found.get(name) or 0) <= MOST:
             violations.add(f"overrides.{name}", f"must be from 0 (no limit) to {MOST:,}; leave it out for the default")
