@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -118,8 +117,6 @@ class Bookkeeping:
         """By what was noted each time it was made: of an earlier generation, the document has nothing else."""
         books = document["books"]
         made: dict[int, Document] = {int(generation): facts for generation, facts in books.get("made", {}).items()}
-        if not made and "ready_at" in document:  # by a packager of an earlier version
-            made[document["generation"]] = {name: document[name] for name in ("size", "ready_at", "expires_at")}
         after = str(max(made, default=document["generation"]))
         facts = [made[generation] for generation in sorted(made)]
         entry = Entry(PACKAGES, document["_id"], books.get("counted", ""), after, {}, books["due"], facts)
@@ -133,13 +130,17 @@ class Bookkeeping:
         labels = await self._books.labels(
             one["test_id"] for (collection, _), one in members.items() if collection == PACKAGES
         )
-        found = merged(
-            chain.from_iterable(
-                self._changes(entry, members[entry.collection, entry.id], labels)
-                for entry in batch.entries
-                if (entry.collection, entry.id) in members
-            )
-        )
+        made: list[Counted] = []
+        for entry in batch.entries:
+            if (document := members.get((entry.collection, entry.id))) is None:
+                continue
+            try:
+                made += self._changes(entry, document, labels)
+            except Exception as error:  # noqa: BLE001 - another version opened the batch; it is closed all the same
+                reason, again = repr(error)[:500], self._clock.now() + UNREADABLE_AGAIN
+                log.error("not_counted", id=entry.id, error=reason, again_at=again)
+                await self._books.take_back(batch.number, entry, again, reason)
+        found = merged(made)
         for counter, reason in (await self._books.count(batch.number, found)).items():
             log.error("counter_not_changed", counter=counter, number=batch.number, error=reason[:500])
         await self._books.close(self._owner, batch.number)
@@ -147,13 +148,9 @@ class Bookkeeping:
         return bool(members)
 
     def _changes(self, entry: Entry, document: Document, labels: Mapping[str, list[str]]) -> list[Counted]:
-        try:
-            if entry.collection == PACKAGES:
-                return list(self._of_storage(entry, document, labels))
-            return list(_of_run(entry, Execution.model_validate(document)))
-        except Exception as error:  # noqa: BLE001 - another version opened the batch; it is closed all the same
-            log.error("left_out_of_counters", id=entry.id, error=repr(error)[:500])
-            return []
+        if entry.collection == PACKAGES:
+            return list(self._of_storage(entry, document, labels))
+        return list(_of_run(entry, Execution.model_validate(document)))
 
     def _of_storage(self, entry: Entry, document: Document, labels: Mapping[str, list[str]]) -> Iterator[Counted]:
         user, agent, found = document["user_id"], document["agent_id"], labels.get(document["test_id"], [])

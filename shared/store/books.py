@@ -105,6 +105,20 @@ class Books:
             {"$set": {"books.due": until, "books.unreadable": reason}},
         )
 
+    async def take_back(self, number: int, entry: Entry, until: datetime, reason: str) -> None:
+        """One that was marked with this batch and cannot be counted is due again at `until`, as if it was not."""
+        again: Document = {"books.due": until, "books.unreadable": reason}
+        gone = {"books.batch": ""}
+        if entry.before:
+            again["books.counted"] = entry.before
+        else:
+            gone["books.counted"] = ""
+        for before, facts in enumerate(reversed(entry.made)):  # the last one is of the generation that was counted
+            again[f"books.made.{int(entry.after) - before}"] = facts
+        await (self._tests if entry.collection == TESTS else self._packages).update_one(
+            {"_id": entry.id, "books.batch": number}, {"$set": again, "$unset": gone}
+        )
+
     async def labels(self, tests: Iterable[str]) -> dict[str, list[str]]:
         """The labels of these tests: what a package is counted under."""
         cursor = self._tests.find({"_id": {"$in": list(tests)}}, {"labels": 1})

@@ -133,6 +133,8 @@ async def ask_books(books: Books) -> None:
     assert batch is not None
     await books.mark(batch)
     await books.members(batch)
+    for one in entries:
+        await books.take_back(batch.number, one, LATER, "why")
     await books.count(batch.number, {CounterName(Kind.TOTAL, "alice", None): Change(add={"FAILED": 1})})
     await books.close("two", batch.number)
 

@@ -96,12 +96,34 @@ async def test_a_test_that_breaks_in_an_open_batch_does_not_keep_it_open(databas
         await end(tests, test)
     with pytest.raises(Died):
         await keeper(database, books=Mortal(database, 3)).round()  # all is marked, nothing counted
-    await tests._collection.update_one({"_id": bad.id}, {"$set": {"times": None}})
+    times = (await database["executions"].find_one({"_id": bad.id}, {"times": 1}) or {})["times"]
+    await database["executions"].update_one({"_id": bad.id}, {"$set": {"times": None}})
     with capture_logs() as logs:
         await keeper(database).round()
-    assert told(logs, "left_out_of_counters") == [bad.id]
+    assert told(logs, "not_counted") == [bad.id]
     assert (await today(database)).completed == 1
     assert await is_closed(database)
+    assert (await Counters(database).totals(None))[State.COMPLETED] == 2
+    assert not (await Counters(database).agent("alice", "agent", bad.id)).includes
+    await database["executions"].update_one({"_id": bad.id}, {"$set": {"times": times}})  # a newer version can read it
+    await keeper(database, clock=Clock(LATER + 2 * UNREADABLE_AGAIN)).round()
+    assert (await today(database)).completed == 2
+    assert (await Counters(database).totals(None))[State.COMPLETED] == 2
+
+
+async def test_a_package_that_breaks_in_an_open_batch_is_charged_when_it_can_be(database: Database) -> None:
+    made = {str(n): {"size": 10**9, "ready_at": NOW, "expires_at": NOW + timedelta(days=1)} for n in (2, 3)}
+    kept = {"_id": "pkg_1", "test_id": "t", "user_id": "u", "agent_id": "a", "generation": 3, "books": {"due": NOW}}
+    await database["packages"].insert_one(kept | {"books": {"due": NOW, "made": made}})
+    with pytest.raises(Died):
+        await keeper(database, books=Mortal(database, 3)).round()
+    await database["packages"].update_one({"_id": "pkg_1"}, {"$unset": {"user_id": ""}})
+    await keeper(database).round()
+    assert await is_closed(database)
+    again = {"user_id": "u", "books.made.4": made["3"]}  # and made once more meanwhile
+    await database["packages"].update_one({"_id": "pkg_1"}, {"$set": again})
+    await keeper(database, clock=Clock(LATER + 2 * UNREADABLE_AGAIN)).round()
+    assert (await today(database)).cost.storage == pytest.approx(3 * 0.023 / 30)
 
 
 @pytest.mark.parametrize(
