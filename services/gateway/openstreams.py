@@ -48,6 +48,8 @@ class OpenStreams:
         self._authentication = authentication
         self._now = now
         self._stays: dict[str, set[_Stay]] = {}
+        self._silent: set[str] = set()
+        """Credentials that nothing could be said of in the last look."""
 
     @asynccontextmanager
     async def admitted(self, authorization: str, until: datetime | None) -> AsyncIterator[None]:
@@ -72,11 +74,12 @@ class OpenStreams:
 
     async def look(self) -> None:
         """Asks of each credential whether it still works. One that this cannot be told of holds up no other."""
-        waiting = iter(list(self._stays))
+        waiting = iter(sorted(self._stays, key=self._silent.__contains__))  # these last: they take ANSWER_S each
         errors: list[Exception] = []
         async with asyncio.TaskGroup() as askers:
             for _ in range(min(AT_ONCE, len(self._stays))):
                 askers.create_task(self._ask(waiting, errors))
+        self._silent.intersection_update(self._stays)
         if errors:
             log.warning("open_streams_not_checked", credentials=len(errors), error=repr(errors[-1]))
 
@@ -86,8 +89,11 @@ class OpenStreams:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await self._authentication.caller(authorization)
+                self._silent.discard(authorization)
             except Unauthenticated as refusal:
+                self._silent.discard(authorization)
                 for stay in self._stays.get(authorization, ()):
                     stay.end(refusal)
             except Exception as error:  # noqa: BLE001 - the store or the sign-in service is away; the next look finds out
+                self._silent.add(authorization)
                 errors.append(error)

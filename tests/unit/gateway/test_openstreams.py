@@ -134,6 +134,25 @@ async def test_many_keys_that_cannot_be_looked_up_hold_up_no_other(gate: Gate) -
         task.cancel()
 
 
+async def test_keys_that_could_not_be_looked_up_last_time_are_looked_up_last(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openstreams, "ANSWER_S", 0.05)
+    silent = [f"silent{number}" for number in range(5 * openstreams.AT_ONCE)]
+    streams = [asyncio.create_task(gate.stream(secret)) for secret in (*silent, "last")]
+    await until(lambda: gate.open == len(streams))
+    gate.keys.silent_for = set(silent)
+    await gate.look_later()
+    monkeypatch.setattr(openstreams, "ANSWER_S", 60.0)
+    gate.revoke()
+    look = asyncio.create_task(gate.look_later())
+    with pytest.raises(Unauthenticated):
+        async with asyncio.timeout(30):  # the others would take minutes
+            await streams[-1]
+    for task in (look, *streams[:-1]):
+        task.cancel()
+
+
 async def test_only_so_many_keys_are_looked_up_at_once_and_all_in_the_end(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
