@@ -166,6 +166,7 @@ _CLASSES: dict[str, type[AssayError]] = {
     "FAILED_PRECONDITION": FailedPrecondition,
     "UNIMPLEMENTED": NotImplementedYet,
     "UNAVAILABLE": Unavailable,
+    "CANCELLED": Unavailable,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
 }
 
@@ -174,12 +175,14 @@ def from_rpc(error: grpc.RpcError) -> AssayError:
     """The error of a call. `error` is what either of grpc's two Python interfaces raises."""
     code: str = error.code().name
     message: str = error.details() or code
+    if code == "CANCELLED" and message == code:  # who cancels a call here gets no status, so it was the server's end
+        message = "The server went down during the call."
     return _CLASSES.get(code, ServerError)(message, code=code, details=_details(error.trailing_metadata() or ()))
 
 
 def lost_stream(error: AssayError) -> bool:
     """True when a stream broke by the connection or a server that goes down, not by what was asked for."""
-    if error.temporary or error.code in {"CANCELLED", "ABORTED"}:
+    if error.temporary or error.code == "ABORTED":
         return True
     return error.code in {"INTERNAL", "UNKNOWN"} and ("RST_STREAM" in error.message or "removed" in error.message)
 

@@ -43,6 +43,18 @@ async def test_each_status_has_its_error_and_is_not_tried_again(
     assert len(fake.requests) == 1
 
 
+async def test_a_call_that_the_server_ended_as_it_went_down_is_tried_again(
+    client: AsyncAssay, fake: FakeServer
+) -> None:
+    fake.refusals["GetQueueStatus"] = [Refusal(Code.CANCELLED, "CANCELLED")]
+    await client.queue_status()
+    assert len(fake.requests) == 2
+    fake.refusals["GetQueueStatus"] = [Refusal(Code.CANCELLED, "CANCELLED")] * 20
+    with pytest.raises(Unavailable, match="The server went down during the call") as raised:
+        await client.queue_status()
+    assert raised.value.code == "CANCELLED"
+
+
 async def test_every_bad_field_is_told(client: AsyncAssay, fake: FakeServer) -> None:
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="spec.query", description="must not be empty")
