@@ -368,8 +368,6 @@ async def test_an_index_of_another_shape_is_not_replaced_silently(mongo_url: str
             await provision(database)
 
 
-# PyMongo 4.20 leaves the socket of a connection that is being made when the client is closed to the garbage collector.
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_a_store_that_does_not_answer_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="MongoDB does not answer"):
         async with connected("mongodb://127.0.0.1:9/", "any", service="one", patience_ms=100):

@@ -206,16 +206,17 @@ async def test_a_scheduler_that_died_between_move_and_queue_gives_no_second_slot
     async with world.service("scheduler"):
         (test_id,) = await world.submit()
         test = await world.in_state(test_id, State.BUILDING)
-    await world.database["queue"].insert_one(
+    await world.database["queue"].replace_one(  # it may be there, as the scheduler left it
+        {"_id": test_id},
         {
-            "_id": test_id,
             "user_id": test.user_id,
             "priority": 4,
             "rank": test.rank,
             "enqueued_at": test.times.queued,
             "attempt": 0,
             "traceparent": "",
-        }
+        },
+        upsert=True,
     )
     async with world.service("scheduler"):
 
