@@ -181,24 +181,22 @@ def span(wanted: Wanted) -> Document:
 
 def behind(leg: Leg, after: Place) -> Sequence[Document]:
     """The conditions that leave out what the list has had up to this place of the leg."""
-    beyond = {"$lt" if leg.newest_first else "$gt": after.test_id}
-    if not leg.by_run_time:
-        return [{"_id": beyond}]
-    # The first condition is for the bounds of the index, the second one for those that ran as long.
-    return [
-        {RUN_MS: {"$lte": after.run_ms}},
-        {"$or": [{RUN_MS: {"$lt": after.run_ms}}, {RUN_MS: after.run_ms, "_id": beyond}]},
-    ]
+    return _side(leg, after, ids="$lt" if leg.newest_first else "$gt", run_ms="$lt")
 
 
 def before(leg: Leg, end: Place) -> Sequence[Document]:
     """The conditions for what the list has up to this place of the leg, the place included."""
-    so_far = {"$gte" if leg.newest_first else "$lte": end.test_id}
+    return _side(leg, end, ids="$gte" if leg.newest_first else "$lte", run_ms="$gt")
+
+
+def _side(leg: Leg, place: Place, *, ids: str, run_ms: str) -> Sequence[Document]:
+    beyond = {"_id": {ids: place.test_id}}
     if not leg.by_run_time:
-        return [{"_id": so_far}]
+        return [beyond]
+    # The first condition is for the bounds of the index, the second one for those that ran as long.
     return [
-        {RUN_MS: {"$gte": end.run_ms}},
-        {"$or": [{RUN_MS: {"$gt": end.run_ms}}, {RUN_MS: end.run_ms, "_id": so_far}]},
+        {RUN_MS: {f"{run_ms}e": place.run_ms}},
+        {"$or": [{RUN_MS: {run_ms: place.run_ms}}, {RUN_MS: place.run_ms, **beyond}]},
     ]
 
 
