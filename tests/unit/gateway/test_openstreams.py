@@ -67,6 +67,14 @@ class Gate:
         self.seconds += 10
         await self.streams.look()
 
+    async def beside_silent(self, count: int) -> list[asyncio.Task[None]]:
+        """Streams of so many keys that cannot be looked up from now on, and last the one of a key that can."""
+        silent = [f"silent{number}" for number in range(count)]
+        streams = [asyncio.create_task(self.stream(secret)) for secret in (*silent, "last")]
+        await until(lambda: self.open == len(streams))
+        self.keys.silent_for = set(silent)
+        return streams
+
     def revoke(self) -> None:
         self.keys.key = KEY.model_copy(update={"revoked_at": NOW})
 
@@ -118,18 +126,13 @@ async def test_a_key_that_cannot_be_looked_up_holds_up_no_other(gate: Gate, monk
 
 
 async def test_many_keys_that_cannot_be_looked_up_hold_up_no_other(gate: Gate) -> None:
-    silent = [f"silent{number}" for number in range(openstreams.AT_ONCE - 1)]
-    streams = [asyncio.create_task(gate.stream(secret)) for secret in silent]
-    await until(lambda: gate.open == len(silent))
-    last = asyncio.create_task(gate.stream("last"))
-    await until(lambda: gate.open == len(silent) + 1)
-    gate.keys.silent_for = set(silent)
+    *streams, last = await gate.beside_silent(openstreams.AT_ONCE - 1)
     gate.revoke()
     look = asyncio.create_task(gate.look_later())
     with pytest.raises(Unauthenticated):
         async with asyncio.timeout(openstreams.ANSWER_S / 2):  # before any of the others is given up
             await last
-    assert gate.open == len(silent)
+    assert gate.open == len(streams)
     for task in (look, *streams):
         task.cancel()
 
@@ -138,10 +141,7 @@ async def test_keys_that_could_not_be_looked_up_last_time_are_looked_up_last(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openstreams, "ANSWER_S", 0.05)
-    silent = [f"silent{number}" for number in range(5 * openstreams.AT_ONCE)]
-    streams = [asyncio.create_task(gate.stream(secret)) for secret in (*silent, "last")]
-    await until(lambda: gate.open == len(streams))
-    gate.keys.silent_for = set(silent)
+    streams = await gate.beside_silent(5 * openstreams.AT_ONCE)
     await gate.look_later()
     monkeypatch.setattr(openstreams, "ANSWER_S", 60.0)
     gate.revoke()
@@ -157,13 +157,10 @@ async def test_only_so_many_keys_are_looked_up_at_once_and_all_in_the_end(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openstreams, "ANSWER_S", 0.05)
-    silent = [f"silent{number}" for number in range(2 * openstreams.AT_ONCE)]
-    streams = [asyncio.create_task(gate.stream(secret)) for secret in (*silent, "last")]
-    await until(lambda: gate.open == len(streams))
-    gate.keys.silent_for = set(silent)
+    streams = await gate.beside_silent(2 * openstreams.AT_ONCE)
     gate.revoke()
     await gate.look_later()
-    assert (gate.keys.most_asked, gate.keys.asked) == (openstreams.AT_ONCE, len(silent))
+    assert (gate.keys.most_asked, gate.keys.asked) == (openstreams.AT_ONCE, len(streams) - 1)
     with pytest.raises(Unauthenticated):
         await streams[-1]
     for stream in streams[:-1]:
