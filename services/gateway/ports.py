@@ -19,8 +19,6 @@ from shared.store.documents import (
     ApiKey,
     Chunk,
     Execution,
-    Package,
-    PackageClaim,
     QueueEntry,
     StoredLine,
 )
@@ -29,6 +27,7 @@ from shared.store.history import Found
 from shared.store.keys import Revoked
 from shared.store.limits import UserLimits
 from shared.store.listing import Order, Place, Wanted
+from shared.store.package_documents import Package, PackageClaim
 from shared.store.packages import Requested
 from shared.store.queue import Figures, Spell
 from shared.store.slots import Pool

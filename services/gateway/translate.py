@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from assay.v1 import log_pb2, test_pb2
 from shared.domain.lifecycle import State
 from shared.domain.pricing import Charge
-from shared.store.documents import Execution, FailureDoc, HistoryEntry, Logs, Metrics, Result, Task, Times
+from shared.store.documents import Execution, FailureDoc, HistoryEntry, Input, Logs, Metrics, Result, Task, Times
 
 BASIC: Final = test_pb2.TEST_VIEW_BASIC
 RESULT: Final = test_pb2.TEST_VIEW_RESULT
@@ -71,6 +71,12 @@ def api_test(execution: Execution, view: int, *, place: test_pb2.QueuePlace | No
     )
 
 
+def _query(given: Input, view: int) -> str | None:
+    if given.without_query:
+        return None
+    return given.query if view >= RESULT else given.query[:BASIC_QUERY]
+
+
 def _spec(execution: Execution, view: int) -> test_pb2.TestSpec:
     given = execution.input
     spec = test_pb2.TestSpec(
@@ -78,7 +84,7 @@ def _spec(execution: Execution, view: int) -> test_pb2.TestSpec:
         agent_id=execution.agent_id,
         agent_name=execution.agent_name,
         entrypoint=given.entrypoint,
-        query=given.query if view >= RESULT else given.query[:BASIC_QUERY],
+        query=_query(given, view),
         secret_refs=given.secret_refs,
         timeout=Duration(seconds=given.timeout_s),
         priority=given.priority,

@@ -16,11 +16,20 @@ from shared.errors import AssayError
 from shared.events.base import Event
 from shared.ids import TestId, UserId
 from shared.store.books import Batch, Entry
-from shared.store.documents import Document, Execution
+from shared.store.documents import Document, Execution, StoredFile
 from shared.store.executions import Move
 
 Handle = Mapping[str, JsonValue]
 """Where a task is: a plain value that any replica can pick up again after a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Files that go into a task, by what names them and by what they are. Their content is one piece: that of one file
+    behind that of the other, in the order of `files`."""
+
+    digest: str
+    files: tuple[StoredFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,13 @@ class TaskSpec:
     network: bool = True
     first_seq: int = 1
     """Number of the first log line (shared.domain.logsequence)."""
+    without_query: bool = False
+    strict_answer: bool = False
+    project: Bundle | None = None
+    agent_path: str = ""
+    """Where the agent's file lies in the project."""
+    inputs: Bundle | None = None
+    system_packages: tuple[str, ...] = ()
     secret_refs: Mapping[str, str] | None = None
     """Variables whose values lie in a secret store, by the names or ARNs of the secrets."""
     begun_at: datetime | None = None

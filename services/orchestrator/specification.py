@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from services.orchestrator.ports import TaskSpec
+from services.orchestrator.ports import Bundle, TaskSpec
 from shared.domain.logsequence import first_seq
 from shared.ids import launch_token
-from shared.store.documents import Execution, ModelSetting
+from shared.store.documents import ArchiveRef, Execution, ModelSetting
 
 
 def specification(test: Execution, *, default_model: ModelSetting | None = None, repeated: bool = False) -> TaskSpec:
@@ -20,6 +20,12 @@ def specification(test: Execution, *, default_model: ModelSetting | None = None,
         nonce=test.task.nonce,
         agent_code=given.agent_code,
         query=given.query,
+        without_query=given.without_query,
+        strict_answer=given.strict_answer,
+        project=_bundle(given.project),
+        agent_path=given.agent_path,
+        inputs=_bundle(given.inputs),
+        system_packages=tuple(given.system_packages),
         requirements=tuple(given.requirements),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint or None,
@@ -33,6 +39,10 @@ def specification(test: Execution, *, default_model: ModelSetting | None = None,
         begun_at=test.times.build_started,
         repeated=repeated,
     )
+
+
+def _bundle(archive: ArchiveRef | None) -> Bundle | None:
+    return Bundle(archive.digest, tuple(archive.files)) if archive else None
 
 
 def effective_model(given: ModelSetting | None, default: ModelSetting | None) -> ModelSetting | None:

@@ -22,7 +22,8 @@ from shared.domain.failure import KINDS, Failure, FailureCode, Stage
 from shared.errors import AssayError
 from shared.events.packages import PackageFailed, PackageReady
 from shared.ids import PackageId
-from shared.store.documents import Execution, FailureDoc, Package, PackageClaim
+from shared.store.documents import Execution, FailureDoc
+from shared.store.package_documents import Package, PackageClaim
 from shared.store.packages import Made
 
 log = structlog.get_logger()

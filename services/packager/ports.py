@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from shared.events.base import Event
 from shared.ids import PackageId, TestId
-from shared.store.documents import Document, Execution, Package, PackageClaim, PackageFile
+from shared.store.documents import Document, Execution
+from shared.store.package_documents import Package, PackageClaim, PackageFile
 from shared.store.packages import Made
 
 Answer = TypeVar("Answer")

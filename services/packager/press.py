@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from services.packager.archive import write_archive
 from services.packager.content import ModelFacts, Options, Outcome, PackageFacts, contents, service_name
 from services.packager.ports import Pressed, Sink
-from shared.store.documents import Execution, Package, PackageFile
+from shared.store.documents import Execution
+from shared.store.package_documents import Package, PackageFile
 
 
 def press(test: Execution, package: Package, sink: Sink) -> Pressed:

@@ -16,6 +16,8 @@ class FailureCode(StrEnum):
     CONTEXT_UNAVAILABLE = "CONTEXT_UNAVAILABLE"
     AGENT_IMPORT_ERROR = "AGENT_IMPORT_ERROR"
     ENTRYPOINT_NOT_FOUND = "ENTRYPOINT_NOT_FOUND"
+    ENTRYPOINT_AMBIGUOUS = "ENTRYPOINT_AMBIGUOUS"
+    QUERY_NOT_ACCEPTED = "QUERY_NOT_ACCEPTED"
     AGENT_EXCEPTION = "AGENT_EXCEPTION"
     AGENT_EXITED = "AGENT_EXITED"
     RESULT_TOO_LARGE = "RESULT_TOO_LARGE"
@@ -70,10 +72,12 @@ class Failure:
     retryable: bool
 
     @classmethod
-    def of(cls, code: FailureCode, message: str | None = None, *, stage: Stage | None = None) -> Failure:
+    def of(
+        cls, code: FailureCode, message: str | None = None, *, stage: Stage | None = None, hint: str | None = None
+    ) -> Failure:
         """The failure with this code, with its usual message, stage and hint unless others are given."""
         kind = KINDS[code]
-        return cls(code, stage or kind.stage, message or kind.message, kind.hint, kind.retryable)
+        return cls(code, stage or kind.stage, message or kind.message, hint or kind.hint, kind.retryable)
 
 
 _INFRASTRUCTURE_HINT = (
@@ -103,6 +107,17 @@ KINDS: Final[dict[FailureCode, Kind]] = {
         "The agent's code has no such entry point.",
         "Define one of run, main, handle, invoke or agent in the code, or name yours with the entry point setting "
         "(agent:my_function).",
+    ),
+    FailureCode.ENTRYPOINT_AMBIGUOUS: Kind(
+        Stage.RUN,
+        "The agent's code offers several things to call, and none of them is plainly the agent.",
+        "Name the one that is meant with the entry point setting (agent:my_function).",
+    ),
+    FailureCode.QUERY_NOT_ACCEPTED: Kind(
+        Stage.RUN,
+        "The entry point cannot take the query.",
+        "Give the entry point a parameter for the query, name another entry point, or submit without a query "
+        "(--no-query) if none is wanted.",
     ),
     FailureCode.AGENT_EXCEPTION: Kind(
         Stage.RUN, "The agent raised an exception.", "Read the traceback; its last frame is where the agent raised it."

@@ -14,9 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from shared.domain.facets import facets
 from shared.domain.failure import Failure, FailureCode, Stage
 from shared.domain.lifecycle import State
-from shared.domain.packages import PackageState
 from shared.domain.pricing import Charge
-from shared.ids import PackageId, TestId, UserId
+from shared.ids import TestId, UserId
 
 Document = dict[str, Any]
 
@@ -39,6 +38,22 @@ class Resources(Part):
     memory_mib: int = 512
 
 
+class StoredFile(Part):
+    """A file of a test: where it lies (relative, with `/`), its size in bytes, the SHA-256 of its content."""
+
+    path: str
+    size: int
+    sha256: str
+    executable: bool = False
+
+
+class ArchiveRef(Part):
+    """Files that went with a test. Their content lies in `projects`, once for each user and digest."""
+
+    digest: str
+    files: list[StoredFile] = Field(default_factory=list)
+
+
 class Input(Part):
     """What the user handed in."""
 
@@ -48,6 +63,14 @@ class Input(Part):
     dockerfile: str = ""
     entrypoint: str = ""
     query: str = ""
+    without_query: bool = False
+    """No query was handed in: the agent is run without one. Else it has to reach the agent, empty or not."""
+    project: ArchiveRef | None = None
+    agent_path: str = ""
+    """Where the agent's file lies in `project`; `agent_code` is its text, too."""
+    inputs: ArchiveRef | None = None
+    strict_answer: bool = False
+    system_packages: list[str] = Field(default_factory=list)
     env: dict[str, str] = Field(default_factory=dict)
     secret_refs: dict[str, str] = Field(default_factory=dict)
     model: ModelSetting | None = None
@@ -154,9 +177,33 @@ class Cost(Part):
         return Charge(self.cpu, self.memory, self.storage, self.logs)
 
 
+class EntryPoint(Part):
+    """What of the agent's code was called, and how. Assay chose it where the test has not `named` it."""
+
+    name: str
+    kind: str = ""
+    signature: str = ""
+    call: str = ""
+    query_passed: bool = True
+    named: bool = False
+    candidates: list[str] = Field(default_factory=list)
+
+
+class Conversion(Part):
+    """A value of the answer that was not plain JSON: where, of which type, what was made of it."""
+
+    path: str
+    type: str
+    how: str
+
+
 class Result(Part):
     success: bool
     response_json: str = ""
+    entry: EntryPoint | None = None
+    conversions: list[Conversion] = Field(default_factory=list)
+    files_left_out: list[str] = Field(default_factory=list)
+    """Why files in the agent's output folder were not kept."""
     metrics: Metrics = Field(default_factory=Metrics)
     usage: Usage | None = None
     resolved: list[str] = Field(default_factory=list)
@@ -229,6 +276,9 @@ class Execution(Part):
     result: Result | None = None
     cost: Cost | None = None
     """Written when the test is counted, a moment after its end, and only where something is charged."""
+    output_files: list[StoredFile] = Field(default_factory=list)
+    """What the agent left behind, of the attempt that ended the test. The content lies in `artifacts`."""
+    output_expires_at: datetime | None = None
     chain: Chain | None = None
     cancel: Cancel | None = None
     logs: Logs = Field(default_factory=Logs)
@@ -288,67 +338,6 @@ class Chunk(Part):
     lines: list[StoredLine]
     cursor: dict[str, JsonValue] = Field(default_factory=dict)
     """Where to read on after these lines."""
-
-
-class PackageOptions(Part):
-    """What the user asked for beside the agent."""
-
-    service_name: str = ""
-    port: int = 8080
-    load_balancer: bool = False
-    vpc_id: str = ""
-
-
-class PackageFile(Part):
-    path: str
-    size: int
-    sha256: str
-
-
-class PackageClaim(Part):
-    """Who makes the package. Without an owner it is anybody's; at `until` a packager takes it without an event."""
-
-    until: datetime
-    owner: str = ""
-    token: str = ""
-    """Names this one claim: what an owner that was too slow has made is not taken any more."""
-
-
-class Package(Part):
-    """A deployment package. Unique on (test_id, options_hash)."""
-
-    id: PackageId = Field(alias="_id")
-    test_id: TestId
-    user_id: UserId
-    agent_id: str
-    options: PackageOptions
-    """As they were asked for."""
-    options_hash: str
-    request_keys: list[str] = Field(default_factory=list)
-    """Its own id, and the client's request ids that it was asked for by (the last few): unique per user."""
-    state: PackageState = PackageState.GENERATING
-    generation: int = 1
-    """Counts how often it was begun: one that expired or failed is made again when it is asked for."""
-    created_at: datetime
-    requested_at: datetime
-    """When this generation was asked for."""
-    ready_at: datetime | None = None
-    expires_at: datetime | None = None
-    claim: PackageClaim | None = None
-    """Only while it is GENERATING."""
-    deaths: int = 0
-    """How many packagers disappeared while they made this generation."""
-    key: str = ""
-    """Of the object in S3."""
-    size: int = 0
-    sha256: str = ""
-    content_hash: str = ""
-    service_name: str = ""
-    """What it was made with: the one that was asked for, or one made from the agent's name."""
-    files: list[PackageFile] = Field(default_factory=list)
-    downloads: int = 0
-    failure: FailureDoc | None = None
-    traceparent: str = ""
 
 
 class ApiKey(Part):

@@ -20,8 +20,9 @@ from shared.events.letter import Letter
 from shared.ids import PackageId, TestId, UserId
 from shared.store import outbox
 from shared.store.connect import Database, quick
-from shared.store.documents import Document, Package, PackageClaim, PackageFile
+from shared.store.documents import Document
 from shared.store.outbox import Outbox
+from shared.store.package_documents import Package, PackageClaim, PackageFile
 
 REMEMBERED: Final = 32
 """Request ids that are kept with a package, newest last."""

@@ -9,8 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from shared.store.admissions import RateWindow
-from shared.store.documents import ApiKey, Chunk, Execution, Package, QueueEntry, Slot
+from shared.store.documents import ApiKey, Chunk, Execution, QueueEntry, Slot
 from shared.store.limits import UserLimits
+from shared.store.package_documents import Package
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "store.md").read_text("utf-8")
 

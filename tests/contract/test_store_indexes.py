@@ -23,13 +23,14 @@ from shared.store.admissions import Admissions
 from shared.store.books import Books, Entry
 from shared.store.connect import INDEXES, RETIRED, Database, check, connected, provision
 from shared.store.counters import Counters, Grouping
-from shared.store.documents import PackageClaim, Slot
+from shared.store.documents import Slot
 from shared.store.executions import Executions
 from shared.store.history import History
 from shared.store.keys import ApiKeys
 from shared.store.limits import UserLimitsStore
 from shared.store.listing import Order, Place, Wanted
 from shared.store.logs import LogChunks
+from shared.store.package_documents import PackageClaim
 from shared.store.packages import Packages
 from shared.store.queue import Queue, Spell
 from shared.store.slots import Slots

@@ -13,7 +13,7 @@ from shared.events.letter import Letter
 from shared.events.packages import PackageEvent, PackageExpired, PackageFailed, PackageReady, PackageRequested
 from shared.ids import new_package_id
 from shared.store.connect import Database
-from shared.store.documents import Package, PackageClaim
+from shared.store.package_documents import Package, PackageClaim
 from shared.store.packages import REMEMBERED, Packages, RequestKeyTaken
 from tests.support.samples import ALICE, BOB, NOW, made, package
 

@@ -21,8 +21,9 @@ from shared.ids import TestId
 from shared.store.books import Books
 from shared.store.connect import Database
 from shared.store.counters import Counters, Grouping
-from shared.store.documents import Execution, HistoryEntry, PackageClaim, Resources
+from shared.store.documents import Execution, HistoryEntry, Resources
 from shared.store.executions import Executions, Move
+from shared.store.package_documents import PackageClaim
 from shared.store.packages import Packages
 from tests.support.books import LATER, Clock, end, hand_in, is_closed, keeper, today
 from tests.support.samples import ALICE, BOB, NOW, lease, made, package, task

@@ -19,7 +19,8 @@ from google.protobuf.duration_pb2 import Duration
 from assay.v1 import package_service_pb2 as pb
 from services.packager.press import press as real_press
 from shared.bus.streams import PACKAGES
-from shared.store.documents import Execution, Package
+from shared.store.documents import Execution
+from shared.store.package_documents import Package
 from tests.support.gateway import CODE, Client, details_of, refused, violations_of
 from tests.support.packaging import (
     EXPIRED,

@@ -24,7 +24,7 @@ from shared.aws.objects import Objects
 from shared.aws.opening import OpenAws, open_aws
 from shared.aws.settings import AwsSettings
 from shared.ids import PackageId
-from shared.store.documents import Package
+from shared.store.package_documents import Package
 from shared.store.packages import Packages
 from shared.telemetry.health import Health
 from tests.support.gateway import Client, Stage, staged

@@ -13,15 +13,12 @@ from shared.store.documents import (
     HistoryEntry,
     Input,
     Lease,
-    Package,
-    PackageClaim,
-    PackageFile,
-    PackageOptions,
     QueueEntry,
     Slot,
     Task,
     Times,
 )
+from shared.store.package_documents import Package, PackageClaim, PackageFile, PackageOptions
 from shared.store.packages import Made
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

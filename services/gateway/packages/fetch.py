@@ -6,7 +6,7 @@ from services.gateway.caller import Caller
 from services.gateway.errors import InvalidRequest, NoSuchPackage, Violation
 from services.gateway.ports import Packages
 from shared.ids import PACKAGE_ID, PackageId
-from shared.store.documents import Package
+from shared.store.package_documents import Package
 
 
 async def fetch_package(packages: Packages, caller: Caller, package_id: str) -> Package:

@@ -20,7 +20,8 @@ from shared.domain.lifecycle import State
 from shared.domain.packages import PackageState, standing
 from shared.events.packages import PackageEvent, PackageExpired, PackageRequested
 from shared.ids import new_package_id
-from shared.store.documents import Execution, Package, PackageClaim, PackageOptions
+from shared.store.documents import Execution
+from shared.store.package_documents import Package, PackageClaim, PackageOptions
 from shared.store.packages import RequestKeyTaken
 
 UNHEARD: Final = timedelta(seconds=3)

@@ -12,7 +12,7 @@ from shared.aws.opening import Opening
 from shared.clock import Clock
 from shared.domain.packages import PackageState, standing
 from shared.errors import Unavailable
-from shared.store.documents import Package
+from shared.store.package_documents import Package
 
 
 class CannotSign(Unavailable):

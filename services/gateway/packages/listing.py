@@ -13,7 +13,7 @@ from services.gateway.ports import Packages
 from shared.clock import Clock
 from shared.domain.packages import PackageState
 from shared.ids import TEST_ID, PackageId, TestId, UserId
-from shared.store.documents import Package
+from shared.store.package_documents import Package
 
 LONGEST_AGENT_ID: Final = 64
 

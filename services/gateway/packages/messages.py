@@ -8,7 +8,7 @@ from typing import Final
 from assay.v1 import package_service_pb2 as pb
 from services.gateway.translate import api_failure, timestamp
 from shared.domain.packages import PackageState, standing
-from shared.store.documents import Package
+from shared.store.package_documents import Package
 
 STATES: Final = {state: pb.PackageState.Value(f"PACKAGE_STATE_{state}") for state in PackageState}
 STATE_OF: Final = {number: state for state, number in STATES.items()}

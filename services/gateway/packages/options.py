@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from assay.v1 import package_service_pb2 as pb
 from services.gateway.errors import Violations
-from shared.store.documents import PackageOptions
+from shared.store.package_documents import PackageOptions
 
 DEFAULT_PORT: Final = 8080
 LONGEST_WAIT_S: Final = 30.0

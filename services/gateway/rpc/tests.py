@@ -11,6 +11,7 @@ from assay.v1.test_service_pb2_grpc import TestServiceServicer
 from services.gateway import translate
 from services.gateway.caller import CALL
 from services.gateway.cancel import Cancellation
+from services.gateway.errors import NotYet
 from services.gateway.fetch import fetch
 from services.gateway.history.agentstats import AgentStats
 from services.gateway.history.archive import Archive
@@ -65,6 +66,16 @@ class TestRpc(TestServiceServicer):
         call = CALL.get()
         execution = await self._submission.submit(request, call.caller, call.traceparent)
         return pb.SubmitTestResponse(test=translate.api_test(execution, translate.RESULT))
+
+    async def UploadArchive(
+        self, request_iterator: AsyncIterator[pb.UploadArchiveRequest], context: Context
+    ) -> pb.UploadArchiveResponse:
+        raise NotYet("UploadArchive")
+
+    def DownloadFile(
+        self, request: pb.DownloadFileRequest, context: Context
+    ) -> AsyncIterator[pb.DownloadFileResponse]:
+        raise NotYet("DownloadFile")
 
     async def GetTest(self, request: pb.GetTestRequest, context: Context) -> pb.GetTestResponse:
         execution = await fetch(self._tests, CALL.get().caller, request.test_id)

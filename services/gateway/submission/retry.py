@@ -68,7 +68,7 @@ class Retry:
     ) -> Execution:
         original = before.chain.original_test_id if before.chain else before.id
         test_id, now = new_test_id(), self._clock.now()
-        changed = {"query": request.query} if request.HasField("query") else {}
+        changed = {"query": request.query, "without_query": False} if request.HasField("query") else {}
         execution = Execution(
             id=test_id,
             user_id=before.user_id,  # an admin who repeats a user's test does it for the user

@@ -67,6 +67,8 @@ def checked(spec: test_pb2.TestSpec, defaults: Defaults, violations: Violations)
             dockerfile=spec.dockerfile,
             entrypoint=spec.entrypoint,
             query=spec.query,
+            without_query=not spec.HasField("query"),
+            strict_answer=spec.strict_answer,
             env=dict(spec.env),
             secret_refs=dict(spec.secret_refs),
             model=_model(spec.model, "spec.model", violations) if spec.HasField("model") else None,

@@ -23,7 +23,13 @@ def envelope(spec: TaskSpec) -> dict[str, Any]:
         "first_seq": spec.first_seq,
         "entrypoint": spec.entrypoint,
         "limits": LIMITS,
+        "strict_answer": spec.strict_answer,
     }
+
+
+def query(spec: TaskSpec) -> str | None:
+    """What the agent is asked; None where it is run without a query."""
+    return None if spec.without_query else spec.query
 
 
 def files(spec: TaskSpec) -> dict[str, str]:
@@ -40,7 +46,7 @@ def whole(spec: TaskSpec) -> bytes:
     context = envelope(spec) | {
         "mode": "all",
         "files": files(spec) | ({"requirements.txt": requirements_file(spec)} if spec.requirements else {}),
-        "query": spec.query,
+        "query": query(spec),
         "env": dict(spec.env or {}),
         "timeout_s": spec.timeout_s,
     }

@@ -45,7 +45,7 @@ class Orders:
             **base,
             "mode": "run",
             "files": context.files(spec),
-            "query": spec.query,
+            "query": context.query(spec),
             "env": dict(spec.env or {}),
             "timeout_s": spec.timeout_s,
         }

@@ -7,6 +7,7 @@ Knows nothing of queues or containers; a test tells it what to say, when to brea
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -104,6 +105,8 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         self.refusals: dict[str, list[Refusal]] = {}
         self.silent: set[str] = set()  # methods that never answer
         self.requests: list[Message] = []
+        self.uploads: dict[str, bytes] = {}  # archives by their digest
+        self.files: dict[tuple[int, str], bytes] = {}  # what DownloadFile gives, by kind and path
         self.metadata: list[dict[str, str]] = []
         self.by_request_id: dict[str, str] = {}
         self.log_cuts: list[int] = []  # each log stream breaks after so many lines, as long as there are entries
@@ -138,6 +141,26 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         if self.refusals.get("SubmitTest.after"):  # stored, and the answer got lost
             await refuse(context, self.refusals["SubmitTest.after"].pop(0))
         return test_service_pb2.SubmitTestResponse(test=a_test(test_id, "SUBMITTED", spec=request.spec))
+
+    async def UploadArchive(self, request_iterator: Any, context: Any) -> test_service_pb2.UploadArchiveResponse:
+        archive = b""
+        async for piece in request_iterator:
+            archive += piece.data
+            self.requests.append(piece)
+        digest = hashlib.sha256(archive).hexdigest()
+        self.uploads[digest] = archive
+        return test_service_pb2.UploadArchiveResponse(digest=digest)
+
+    async def DownloadFile(self, request: Any, context: Any) -> AsyncIterator[test_service_pb2.DownloadFileResponse]:
+        await self.enter("DownloadFile", request, context)
+        content = self.files.get((request.kind, request.path))
+        if content is None:
+            await refuse(context, Refusal(grpc.StatusCode.NOT_FOUND, "no such file"))
+        digest = hashlib.sha256(content).hexdigest()
+        head = test_pb2.TestFile(path=request.path, size=len(content), sha256=digest)
+        yield test_service_pb2.DownloadFileResponse(file=head)
+        for start in range(0, len(content), 1 << 16):
+            yield test_service_pb2.DownloadFileResponse(data=content[start : start + (1 << 16)])
 
     async def GetTest(self, request: Any, context: Any) -> test_service_pb2.GetTestResponse:
         await self.enter("GetTest", request, context)

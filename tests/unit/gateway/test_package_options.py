@@ -5,7 +5,7 @@ from assay.v1 import package_service_pb2 as pb
 from services.gateway.errors import Violations
 from services.gateway.packages.options import checked_options, checked_wait, hash_of
 from services.packager.content.names import SERVICE_NAME
-from shared.store.documents import PackageOptions
+from shared.store.package_documents import PackageOptions
 
 
 def wrong(**fields: object) -> list[str]:
