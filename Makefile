@@ -36,14 +36,15 @@ test: setup ## all tests (ARGS="-k name -x" goes to pytest)
 test-ecs: setup ## the tests in real containers, with ECS emulated; fails where they cannot run (make test skips them)
 	@code=0; ASSAY_TEST_ECS=required $(PY) -m pytest tests/ecs $(ARGS) || code=$$?; echo "TEST_EXIT=$$code"; exit $$code
 
-check: setup ## lint, format, types, import rules, generated docs
+check: setup ## lint, format, types, import rules, generated docs and files
 	@$(PY) -m deploy.setup.check
 
 bench: setup ## the figures of the benchmark, one JSON line each (ARGS=... goes to it)
 	@$(PY) -m tests.bench $(ARGS)
 
-docs: setup ## write the generated pages of docs/ anew
+docs: setup ## write the generated pages of docs/ anew, and the files that are joined from modules (deploy/setup/join.py)
 	@$(PY) docs/generate.py
+	@$(PY) -m deploy.setup.join
 
 ##@ Now and then
 

@@ -44,6 +44,7 @@ def checks() -> list[Check]:
         Check("lint", (ruff, "check", ".")),
         Check("format", (ruff, "format", "--check", ".")),
         Check("docs", (python, "docs/generate.py", "--check")),
+        Check("joined", (python, "-m", "deploy.setup.join", "--check")),
         _api_lint(),
     ]
 

@@ -23,9 +23,9 @@ TASK_OWNERS = {
     "deploy/local/children.py",  # a TaskGroup would wrap what the body raises
 }
 ONE_FILE_ON_PURPOSE = {  # run as they are, by an interpreter that sees nothing else of ours
-    "services/orchestrator/harness/test_runner.py",
+    "services/orchestrator/harness/test_runner.py",  # joined from harness/src
     "services/orchestrator/runtimes/forkserver.py",
-    "services/packager/templates/server.py",
+    "services/packager/templates/server.py",  # joined from server_src and harness/src
 }
 
 # Inside a service an import goes down this list, or stays among what is not here (adapters, use cases,

@@ -19,7 +19,7 @@ running it: where that matters, compile it once with py_compile and run the .pyc
     python test_runner.py --agent IN OUT    inside: the agent's process as another interpreter (see _exec_agent)
 """
 
-# ruff: noqa: SIM105, FBT003 - contextlib would be one import more; the bool arguments are those of C functions
+# Made from services/orchestrator/harness/src/ by deploy/setup/join.py: edit there.
 
 from __future__ import annotations
 
@@ -31,33 +31,9 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType, TracebackType
     from typing import Any, NoReturn
-
-VERSION = 1
-TERM_GRACE_S = 2.0  # between SIGTERM and SIGKILL
-ANSWER_GRACE_S = 2.0  # for threads and exit handlers of an agent that has answered
-DRAIN_S = 0.3  # for reading on after the agent ended, whoever still holds its pipes
-READ_BYTES = 65536
-MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
-MAX_MESSAGE = 8 * 1024  # characters of an error message
-MAX_TRACEBACK = 32 * 1024
-MAX_TOKENS = 2**53  # what every reader of JSON can hold
-ENVELOPE_BYTES = 256 * 1024  # beside the response in what an agent process hands over: error, usage
-DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
-METHODS = ("run_sync", "invoke", "ainvoke", "run")  # of agent objects, before calling the object itself
-AGENT_CODES = (
-    "DEPENDENCY_INSTALL_FAILED",
-    "AGENT_IMPORT_ERROR",
-    "ENTRYPOINT_NOT_FOUND",
-    "ENTRYPOINT_AMBIGUOUS",
-    "QUERY_NOT_ACCEPTED",
-    "AGENT_EXCEPTION",
-    "AGENT_EXITED",
-    "RESULT_TOO_LARGE",
-    "RESULT_INVALID",
-)
 
 
 # --- JSON: the C scanner and encoder without the json package, which imports re
@@ -119,36 +95,20 @@ except Exception:  # another interpreter than CPython, or one whose private part
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-# --- System calls that os does not have
+# --- How a type is named to a reader
+
+
+def type_name(kind: type) -> str:
+    name = kind.__qualname__.rpartition("<locals>.")[2]
+    name = name if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{name}"
+    return name[:200]
+
+
+# --- System calls that os does not have, and signals as something to read
+
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 SFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
-
-
-ENVIRONMENT = {
-    name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
-    for name, value in os.environ.items()
-}
-IN_CONTAINER = "ASSAY_CONTEXT_URL" in ENVIRONMENT
-CONTAINER_WORK = "/tmp/work"  # of a container whose root file system is read-only
-# What an image says about itself. One that needs more for its agents names it in ASSAY_PASS_ENV, separated by spaces.
-OF_THE_IMAGE = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "LD_LIBRARY_PATH",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-)
-# The role of an ECS task: how an agent reaches the models that its test may use. Never for an installer.
-OF_THE_TASK = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV")
-# Container runtimes cut log lines at 16 KiB (moby daemon/logger/copier.go; Fargate's shim loggers do the same).
-CONTAINER_LINE_BYTES = 16384
-ENVELOPE_OF_LINE = 160  # bytes at most that a line has beside its text: names, a 10-digit seq, a time, `cont`, newline
 
 
 def libc(name: str, *args: int | bytes) -> int:
@@ -190,7 +150,101 @@ class Signals:
                     self.cancelled = True
 
 
-# --- The output protocol: one JSON object per line on fd 1
+def shield() -> Signals:
+    """Makes this process one that its children cannot look into, and that inherits their orphans."""
+    libc("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return Signals()
+
+
+# --- Reading and writing all of it
+
+
+READ_BYTES = 65536
+
+
+def write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def read_all(fd: int) -> bytes:
+    pieces = []
+    while piece := os.read(fd, READ_BYTES):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def complain(text: str) -> None:
+    """To standard error: that of the harness is for who operates the runtime, that of the agent is its log."""
+    try:
+        write_all(2, f"assay harness: {text}\n".encode("utf-8", "replace"))
+    except OSError:
+        pass
+
+
+# --- Our environment, and what children may see of it
+
+
+ENVIRONMENT = {
+    name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+    for name, value in os.environ.items()
+}
+IN_CONTAINER = "ASSAY_CONTEXT_URL" in ENVIRONMENT
+# What an image says about itself. One that needs more for its agents names it in ASSAY_PASS_ENV, separated by spaces.
+OF_THE_IMAGE = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
+# The role of an ECS task: how an agent reaches the models that its test may use. Never for an installer.
+OF_THE_TASK = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV")
+
+
+def environment_of_children() -> dict[str, str]:
+    """What children may see of our environment: everything but what was meant for us; in a container, where others put
+    things too, only what the image says about itself."""
+    env = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("ASSAY_")}
+    if IN_CONTAINER:
+        passed = (*OF_THE_IMAGE, *ENVIRONMENT.get("ASSAY_PASS_ENV", "").split())
+        env = {name: env[name] for name in passed if name in env}
+        home = ENVIRONMENT.get("HOME", "")  # container runtimes set it from /etc/passwd: /nonexistent, or /
+        if home and os.access(home, os.W_OK):
+            env["HOME"] = home
+    env.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
+    env.setdefault("HOME", os.getcwd())
+    env.setdefault("LANG", "C.UTF-8")
+    return env
+
+
+def change_environment(env: Mapping[str, str]) -> None:
+    """Of this process: what C code sees, and what the `os` of the agent will copy when it is imported."""
+    for old in list(os.environ):
+        os.unsetenv(old)
+    os.environ.clear()
+    for name, value in env.items():
+        raw = name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")
+        os.putenv(*raw)
+        os.environ[raw[0]] = raw[1]
+
+
+def find_program(name: str, path: str) -> str | None:
+    for folder in path.split(":"):
+        candidate = f"{folder}/{name}"
+        if folder and os.access(candidate, os.X_OK):
+            return candidate
+    return None
+
+
+# --- The level of a line of output
+
 
 LEVEL_WORDS = (
     ("DEBUG", "debug"),
@@ -213,8 +267,10 @@ def level_of(text: str, default: str) -> str:
     return default
 
 
-# how faulthandler writes a frame of this file; the user of a log looks for frames of the agent
-OUR_FRAMES = f'  File "{level_of.__code__.co_filename}", line '.encode()
+# --- The output protocol: one JSON object per line on fd 1
+
+
+LONGEST_ESCAPE = 6  # bytes for one: \\u0000 for a control character; three for a byte that is no UTF-8
 
 
 class Output:
@@ -280,9 +336,6 @@ class Output:
         self.waiting.clear()
 
 
-LONGEST_ESCAPE = 6  # bytes for one: \\u0000 for a control character; three for a byte that is no UTF-8
-
-
 def cut_of(text: str, limit: int) -> int:
     """How many characters of it fit as a JSON string into so many bytes; 0 where all of them do."""
     size = encoded_size(text)
@@ -296,6 +349,13 @@ def cut_of(text: str, limit: int) -> int:
 
 def encoded_size(text: str) -> int:
     return len(quote(text).encode("utf-8", "replace")) - 2
+
+
+# --- What the pipes of a child bring: lines of output, and one answer
+
+
+# how faulthandler writes a frame of this file; the user of a log looks for frames of the agent
+OUR_FRAMES = f'  File "{level_of.__code__.co_filename}", line '.encode()
 
 
 class Stream:
@@ -343,6 +403,17 @@ class Stream:
         self.output.line(self.name, line, default=self.default, continued=self.continued)
 
 
+class Transcript(Stream):
+    """A stream that remembers its last lines, for the error message."""
+
+    tail: tuple[str, ...] = ()
+
+    def _emit(self, line: bytes) -> None:
+        super()._emit(line)
+        if line.strip():
+            self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
+
+
 class Answer:
     """What the agent process hands over on its own pipe: one JSON object and a newline. What follows is ignored."""
 
@@ -365,27 +436,7 @@ class Answer:
         pass
 
 
-def write_all(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
-
-
-def read_all(fd: int) -> bytes:
-    pieces = []
-    while piece := os.read(fd, READ_BYTES):
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def complain(text: str) -> None:
-    """To standard error: that of the harness is for who operates the runtime, that of the agent is its log."""
-    try:
-        write_all(2, f"assay harness: {text}\n".encode("utf-8", "replace"))
-    except OSError:
-        pass
-
-
-# --- Child processes
+# --- Child processes: a fork with pipes, and nothing else that is open
 
 
 class Child:
@@ -434,6 +485,14 @@ def settle(out: int, err: int, keep: Sequence[int]) -> None:
             except OSError:
                 pass
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+# --- Following a child until it and all its descendants are gone
+
+
+TERM_GRACE_S = 2.0  # between SIGTERM and SIGKILL
+ANSWER_GRACE_S = 2.0  # for threads and exit handlers of an agent that has answered
+DRAIN_S = 0.3  # for reading on after the agent ended, whoever still holds its pipes
 
 
 class Watch:
@@ -581,7 +640,23 @@ def _children() -> Iterator[int]:
                 yield int(name)
 
 
-# --- Where the context comes from and the result goes
+def how_it_ended(watch: Watch) -> str:
+    if watch.signal is not None:
+        try:
+            import signal
+
+            return f"killed by {signal.Signals(watch.signal).name}"
+        except ValueError:
+            return f"killed by signal {watch.signal}"
+    return f"exit code {watch.exit_code}"
+
+
+# --- The context: what is to be done
+
+
+VERSION = 1
+# Container runtimes cut log lines at 16 KiB (moby daemon/logger/copier.go; Fargate's shim loggers do the same).
+CONTAINER_LINE_BYTES = 16384
 
 
 class ContextUnavailable(Exception):
@@ -626,6 +701,9 @@ class Context:
             raise ContextUnavailable(f"the context lacks something: {type(error).__name__}: {error}") from None
         if self.mode not in ("run", "build", "all"):
             raise ContextUnavailable(f"the context asks for the unknown mode {self.mode!r}")
+
+
+# --- Where the context comes from and the result goes
 
 
 def take_context() -> Context:
@@ -683,6 +761,9 @@ def transfer(url: str, body: bytes | None) -> bytes:
 # --- The requirements
 
 
+NO_WHEEL = ("no wheels", "no usable wheels", "building from source is disabled", "no matching distribution found")
+
+
 class InstallFailed(Exception):
     """The requirements cannot be installed; the message is the end of what the installer said."""
 
@@ -693,9 +774,6 @@ class NeedsSource(Exception):
 
 class Stopped(Exception):
     """The time limit or a SIGTERM came while installing."""
-
-
-NO_WHEEL = ("no wheels", "no usable wheels", "building from source is disabled", "no matching distribution found")
 
 
 class Installer:
@@ -772,15 +850,9 @@ class Installer:
         return watch.exit_code if watch.exit_code is not None else 128 + (watch.signal or 0), "\n".join(said.tail)
 
 
-class Transcript(Stream):
-    """A stream that remembers its last lines, for the error message."""
-
-    tail: tuple[str, ...] = ()
-
-    def _emit(self, line: bytes) -> None:
-        super()._emit(line)
-        if line.strip():
-            self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
+def _is_for_installers(name: str) -> bool:
+    """Settings of an image for its installer, which may hold the password of an index: not for the agent."""
+    return name.startswith(("PIP_", "UV_")) or name.lower() in ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
 def installed_in(env_dir: str) -> list[str]:
@@ -798,40 +870,368 @@ def installed_in(env_dir: str) -> list[str]:
     return sorted(found)
 
 
-def find_program(name: str, path: str) -> str | None:
-    for folder in path.split(":"):
-        candidate = f"{folder}/{name}"
-        if folder and os.access(candidate, os.X_OK):
-            return candidate
-    return None
-
-
-def environment_of_children() -> dict[str, str]:
-    """What children may see of our environment: everything but what was meant for us; in a container, where others put
-    things too, only what the image says about itself."""
-    env = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("ASSAY_")}
-    if IN_CONTAINER:
-        passed = (*OF_THE_IMAGE, *ENVIRONMENT.get("ASSAY_PASS_ENV", "").split())
-        env = {name: env[name] for name in passed if name in env}
-        home = ENVIRONMENT.get("HOME", "")  # container runtimes set it from /etc/passwd: /nonexistent, or /
-        if home and os.access(home, os.W_OK):
-            env["HOME"] = home
-    env.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
-    env.setdefault("HOME", os.getcwd())
-    env.setdefault("LANG", "C.UTF-8")
-    return env
-
-
-def _is_for_installers(name: str) -> bool:
-    """Settings of an image for its installer, which may hold the password of an index: not for the agent."""
-    return name.startswith(("PIP_", "UV_")) or name.lower() in ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
-
-
 def wants_install(requirements: str) -> bool:
     return any(line.strip() and not line.strip().startswith("#") for line in requirements.splitlines())
 
 
-# --- The agent's process
+# --- agent.py as a module
+
+
+def load_agent(code: str) -> ModuleType:
+    """Runs agent.py as the module `agent`, with the work folder first on the path."""
+    work = os.getcwd()
+    path = f"{work}/agent.py"
+    sys.argv = [path]
+    if sys.path and sys.path[0] == __file__.rpartition("/")[0]:
+        del sys.path[0]
+    sys.path.insert(0, work)
+    import builtins
+
+    for name in ("exit", "quit"):  # python -S has none
+        if not hasattr(builtins, name):
+            setattr(builtins, name, sys.exit)
+    module = type(sys)("agent")
+    module.__file__ = path
+    sys.modules["agent"] = module
+    exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # this is what we are for
+    return module
+
+
+# --- The entry point: what of an agent is called
+
+
+DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
+METHODS = ("run_sync", "invoke", "ainvoke", "run")  # of agent objects, before calling the object itself
+
+
+class EntrypointNotFound(Exception):
+    """The message says what was looked for and what is there."""
+
+
+def find_entry(module: ModuleType, entrypoint: str | None) -> Callable[..., object]:
+    """The thing to call: `module:name`, `name`, or the first of the usual names. Raises EntrypointNotFound."""
+    if entrypoint:
+        where, colon, name = entrypoint.rpartition(":")
+        target: Any = module
+        if colon and where != "agent":
+            target = _import(where)
+        for part in name.split("."):
+            if not hasattr(target, part):
+                raise EntrypointNotFound(f"There is no {name!r} in {where or 'agent'}.py. {_offers(target)}")
+            target = getattr(target, part)
+        return as_callable(target, name)
+    for own in (True, False):  # first what agent.py itself defines: `from subprocess import run` is no agent
+        for name in DEFAULT_ENTRYPOINTS:
+            target = getattr(module, name, None)
+            imported = hasattr(target, "__code__") and target.__module__ != "agent"
+            if _method_of(target) and imported is not own:
+                return as_callable(target, name)
+    raise EntrypointNotFound(f"agent.py has none of {', '.join(DEFAULT_ENTRYPOINTS)} to call. {_offers(module)}")
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(error.name + ".")):
+            raise EntrypointNotFound(f"There is no module {error.name!r} for the entry point.") from None
+        raise
+    return sys.modules[name]
+
+
+def _offers(target: object) -> str:
+    found = [
+        name
+        for name, value in vars(target).items()
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "agent") == "agent"
+    ]
+    return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
+
+
+def as_callable(target: Any, name: str) -> Callable[..., object]:
+    """A function as it is, a class by making one, an object by the first of its methods that frameworks use."""
+    if isinstance(target, type):
+        target = target()
+    method = _method_of(target)
+    if not method:
+        raise EntrypointNotFound(
+            f"{name!r} is a {type_name(type(target))}: not a function, and without {', '.join(METHODS)}."
+        )
+    if method == "__call__":
+        return target  # type: ignore[no-any-return]
+    bound = getattr(target, method)
+    if type(target).__module__.split(".")[0] == "langgraph":
+        return lambda query: bound(graph_input(target, query))
+    return bound  # type: ignore[no-any-return]
+
+
+def _method_of(target: Any) -> str | None:
+    return next((name for name in METHODS if hasattr(type(target), name)), "__call__" if callable(target) else None)
+
+
+def graph_input(graph: Any, query: str) -> object:
+    """A LangGraph graph takes a state: one message if its state has messages, else the query, which then is JSON."""
+    if "messages" in getattr(graph, "channels", ()):
+        return {"messages": [{"role": "user", "content": query}]}
+    try:
+        return from_json(query)
+    except ValueError:
+        return query
+
+
+# --- From what an agent returns to JSON
+
+
+MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
+
+
+def unwrap(value: Any) -> Any:
+    """The answer inside what frameworks return: pydantic-ai keeps it in `.output`, LangChain messages in `.content`."""
+    families = _families(value)
+    if "pydantic_ai" in families and hasattr(value, "output"):
+        return value.output
+    if "langchain_core" in families and hasattr(value, "content"):
+        return value.content
+    return value
+
+
+def _families(value: object) -> set[str]:
+    """The packages that its class and its base classes come from."""
+    return {cls.__module__.partition(".")[0] for cls in type(value).__mro__}
+
+
+def jsonable(value: Any, where: str, depth: int = 0) -> Any:
+    """The value as plain JSON data. Raises NotJson saying what stands in the way, and where."""
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return _text(value, where)
+    if isinstance(value, int):
+        if abs(value) >= 10**4300:  # more digits than int() reads back
+            raise NotJson(f"{where} is an integer of more than 4300 digits.")
+        return int(value)
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise NotJson(f"{where} is {float(value)!r}: JSON has no such number.")
+        return float(value)
+    if depth >= MAX_DEPTH:
+        raise NotJson(f"The answer is nested more than {MAX_DEPTH} levels deep, or contains itself, at {where[:200]}.")
+    if isinstance(value, dict):
+        return {_key(key, where): jsonable(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+    try:
+        plain = _as_plain(value)
+    except Exception as error:
+        raise NotJson(f"{where} is a {type_name(type(value))} that cannot be turned into JSON: {error}") from None
+    if plain is value:
+        raise NotJson(f"{where} is a {type_name(type(value))}: not something that JSON can hold.")
+    return jsonable(plain, where, depth + 1)
+
+
+def _as_plain(value: Any) -> Any:
+    kind = type(value)
+    if "pydantic_ai" in _families(value) and hasattr(value, "output"):
+        return value.output
+    if hasattr(kind, "model_dump"):
+        return value.model_dump(mode="json")
+    if hasattr(kind, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in kind.__dataclass_fields__ if hasattr(value, name)}
+    for name in ("output", "content"):
+        if hasattr(value, name):
+            return getattr(value, name)
+    return value
+
+
+def _text(value: str, where: str) -> str:
+    value = str.__str__(value)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NotJson(f"{where} holds half a surrogate pair: not Unicode text.") from None
+    return value
+
+
+def _key(key: object, where: str) -> str:
+    if isinstance(key, str):
+        return _text(key, where)
+    if key is None or isinstance(key, (bool, int, float)):
+        return to_json(key)
+    raise NotJson(f"{where} has a key of type {type_name(type(key))}: JSON has only text there.")
+
+
+# --- The call of the entry point
+
+
+def call_entry(
+    entry: Callable[..., Any], query: str, complete: Callable[[Coroutine[Any, Any, object]], object]
+) -> object:
+    """Calls it with the query, or with nothing if it takes nothing; iterates or completes what it gives back."""
+    value = entry(query) if takes_an_argument(entry) else entry()
+    if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
+        return complete(_consume(value))
+    if type(value).__name__ == "generator":
+        return _joined([_shown(item, index) for index, item in enumerate(value)])
+    return value
+
+
+async def _consume(value: Any) -> object:
+    if hasattr(type(value), "__await__"):
+        value = await value
+    if type(value).__name__ == "async_generator":
+        values: list[object] = []
+        async for item in value:
+            values.append(_shown(item, len(values)))
+        return _joined(values)
+    if type(value).__name__ == "generator":
+        return _joined([_shown(item, index) for index, item in enumerate(value)])
+    return value
+
+
+def takes_an_argument(entry: Any) -> bool:
+    if not hasattr(entry, "__code__") and not hasattr(entry, "__func__"):
+        entry = entry.__call__
+    function = getattr(entry, "__func__", entry)
+    bound = function is not entry
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    if code is None:  # written in C, or something rarer: the usual is to take the query
+        return True
+    return bool(code.co_argcount > bound or code.co_flags & 0x04)  # 0x04: *args
+
+
+def _shown(item: Any, index: int) -> object:
+    """A yield is a log line."""
+    value = jsonable(unwrap(item), f"answer[{index}]")
+    print(value if isinstance(value, str) else to_json(value), flush=True)
+    return value
+
+
+def _joined(values: list[object]) -> object:
+    if values and all(isinstance(value, str) for value in values):
+        return "".join(value for value in values if isinstance(value, str))
+    return values
+
+
+# --- The tokens that an agent says it used
+
+
+MAX_TOKENS = 2**53  # what every reader of JSON can hold
+
+
+def usage_of(value: Any, module: object) -> dict[str, int] | None:
+    """Tokens, where the agent tells: in what its framework's result carries, in the answer as
+    `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
+    try:
+        usage = getattr(value, "usage", None)
+        if callable(usage) and not tokens_of(usage):  # a method; in newer pydantic-ai a value that may still be called
+            usage = usage()
+        candidates = [usage, getattr(value, "usage_metadata", None), value]
+        if isinstance(value, dict):
+            candidates.append(value.get("usage"))
+            messages = value.get("messages")
+            if isinstance(messages, list):
+                candidates.append(_summed([getattr(message, "usage_metadata", None) for message in messages]))
+        candidates.append(getattr(module, "usage", None))
+        return next(filter(None, map(tokens_of, candidates)), None)
+    except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
+        return None
+
+
+def tokens_of(candidate: Any) -> dict[str, int] | None:
+    found = []
+    for names in (
+        ("input_tokens", "prompt_tokens", "request_tokens", "prompt_eval_count"),
+        ("output_tokens", "completion_tokens", "response_tokens", "eval_count"),
+    ):
+        get = candidate.get if isinstance(candidate, dict) else lambda name: getattr(candidate, name, None)
+        found.append(next((got for got in map(get, names) if type(got) is int and 0 <= got <= MAX_TOKENS), None))
+    if found == [None, None]:
+        return None
+    return {"input_tokens": found[0] or 0, "output_tokens": found[1] or 0}
+
+
+def _summed(parts: list[Any]) -> dict[str, int] | None:
+    counts = list(filter(None, map(tokens_of, parts)))
+    return (
+        {name: sum(count[name] for count in counts) for name in ("input_tokens", "output_tokens")} if counts else None
+    )
+
+
+# --- The one message from the agent's process to the harness
+
+
+MAX_MESSAGE = 8 * 1024  # characters of an error message
+MAX_TRACEBACK = 32 * 1024
+
+
+class Reply:
+    """The one message from the agent's process to the harness."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.owner = os.getpid()
+
+    def is_ours(self) -> bool:
+        """False in a copy that the agent forked: whatever its function does there, it is not asked."""
+        return os.getpid() == self.owner
+
+    def answer(self, value: Any, module: object, limit: int) -> None:
+        response = jsonable(unwrap(value), "answer")
+        size = len(to_json(response).encode("utf-8"))
+        if size > limit:
+            self.fail("RESULT_TOO_LARGE", f"The answer has {size:,} bytes as JSON; {limit:,} are allowed.")
+        else:
+            self._send({"response": response, "usage": usage_of(value, module)})
+
+    def fail(self, code: str, message: str | None, error: BaseException | None = None) -> None:
+        self._send({"code": code, "error": describe(error, message)})
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        if not self.is_ours():
+            return
+        try:
+            write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
+            os.close(self.fd)
+        except OSError as error:  # the agent has closed what was not its own
+            complain(f"the answer cannot be handed over: {error}")
+
+
+def describe(error: BaseException | None, message: str | None) -> dict[str, str]:
+    """type, message and traceback, in sizes that can be stored; the traceback without our own frames."""
+    if error is None:
+        return {"type": "", "message": (message or "")[:MAX_MESSAGE], "traceback": ""}
+    if message is None:
+        message = _said(error)
+    if isinstance(error, SystemExit):
+        return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": ""}
+    import traceback
+
+    ours = describe.__code__.co_filename
+    place: TracebackType | None = error.__traceback__
+    while place is not None and place.tb_frame.f_code.co_filename == ours:
+        place = place.tb_next
+    try:
+        text = "".join(traceback.format_exception(type(error), error, place))
+    except Exception as problem:  # an exception that cannot even be shown
+        text = f"{type_name(type(error))} (its traceback cannot be shown: {type(problem).__name__})"
+    if len(text) > MAX_TRACEBACK:
+        text = f"{text[: MAX_TRACEBACK // 2]}\n[...]\n{text[-MAX_TRACEBACK // 2 :]}"
+    return {"type": type_name(type(error)), "message": message[:MAX_MESSAGE], "traceback": text}
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        name = (error.filename or "agent.py").rpartition("/")[2]
+        return f"{name}, line {error.lineno}: {error.msg}"
+    try:
+        return str(error) or type_name(type(error))
+    except Exception:
+        return "(its text cannot be shown)"
+
+
+# --- The agent's process, from its fork to its end
 
 
 def start_agent() -> Child:
@@ -851,17 +1251,6 @@ def _await_instructions(outputs: Sequence[int], instructions: int) -> None:
         _exec_agent(job["python"], raw, answer)
     change_environment({**environment_of_children(), **job["env"]})
     run_agent(job, answer)
-
-
-def change_environment(env: Mapping[str, str]) -> None:
-    """Of this process: what C code sees, and what the `os` of the agent will copy when it is imported."""
-    for old in list(os.environ):
-        os.unsetenv(old)
-    os.environ.clear()
-    for name, value in env.items():
-        raw = name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")
-        os.putenv(*raw)
-        os.environ[raw[0]] = raw[1]
 
 
 def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
@@ -920,7 +1309,7 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         module = load_agent(job["code"])
         entry = find_entry(module, job["entrypoint"])
         code = "AGENT_EXCEPTION"
-        value = call_entry(entry, job["query"])
+        value = call_entry(entry, job["query"], _complete)
         reply.answer(value, module, job["response_bytes"])
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
@@ -940,6 +1329,12 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     else:
         return 0
     return 1
+
+
+def _complete(coroutine: Coroutine[Any, Any, object]) -> object:
+    import asyncio
+
+    return asyncio.run(coroutine)
 
 
 def exit_status(error: SystemExit) -> int:
@@ -965,341 +1360,54 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-class EntrypointNotFound(Exception):
-    """The message says what was looked for and what is there."""
+# --- Whether the memory of our container ran out
 
 
-def load_agent(code: str) -> ModuleType:
-    """Runs agent.py as the module `agent`, with the work folder first on the path."""
-    work = os.getcwd()
-    path = f"{work}/agent.py"
-    sys.argv = [path]
-    if sys.path and sys.path[0] == __file__.rpartition("/")[0]:
-        del sys.path[0]
-    sys.path.insert(0, work)
-    import builtins
-
-    for name in ("exit", "quit"):  # python -S has none
-        if not hasattr(builtins, name):
-            setattr(builtins, name, sys.exit)
-    module = type(sys)("agent")
-    module.__file__ = path
-    sys.modules["agent"] = module
-    exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # this is what we are for
-    return module
-
-
-def find_entry(module: ModuleType, entrypoint: str | None) -> Callable[..., object]:
-    """The thing to call: `module:name`, `name`, or the first of the usual names. Raises EntrypointNotFound."""
-    if entrypoint:
-        where, colon, name = entrypoint.rpartition(":")
-        target: Any = module
-        if colon and where != "agent":
-            target = _import(where)
-        for part in name.split("."):
-            if not hasattr(target, part):
-                raise EntrypointNotFound(f"There is no {name!r} in {where or 'agent'}.py. {_offers(target)}")
-            target = getattr(target, part)
-        return as_callable(target, name)
-    for own in (True, False):  # first what agent.py itself defines: `from subprocess import run` is no agent
-        for name in DEFAULT_ENTRYPOINTS:
-            target = getattr(module, name, None)
-            imported = hasattr(target, "__code__") and target.__module__ != "agent"
-            if _method_of(target) and imported is not own:
-                return as_callable(target, name)
-    raise EntrypointNotFound(f"agent.py has none of {', '.join(DEFAULT_ENTRYPOINTS)} to call. {_offers(module)}")
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        __import__(name)
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(error.name + ".")):
-            raise EntrypointNotFound(f"There is no module {error.name!r} for the entry point.") from None
-        raise
-    return sys.modules[name]
-
-
-def _offers(target: object) -> str:
-    found = [
-        name
-        for name, value in vars(target).items()
-        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "agent") == "agent"
-    ]
-    return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
-
-
-def as_callable(target: Any, name: str) -> Callable[..., object]:
-    """A function as it is, a class by making one, an object by the first of its methods that frameworks use."""
-    if isinstance(target, type):
-        target = target()
-    method = _method_of(target)
-    if not method:
-        raise EntrypointNotFound(
-            f"{name!r} is a {_type_name(type(target))}: not a function, and without {', '.join(METHODS)}."
-        )
-    if method == "__call__":
-        return target  # type: ignore[no-any-return]
-    bound = getattr(target, method)
-    if type(target).__module__.split(".")[0] == "langgraph":
-        return lambda query: bound(graph_input(target, query))
-    return bound  # type: ignore[no-any-return]
-
-
-def _method_of(target: Any) -> str | None:
-    return next((name for name in METHODS if hasattr(type(target), name)), "__call__" if callable(target) else None)
-
-
-def graph_input(graph: Any, query: str) -> object:
-    """A LangGraph graph takes a state: one message if its state has messages, else the query, which then is JSON."""
-    if "messages" in getattr(graph, "channels", ()):
-        return {"messages": [{"role": "user", "content": query}]}
-    try:
-        return from_json(query)
-    except ValueError:
-        return query
-
-
-def call_entry(entry: Callable[..., Any], query: str) -> object:
-    """Calls it with the query, or with nothing if it takes nothing; awaits or iterates what it gives back."""
-    value = entry(query) if takes_an_argument(entry) else entry()
-    if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
-        import asyncio
-
-        return asyncio.run(_consume(value))
-    if type(value).__name__ == "generator":
-        return _joined([_shown(item, index) for index, item in enumerate(value)])
-    return value
-
-
-async def _consume(value: Any) -> object:
-    if hasattr(type(value), "__await__"):
-        value = await value
-    if type(value).__name__ == "async_generator":
-        values: list[object] = []
-        async for item in value:
-            values.append(_shown(item, len(values)))
-        return _joined(values)
-    if type(value).__name__ == "generator":
-        return _joined([_shown(item, index) for index, item in enumerate(value)])
-    return value
-
-
-def takes_an_argument(entry: Any) -> bool:
-    if not hasattr(entry, "__code__") and not hasattr(entry, "__func__"):
-        entry = entry.__call__
-    function = getattr(entry, "__func__", entry)
-    bound = function is not entry
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    code = getattr(function, "__code__", None)
-    if code is None:  # written in C, or something rarer: the usual is to take the query
-        return True
-    return bool(code.co_argcount > bound or code.co_flags & 0x04)  # 0x04: *args
-
-
-def _shown(item: Any, index: int) -> object:
-    """A yield is a log line."""
-    value = jsonable(unwrap(item), f"answer[{index}]")
-    print(value if isinstance(value, str) else to_json(value), flush=True)
-    return value
-
-
-def _joined(values: list[object]) -> object:
-    if values and all(isinstance(value, str) for value in values):
-        return "".join(value for value in values if isinstance(value, str))
-    return values
-
-
-# --- From what an agent returns to JSON
-
-
-def unwrap(value: Any) -> Any:
-    """The answer inside what frameworks return: pydantic-ai keeps it in `.output`, LangChain messages in `.content`."""
-    families = _families(value)
-    if "pydantic_ai" in families and hasattr(value, "output"):
-        return value.output
-    if "langchain_core" in families and hasattr(value, "content"):
-        return value.content
-    return value
-
-
-def _families(value: object) -> set[str]:
-    """The packages that its class and its base classes come from."""
-    return {cls.__module__.partition(".")[0] for cls in type(value).__mro__}
-
-
-def jsonable(value: Any, where: str, depth: int = 0) -> Any:
-    """The value as plain JSON data. Raises NotJson saying what stands in the way, and where."""
-    if value is None or value is True or value is False:
-        return value
-    if isinstance(value, str):
-        return _text(value, where)
-    if isinstance(value, int):
-        if abs(value) >= 10**4300:  # more digits than int() reads back
-            raise NotJson(f"{where} is an integer of more than 4300 digits.")
-        return int(value)
-    if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
-            raise NotJson(f"{where} is {float(value)!r}: JSON has no such number.")
-        return float(value)
-    if depth >= MAX_DEPTH:
-        raise NotJson(f"The answer is nested more than {MAX_DEPTH} levels deep, or contains itself, at {where[:200]}.")
-    if isinstance(value, dict):
-        return {_key(key, where): jsonable(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
-    try:
-        plain = _as_plain(value)
-    except Exception as error:
-        raise NotJson(f"{where} is a {_type_name(type(value))} that cannot be turned into JSON: {error}") from None
-    if plain is value:
-        raise NotJson(f"{where} is a {_type_name(type(value))}: not something that JSON can hold.")
-    return jsonable(plain, where, depth + 1)
-
-
-def _as_plain(value: Any) -> Any:
-    kind = type(value)
-    if "pydantic_ai" in _families(value) and hasattr(value, "output"):
-        return value.output
-    if hasattr(kind, "model_dump"):
-        return value.model_dump(mode="json")
-    if hasattr(kind, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in kind.__dataclass_fields__ if hasattr(value, name)}
-    for name in ("output", "content"):
-        if hasattr(value, name):
-            return getattr(value, name)
-    return value
-
-
-def _text(value: str, where: str) -> str:
-    value = str.__str__(value)
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise NotJson(f"{where} holds half a surrogate pair: not Unicode text.") from None
-    return value
-
-
-def _key(key: object, where: str) -> str:
-    if isinstance(key, str):
-        return _text(key, where)
-    if key is None or isinstance(key, (bool, int, float)):
-        return to_json(key)
-    raise NotJson(f"{where} has a key of type {_type_name(type(key))}: JSON has only text there.")
-
-
-def usage_of(value: Any, module: object) -> dict[str, int] | None:
-    """Tokens, where the agent tells: in what its framework's result carries, in the answer as
-    `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
-    try:
-        usage = getattr(value, "usage", None)
-        if callable(usage) and not _tokens(usage):  # a method; in newer pydantic-ai a value that may still be called
-            usage = usage()
-        candidates = [usage, getattr(value, "usage_metadata", None), value]
-        if isinstance(value, dict):
-            candidates.append(value.get("usage"))
-            messages = value.get("messages")
-            if isinstance(messages, list):
-                candidates.append(_summed([getattr(message, "usage_metadata", None) for message in messages]))
-        candidates.append(getattr(module, "usage", None))
-        return next(filter(None, map(_tokens, candidates)), None)
-    except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
-        return None
-
-
-def _tokens(candidate: Any) -> dict[str, int] | None:
-    found = []
-    for names in (
-        ("input_tokens", "prompt_tokens", "request_tokens", "prompt_eval_count"),
-        ("output_tokens", "completion_tokens", "response_tokens", "eval_count"),
+def out_of_memory_kills() -> int:
+    """How often the kernel has killed in our control group because memory ran out; 0 where it does not say."""
+    ours = _start_of("/proc/self/cgroup").partition("0::")[2].partition("\n")[0].rstrip("/")
+    for path in (
+        f"/sys/fs/cgroup{ours}/memory.events",  # version 2, seen from outside of a namespace of its own
+        "/sys/fs/cgroup/memory.events",
+        "/sys/fs/cgroup/memory/memory.oom_control",  # version 1
     ):
-        get = candidate.get if isinstance(candidate, dict) else lambda name: getattr(candidate, name, None)
-        found.append(next((got for got in map(get, names) if type(got) is int and 0 <= got <= MAX_TOKENS), None))
-    if found == [None, None]:
-        return None
-    return {"input_tokens": found[0] or 0, "output_tokens": found[1] or 0}
+        for line in _start_of(path).splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
 
 
-def _summed(parts: list[Any]) -> dict[str, int] | None:
-    counts = list(filter(None, map(_tokens, parts)))
-    return (
-        {name: sum(count[name] for count in counts) for name in ("input_tokens", "output_tokens")} if counts else None
-    )
-
-
-class Reply:
-    """The one message from the agent's process to the harness."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self.owner = os.getpid()
-
-    def is_ours(self) -> bool:
-        """False in a copy that the agent forked: whatever its function does there, it is not asked."""
-        return os.getpid() == self.owner
-
-    def answer(self, value: Any, module: object, limit: int) -> None:
-        response = jsonable(unwrap(value), "answer")
-        size = len(to_json(response).encode("utf-8"))
-        if size > limit:
-            self.fail("RESULT_TOO_LARGE", f"The answer has {size:,} bytes as JSON; {limit:,} are allowed.")
-        else:
-            self._send({"response": response, "usage": usage_of(value, module)})
-
-    def fail(self, code: str, message: str | None, error: BaseException | None = None) -> None:
-        self._send({"code": code, "error": describe(error, message)})
-
-    def _send(self, message: Mapping[str, object]) -> None:
-        if not self.is_ours():
-            return
-        try:
-            write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
-            os.close(self.fd)
-        except OSError as error:  # the agent has closed what was not its own
-            complain(f"the answer cannot be handed over: {error}")
-
-
-def describe(error: BaseException | None, message: str | None) -> dict[str, str]:
-    """type, message and traceback, in sizes that can be stored; the traceback without our own frames."""
-    if error is None:
-        return {"type": "", "message": (message or "")[:MAX_MESSAGE], "traceback": ""}
-    if message is None:
-        message = _said(error)
-    if isinstance(error, SystemExit):
-        return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": ""}
-    import traceback
-
-    ours = _load_and_call.__code__.co_filename
-    place: TracebackType | None = error.__traceback__
-    while place is not None and place.tb_frame.f_code.co_filename == ours:
-        place = place.tb_next
+def _start_of(path: str) -> str:
     try:
-        text = "".join(traceback.format_exception(type(error), error, place))
-    except Exception as problem:  # an exception that cannot even be shown
-        text = f"{_type_name(type(error))} (its traceback cannot be shown: {type(problem).__name__})"
-    if len(text) > MAX_TRACEBACK:
-        text = f"{text[: MAX_TRACEBACK // 2]}\n[...]\n{text[-MAX_TRACEBACK // 2 :]}"
-    return {"type": _type_name(type(error)), "message": message[:MAX_MESSAGE], "traceback": text}
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        name = (error.filename or "agent.py").rpartition("/")[2]
-        return f"{name}, line {error.lineno}: {error.msg}"
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
     try:
-        return str(error) or _type_name(type(error))
-    except Exception:
-        return "(its text cannot be shown)"
+        return os.read(fd, 4096).decode("ascii", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
 
 
-def _type_name(kind: type) -> str:
-    name = kind.__qualname__.rpartition("<locals>.")[2]
-    name = name if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{name}"
-    return name[:200]
+# --- One test, from its context to its result
 
 
-# --- One test
+ENVELOPE_BYTES = 256 * 1024  # beside the response in what an agent process hands over: error, usage
+ENVELOPE_OF_LINE = 160  # bytes at most that a line has beside its text: names, a 10-digit seq, a time, `cont`, newline
+AGENT_CODES = (
+    "DEPENDENCY_INSTALL_FAILED",
+    "AGENT_IMPORT_ERROR",
+    "ENTRYPOINT_NOT_FOUND",
+    "ENTRYPOINT_AMBIGUOUS",
+    "QUERY_NOT_ACCEPTED",
+    "AGENT_EXCEPTION",
+    "AGENT_EXITED",
+    "RESULT_TOO_LARGE",
+    "RESULT_INVALID",
+)
+OUT_OF_MEMORY_SAID = "The kernel ended a process of the agent: the memory of its container was used up."
 
 
 class Run:
@@ -1426,7 +1534,7 @@ class Run:
             response = jsonable(reply["response"], "answer")
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")
-            return self._result("success", None, response, None, _tokens(reply["usage"]))
+            return self._result("success", None, response, None, tokens_of(reply["usage"]))
         except (ValueError, LookupError, TypeError, RecursionError, NotJson) as error:  # the agent wrote on our pipe
             return self.failure("RESULT_INVALID", f"What the agent's process sent is not an answer: {error}")
 
@@ -1459,53 +1567,10 @@ class Run:
         }
 
 
-OUT_OF_MEMORY_SAID = "The kernel ended a process of the agent: the memory of its container was used up."
+# --- The program: a test, or the agent's process as another interpreter
 
 
-def out_of_memory_kills() -> int:
-    """How often the kernel has killed in our control group because memory ran out; 0 where it does not say."""
-    ours = _start_of("/proc/self/cgroup").partition("0::")[2].partition("\n")[0].rstrip("/")
-    for path in (
-        f"/sys/fs/cgroup{ours}/memory.events",  # version 2, seen from outside of a namespace of its own
-        "/sys/fs/cgroup/memory.events",
-        "/sys/fs/cgroup/memory/memory.oom_control",  # version 1
-    ):
-        for line in _start_of(path).splitlines():
-            name, _, count = line.partition(" ")
-            if name == "oom_kill":
-                return int(count)
-    return 0
-
-
-def _start_of(path: str) -> str:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        return os.read(fd, 4096).decode("ascii", "replace")
-    except OSError:
-        return ""
-    finally:
-        os.close(fd)
-
-
-def how_it_ended(watch: Watch) -> str:
-    if watch.signal is not None:
-        try:
-            import signal
-
-            return f"killed by {signal.Signals(watch.signal).name}"
-        except ValueError:
-            return f"killed by signal {watch.signal}"
-    return f"exit code {watch.exit_code}"
-
-
-def shield() -> Signals:
-    """Makes this process one that its children cannot look into, and that inherits their orphans."""
-    libc("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
-    libc("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    return Signals()
+CONTAINER_WORK = "/tmp/work"  # of a container whose root file system is read-only
 
 
 def go_to_a_work_folder() -> None:

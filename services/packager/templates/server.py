@@ -10,6 +10,8 @@ service. What is called in agent.py follows the rules of the test that this pack
 Settings are environment variables (README.md), with defaults in agent.json.
 """
 
+# Made from services/packager/server_src/ by deploy/setup/join.py: edit there.
+
 from __future__ import annotations
 
 import hmac
@@ -29,22 +31,15 @@ from socketserver import TCPServer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from types import ModuleType
     from typing import Any, NoReturn
 
+
+# --- Settings of the server
+
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
-METHODS = ("run_sync", "invoke", "ainvoke", "run")  # of agent objects, before calling the object itself
-MAX_DEPTH = 64  # of an answer
-CONNECTIONS = 128  # at once; each costs a thread
-READ_S = 15  # for a client to send its query
-STATUS = {"TIMED_OUT": 504, "AGENT_EXITED": 502}  # everything else that an agent does wrong is a 500
-
-
-def say(level: str, text: str) -> None:
-    print(f"{level}: {text}", file=sys.stderr, flush=True)
 
 
 class Settings:
@@ -66,6 +61,76 @@ class Settings:
         self.query_bytes = int(os.environ.get("MAX_QUERY_BYTES") or 1 << 20)
         self.response_bytes = int(os.environ.get("MAX_RESPONSE_BYTES") or 1 << 20)
         self.token = os.environ.get("API_TOKEN") or ""
+
+
+# --- What the server says: lines of its log, and errors to a client
+
+
+def say(level: str, text: str) -> None:
+    print(f"{level}: {text}", file=sys.stderr, flush=True)
+
+
+def problem(code: str, message: str) -> dict[str, dict[str, str]]:
+    return {"error": {"code": code, "message": message}}
+
+
+# --- JSON: the C scanner and encoder without the json package, which imports re
+
+
+class NotJson(Exception):
+    """A value that JSON has no form for."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_object(value: object) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+class _ScannerSettings:
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_refuse_constant)
+
+
+try:
+    import _json
+
+    quote: Callable[[str], str] = _json.encode_basestring
+    _scan = _json.make_scanner(_ScannerSettings())  # type: ignore[arg-type]
+    _encode = _json.make_encoder(None, _refuse_object, quote, None, ":", ",", False, False, False)
+
+    def from_json(text: str) -> Any:
+        text = text.strip(" \t\r\n")
+        try:
+            value, end = _scan(text, 0)
+            if end == len(text):
+                return value
+        except (StopIteration, SystemError):  # the C code wants the json package to raise its errors
+            pass
+        import json
+
+        return json.loads(text, parse_constant=_refuse_constant)  # slow, and says what is wrong
+
+    def to_json(value: Any) -> str:
+        return "".join(_encode(value, 0))
+
+except Exception:  # another interpreter than CPython, or one whose private parts have moved
+    import json
+
+    def quote(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)
+
+    def from_json(text: str) -> Any:
+        return json.loads(text, parse_constant=_refuse_constant)
+
+    def to_json(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 # --- Worker processes, seen from the server
@@ -131,6 +196,12 @@ class Worker:
         os.close(self._requests)
         os.close(self._answers)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+# --- All workers, and which of them answers a query
+
+
+STATUS = {"TIMED_OUT": 504, "AGENT_EXITED": 502}  # everything else that an agent does wrong is a 500
 
 
 class Pool:
@@ -245,8 +316,8 @@ class Pool:
 # --- HTTP
 
 
-def problem(code: str, message: str) -> dict[str, dict[str, str]]:
-    return {"error": {"code": code, "message": message}}
+CONNECTIONS = 128  # at once; each costs a thread
+READ_S = 15  # for a client to send its query
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -378,6 +449,9 @@ class Server(ThreadingHTTPServer):
             say("ERROR", f"{type(error).__name__}: {error}")
 
 
+# --- The server from its start to its end, and the question whether it is well
+
+
 def serve(settings: Settings) -> int:
     """Until SIGTERM; the exit code."""
     stop = threading.Event()
@@ -416,100 +490,24 @@ def check(settings: Settings) -> int:
         return 1
 
 
-# --- Inside a worker
+# --- How a type is named to a reader
 
 
-def work(settings: Settings, requests: int, answers: int) -> None:
-    """Loads the agent, then answers one query after the other until the server is gone."""
-    import asyncio
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (requests, answers):
-        os.set_inheritable(number, False)
-    owner = os.getpid()
-
-    def reply(message: object) -> None:
-        if os.getpid() == owner:  # not in a copy that the agent forked
-            data = to_json(message).encode("utf-8", "replace") + b"\n"
-            while data:
-                data = data[os.write(answers, data) :]
-
-    try:
-        entry = find_entry(load_agent(), settings.entrypoint)
-    except BaseException as error:
-        if not isinstance(error, EntrypointNotFound):
-            print_traceback()
-        reply(problem("AGENT_IMPORT_ERROR", f"{type(error).__name__}: {error}"))
-        return
-    reply({"ready": True})
-    loop = asyncio.new_event_loop()  # one for all queries: clients that an agent keeps stay usable
-    for line in os.fdopen(requests, "rb"):
-        asyncio.set_event_loop(loop)
-        try:
-            response = jsonable(unwrap(call_entry(entry, json.loads(line)["query"], loop)), "answer")
-            if len(to_json(response).encode()) > settings.response_bytes:
-                raise NotJson(f"The answer has more than {settings.response_bytes} bytes as JSON.")
-            reply({"response": response})
-        except NotJson as error:
-            say("ERROR", str(error))
-            reply(problem("RESULT_INVALID", str(error)))
-        except SystemExit:
-            reply(problem("AGENT_EXITED", "The agent called sys.exit() instead of returning an answer."))
-            raise
-        except BaseException as error:
-            print_traceback()
-            reply(problem("AGENT_EXCEPTION", f"The agent raised {_type_name(type(error))}; the log has more."))
+def type_name(kind: type) -> str:
+    name = kind.__qualname__.rpartition("<locals>.")[2]
+    name = name if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{name}"
+    return name[:200]
 
 
-def print_traceback() -> None:
-    import traceback
-
-    traceback.print_exc()
+# --- The entry point: what of an agent is called
 
 
-def load_agent() -> ModuleType:
-    """Runs agent.py as the module `agent`."""
-    path = os.path.join(HERE, "agent.py")
-    sys.argv = [path]
-    module = type(sys)("agent")
-    module.__file__ = path
-    sys.modules["agent"] = module
-    with open(path, "rb") as file:
-        exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
-    return module
-
-
-def call_entry(entry: Callable[..., Any], query: str, loop: AbstractEventLoop) -> object:
-    """Calls it with the query, or with nothing if it takes nothing; awaits or iterates what it gives back."""
-    value = entry(query) if takes_an_argument(entry) else entry()
-    if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
-        return loop.run_until_complete(_consume(value))
-    if type(value).__name__ == "generator":
-        return _joined([_shown(item, index) for index, item in enumerate(value)])
-    return value
-
-
-def to_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def from_json(text: str) -> Any:
-    return json.loads(text, parse_constant=_refuse_constant)
-
-
-# --- What is called and what its answer is: word for word as in the test
+DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
+METHODS = ("run_sync", "invoke", "ainvoke", "run")  # of agent objects, before calling the object itself
 
 
 class EntrypointNotFound(Exception):
     """The message says what was looked for and what is there."""
-
-
-class NotJson(Exception):
-    """A value that JSON has no form for."""
 
 
 def find_entry(module: ModuleType, entrypoint: str | None) -> Callable[..., object]:
@@ -559,7 +557,7 @@ def as_callable(target: Any, name: str) -> Callable[..., object]:
     method = _method_of(target)
     if not method:
         raise EntrypointNotFound(
-            f"{name!r} is a {_type_name(type(target))}: not a function, and without {', '.join(METHODS)}."
+            f"{name!r} is a {type_name(type(target))}: not a function, and without {', '.join(METHODS)}."
         )
     if method == "__call__":
         return target  # type: ignore[no-any-return]
@@ -581,6 +579,102 @@ def graph_input(graph: Any, query: str) -> object:
         return from_json(query)
     except ValueError:
         return query
+
+
+# --- From what an agent returns to JSON
+
+
+MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
+
+
+def unwrap(value: Any) -> Any:
+    """The answer inside what frameworks return: pydantic-ai keeps it in `.output`, LangChain messages in `.content`."""
+    families = _families(value)
+    if "pydantic_ai" in families and hasattr(value, "output"):
+        return value.output
+    if "langchain_core" in families and hasattr(value, "content"):
+        return value.content
+    return value
+
+
+def _families(value: object) -> set[str]:
+    """The packages that its class and its base classes come from."""
+    return {cls.__module__.partition(".")[0] for cls in type(value).__mro__}
+
+
+def jsonable(value: Any, where: str, depth: int = 0) -> Any:
+    """The value as plain JSON data. Raises NotJson saying what stands in the way, and where."""
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return _text(value, where)
+    if isinstance(value, int):
+        if abs(value) >= 10**4300:  # more digits than int() reads back
+            raise NotJson(f"{where} is an integer of more than 4300 digits.")
+        return int(value)
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise NotJson(f"{where} is {float(value)!r}: JSON has no such number.")
+        return float(value)
+    if depth >= MAX_DEPTH:
+        raise NotJson(f"The answer is nested more than {MAX_DEPTH} levels deep, or contains itself, at {where[:200]}.")
+    if isinstance(value, dict):
+        return {_key(key, where): jsonable(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+    try:
+        plain = _as_plain(value)
+    except Exception as error:
+        raise NotJson(f"{where} is a {type_name(type(value))} that cannot be turned into JSON: {error}") from None
+    if plain is value:
+        raise NotJson(f"{where} is a {type_name(type(value))}: not something that JSON can hold.")
+    return jsonable(plain, where, depth + 1)
+
+
+def _as_plain(value: Any) -> Any:
+    kind = type(value)
+    if "pydantic_ai" in _families(value) and hasattr(value, "output"):
+        return value.output
+    if hasattr(kind, "model_dump"):
+        return value.model_dump(mode="json")
+    if hasattr(kind, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in kind.__dataclass_fields__ if hasattr(value, name)}
+    for name in ("output", "content"):
+        if hasattr(value, name):
+            return getattr(value, name)
+    return value
+
+
+def _text(value: str, where: str) -> str:
+    value = str.__str__(value)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NotJson(f"{where} holds half a surrogate pair: not Unicode text.") from None
+    return value
+
+
+def _key(key: object, where: str) -> str:
+    if isinstance(key, str):
+        return _text(key, where)
+    if key is None or isinstance(key, (bool, int, float)):
+        return to_json(key)
+    raise NotJson(f"{where} has a key of type {type_name(type(key))}: JSON has only text there.")
+
+
+# --- The call of the entry point
+
+
+def call_entry(
+    entry: Callable[..., Any], query: str, complete: Callable[[Coroutine[Any, Any, object]], object]
+) -> object:
+    """Calls it with the query, or with nothing if it takes nothing; iterates or completes what it gives back."""
+    value = entry(query) if takes_an_argument(entry) else entry()
+    if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
+        return complete(_consume(value))
+    if type(value).__name__ == "generator":
+        return _joined([_shown(item, index) for index, item in enumerate(value)])
+    return value
 
 
 async def _consume(value: Any) -> object:
@@ -622,85 +716,70 @@ def _joined(values: list[object]) -> object:
     return values
 
 
-def unwrap(value: Any) -> Any:
-    """The answer inside what frameworks return: pydantic-ai keeps it in `.output`, LangChain messages in `.content`."""
-    families = _families(value)
-    if "pydantic_ai" in families and hasattr(value, "output"):
-        return value.output
-    if "langchain_core" in families and hasattr(value, "content"):
-        return value.content
-    return value
+# --- Inside a worker
 
 
-def _families(value: object) -> set[str]:
-    """The packages that its class and its base classes come from."""
-    return {cls.__module__.partition(".")[0] for cls in type(value).__mro__}
+def work(settings: Settings, requests: int, answers: int) -> None:
+    """Loads the agent, then answers one query after the other until the server is gone."""
+    import asyncio
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (requests, answers):
+        os.set_inheritable(number, False)
+    owner = os.getpid()
 
-def jsonable(value: Any, where: str, depth: int = 0) -> Any:
-    """The value as plain JSON data. Raises NotJson saying what stands in the way, and where."""
-    if value is None or value is True or value is False:
-        return value
-    if isinstance(value, str):
-        return _text(value, where)
-    if isinstance(value, int):
-        if abs(value) >= 10**4300:  # more digits than int() reads back
-            raise NotJson(f"{where} is an integer of more than 4300 digits.")
-        return int(value)
-    if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
-            raise NotJson(f"{where} is {float(value)!r}: JSON has no such number.")
-        return float(value)
-    if depth >= MAX_DEPTH:
-        raise NotJson(f"The answer is nested more than {MAX_DEPTH} levels deep, or contains itself, at {where[:200]}.")
-    if isinstance(value, dict):
-        return {_key(key, where): jsonable(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+    def reply(message: object) -> None:
+        if os.getpid() == owner:  # not in a copy that the agent forked
+            data = to_json(message).encode("utf-8", "replace") + b"\n"
+            while data:
+                data = data[os.write(answers, data) :]
+
     try:
-        plain = _as_plain(value)
-    except Exception as error:
-        raise NotJson(f"{where} is a {_type_name(type(value))} that cannot be turned into JSON: {error}") from None
-    if plain is value:
-        raise NotJson(f"{where} is a {_type_name(type(value))}: not something that JSON can hold.")
-    return jsonable(plain, where, depth + 1)
+        entry = find_entry(load_agent(), settings.entrypoint)
+    except BaseException as error:
+        if not isinstance(error, EntrypointNotFound):
+            print_traceback()
+        reply(problem("AGENT_IMPORT_ERROR", f"{type(error).__name__}: {error}"))
+        return
+    reply({"ready": True})
+    loop = asyncio.new_event_loop()  # one for all queries: clients that an agent keeps stay usable
+    for line in os.fdopen(requests, "rb"):
+        asyncio.set_event_loop(loop)
+        try:
+            response = jsonable(unwrap(call_entry(entry, json.loads(line)["query"], loop.run_until_complete)), "answer")
+            if len(to_json(response).encode()) > settings.response_bytes:
+                raise NotJson(f"The answer has more than {settings.response_bytes} bytes as JSON.")
+            reply({"response": response})
+        except NotJson as error:
+            say("ERROR", str(error))
+            reply(problem("RESULT_INVALID", str(error)))
+        except SystemExit:
+            reply(problem("AGENT_EXITED", "The agent called sys.exit() instead of returning an answer."))
+            raise
+        except BaseException as error:
+            print_traceback()
+            reply(problem("AGENT_EXCEPTION", f"The agent raised {type_name(type(error))}; the log has more."))
 
 
-def _as_plain(value: Any) -> Any:
-    kind = type(value)
-    if "pydantic_ai" in _families(value) and hasattr(value, "output"):
-        return value.output
-    if hasattr(kind, "model_dump"):
-        return value.model_dump(mode="json")
-    if hasattr(kind, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in kind.__dataclass_fields__ if hasattr(value, name)}
-    for name in ("output", "content"):
-        if hasattr(value, name):
-            return getattr(value, name)
-    return value
+def print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
-def _text(value: str, where: str) -> str:
-    value = str.__str__(value)
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise NotJson(f"{where} holds half a surrogate pair: not Unicode text.") from None
-    return value
+def load_agent() -> ModuleType:
+    """Runs agent.py as the module `agent`."""
+    path = os.path.join(HERE, "agent.py")
+    sys.argv = [path]
+    module = type(sys)("agent")
+    module.__file__ = path
+    sys.modules["agent"] = module
+    with open(path, "rb") as file:
+        exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
+    return module
 
 
-def _key(key: object, where: str) -> str:
-    if isinstance(key, str):
-        return _text(key, where)
-    if key is None or isinstance(key, (bool, int, float)):
-        return to_json(key)
-    raise NotJson(f"{where} has a key of type {_type_name(type(key))}: JSON has only text there.")
-
-
-def _type_name(kind: type) -> str:
-    name = kind.__qualname__.rpartition("<locals>.")[2]
-    name = name if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{name}"
-    return name[:200]
+# --- The program: the server, a worker, or a health check
 
 
 if __name__ == "__main__":

@@ -1,0 +1,148 @@
+"""The agent's process, from its fork to its end."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import posix as os  # what is in os without what makes its import cost a millisecond
+import sys
+from typing import TYPE_CHECKING
+
+from services.orchestrator.harness.src.call import call_entry
+from services.orchestrator.harness.src.children import Child, fork_with, settle
+from services.orchestrator.harness.src.entry import EntrypointNotFound, find_entry
+from services.orchestrator.harness.src.environment import change_environment, environment_of_children
+from services.orchestrator.harness.src.file_descriptors import complain, read_all, write_all
+from services.orchestrator.harness.src.jsontext import NotJson, from_json
+from services.orchestrator.harness.src.load import load_agent
+from services.orchestrator.harness.src.reply import Reply
+from services.orchestrator.harness.src.system import PR_SET_DUMPABLE, libc
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+    from typing import Any, NoReturn
+
+
+def start_agent() -> Child:
+    """Forks the process that will be the agent. It waits for instructions; if none come, it is not needed."""
+    return fork_with(3, _await_instructions)
+
+
+def _await_instructions(outputs: Sequence[int], instructions: int) -> None:
+    out, err, answer = outputs
+    settle(out, err, (answer, instructions))
+    raw = read_all(instructions)
+    os.close(instructions)
+    if not raw:
+        os._exit(0)
+    job = from_json(raw.decode("utf-8"))
+    if job["python"] is not None:
+        _exec_agent(job["python"], raw, answer)
+    change_environment({**environment_of_children(), **job["env"]})
+    run_agent(job, answer)
+
+
+def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
+    """Goes on as the interpreter of an installed environment. The instructions go along in memory, not in a file."""
+    job = from_json(raw.decode("utf-8"))
+    env = environment_of_children()
+    if not python.startswith("/usr/"):
+        env["VIRTUAL_ENV"] = python.rpartition("/bin/")[0]
+        env["PATH"] = f"{env['VIRTUAL_ENV']}/bin:{env['PATH']}"
+    env.update(job["env"])
+    memory = os.memfd_create("instructions", 0)
+    write_all(memory, raw)
+    os.lseek(memory, 0, 0)
+    os.set_inheritable(answer, True)
+    from os.path import realpath
+
+    this = __file__
+    if this.endswith("c") and realpath(python) != realpath(sys.executable):
+        this = this[:-1]  # compiled for one version of Python
+    try:
+        os.execve(python, [python, this, "--agent", str(memory), str(answer)], env)
+    except OSError as error:
+        Reply(answer).fail("DEPENDENCY_INSTALL_FAILED", f"The environment of this test cannot be started: {error}")
+        os._exit(1)
+
+
+def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
+    """The life of the agent's process: load, call, answer, end as interpreters do (threads, exit handlers, buffers)."""
+    import faulthandler
+
+    libc("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, b"1000")  # when memory runs out, the agent goes and not the harness
+        os.close(fd)
+    except OSError:
+        pass
+    faulthandler.enable()
+    faulthandler.register(_signal.SIGTERM, chain=True)  # an agent that is stopped leaves in its log where it was
+    renew_streams()
+    _leave(_load_and_call(job, Reply(answer)))
+
+
+def renew_streams() -> None:
+    """Standard streams made for what fds 0, 1 and 2 are now; every line leaves at once, and nothing is unprintable."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)  # type: ignore[misc]
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        stream = open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
+    code = "AGENT_IMPORT_ERROR"
+    try:
+        module = load_agent(job["code"])
+        entry = find_entry(module, job["entrypoint"])
+        code = "AGENT_EXCEPTION"
+        value = call_entry(entry, job["query"], _complete)
+        reply.answer(value, module, job["response_bytes"])
+    except EntrypointNotFound as error:
+        reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
+    except NotJson as error:
+        reply.fail("RESULT_INVALID", str(error))
+    except SystemExit as error:
+        status = exit_status(error)
+        said = f": {error.code}" if isinstance(error.code, str) else ""
+        reply.fail("AGENT_EXITED", f"The agent called sys.exit({status}) instead of returning an answer{said}", error)
+        return status
+    except BaseException as error:  # whatever an agent may raise is a fact to report
+        if not reply.is_ours():
+            import traceback
+
+            traceback.print_exc()
+        reply.fail(code, None, error)
+    else:
+        return 0
+    return 1
+
+
+def _complete(coroutine: Coroutine[Any, Any, object]) -> object:
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+def exit_status(error: SystemExit) -> int:
+    """What sys.exit makes of its argument: nothing is 0, a text is 1."""
+    return error.code & 255 if isinstance(error.code, int) else int(error.code is not None)
+
+
+def _leave(code: int) -> NoReturn:
+    try:
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading._shutdown()
+        import atexit
+
+        atexit._run_exitfuncs()
+    except BaseException as error:
+        complain(f"while ending: {type(error).__name__}: {error}")
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed or replaced by the agent
+            pass
+    os._exit(code)

@@ -1,0 +1,86 @@
+"""The one message from the agent's process to the harness."""
+
+from __future__ import annotations
+
+import posix as os  # what is in os without what makes its import cost a millisecond
+from typing import TYPE_CHECKING
+
+from services.orchestrator.harness.src.answers import jsonable, unwrap
+from services.orchestrator.harness.src.file_descriptors import complain, write_all
+from services.orchestrator.harness.src.jsontext import to_json
+from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.usage import usage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Any
+
+
+MAX_MESSAGE = 8 * 1024  # characters of an error message
+MAX_TRACEBACK = 32 * 1024
+
+
+class Reply:
+    """The one message from the agent's process to the harness."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.owner = os.getpid()
+
+    def is_ours(self) -> bool:
+        """False in a copy that the agent forked: whatever its function does there, it is not asked."""
+        return os.getpid() == self.owner
+
+    def answer(self, value: Any, module: object, limit: int) -> None:
+        response = jsonable(unwrap(value), "answer")
+        size = len(to_json(response).encode("utf-8"))
+        if size > limit:
+            self.fail("RESULT_TOO_LARGE", f"The answer has {size:,} bytes as JSON; {limit:,} are allowed.")
+        else:
+            self._send({"response": response, "usage": usage_of(value, module)})
+
+    def fail(self, code: str, message: str | None, error: BaseException | None = None) -> None:
+        self._send({"code": code, "error": describe(error, message)})
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        if not self.is_ours():
+            return
+        try:
+            write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
+            os.close(self.fd)
+        except OSError as error:  # the agent has closed what was not its own
+            complain(f"the answer cannot be handed over: {error}")
+
+
+def describe(error: BaseException | None, message: str | None) -> dict[str, str]:
+    """type, message and traceback, in sizes that can be stored; the traceback without our own frames."""
+    if error is None:
+        return {"type": "", "message": (message or "")[:MAX_MESSAGE], "traceback": ""}
+    if message is None:
+        message = _said(error)
+    if isinstance(error, SystemExit):
+        return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": ""}
+    import traceback
+
+    ours = describe.__code__.co_filename
+    place: TracebackType | None = error.__traceback__
+    while place is not None and place.tb_frame.f_code.co_filename == ours:
+        place = place.tb_next
+    try:
+        text = "".join(traceback.format_exception(type(error), error, place))
+    except Exception as problem:  # an exception that cannot even be shown
+        text = f"{type_name(type(error))} (its traceback cannot be shown: {type(problem).__name__})"
+    if len(text) > MAX_TRACEBACK:
+        text = f"{text[: MAX_TRACEBACK // 2]}\n[...]\n{text[-MAX_TRACEBACK // 2 :]}"
+    return {"type": type_name(type(error)), "message": message[:MAX_MESSAGE], "traceback": text}
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        name = (error.filename or "agent.py").rpartition("/")[2]
+        return f"{name}, line {error.lineno}: {error.msg}"
+    try:
+        return str(error) or type_name(type(error))
+    except Exception:
+        return "(its text cannot be shown)"

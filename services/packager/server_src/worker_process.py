@@ -1,0 +1,81 @@
+"""Worker processes, seen from the server."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from services.packager.server_src.settings import HERE, Settings
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Worker:
+    """One process with the agent loaded in it. Used by one thread at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        env = dict(os.environ)
+        env.update((name, value) for name, value in settings.environment.items() if not env.get(name))
+        env.pop("API_TOKEN", None)
+        self._folder = tempfile.mkdtemp(prefix="agent-")  # agents may write where they are, as in the test
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, "server.py"), "--worker", str(requests), str(answers)],
+            stdin=subprocess.DEVNULL,
+            cwd=self._folder,
+            env=env,
+            pass_fds=(requests, answers),
+            start_new_session=True,
+        )
+        os.close(requests)
+        os.close(answers)
+
+    def ask(self, message: dict[str, str], seconds: float) -> dict[str, Any]:
+        """Its answer to a message. Raises TimeoutError, EOFError."""
+        try:
+            data = json.dumps(message).encode() + b"\n"
+            while data:
+                data = data[os.write(self._requests, data) :]
+        except BrokenPipeError:
+            raise EOFError from None
+        return self.hear(seconds)
+
+    def hear(self, seconds: float) -> dict[str, Any]:
+        """The next message from it. Raises TimeoutError, EOFError."""
+        until = time.monotonic() + seconds
+        poll = select.poll()
+        poll.register(self._answers, select.POLLIN)
+        heard = b""
+        while not heard.endswith(b"\n"):
+            left = until - time.monotonic()
+            if left <= 0 or not poll.poll(left * 1000 + 1):
+                raise TimeoutError
+            piece = os.read(self._answers, 65536)
+            if not piece:
+                raise EOFError
+            heard += piece
+        try:
+            message: dict[str, Any] = json.loads(heard)
+        except ValueError:  # the agent has found our pipe
+            raise EOFError from None
+        return message
+
+    def end(self) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        os.close(self._requests)
+        os.close(self._answers)
+        shutil.rmtree(self._folder, ignore_errors=True)
