@@ -72,9 +72,7 @@ class TestRpc(TestServiceServicer):
     ) -> pb.UploadArchiveResponse:
         raise NotYet("UploadArchive")
 
-    def DownloadFile(
-        self, request: pb.DownloadFileRequest, context: Context
-    ) -> AsyncIterator[pb.DownloadFileResponse]:
+    def DownloadFile(self, request: pb.DownloadFileRequest, context: Context) -> AsyncIterator[pb.DownloadFileResponse]:
         raise NotYet("DownloadFile")
 
     async def GetTest(self, request: pb.GetTestRequest, context: Context) -> pb.GetTestResponse:
