@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     )
     from assay.listing import AsyncListing, Listing
     from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
-    from assay.outcome import AgentError, Failure
+    from assay.outcome import AgentError, Conversion, EntryPoint, Failure
     from assay.packages import DownloadLink, Package, PackageFile, PackageState
     from assay.queue import QueueStatus
     from assay.reports import (
@@ -95,7 +95,7 @@ _MODULES = {
     "ServerError TestFailed Unauthenticated Unavailable",
     "listing": "AsyncListing Listing",
     "logs": "LogLevel LogLine LogStream LogsComplete",
-    "outcome": "AgentError Failure",
+    "outcome": "AgentError Conversion EntryPoint Failure",
     "packages": "DownloadLink Package PackageFile PackageState",
     "queue": "QueueStatus",
     "reports": "AgentComparison AgentStats CostGrouping CostReport CostRow Durations ReportInterval Sizes Usage "
@@ -122,6 +122,7 @@ __all__ = [
     "CancelOutcome",
     "Cancelled",
     "Connection",
+    "Conversion",
     "CostGrouping",
     "CostReport",
     "CostRow",
@@ -131,6 +132,7 @@ __all__ = [
     "DownloadFailed",
     "DownloadLink",
     "Durations",
+    "EntryPoint",
     "FailedPrecondition",
     "Failure",
     "FieldViolation",

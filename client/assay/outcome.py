@@ -50,6 +50,29 @@ class TokenUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """What of the agent's code was called, and how. Assay chose it among `candidates` where the test has not `named`
+    it."""
+
+    name: str
+    kind: str = ""
+    signature: str = ""
+    call: str = ""
+    query_passed: bool = True
+    named: bool = False
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A value of the answer that was not plain JSON: where it stood, its type, and what was made of it."""
+
+    path: str
+    type: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What a test cost, in US dollars."""
 
@@ -62,12 +85,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a test that ended. `response_json` is the answer exactly as the agent gave it."""
+    """What came of a test that ended. `response_json` is the answer exactly as the agent gave it, but for what
+    `conversions` tells."""
 
     success: bool
     response_json: str
     metrics: Metrics
     usage: TokenUsage | None
+    entry: EntryPoint | None = None
+    """None where nothing was called: the code could not be loaded, or has nothing to call."""
+    conversions: tuple[Conversion, ...] = ()
+    files_left_out: tuple[str, ...] = ()
+    """Why files that the agent left behind were not kept."""
 
     @property
     def response(self) -> Any:

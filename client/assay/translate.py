@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
-from assay.outcome import AgentError, Cost, Failure, Metrics, Result, TokenUsage
+from assay.outcome import AgentError, Conversion, Cost, EntryPoint, Failure, Metrics, Result, TokenUsage
 from assay.queue import QueueStatus
 from assay.tests import (
     Cancellation,
@@ -176,6 +176,21 @@ def _result(message: test_pb2.Result) -> Result:
         usage=TokenUsage(message.usage.input_tokens, message.usage.output_tokens)
         if message.HasField("usage")
         else None,
+        entry=_entry(message.entry) if message.HasField("entry") else None,
+        conversions=tuple(Conversion(one.path, one.type, one.how) for one in message.conversions),
+        files_left_out=tuple(message.files_left_out),
+    )
+
+
+def _entry(message: test_pb2.EntryPoint) -> EntryPoint:
+    return EntryPoint(
+        name=message.name,
+        kind=message.kind,
+        signature=message.signature,
+        call=message.call,
+        query_passed=message.query_passed,
+        named=message.named,
+        candidates=tuple(message.candidates),
     )
 
 

@@ -59,6 +59,7 @@ PRODUCTS = (
             f"{HARNESS}.answers",
             f"{HARNESS}.call",
             f"{HARNESS}.usage",
+            f"{HARNESS}.particulars",
             f"{HARNESS}.reply",
             f"{HARNESS}.agent_process",
             f"{HARNESS}.memory",

@@ -11,7 +11,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from assay.v1 import log_pb2, test_pb2
 from shared.domain.lifecycle import State
 from shared.domain.pricing import Charge
-from shared.store.documents import Execution, FailureDoc, HistoryEntry, Input, Logs, Metrics, Result, Task, Times
+from shared.store.documents import (
+    EntryPoint,
+    Execution,
+    FailureDoc,
+    HistoryEntry,
+    Input,
+    Logs,
+    Metrics,
+    Result,
+    Task,
+    Times,
+)
 
 BASIC: Final = test_pb2.TEST_VIEW_BASIC
 RESULT: Final = test_pb2.TEST_VIEW_RESULT
@@ -143,6 +154,23 @@ def _result(result: Result, view: int) -> test_pb2.Result:
         usage=test_pb2.TokenUsage(input_tokens=result.usage.input_tokens, output_tokens=result.usage.output_tokens)
         if result.usage
         else None,
+        entry=_entry(result.entry) if result.entry and view >= RESULT else None,
+        conversions=[test_pb2.Conversion(path=one.path, type=one.type, how=one.how) for one in result.conversions]
+        if view >= RESULT
+        else None,
+        files_left_out=result.files_left_out if view >= RESULT else None,
+    )
+
+
+def _entry(entry: EntryPoint) -> test_pb2.EntryPoint:
+    return test_pb2.EntryPoint(
+        name=entry.name,
+        kind=entry.kind,
+        signature=entry.signature,
+        call=entry.call,
+        query_passed=entry.query_passed,
+        named=entry.named,
+        candidates=entry.candidates,
     )
 
 

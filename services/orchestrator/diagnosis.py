@@ -87,7 +87,7 @@ def _reported(result: HarnessResult, evidence: Evidence) -> Failure:
     message = result.error.message if result.error else ""
     if code is FailureCode.AGENT_EXCEPTION and result.error and result.error.type:
         message = f"{result.error.type}: {message}" if message else result.error.type
-    return Failure.of(code, message or None)
+    return Failure.of(code, message or None, hint=(result.error.hint if result.error else "") or None)
 
 
 def _silent(evidence: Evidence) -> Failure:

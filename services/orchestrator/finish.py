@@ -22,7 +22,16 @@ from shared.errors import Malformed, Unavailable
 from shared.events.base import Event
 from shared.events.tasks import TaskStopped
 from shared.events.tests import TestCompleted, TestFailed, TestRequeued, TestRunning, TestTimedOut
-from shared.store.documents import AgentError, Execution, FailureDoc, Metrics, Result, Usage
+from shared.store.documents import (
+    AgentError,
+    Conversion,
+    EntryPoint,
+    Execution,
+    FailureDoc,
+    Metrics,
+    Result,
+    Usage,
+)
 from shared.store.executions import Move
 
 log = structlog.get_logger()
@@ -190,6 +199,9 @@ class Finish:
                 response_json=result.response_json if result and verdict.to is State.COMPLETED else "",
                 metrics=metrics,
                 usage=Usage(**result.usage.model_dump()) if result and result.usage else None,
+                entry=EntryPoint(**result.entry.model_dump()) if result and result.entry else None,
+                conversions=[Conversion(**one.model_dump()) for one in result.conversions] if result else [],
+                files_left_out=result.outputs_left_out if result else [],
                 resolved=result.resolved if result else [],
                 python=result.python if result else "",
             ).model_dump(exclude_none=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -20,6 +20,7 @@ def _storable(text: object) -> object:
 _PIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}==[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}")
 _PYTHON: Final = re.compile(r"[0-9]+(\.[0-9]+){1,2}")
 _MOST_PINS: Final = 2000
+_MOST_WORDS: Final = 100
 
 
 def _pins(given: object) -> list[str]:
@@ -32,8 +33,19 @@ def _version(given: object) -> str:
     return given if isinstance(given, str) and _PYTHON.fullmatch(given) else ""
 
 
+def _short(most: int) -> BeforeValidator:
+    """Text of at most so many characters, on one line."""
+
+    def cut(given: object) -> str:
+        text = str(_storable(given)) if isinstance(given, str) else ""
+        return " ".join(text.split())[:most]
+
+    return BeforeValidator(cut)
+
+
 _Text = Annotated[str, BeforeValidator(_storable)]
 _Milliseconds = Annotated[float, Field(ge=0, le=1e12)]
+_Sha256: Final = r"^[0-9a-f]{64}$"
 
 
 class _Part(BaseModel):
@@ -44,6 +56,8 @@ class HarnessError(_Part):
     type: _Text = ""
     message: _Text = ""
     traceback: _Text = ""
+    hint: Annotated[str, _short(500)] = ""
+    """What to do, where the harness knows better than what is usual for the code."""
 
 
 class HarnessPhases(_Part):
@@ -54,6 +68,65 @@ class HarnessPhases(_Part):
 class HarnessUsage(_Part):
     input_tokens: int = Field(0, ge=0, le=2**53)
     output_tokens: int = Field(0, ge=0, le=2**53)
+
+
+class HarnessEntry(_Part):
+    """What of the agent's code was called, and how."""
+
+    name: Annotated[str, _short(200), Field(min_length=1)]
+    kind: Annotated[str, _short(50)] = ""
+    signature: Annotated[str, _short(500)] = ""
+    call: Annotated[str, _short(300)] = ""
+    query_passed: bool
+    named: bool = False
+    candidates: list[Annotated[str, _short(200)]] = Field(default_factory=list, max_length=20)
+
+
+class HarnessConversion(_Part):
+    """A value of the answer that was not plain JSON."""
+
+    path: Annotated[str, _short(300), Field(min_length=1)]
+    type: Annotated[str, _short(200)]
+    how: Annotated[str, _short(300)]
+
+
+class HarnessFile(_Part):
+    """A file that the agent left behind; whoever keeps it checks its content against this."""
+
+    path: str = Field(min_length=1, max_length=1024)
+    size: int = Field(ge=0, le=2**40)
+    sha256: str = Field(pattern=_Sha256)
+    executable: bool = False
+
+
+_P = TypeVar("_P", bound=_Part)
+
+
+def _one(kind: type[_P]) -> BeforeValidator:
+    """Nothing where it is not of this shape: no answer is lost for a note that goes with it."""
+    return BeforeValidator(lambda given: _read(kind, given))
+
+
+def _some(kind: type[_P], most: int) -> BeforeValidator:
+    """Those that are of this shape."""
+
+    def read(given: object) -> list[_P]:
+        parts = [_read(kind, one) for one in (given[:most] if isinstance(given, list) else [])]
+        return [part for part in parts if part is not None]
+
+    return BeforeValidator(read)
+
+
+def _read(kind: type[_P], given: object) -> _P | None:
+    try:
+        return kind.model_validate(given)
+    except (ValidationError, ValueError, RecursionError):
+        return None
+
+
+def _words(given: object) -> list[str]:
+    lines = given[:_MOST_WORDS] if isinstance(given, list) else []
+    return [" ".join(str(_storable(line)).split())[:500] for line in lines if isinstance(line, str)]
 
 
 class HarnessResult(_Part):
@@ -77,6 +150,12 @@ class HarnessResult(_Part):
     resolved: Annotated[list[str], BeforeValidator(_pins)] = Field(default_factory=list)
     """`name==version` of everything that was installed for the agent."""
     python: Annotated[str, BeforeValidator(_version)] = ""
+    entry: Annotated[HarnessEntry | None, _one(HarnessEntry)] = None
+    conversions: Annotated[list[HarnessConversion], _some(HarnessConversion, 100)] = Field(default_factory=list)
+    outputs: Annotated[list[HarnessFile], _some(HarnessFile, 1000)] = Field(default_factory=list)
+    """In the order of their content, which is one piece."""
+    outputs_left_out: Annotated[list[str], BeforeValidator(_words)] = Field(default_factory=list)
+    """Why files were not kept."""
 
 
 def read_result(raw: bytes, *, nonce: str) -> HarnessResult:

@@ -454,6 +454,9 @@ async def test_an_end_is_written_once_with_everything_that_is_known(scene: Scene
         cpu_s=0.5,
         peak_memory_bytes=4096,
         usage={"input_tokens": 1, "output_tokens": 2},
+        entry={"name": "agent:run", "call": "run(query)", "query_passed": True, "candidates": ["agent:main"]},
+        conversions=[{"path": "answer", "type": "set", "how": "list"}],
+        outputs_left_out=["x: a link"],
     )
     await asyncio.gather(*(one.watch.look() for _ in range(5)))
     ended = await scene.get(test)
@@ -463,11 +466,34 @@ async def test_an_end_is_written_once_with_everything_that_is_known(scene: Scene
     assert (metrics.run_ms, metrics.total_ms, metrics.cpu_s, metrics.peak_memory_bytes) == (2000.0, 5000.0, 0.5, 4096)
     assert ended.result.usage
     assert ended.result.usage.output_tokens == 2
+    assert ended.result.entry
+    assert (ended.result.entry.name, ended.result.entry.candidates) == ("agent:run", ["agent:main"])
+    assert [(one.path, one.type, one.how) for one in ended.result.conversions] == [("answer", "set", "list")]
+    assert ended.result.files_left_out == ["x: a link"]
     assert ended.times.finished == NOW + timedelta(seconds=5)
     assert ended.times.started == NOW + timedelta(seconds=3)
     assert ended.lease is None
     assert scene.world.cleaned == [launch_token(test.id, 1)]
     assert one.facts[2:] == ["task.stopped", "test.running", "test.completed"]
+
+
+async def test_what_was_called_and_a_hint_are_kept_of_a_test_that_failed(scene: Scene) -> None:
+    one, test = scene.orchestrator(), await scene.granted()
+    await one.begin(test)
+    scene.task(test).answer(
+        None,
+        outcome="error",
+        code="AGENT_EXCEPTION",
+        error={"type": "KeyError", "message": "'KEY'", "traceback": "", "hint": "Set KEY with --env KEY."},
+        entry={"name": "agent:run", "call": "run(query)", "query_passed": True},
+    )
+    await one.watch.look()
+    ended = await scene.get(test)
+    assert ended.failure
+    assert ended.failure.hint == "Set KEY with --env KEY."
+    assert ended.result
+    assert ended.result.entry
+    assert ended.result.entry.call == "run(query)"
 
 
 async def test_a_result_that_is_not_from_the_harness_ends_the_test_as_our_fault(scene: Scene) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def get(context: typer.Context, test: TestId, as_json: Json = False) -> None:
     """Show one test: state, answer or failure, times."""
-    from assay.cli import find, text
+    from assay.cli import find, result_text, text
     from assay.cli.screen import open_screen
     from assay.cli.session import PASSED, run
 
@@ -25,7 +25,9 @@ def get(context: typer.Context, test: TestId, as_json: Json = False) -> None:
         if as_json:
             print(json_text(found.to_dict()))
         else:
-            open_screen().show(text.details(found, datetime.now(UTC)))
+            screen = open_screen()
+            screen.show(text.details(found, datetime.now(UTC)))
+            screen.show(result_text.notes(found, every=True))
         return PASSED
 
     run(context, body, as_json=as_json)

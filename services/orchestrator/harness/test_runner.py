@@ -414,13 +414,19 @@ class Transcript(Stream):
             self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
 
 
+ANNOUNCES = b'{"entry":'
+
+
 class Answer:
-    """What the agent process hands over on its own pipe: one JSON object and a newline. What follows is ignored."""
+    """What the agent process hands over on its own pipe: one JSON object and a newline. What follows is ignored.
+
+    Before it may come a line of its own that says what is called, so that this is known whatever the call does."""
 
     def __init__(self, fd: int, limit: int) -> None:
         self.fd = fd
         self.limit = limit
         self.data = b""
+        self.announced = b""
         self.complete = False
         self.too_large = False
 
@@ -428,7 +434,9 @@ class Answer:
         if self.complete:
             return
         self.data += data
-        self.complete = b"\n" in data
+        if not self.announced and self.data.startswith(ANNOUNCES) and b"\n" in data:
+            self.announced, _, self.data = self.data.partition(b"\n")
+        self.complete = b"\n" in self.data if self.announced else b"\n" in data
         self.too_large = len(self.data) > self.limit
         self.complete |= self.too_large
 
@@ -1159,6 +1167,50 @@ def _summed(parts: list[Any]) -> dict[str, int] | None:
     )
 
 
+# --- What an agent's process says beside its answer, cut to what is kept: it may say anything
+
+
+MAX_HINT = 500  # characters
+MAX_CANDIDATES = 20
+MAX_CONVERSIONS = 100
+ENTRY_TEXTS = (("name", 200), ("kind", 50), ("signature", 500), ("call", 300))  # and the characters kept of each
+CONVERSION_TEXTS = (("path", 300), ("type", 200), ("how", 300))
+
+
+def entry_in(announced: bytes) -> dict[str, object] | None:
+    """What is called and how; None where the process did not come so far, or did not say it as we do."""
+    if not announced:
+        return None
+    try:
+        entry = from_json(announced.decode("utf-8"))["entry"]
+        candidates = [text_in(name, 200) for name in list(entry["candidates"])[:MAX_CANDIDATES]]
+        return {
+            **{name: text_in(entry[name], most) for name, most in ENTRY_TEXTS},
+            "query_passed": entry["query_passed"] is True,
+            "named": entry["named"] is True,
+            "candidates": candidates,
+        }
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def conversions_in(reply: Any) -> list[dict[str, str]]:
+    """The notes on values that were not plain JSON, as far as they are some."""
+    given = reply.get("conversions") if isinstance(reply, dict) else None
+    notes = given[:MAX_CONVERSIONS] if isinstance(given, list) else []
+    return [
+        {name: text_in(note.get(name), most) for name, most in CONVERSION_TEXTS}
+        for note in notes
+        if isinstance(note, dict)
+    ]
+
+
+def text_in(value: object, most: int) -> str:
+    """Of at most so many characters; nothing where it is no text."""
+    text = value if isinstance(value, str) else ""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 # --- The one message from the agent's process to the harness
 
 
@@ -1185,17 +1237,27 @@ class Reply:
         else:
             self._send({"response": response, "usage": usage_of(value, module)})
 
-    def fail(self, code: str, message: str | None, error: BaseException | None = None) -> None:
-        self._send({"code": code, "error": describe(error, message)})
+    def fail(self, code: str, message: str | None, error: BaseException | None = None, hint: str = "") -> None:
+        """`hint`: what to do, where we know better than what is usual for the code."""
+        self._send({"code": code, "error": {**describe(error, message), "hint": hint[:MAX_HINT]}})
+
+    def announce(self, entry: Mapping[str, object]) -> None:
+        """Before the call: what is called and how, as `particulars.entry_in` reads it. Once."""
+        self._write({"entry": entry})
 
     def _send(self, message: Mapping[str, object]) -> None:
+        if self._write(message):
+            os.close(self.fd)
+
+    def _write(self, message: Mapping[str, object]) -> bool:
         if not self.is_ours():
-            return
+            return False
         try:
             write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
-            os.close(self.fd)
         except OSError as error:  # the agent has closed what was not its own
             complain(f"the answer cannot be handed over: {error}")
+            return False
+        return True
 
 
 def describe(error: BaseException | None, message: str | None) -> dict[str, str]:
@@ -1420,6 +1482,8 @@ class Run:
         self.build_ms: float | None = None
         self.watch: Watch | None = None
         self.resolved: list[str] = []
+        self.entry: dict[str, object] | None = None  # what was called
+        self.conversions: list[dict[str, str]] = []
         self.kills = out_of_memory_kills() if IN_CONTAINER else 0
         output.nonce = context.nonce
         output.seq = context.first_seq - 1
@@ -1486,6 +1550,7 @@ class Run:
             pass  # it is dead already; that is told below
         self.watch.follow()
         output.mark("finished")
+        self.entry = entry_in(answer.announced)
         return self._verdict(self.watch, answer)
 
     def _given_by_the_platform(self) -> dict[str, str]:
@@ -1524,13 +1589,17 @@ class Run:
             return self.failure("AGENT_EXITED", f"The agent's process ended without an answer: {how_it_ended(watch)}.")
         try:
             reply = from_json(answer.data.partition(b"\n")[0].decode("utf-8"))
+            self.conversions = conversions_in(reply)
             if "code" in reply:
                 error = reply["error"]
                 kind, said, trace = (str(error[name] or "") for name in ("type", "message", "traceback"))
                 code = reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED"
                 if code in ("AGENT_EXITED", "AGENT_EXCEPTION") and self._memory_ran_out():  # a process that it needed
                     return self.failure("OUT_OF_MEMORY", OUT_OF_MEMORY_SAID, kind[:200], trace[:MAX_TRACEBACK])
-                return self.failure(code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK])
+                hint = text_in(error.get("hint"), MAX_HINT)
+                return self.failure(
+                    code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK], hint
+                )
             response = jsonable(reply["response"], "answer")
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")
@@ -1538,8 +1607,9 @@ class Run:
         except (ValueError, LookupError, TypeError, RecursionError, NotJson) as error:  # the agent wrote on our pipe
             return self.failure("RESULT_INVALID", f"What the agent's process sent is not an answer: {error}")
 
-    def failure(self, code: str, message: str, kind: str = "", trace: str = "") -> dict[str, object]:
-        return self._result("error", code, None, {"type": kind, "message": message, "traceback": trace}, None)
+    def failure(self, code: str, message: str, kind: str = "", trace: str = "", hint: str = "") -> dict[str, object]:
+        error = {"type": kind, "message": message, "traceback": trace, "hint": hint}
+        return self._result("error", code, None, error, None)
 
     def _result(
         self, outcome: str, code: str | None, response: object, error: object, usage: object
@@ -1554,6 +1624,8 @@ class Run:
             "code": code,
             "response": response,
             "error": error,
+            "entry": self.entry,
+            "conversions": self.conversions,
             "phases": {"build_ms": self.build_ms, "run_ms": watch.seconds * 1000 if watch else None},
             "cpu_s": watch.cpu_s if watch else 0.0,
             "peak_memory_bytes": watch.peak_bytes if watch else 0,

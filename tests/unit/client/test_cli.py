@@ -208,6 +208,38 @@ async def test_get_shows_a_test_and_json_has_all_of_it(cli: Cli, fake: FakeServe
     assert json.loads(ran.out)["result"]["response"] == {"answer": 42}
 
 
+async def test_what_was_called_is_shown_where_it_is_not_as_everybody_expects(cli: Cli, fake: FakeServer) -> None:
+    test = passed("tst_a")
+    entry = test.result.entry
+    entry.name, entry.call, entry.query_passed = "agent:run", "run(query)", True
+    fake.stories["tst_a"] = Story([test])
+    assert "called" not in (await cli("watch", "tst_a")).out
+    assert "\n  called run(query)\n" in (await cli("get", "tst_a")).out
+    entry.candidates.extend(["agent:main", "agent:agent"])
+    assert "\n  called run(query)   also there: agent:main, agent:agent\n" in (await cli("watch", "tst_a")).out
+    entry.named = True
+    assert "called" not in (await cli("watch", "tst_a")).out
+    entry.call, entry.query_passed = "run()", False
+    assert "\n  called run() without the query\n" in (await cli("watch", "tst_a")).out
+    assert json.loads((await cli("get", "tst_a", "--json")).out)["result"]["entry"]["candidates"] == [
+        "agent:main",
+        "agent:agent",
+    ]
+
+
+async def test_conversions_are_named_and_many_are_counted(cli: Cli, fake: FakeServer) -> None:
+    test = passed("tst_a")
+    for number in range(8):
+        test.result.conversions.add(path=f"answer[{number}]", type="datetime.date", how="isoformat")
+    fake.stories["tst_a"] = Story([test])
+    out = (await cli("watch", "tst_a")).out
+    assert "\n  converted answer[0]  datetime.date by isoformat\n" in out
+    assert out.count("converted") == 5
+    assert out.endswith("  and 3 more (--json has all)\n")
+    shown = json.loads((await cli("get", "tst_a", "--json")).out)["result"]["conversions"]
+    assert shown[7] == {"path": "answer[7]", "type": "datetime.date", "how": "isoformat"}
+
+
 async def test_list_shows_rows_and_where_to_go_on(cli: Cli, fake: FakeServer) -> None:
     fake.listed = [failed("tst_0"), *(a_test(f"tst_{number}", "QUEUED") for number in range(1, 5))]
     ran = await cli("list", "--limit", "3")

@@ -11,7 +11,9 @@ from shared.ids import TestId, UserId
 from shared.store.documents import (
     AgentError,
     Cancel,
+    Conversion,
     Cost,
+    EntryPoint,
     Execution,
     FailureDoc,
     HistoryEntry,
@@ -112,6 +114,26 @@ def test_the_basic_view_is_small() -> None:
     assert not test.failure.agent_error.traceback
     assert test.failure.agent_error.type == "ValueError"
     assert not test.history
+
+
+def test_what_was_called_and_converted_is_in_the_result_view_and_not_in_lists() -> None:
+    result = Result(
+        success=True,
+        entry=EntryPoint(name="agent:run", call="run(query)", query_passed=False, candidates=["agent:main"]),
+        conversions=[Conversion(path="answer['due']", type="datetime.date", how="isoformat")],
+        files_left_out=["x: a link"],
+    )
+    shown = api_test(execution(result=result), RESULT).result
+    assert (shown.entry.name, shown.entry.call, shown.entry.query_passed) == ("agent:run", "run(query)", False)
+    assert list(shown.entry.candidates) == ["agent:main"]
+    assert [(one.path, one.type, one.how) for one in shown.conversions] == [
+        ("answer['due']", "datetime.date", "isoformat")
+    ]
+    assert list(shown.files_left_out) == ["x: a link"]
+    listed = api_test(execution(result=result), BASIC).result
+    assert not listed.HasField("entry")
+    assert not listed.conversions
+    assert not api_test(execution(), FULL).result.HasField("entry")
 
 
 def test_the_nonce_is_in_no_view() -> None:

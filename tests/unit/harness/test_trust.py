@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -146,6 +147,16 @@ def test_writing_on_the_way_to_answer_forges_no_more_than_the_own_answer(name: s
     assert outcome.code == expected
     assert outcome.result["usage"] is None or expected is None
     assert len(str(outcome.result["error"])) < 20_000
+
+
+def test_notes_on_conversions_and_a_hint_are_bounded() -> None:
+    notes = [{"path": "p" * 9000, "type": 1}, "x", *[{"path": "a"}] * 500]
+    message = json.dumps({"response": 1, "usage": None, "conversions": notes}).encode() + b"\n"
+    told = run(f"SAID = {message!r}\n{FORGER}", sandbox=True).result["conversions"]
+    assert (len(told), len(told[0]["path"]), told[0]["type"]) == (99, 300, "")
+    error = {"type": "", "message": "m", "traceback": "", "hint": "h" * 9000}
+    message = json.dumps({"code": "AGENT_EXCEPTION", "error": error}).encode() + b"\n"
+    assert len(run(f"SAID = {message!r}\n{FORGER}", sandbox=True).result["error"]["hint"]) == 500
 
 
 def test_a_sigterm_from_inside_is_no_cancellation() -> None:

@@ -249,3 +249,14 @@ def test_every_code_that_a_harness_can_report_has_a_row() -> None:
 
 def test_every_verdict_is_a_move_that_a_running_test_can_make() -> None:
     assert {State(row.to) for row in TABLE} == MOVES[State.RUNNING]
+
+
+def test_a_hint_of_the_harness_goes_before_the_usual_one() -> None:
+    error = HarnessError(type="KeyError", message="'KEY'", hint="Set KEY with --env KEY.")
+    result = HarnessResult(nonce="n", success=False, code=FailureCode.AGENT_IMPORT_ERROR, error=error)
+    told = judge(Evidence(attempt=1, timeout_s=30, sighting=ENDED_BADLY, result=result)).failure
+    usual = judge(Evidence(attempt=1, timeout_s=30, sighting=ENDED_BADLY, result=reported("AGENT_EXITED"))).failure
+    assert told
+    assert told.hint == "Set KEY with --env KEY."
+    assert usual
+    assert usual.hint == KINDS[FailureCode.AGENT_EXITED].hint

@@ -62,7 +62,74 @@ def test_a_failure_is_read_with_its_error() -> None:
     result = read(outcome="error", code="AGENT_EXCEPTION", response=None, error=error)
     assert (result.success, result.code) == (False, FailureCode.AGENT_EXCEPTION)
     assert result.error
-    assert result.error.model_dump() == error
+    assert result.error.model_dump() == {**error, "hint": ""}
+
+
+ENTRY = {
+    "name": "agent:run",
+    "kind": "function",
+    "signature": "(query)",
+    "call": "run(query)",
+    "query_passed": True,
+    "named": False,
+    "candidates": ["agent:main"],
+}
+FILE = {"path": "a/b.txt", "size": 3, "sha256": "0" * 64, "executable": True}
+
+
+def test_what_was_called_and_converted_and_left_behind_is_read() -> None:
+    note = {"path": "answer['due']", "type": "datetime.date", "how": "isoformat"}
+    result = read(entry=ENTRY, conversions=[note], outputs=[FILE], outputs_left_out=["x: a link"])
+    assert result.entry
+    assert result.entry.model_dump() == ENTRY
+    assert [one.model_dump() for one in result.conversions] == [note]
+    assert [one.model_dump() for one in result.outputs] == [FILE]
+    assert result.outputs_left_out == ["x: a link"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(None, "run", [], {}, 7, {**ENTRY, "name": ""}, {**ENTRY, "name": 3}, {**ENTRY, "query_passed": "much"}),
+        *({**ENTRY, "candidates": "run"}, {**ENTRY, "candidates": ["x"] * 21}),
+    ],
+)
+def test_an_entry_that_is_none_is_left_out_and_the_answer_kept(entry: Any) -> None:
+    result = read(entry=entry)
+    assert (result.success, result.entry) == (True, None)
+
+
+def test_particulars_are_cut_and_those_that_are_none_are_left_out() -> None:
+    note = {"path": "p" * 999, "type": "a\n\x00b", "how": 7}
+    result = read(
+        entry={**ENTRY, "name": "n" * 999, "signature": "\ud800"},
+        conversions=[note, None, 3, {"path": "x"}, {"path": ""}, *[note] * 200],
+        outputs=[{**FILE, "sha256": "X"}, {**FILE, "size": -1}, {**FILE, "path": ""}, FILE, "x"],
+        outputs_left_out=[3, "a\nb", "w" * 900, *["x"] * 200],
+    )
+    assert result.entry
+    assert (len(result.entry.name), result.entry.signature) == (200, "?")
+    assert (len(result.conversions), len(result.conversions[0].path)) == (96, 300)
+    assert (result.conversions[0].type, result.conversions[0].how) == ("a \x00b", "")
+    assert [one.path for one in result.outputs] == ["a/b.txt"]
+    assert (result.outputs_left_out[0], len(result.outputs_left_out[1])) == ("a b", 500)
+    assert len(result.outputs_left_out) == 99
+    odd: Any
+    for odd in ("x", {}, None, 3):
+        told = read(conversions=odd, outputs=odd, outputs_left_out=odd)
+        assert (told.conversions, told.outputs, told.outputs_left_out) == ([], [], [])
+
+
+def test_a_hint_is_one_line_of_at_most_500_characters() -> None:
+    told = read(outcome="error", error={"type": "", "message": "m", "traceback": "", "hint": "do\nthis " + "x" * 600})
+    assert told.error
+    assert told.error.hint.startswith("do this xx")
+    assert len(told.error.hint) == 500
+    odd: Any
+    for odd in (None, 3, ["x"]):
+        error = read(outcome="error", error={"type": "", "message": "m", "traceback": "", "hint": odd}).error
+        assert error
+        assert error.hint == ""
 
 
 @pytest.mark.parametrize("answer", [None, 0, "", False, [], {}, "done", 10**30, 1e-300, [[[]]], {"a": {"": 1}}])

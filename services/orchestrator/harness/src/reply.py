@@ -9,6 +9,7 @@ from services.orchestrator.harness.src.answers import jsonable, unwrap
 from services.orchestrator.harness.src.file_descriptors import complain, write_all
 from services.orchestrator.harness.src.jsontext import to_json
 from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.particulars import MAX_HINT
 from services.orchestrator.harness.src.usage import usage_of
 
 if TYPE_CHECKING:
@@ -40,17 +41,27 @@ class Reply:
         else:
             self._send({"response": response, "usage": usage_of(value, module)})
 
-    def fail(self, code: str, message: str | None, error: BaseException | None = None) -> None:
-        self._send({"code": code, "error": describe(error, message)})
+    def fail(self, code: str, message: str | None, error: BaseException | None = None, hint: str = "") -> None:
+        """`hint`: what to do, where we know better than what is usual for the code."""
+        self._send({"code": code, "error": {**describe(error, message), "hint": hint[:MAX_HINT]}})
+
+    def announce(self, entry: Mapping[str, object]) -> None:
+        """Before the call: what is called and how, as `particulars.entry_in` reads it. Once."""
+        self._write({"entry": entry})
 
     def _send(self, message: Mapping[str, object]) -> None:
+        if self._write(message):
+            os.close(self.fd)
+
+    def _write(self, message: Mapping[str, object]) -> bool:
         if not self.is_ours():
-            return
+            return False
         try:
             write_all(self.fd, to_json(message).encode("utf-8", "replace") + b"\n")
-            os.close(self.fd)
         except OSError as error:  # the agent has closed what was not its own
             complain(f"the answer cannot be handed over: {error}")
+            return False
+        return True
 
 
 def describe(error: BaseException | None, message: str | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from services.orchestrator.harness.src.install import Installer, InstallFailed, 
 from services.orchestrator.harness.src.jsontext import NotJson, from_json, to_json
 from services.orchestrator.harness.src.memory import out_of_memory_kills
 from services.orchestrator.harness.src.output import Output
+from services.orchestrator.harness.src.particulars import MAX_HINT, conversions_in, entry_in, text_in
 from services.orchestrator.harness.src.reply import MAX_MESSAGE, MAX_TRACEBACK
 from services.orchestrator.harness.src.streams import Answer, Stream
 from services.orchestrator.harness.src.system import Signals
@@ -47,6 +48,8 @@ class Run:
         self.build_ms: float | None = None
         self.watch: Watch | None = None
         self.resolved: list[str] = []
+        self.entry: dict[str, object] | None = None  # what was called
+        self.conversions: list[dict[str, str]] = []
         self.kills = out_of_memory_kills() if IN_CONTAINER else 0
         output.nonce = context.nonce
         output.seq = context.first_seq - 1
@@ -113,6 +116,7 @@ class Run:
             pass  # it is dead already; that is told below
         self.watch.follow()
         output.mark("finished")
+        self.entry = entry_in(answer.announced)
         return self._verdict(self.watch, answer)
 
     def _given_by_the_platform(self) -> dict[str, str]:
@@ -151,13 +155,17 @@ class Run:
             return self.failure("AGENT_EXITED", f"The agent's process ended without an answer: {how_it_ended(watch)}.")
         try:
             reply = from_json(answer.data.partition(b"\n")[0].decode("utf-8"))
+            self.conversions = conversions_in(reply)
             if "code" in reply:
                 error = reply["error"]
                 kind, said, trace = (str(error[name] or "") for name in ("type", "message", "traceback"))
                 code = reply["code"] if reply["code"] in AGENT_CODES else "AGENT_EXITED"
                 if code in ("AGENT_EXITED", "AGENT_EXCEPTION") and self._memory_ran_out():  # a process that it needed
                     return self.failure("OUT_OF_MEMORY", OUT_OF_MEMORY_SAID, kind[:200], trace[:MAX_TRACEBACK])
-                return self.failure(code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK])
+                hint = text_in(error.get("hint"), MAX_HINT)
+                return self.failure(
+                    code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK], hint
+                )
             response = jsonable(reply["response"], "answer")
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")
@@ -165,8 +173,9 @@ class Run:
         except (ValueError, LookupError, TypeError, RecursionError, NotJson) as error:  # the agent wrote on our pipe
             return self.failure("RESULT_INVALID", f"What the agent's process sent is not an answer: {error}")
 
-    def failure(self, code: str, message: str, kind: str = "", trace: str = "") -> dict[str, object]:
-        return self._result("error", code, None, {"type": kind, "message": message, "traceback": trace}, None)
+    def failure(self, code: str, message: str, kind: str = "", trace: str = "", hint: str = "") -> dict[str, object]:
+        error = {"type": kind, "message": message, "traceback": trace, "hint": hint}
+        return self._result("error", code, None, error, None)
 
     def _result(
         self, outcome: str, code: str | None, response: object, error: object, usage: object
@@ -181,6 +190,8 @@ class Run:
             "code": code,
             "response": response,
             "error": error,
+            "entry": self.entry,
+            "conversions": self.conversions,
             "phases": {"build_ms": self.build_ms, "run_ms": watch.seconds * 1000 if watch else None},
             "cpu_s": watch.cpu_s if watch else 0.0,
             "peak_memory_bytes": watch.peak_bytes if watch else 0,

@@ -65,13 +65,19 @@ class Transcript(Stream):
             self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
 
 
+ANNOUNCES = b'{"entry":'
+
+
 class Answer:
-    """What the agent process hands over on its own pipe: one JSON object and a newline. What follows is ignored."""
+    """What the agent process hands over on its own pipe: one JSON object and a newline. What follows is ignored.
+
+    Before it may come a line of its own that says what is called, so that this is known whatever the call does."""
 
     def __init__(self, fd: int, limit: int) -> None:
         self.fd = fd
         self.limit = limit
         self.data = b""
+        self.announced = b""
         self.complete = False
         self.too_large = False
 
@@ -79,7 +85,9 @@ class Answer:
         if self.complete:
             return
         self.data += data
-        self.complete = b"\n" in data
+        if not self.announced and self.data.startswith(ANNOUNCES) and b"\n" in data:
+            self.announced, _, self.data = self.data.partition(b"\n")
+        self.complete = b"\n" in self.data if self.announced else b"\n" in data
         self.too_large = len(self.data) > self.limit
         self.complete |= self.too_large
 
