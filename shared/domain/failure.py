@@ -13,6 +13,7 @@ class FailureCode(StrEnum):
     """Why a test did not complete. The names are part of the API."""
 
     DEPENDENCY_INSTALL_FAILED = "DEPENDENCY_INSTALL_FAILED"
+    SYSTEM_PACKAGE_MISSING = "SYSTEM_PACKAGE_MISSING"
     CONTEXT_UNAVAILABLE = "CONTEXT_UNAVAILABLE"
     AGENT_IMPORT_ERROR = "AGENT_IMPORT_ERROR"
     ENTRYPOINT_NOT_FOUND = "ENTRYPOINT_NOT_FOUND"
@@ -90,6 +91,12 @@ KINDS: Final[dict[FailureCode, Kind]] = {
         "The requirements could not be installed.",
         "Read the build lines of the log: a name is misspelt, a version does not exist, or two requirements contradict "
         "each other.",
+    ),
+    FailureCode.SYSTEM_PACKAGE_MISSING: Kind(
+        Stage.BUILD,
+        "The place that runs the tests lacks a Debian package that the test needs.",
+        "Check its name, leave it out if the agent does not need it, or ask the operator to install it: on the machine "
+        "of the process runtime, or in the runner image.",
     ),
     FailureCode.CONTEXT_UNAVAILABLE: Kind(
         Stage.BUILD,

@@ -56,7 +56,7 @@ class Sandboxed:
         views = folder / "views"
         views.mkdir(exist_ok=True)
         room = sandbox.Room(
-            view=SystemView(views, os.environ, interpreter=PYTHON).current(), memory_mib=MEMORY_MIB, network=True
+            view=SystemView(views, os.environ, interpreter=PYTHON).current().folder, memory_mib=MEMORY_MIB, network=True
         )
         program = [PYTHON, "-S", "-c", CHILD, str(sandbox.RESULT_FD)]
         self._command = sandbox.command(bwrap, room, program)

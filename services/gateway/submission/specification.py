@@ -16,6 +16,7 @@ from services.gateway.errors import Violations
 from services.gateway.submission import requirements
 from services.gateway.submission.environment import check_env, check_labels, check_secrets
 from services.gateway.submission.resources import Defaults, priority, resources, timeout_s
+from services.gateway.submission.system_packages import system_packages
 from shared.store.documents import Input, ModelSetting
 
 MOST_CODE: Final = 256 * 1024
@@ -76,6 +77,7 @@ def checked(spec: test_pb2.TestSpec, defaults: Defaults, violations: Violations)
             priority=priority(spec, "spec.priority", violations),
             resources=resources(spec.resources, defaults, "spec.resources", violations),
             network=spec.network != test_pb2.NETWORK_ACCESS_NONE,
+            system_packages=system_packages(spec.system_packages, "spec.system_packages", violations),
         ),
         agent_id=spec.agent_id or agent_id(spec.agent_name or spec.name, spec.agent_code),
         agent_name=agent_name,

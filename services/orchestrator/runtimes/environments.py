@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +22,6 @@ from services.orchestrator.runtimes.removal import remove_tree
 
 _STAGING: Final = ".staging-"
 _LOCK: Final = ".lock-"
-_HASH: Final = re.compile(r"\s+--hash[=\s]\s*")
 
 
 def normalised(requirements: Iterable[str]) -> list[str]:
@@ -33,15 +31,13 @@ def normalised(requirements: Iterable[str]) -> list[str]:
         text = line.split(" #")[0].strip()
         if not text or text.startswith("#"):
             continue
-        name, *hashes = _HASH.split(text)
         try:
-            requirement = Requirement(name)
+            requirement = Requirement(text)
         except InvalidRequirement:  # the installer will say what is wrong with it
             found.add(text)
             continue
         requirement.name = canonicalize_name(requirement.name)
-        # Hashes make it another set: it was checked what was installed.
-        found.add(" --hash=".join([str(requirement), *sorted(set(hashes))]))
+        found.add(str(requirement))
     return sorted(found)
 
 

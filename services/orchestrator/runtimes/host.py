@@ -157,9 +157,10 @@ def _groups(options: ProcessOptions) -> cgroups.Cgroups | None:
 async def _trial(host: Host) -> str | None:
     """Makes one real sandbox. None when that went well, else what went wrong."""
     folder = TaskFolder(tempfile.mkdtemp(dir=host.root / "trials"))
-    view = host.view.current()
     try:
-        room = sandbox.Room(view=host.launcher.seen(view), memory_mib=64, network=False)
+        view = await asyncio.to_thread(host.view.current)
+        seen = host.launcher.seen(view.folder)
+        room = sandbox.Room(view=seen, memory_mib=64, network=False, shared=view.shared, hidden=view.hidden)
         folder.write_context(RUN, {})
         order = Order(
             record=folder / RUN.record,
@@ -168,7 +169,7 @@ async def _trial(host: Host) -> str | None:
             errors=folder / RUN.errors,
             result=folder / RUN.result,
             status=folder / RUN.status,
-            argv=sandbox.command(str(host.bwrap), room, ["/usr/bin/test", "-r", host.view.harness]),
+            argv=sandbox.command(str(host.bwrap), room, ["/usr/bin/test", "-r", view.harness]),
             env=sandbox.variables(build=False),
             facts={"boot": host.boot, "sandboxed": True},
             cgroup_values=host.groups.values(memory_mib=64, processes=16) if host.groups else [],

@@ -19,6 +19,7 @@ from services.orchestrator.runtimes.environments import Environments
 from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.launcher import Order
 from services.orchestrator.runtimes.removal import remove_tree
+from services.orchestrator.runtimes.system_view import PYTHON_FOLDER, View
 from services.orchestrator.runtimes.task_folder import BUILD, OUTPUT, RUN, WHEELS, Plan, Stage, TaskFolder
 
 _LARGEST_FILE: Final = 1 << 30  # far above what the harness writes; a bound for what must never happen
@@ -62,24 +63,28 @@ class Orders:
         build |= self._places(str(self._host.launcher.seen(self._environments.staging(spec.launch_token) / "env")))
         return {RUN: run, WHEELS: {**build, "from_source": "never"}, BUILD: {**build, "from_source": "at_once"}}
 
-    def run(self, token: str, folder: TaskFolder, plan: Plan) -> Order:
+    def run(self, token: str, folder: TaskFolder, plan: Plan, view: View) -> Order:
         """Runs the agent."""
         environment = None if plan.environment is None else self._seen_environment(plan.environment)
         room = sandbox.Room(
-            view=self._host.launcher.seen(self._host.view.current()),
+            view=self._host.launcher.seen(view.folder),
+            shared=view.shared,
+            hidden=view.hidden,
             memory_mib=plan.memory_mib,
             network=plan.network,
             environment=environment,
         )
-        return self._order(token, folder, RUN, room, cpu=plan.cpu)
+        return self._order(token, folder, RUN, room, view.harness, cpu=plan.cpu)
 
-    def build(self, token: str, folder: TaskFolder, plan: Plan, stage: Stage) -> Order:
+    def build(self, token: str, folder: TaskFolder, plan: Plan, stage: Stage, view: View) -> Order:
         """Installs the requirements: WHEELS with the shared download cache, where no code of a package runs; BUILD
-        with a cache that is thrown away, because packages may be built from source, and that runs their code."""
+        with a cache that is thrown away, because packages may be built from source, and that runs their code.
+
+        Both see all programs of this machine, for a build needs a compiler."""
         assert plan.environment is not None
         staging = self._environments.staging(token)
         room = sandbox.Room(
-            view=self._host.launcher.seen(self._host.view.current()),
+            view=self._host.launcher.seen(view.folder),
             memory_mib=self._host.options.build_memory_mib,
             network=True,
             environment=self._host.launcher.seen(staging / "env"),
@@ -87,8 +92,8 @@ class Orders:
             cache=self._host.launcher.seen(self._cache(stage, staging)),
             tools=None if self._host.uv is None else self._host.launcher.seen(self._host.uv),
         )
-        lock = str(self._environments.lock(plan.environment))
-        return self._order(token, folder, stage, room, lock=lock, unless=str(self._environments.path(plan.environment)))
+        lock, unless = self._environments.lock(plan.environment), self._environments.path(plan.environment)
+        return self._order(token, folder, stage, room, view.harness, lock=str(lock), unless=str(unless))
 
     def uid(self, token: str, stage: Stage) -> int | None:
         """The user of a stage: one for all who write to the shared cache, else one for each task."""
@@ -117,6 +122,7 @@ class Orders:
         folder: TaskFolder,
         stage: Stage,
         room: sandbox.Room,
+        harness: str,
         *,
         cpu: float | None = None,
         lock: str = "",
@@ -140,7 +146,7 @@ class Orders:
             limits["RLIMIT_AS"] = room.memory_mib << 20
             if host.uid_of(token) is not None:  # else it would count what else runs under our user
                 limits["RLIMIT_NPROC"] = processes + 2
-        argv, env, work = self._program(token, room, build=stage is not RUN)
+        argv, env, work = self._program(token, room, harness, build=stage is not RUN)
         facts: dict[str, JsonValue] = {
             "boot": host.boot,
             "sandboxed": host.bwrap is not None,
@@ -165,18 +171,19 @@ class Orders:
             write_exit_code=host.bwrap is None,
         )
 
-    def _program(self, token: str, room: sandbox.Room, *, build: bool) -> tuple[list[str], Mapping[str, str], str]:
+    def _program(
+        self, token: str, room: sandbox.Room, harness: str, *, build: bool
+    ) -> tuple[list[str], Mapping[str, str], str]:
         """What becomes of the new process, with which environment, and in which folder."""
         env = sandbox.variables(build=build)
         if build:
             env |= self._host.options.build_env
-        harness = self._host.view.harness
         python = [self._host.interpreter, "-S", "-I"]
         if self._host.bwrap:
             return sandbox.command(self._host.bwrap, room, [*python, harness]), env, ""
         work = str(self._host.launcher.seen(self._work_folder(token)))
         ca = str(room.view) + sandbox.CA_BUNDLE
-        env |= {"HOME": work, "TMPDIR": work}
+        env |= {"HOME": work, "TMPDIR": work, "PATH": f"{room.view}{PYTHON_FOLDER}:{env['PATH']}"}
         env |= {name: ca for name in env if env[name] == sandbox.CA_BUNDLE}
         if build:
             env |= {"PATH": f"{room.tools}:{env['PATH']}", "UV_CACHE_DIR": str(room.cache)}

@@ -70,6 +70,7 @@ class ProcessRuntime:
             async with task.lock:
                 plan = self._steps.plan(spec)
                 if not task.folder.is_begun:
+                    await self._steps.check(plan)
                     self._steps.hand_over(task.folder, spec, plan)
                 await self._step(task, plan)
         except OSError as error:

@@ -26,7 +26,7 @@ def prune(host: Host, environments: Environments, *, outputs_s: float, environme
     _outputs(host.root / "tasks", time.time() - outputs_s)
     environments.prune(older_than_s=environments_s)
     _folders(host.root / "trials", time.time() - _LEFTOVER_S)
-    current = host.view.current()
+    current = host.view.current().folder
     _folders(current.parent, time.time() - max(environments_s, _LEFTOVER_S), but=current)
     remove_orphaned_groups(host)
 

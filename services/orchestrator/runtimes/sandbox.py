@@ -21,6 +21,8 @@ RESULT_FD: Final = 3
 
 _WRITABLE: Final = ("/dev/shm", "/tmp", "/work")  # noqa: S108 - private to each sandbox
 
+EMPTY: Final = "/work"
+"""A folder of the system view with nothing in it."""
 MOUNT_POINTS: Final = ("usr", "proc", "dev", "tmp", "work", "env", "cache", "assay/bin", "etc/ssl/certs")
 """Folders that the system view must have, because nothing can be made in it once it is mounted read-only."""
 
@@ -33,6 +35,10 @@ class Room:
     """folder with the root of the sandbox (system_view.py)"""
     memory_mib: int
     network: bool
+    shared: tuple[str, ...] = ("/usr",)
+    """folders of the host that are mounted where they are"""
+    hidden: tuple[str, ...] = ()
+    """folders in those that are empty inside"""
     environment: Path | None = None
     environment_writable: bool = False
     cache: Path | None = None
@@ -50,7 +56,12 @@ def command(bwrap: str, room: Room, program: list[str]) -> list[str]:
     line += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "agent"]
     if not room.network:
         line.append("--unshare-net")
-    line += ["--ro-bind", str(room.view), "/", "--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
+    line += ["--ro-bind", str(room.view), "/"]
+    for folder in room.shared:
+        line += ["--ro-bind", folder, folder]
+    for folder in room.hidden:
+        line += ["--ro-bind", f"{room.view}{EMPTY}", folder]
+    line += ["--proc", "/proc", "--dev", "/dev"]
     for folder in _WRITABLE:
         line += ["--size", size, "--tmpfs", folder]
     line += ["--remount-ro", "/dev"]  # bubblewrap makes it a writable place without a bound

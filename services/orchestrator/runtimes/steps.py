@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -18,6 +19,8 @@ from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.launcher import Busy, Failed, LauncherFailed, Order
 from services.orchestrator.runtimes.orders import Orders
 from services.orchestrator.runtimes.processes import Life, life
+from services.orchestrator.runtimes.programs import PackagesMissing
+from services.orchestrator.runtimes.system_view import View
 from services.orchestrator.runtimes.task_folder import BUILD, RUN, STAGES, WHEELS, Plan, Record, Stage, TaskFolder
 from shared.domain.failure import FailureCode
 
@@ -35,7 +38,24 @@ class Steps:
 
     def plan(self, spec: TaskSpec) -> Plan:
         """What must be known of a task beyond its context."""
-        return Plan(self.environments.key(spec.requirements), spec.memory_mib, spec.cpu, spec.network)
+        return Plan(
+            self.environments.key(spec.requirements), spec.memory_mib, spec.cpu, spec.network, spec.system_packages
+        )
+
+    async def check(self, plan: Plan) -> None:
+        """Raises LaunchFailed where this machine lacks what the task needs, before anything is done for it."""
+        if plan.system_packages:
+            await self._view(plan.system_packages)
+
+    async def _view(self, packages: tuple[str, ...]) -> View:
+        """The system view with these packages' programs. Raises LaunchFailed."""
+        view = self._host.view.ready(packages)
+        if view is not None:
+            return view
+        try:
+            return await asyncio.to_thread(self._host.view.current, packages)
+        except PackagesMissing as missing:
+            raise LaunchFailed(FailureCode.SYSTEM_PACKAGE_MISSING, without(missing.names)) from None
 
     def hand_over(self, folder: TaskFolder, spec: TaskSpec, plan: Plan) -> None:
         """Writes down what is to be done. The plan comes last: with it the folder is complete."""
@@ -94,8 +114,8 @@ class Steps:
             await asyncio.to_thread(self.environments.prepare, token, self._orders.uid(token, stage))
         self._orders.make_work_folder(token, stage)
         if stage is RUN:
-            return self._orders.run(token, folder, plan)
-        return self._orders.build(token, folder, plan, stage)
+            return self._orders.run(token, folder, plan, await self._view(plan.system_packages))
+        return self._orders.build(token, folder, plan, stage, await self._view(()))
 
     async def _start(self, folder: TaskFolder, stage: Stage, order: Order) -> bool:
         try:
@@ -112,6 +132,15 @@ class Steps:
         """Removes what a task has left outside its folder."""
         self.environments.discard(token)
         self._orders.remove_work_folder(token)
+
+
+def without(packages: Sequence[str]) -> str:
+    """What is said when a machine lacks Debian packages."""
+    several = "s" if len(packages) > 1 else ""
+    return (
+        f"The machine that runs the tests lacks the Debian package{several} {', '.join(packages)}. "
+        f"Its operator can install it there: apt-get install {' '.join(packages)}"
+    )
 
 
 def last_started(folder: TaskFolder) -> tuple[Stage, Record] | None:

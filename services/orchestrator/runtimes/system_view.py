@@ -1,24 +1,30 @@
-"""The root of every sandbox: a folder of a few links and copies that is mounted read-only in one piece.
+"""The root of every sandbox: a folder of links and copies that is mounted read-only in one piece.
 
 One mount instead of a dozen saves a millisecond a task. The folder is named by its content, so running tasks
-keep theirs when the harness or the host's name servers change. /usr is not in it: it is mounted from the
-host.
+keep theirs when the harness, the host's name servers or its programs change. It has the programs that a task may
+see (programs.py); libraries and data below /usr are mounted from the host.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from services.orchestrator.runtimes import programs
 from services.orchestrator.runtimes.sandbox import CA_BUNDLE, HARNESS_FOLDER, INSIDE_UID, MOUNT_POINTS
 
 HARNESS: Final = Path(__file__).parent.parent / "harness" / "test_runner.py"
+PYTHON_FOLDER: Final = f"{HARNESS_FOLDER}/python"
+"""`python` and `python3`, for the PATH of tasks without a sandbox."""
 
 _MERGED: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _FROM_HOST: Final = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf")
@@ -31,33 +37,54 @@ _CA_BUNDLES: Final = (
 _COMPILE: Final = "import py_compile, sys; py_compile.compile(sys.argv[1], sys.argv[2], sys.argv[3], doraise=True)"
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """One such folder, and what belongs to it."""
+
+    folder: Path
+    harness: str
+    """where the harness lies inside: compiled, because compiling it would cost each task more than running it"""
+    shared: tuple[str, ...]
+    """folders of the host that are mounted where they are"""
+    hidden: tuple[str, ...]
+    """folders in those that are empty inside"""
+
+
 class SystemView:
-    """Keeps the folder current: asked for at every launch, made anew only when something in it changed."""
+    """Keeps the folders current: asked for at every launch, made anew only when something in them changed."""
 
     def __init__(self, parent: Path, environ: Mapping[str, str], *, interpreter: str) -> None:
         self._parent = parent
         self._interpreter = interpreter
-        self._sources = [*map(Path, _FROM_HOST), HARNESS]
         bundles = (environ.get("SSL_CERT_FILE"), *_CA_BUNDLES)
         self._ca = next((Path(path) for path in bundles if path and Path(path).is_file()), None)
+        self._sources = [*map(Path, _FROM_HOST), HARNESS, *programs.stamps(), Path(interpreter)]
         if self._ca:
             self._sources.append(self._ca)
         self._seen: list[tuple[int, int] | None] = []
-        self._current = parent
+        self._views: dict[tuple[str, ...], View] = {}
 
-    @property
-    def harness(self) -> str:
-        """Where the harness lies inside: compiled, because compiling it would cost each task more than running it."""
-        compiled = f"{HARNESS_FOLDER}/test_runner.pyc"
-        return compiled if (self._current / compiled[1:]).exists() else f"{HARNESS_FOLDER}/test_runner.py"
+    def ready(self, packages: tuple[str, ...] = ()) -> View | None:
+        """The one with the programs of these Debian packages, if it is there and current: quick."""
+        if [_stamp(path) for path in self._sources] != self._seen:
+            return None
+        view = self._views.get(packages)
+        if view is None or not view.folder.exists():
+            return None
+        if packages:
+            with contextlib.suppress(OSError):
+                os.utime(view.folder)  # what is used is not removed (pruning.py)
+        return view
 
-    def current(self) -> Path:
-        """The folder to mount."""
-        stamps = [_stamp(path) for path in self._sources]
-        if stamps != self._seen or not self._current.exists():
-            self._current = self._made(self._contents())
-            self._seen = stamps
-        return self._current
+    def current(self, packages: tuple[str, ...] = ()) -> View:
+        """The same, made if need be: that reads dpkg's database and copies 30 MB. Raises PackagesMissing."""
+        view = self.ready(packages)
+        if view is None:
+            stamps = [_stamp(path) for path in self._sources]
+            if stamps != self._seen:
+                self._views, self._seen = {}, stamps
+            view = self._views[packages] = self._made(self._contents(), programs.visible(self._interpreter, packages))
+        return view
 
     def _contents(self) -> dict[str, bytes]:
         files = {path: Path(path).read_bytes() for path in _FROM_HOST if Path(path).is_file()}
@@ -69,36 +96,72 @@ class SystemView:
         files["/etc/group"] = f"agent:x:{INSIDE_UID}:\nnogroup:x:65534:\n".encode()
         return files
 
-    def _made(self, files: Mapping[str, bytes]) -> Path:
-        digest = hashlib.sha256()
-        for path, content in sorted(files.items()):
-            digest.update(f"{path}\0{len(content)}\0".encode() + content)
-        target = self._parent / digest.hexdigest()[:16]
-        if target.exists():
-            return target
-        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=self._parent))
-        staging.chmod(0o755)
-        for folder in MOUNT_POINTS:
-            (staging / folder).mkdir(parents=True, exist_ok=True)
+    def _made(self, files: Mapping[str, bytes], usr: programs.Usr) -> View:
+        target = self._parent / _name(files, usr)
+        if not target.exists():
+            staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=self._parent))
+            staging.chmod(0o755)
+            self._fill(staging, files, usr)
+            try:
+                staging.rename(target)
+            except OSError:  # somebody else made the same
+                shutil.rmtree(staging)
+        compiled = f"{HARNESS_FOLDER}/{HARNESS.name}c"
+        harness = compiled if (target / compiled[1:]).exists() else f"{HARNESS_FOLDER}/{HARNESS.name}"
+        return View(target, harness, usr.shared, usr.hidden)
+
+    def _fill(self, folder: Path, files: Mapping[str, bytes], usr: programs.Usr) -> None:
+        for place in (*MOUNT_POINTS, *(path[1:] for path in usr.shared), "usr/local/bin", PYTHON_FOLDER[1:]):
+            (folder / place).mkdir(parents=True, exist_ok=True)
         for name in _MERGED:
             if Path("/", name).is_symlink():
-                (staging / name).symlink_to(Path("/", name).readlink())
-        if Path("/etc/alternatives").is_dir():  # /usr/bin/cc and others lead through it
-            shutil.copytree("/etc/alternatives", staging / "etc/alternatives", symlinks=True)
+                (folder / name).symlink_to(Path("/", name).readlink())
+        if Path("/etc/alternatives").is_dir():  # /usr/bin/cc and others lead through it where packages are built
+            shutil.copytree("/etc/alternatives", folder / "etc/alternatives", symlinks=True)
         for path, content in files.items():
-            (staging / path[1:]).parent.mkdir(parents=True, exist_ok=True)
-            (staging / path[1:]).write_bytes(content)
-        harness = staging / HARNESS_FOLDER[1:] / HARNESS.name
+            (folder / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path[1:]).write_bytes(content)
+        for path in usr.files:
+            _copy(path, folder / path[1:])
+        links = {**usr.links, **{f"{PYTHON_FOLDER}/{name}": self._interpreter for name in ("python", "python3")}}
+        for path, leads_to in links.items():
+            (folder / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path[1:]).symlink_to(leads_to)
+        harness = folder / HARNESS_FOLDER[1:] / HARNESS.name
         # Compiled by the interpreter that will run it. Where that fails the source is run instead.
         names = [str(harness), f"{harness}c", f"{HARNESS_FOLDER}/{HARNESS.name}"]
         subprocess.run(
             [self._interpreter, "-S", "-I", "-c", _COMPILE, *names], check=False, capture_output=True, timeout=60
         )
-        try:
-            staging.rename(target)
-        except OSError:  # somebody else made the same
-            shutil.rmtree(staging)
-        return target
+
+
+def _copy(path: str, target: Path) -> None:
+    """A program as it is, but without setuid and setgid: those are not for agents. One that we may not read is left
+    out."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target, follow_symlinks=False)
+        if not target.is_symlink():
+            target.chmod(stat.S_IMODE(os.stat(path).st_mode) & 0o755)  # noqa: PTH116
+
+
+def _name(files: Mapping[str, bytes], usr: programs.Usr) -> str:
+    """The name of the folder with this content. Programs count by size and time: they are many and large."""
+    digest = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    for line in _lines(usr):
+        digest.update(line.encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _lines(usr: programs.Usr) -> Iterator[str]:
+    yield from usr.shared
+    yield from (f"{path} -> {leads_to}" for path, leads_to in sorted(usr.links.items()))
+    for path in usr.files:
+        with contextlib.suppress(OSError):
+            facts = os.lstat(path)
+            yield f"{path} {facts.st_mode} {facts.st_size} {facts.st_mtime_ns}"
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

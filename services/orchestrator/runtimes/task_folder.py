@@ -63,6 +63,8 @@ class Plan:
     memory_mib: int
     cpu: float
     network: bool
+    system_packages: tuple[str, ...] = ()
+    """Debian packages whose programs the agent needs"""
 
 
 class TaskFolder:
@@ -104,13 +106,16 @@ class TaskFolder:
                 "memory_mib": plan.memory_mib,
                 "cpu": plan.cpu,
                 "network": plan.network,
+                "system_packages": plan.system_packages,
             },
         )
 
     def read_plan(self) -> Plan | None:
         """How to go on after the installation; None when there is nothing to install."""
         values = self._read(_PLAN)
-        return None if values is None else Plan(**values)
+        if values is None:
+            return None
+        return Plan(**{**values, "system_packages": tuple(values.get("system_packages", ()))})
 
     def ask_stop(self) -> None:
         """Nothing more is started for this task, even if we crash right now."""

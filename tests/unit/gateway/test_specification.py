@@ -28,6 +28,11 @@ def refused(**fields: Any) -> dict[str, str]:
     return dict(violations.found)
 
 
+def test_system_packages_are_in_order_and_each_once() -> None:
+    given = ["nodejs", "git", "g++", "git", "libstdc++6"]
+    assert accepted(system_packages=given).input.system_packages == ["g++", "git", "libstdc++6", "nodejs"]
+
+
 def test_what_is_not_given_gets_its_default() -> None:
     answer = accepted()
     assert answer.agent_name == answer.input.name == "agent"
@@ -54,6 +59,9 @@ def test_what_is_not_given_gets_its_default() -> None:
         pytest.param({"agent_id": "a b"}, "spec.agent_id", "letters", id="blank in agent id"),
         pytest.param({"agent_id": "a" * 65}, "spec.agent_id", "64", id="agent id too long"),
         pytest.param({"entrypoint": "a:b:c"}, "spec.entrypoint", "module:name", id="two colons"),
+        pytest.param({"system_packages": ["git", "-y"]}, "spec.system_packages[1]", "Debian", id="option for apt"),
+        pytest.param({"system_packages": ["Git"]}, "spec.system_packages[0]", "Debian", id="no package name"),
+        pytest.param({"system_packages": ["git"] * 21}, "spec.system_packages", "at most 20", id="many packages"),
         pytest.param({"network": 7}, "spec.network", "NetworkAccess", id="unknown network access"),
         pytest.param({"timeout": Duration()}, "spec.timeout", "1 s", id="no time"),
         pytest.param({"timeout": Duration(nanos=999_999_999)}, "spec.timeout", "1 s", id="under a second"),
