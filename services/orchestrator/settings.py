@@ -75,8 +75,8 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
         "", description="model provider of tests that name none: agents see it as MODEL_PROVIDER (bedrock, ollama ...)"
     )
     default_model_id: str = Field("", description="its model: MODEL_ID, with bedrock also BEDROCK_MODEL_ID")
-    default_model_base_url: str = Field("", description="its address: MODEL_BASE_URL, with ollama also OLLAMA_BASE_URL")
-    default_model_region: str = Field("", description="its AWS region: AWS_REGION")
+    default_model_base_url: str = Field("", description="its address: MODEL_BASE_URL, and what its libraries read")
+    default_model_region: str = Field("", description="its region: AWS_REGION, AWS_DEFAULT_REGION")
     ecs_cluster: str = Field("", description="ecs runtime: name or ARN of the cluster; required")
     ecs_subnets: str = Field("", description="ecs runtime: ids of the subnets, separated by commas; required")
     ecs_security_groups: str = Field(

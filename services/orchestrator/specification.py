@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.orchestrator.ports import Bundle, TaskSpec
 from shared.domain.logsequence import first_seq
+from shared.domain.models import model_environment
 from shared.ids import launch_token
 from shared.store.documents import ArchiveRef, Execution, ModelSetting
 
@@ -29,7 +30,7 @@ def specification(test: Execution, *, default_model: ModelSetting | None = None,
         requirements=tuple(given.requirements),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint or None,
-        env={**model_environment(effective_model(given.model, default_model)), **given.env},
+        env={**model_variables(effective_model(given.model, default_model)), **given.env},
         timeout_s=given.timeout_s,
         cpu=given.resources.cpu,
         memory_mib=given.resources.memory_mib,
@@ -53,16 +54,6 @@ def effective_model(given: ModelSetting | None, default: ModelSetting | None) ->
     return default.model_copy(update=named)
 
 
-def model_environment(model: ModelSetting | None) -> dict[str, str]:
+def model_variables(model: ModelSetting | None) -> dict[str, str]:
     """The environment variables that tell an agent which model to use; the user's own of the same name win."""
-    if model is None:
-        return {}
-    named = {
-        "MODEL_PROVIDER": model.provider,
-        "MODEL_ID": model.model_id,
-        "BEDROCK_MODEL_ID": model.model_id if model.provider == "bedrock" else "",
-        "OLLAMA_BASE_URL": model.base_url if model.provider == "ollama" else "",
-        "MODEL_BASE_URL": model.base_url,
-        "AWS_REGION": model.region,
-    }
-    return {name: value for name, value in named.items() if value}
+    return model_environment(**model.model_dump()) if model else {}

@@ -244,6 +244,30 @@ def test_a_pin_that_no_installer_would_read_leaves_its_requirement_open(odd: str
     assert [line for line in lines if not line.startswith("#")] == ["six==1.17.0", "pytz"]
 
 
+HASHED = (
+    "six==1.17.0 --hash=sha256:" + "a" * 64 + " --hash=sha256:" + "b" * 64,
+    "PyTZ==2024.1 --hash=sha256:" + "c" * 64,
+)
+
+
+@pytest.mark.parametrize(
+    ("resolved", "kept"),
+    [
+        pytest.param(("pytz==2024.1", "six==1.17.0"), True, id="all have some"),
+        pytest.param(("pytz==2024.1", "six==1.17.0", "more==1"), False, id="one more was installed"),
+        pytest.param(("pytz==2024.2", "six==1.17.0"), False, id="another version"),
+        pytest.param(("six==1.17.0",), False, id="one was not installed"),
+    ],
+)
+def test_hashes_go_along_where_everything_has_some(resolved: tuple[str, ...], *, kept: bool) -> None:
+    text = text_of(facts(requirements=HASHED, resolved=resolved))["requirements.txt"]
+    assert (text.count("--hash=sha256:") == 3) is kept
+    assert ("--hash" in text) is kept
+    if kept:
+        joined = text.replace(" \\\n   ", "").splitlines()
+        assert joined[1:] == ["pytz==2024.1 --hash=sha256:" + "c" * 64, HASHED[0]]
+
+
 def test_all_that_the_gateway_lets_pass_as_a_requirement_can_be_packed() -> None:
     from services.gateway.errors import Violations
 

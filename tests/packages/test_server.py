@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from services.orchestrator.specification import model_environment
+from services.orchestrator.specification import model_variables
 from services.packager.content import ModelFacts, PackageFacts
 from services.packager.content.environment import defaults
 from shared.store.documents import ModelSetting
@@ -282,7 +282,7 @@ def test_the_agent_gets_the_model_setting_of_the_test_unless_the_environment_say
 def test_the_model_setting_becomes_the_same_variables_as_in_the_test(provider: str, rest: tuple[str, str, str]) -> None:
     stored = ModelSetting(provider=provider, model_id=rest[0], base_url=rest[1], region=rest[2])
     of: PackageFacts = facts(model=ModelFacts(provider, *rest))
-    assert defaults(of) == model_environment(stored)
+    assert defaults(of) == model_variables(stored)
 
 
 async def test_sigterm_lets_running_queries_end_and_takes_no_new_ones(pack: Pack, tmp_path: Path) -> None:

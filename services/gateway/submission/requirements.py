@@ -1,4 +1,7 @@
-"""Which requirement lines are allowed: PEP 508 names with extras, versions, markers. No options, URLs, paths."""
+"""Which requirement lines are allowed: PEP 508 names with extras, versions, markers, and hashes behind them.
+
+No other options, no URLs, no paths: each would let a test say where code comes from. Lines may come as they stand in
+a file (`requirement_lines.py`)."""
 
 from __future__ import annotations
 
@@ -10,54 +13,129 @@ from typing import Final, NamedTuple
 from packaging.requirements import InvalidRequirement, Requirement
 
 from services.gateway.errors import Violations
+from services.gateway.submission.requirement_lines import logical_lines
+from services.gateway.submission.requirement_options import option_of, refusal
 
-MOST: Final = 200
+MOST: Final = 500
+"""Requirements. Exports of large agents by uv or poetry have 150 to 300."""
+MOST_ENTRIES: Final = 20_000
+"""Lines of the file with hashes and comments."""
+MOST_BYTES: Final = 1 << 20
 LONGEST: Final = 500
-_COMMENT: Final = re.compile(r"(?:^|\s)#.*$")
+MOST_HASHES: Final = 200
+"""Of one requirement: one for each file of its release. grpcio has about 60."""
+MOST_TOLD: Final = 20
 _REFUSED: Final = (
-    (re.compile(r"^-"), "is an option"),
-    (re.compile(r"://|@"), "points to a URL"),
+    (
+        re.compile(r"://|@"),
+        "points to a URL: only releases by name and version are taken, so that no code comes from elsewhere",
+    ),
     # Installers put environment variables there, and then tell what they read.
-    (re.compile(r"\$"), "has a $ in it"),
-    (re.compile(r"^(?:[./~\\]|[A-Za-z]:[\\/])|^[^\[<>=!~;@ ]*[/\\]|\.(?:whl|zip|tar\.gz|tgz)\b"), "is a path"),
+    (re.compile(r"\$"), "has a $ in it; only names with versions are allowed"),
+    (
+        re.compile(r"^(?:\.+$|[./~\\]|[A-Za-z]:[\\/])|^[^\[<>=!~;@ ]*[/\\]|\.(?:whl|zip|tar\.gz|tgz)\b"),
+        "is a path; only names with versions are allowed",
+    ),
 )
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+_HASH: Final = re.compile(r"\s--hash(?:=|\s+)(\S*)\s*$")
+_DIGITS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""Hexadecimal digits by algorithm: those that pip takes for strong (pip._internal.utils.hashes.STRONG_HASHES)."""
+_DIGEST: Final = re.compile(r"(sha256|sha384|sha512):([0-9A-Fa-f]+)")
 
 
 class Line(NamedTuple):
-    """A requirement in its normal form (empty for a comment), or what is wrong with it."""
+    """A requirement in its normal form, or what is wrong with it."""
 
     requirement: str = ""
     problem: str = ""
+    hashes: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """As an installer reads it."""
+        return " ".join([self.requirement, *(f"--hash={digest}" for digest in self.hashes)])
 
 
-def checked(lines: Sequence[str], field: str, violations: Violations) -> list[str]:
+def checked(entries: Sequence[str], field: str, violations: Violations) -> list[str]:
     """The requirements in normal form, comments and blank lines left out."""
-    if len(lines) > MOST:
-        violations.add(field, f"has {len(lines)} lines; at most {MOST} are allowed")
+    size = sum(map(len, entries))
+    if len(entries) > MOST_ENTRIES or size > MOST_BYTES:
+        violations.add(
+            field,
+            f"has {len(entries)} lines and {size} characters; at most {MOST_ENTRIES} and {MOST_BYTES} are allowed",
+        )
         return []
-    read = [_read(line) for line in lines]
-    for place, line in enumerate(read):
-        if line.problem:
-            violations.add(f"{field}[{place}]", line.problem)
-    return [line.requirement for line in read if line.requirement]
+    lines = logical_lines(entries)
+    with_hashes = any(line.text.split()[0] == "--require-hashes" for line in lines)
+    lines = [line for line in lines if line.text != "--require-hashes"]
+    if len(lines) > MOST:
+        violations.add(field, f"has {len(lines)} requirements; at most {MOST} are allowed")
+        return []
+    read = [_read(line.text) for line in lines]
+    bad = [(line.place, found.problem) for line, found in zip(lines, read, strict=True) if found.problem]
+    for place, problem in bad[:MOST_TOLD]:
+        violations.add(f"{field}[{place}]", problem)
+    if not bad and (with_hashes or any(line.hashes for line in read)):
+        _check_hashes(read, field, violations)
+    return [line.text() for line in read if line.requirement]
+
+
+def _check_hashes(lines: Sequence[Line], field: str, violations: Violations) -> None:
+    """Installers check hashes of everything or of nothing."""
+    without = [line.requirement for line in lines if not line.hashes]
+    if without:
+        violations.add(
+            field,
+            f"gives hashes for some requirements and none for {_listed(without)}: installers want them for all or none "
+            "(pip-compile --generate-hashes, uv export)",
+        )
+    loose = [line.requirement for line in lines if line.hashes and not is_exact(line.requirement)]
+    if loose:
+        violations.add(field, f"gives hashes for {_listed(loose)}, which names no exact version (name==1.0)")
+
+
+def is_exact(requirement: str) -> bool:
+    """Whether the requirement allows one version only."""
+    specifiers = list(Requirement(requirement).specifier)
+    return any(one.operator in {"==", "==="} and not one.version.endswith(".*") for one in specifiers)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(name if len(name) <= 60 else name[:57] + "..." for name in names[:5])
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+
+
+def _read(text: str) -> Line:
+    if _CONTROL.search(text):
+        return Line(problem="has a line break or another control character in it; give one requirement per entry")
+    bare, hashes = text, []
+    while found := _HASH.search(bare):
+        digest = _DIGEST.fullmatch(found[1])
+        if digest is None or len(digest[2]) != _DIGITS[digest[1]]:
+            return Line(problem=f"{_shown(bare)} has a hash that is not sha256, sha384 or sha512 in hexadecimal")
+        hashes.append(found[1].lower())
+        bare = bare[: found.start()]
+        if len(hashes) > MOST_HASHES:
+            return Line(problem=f"{_shown(bare)} has more than {MOST_HASHES} hashes")
+    line = _requirement(bare.strip())
+    return line._replace(hashes=tuple(sorted(set(hashes)))) if line.requirement else line
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 @lru_cache(maxsize=4096)  # the same few lines come again and again, and parsing one costs 30 us
-def _read(text: str) -> Line:
+def _requirement(text: str) -> Line:
     if len(text) > LONGEST:
         return Line(problem=f"is longer than {LONGEST} characters")
-    if _CONTROL.search(text.rstrip("\r\n")):
-        return Line(problem="has a line break or another control character in it; give one requirement per entry")
-    line = _COMMENT.sub("", text).strip()
-    if not line:
-        return Line()
-    shown = line if len(line) <= 60 else line[:57] + "..."
+    if option := option_of(text):
+        return Line(problem=f"{_shown(text)}: {refusal(option)}")
     for pattern, what in _REFUSED:
-        if pattern.search(line):
-            return Line(problem=f"{shown!r} {what}; only names with versions are allowed")
+        if pattern.search(text):
+            return Line(problem=f"{_shown(text)} {what}")
     try:
-        return Line(str(Requirement(line)))
-    except InvalidRequirement as error:
+        return Line(str(Requirement(text)))
+    except (InvalidRequirement, RecursionError) as error:
         why = str(error).splitlines()[0]
-        return Line(problem=f"{shown!r} is not a requirement as of PEP 508: {why[:120]}")
+        return Line(problem=f"{_shown(text)} is not a requirement as of PEP 508: {why[:120]}")

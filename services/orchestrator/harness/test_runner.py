@@ -205,7 +205,8 @@ OF_THE_IMAGE = (
     "CURL_CA_BUNDLE",
 )
 # The role of an ECS task: how an agent reaches the models that its test may use. Never for an installer.
-OF_THE_TASK = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV")
+REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")  # of the task, unless the test names one
+OF_THE_TASK = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EXECUTION_ENV")
 
 
 def environment_of_children() -> dict[str, str]:
@@ -1561,7 +1562,9 @@ class Run:
         for name in names:
             if name not in ENVIRONMENT:
                 self.output.say(f"The secret {name} is not in the environment of the container.", "warning")
-        return {name: ENVIRONMENT[name] for name in (*OF_THE_TASK, *names) if name in ENVIRONMENT}
+        # A test that names a region has its own, whichever of the two its libraries read.
+        region = () if any(name in self.context.env for name in REGION) else REGION
+        return {name: ENVIRONMENT[name] for name in (*OF_THE_TASK, *region, *names) if name in ENVIRONMENT}
 
     def _memory_ran_out(self) -> bool:
         """Whether the kernel has ended a process of this container because its memory was used up."""

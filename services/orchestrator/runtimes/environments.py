@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ from services.orchestrator.runtimes.removal import remove_tree
 
 _STAGING: Final = ".staging-"
 _LOCK: Final = ".lock-"
+_HASH: Final = re.compile(r"\s+--hash[=\s]\s*")
 
 
 def normalised(requirements: Iterable[str]) -> list[str]:
@@ -31,13 +33,15 @@ def normalised(requirements: Iterable[str]) -> list[str]:
         text = line.split(" #")[0].strip()
         if not text or text.startswith("#"):
             continue
+        name, *hashes = _HASH.split(text)
         try:
-            requirement = Requirement(text)
+            requirement = Requirement(name)
         except InvalidRequirement:  # the installer will say what is wrong with it
             found.add(text)
             continue
         requirement.name = canonicalize_name(requirement.name)
-        found.add(str(requirement))
+        # Hashes make it another set: it was checked what was installed.
+        found.add(" --hash=".join([str(requirement), *sorted(set(hashes))]))
     return sorted(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from services.packager.content.environment import defaults, needed
+from services.packager.content.environment import at_address, defaults, needed
 from services.packager.content.facts import PackageFacts
 from services.packager.content.names import image_name
 from services.packager.content.text import Quoted, for_compose, yaml_file
@@ -88,7 +88,7 @@ def compose_file(facts: PackageFacts) -> bytes:
     file: dict[str, Any] = {"name": name, "services": services}
     if facts.model is not None and facts.model.provider == "ollama":
         address = "http://ollama:11434"
-        agent["environment"] |= {"OLLAMA_BASE_URL": address, "MODEL_BASE_URL": address}
+        agent["environment"] |= at_address(facts.model, address)
         agent["depends_on"] = {"ollama": {"condition": "service_healthy"}}
         services["ollama"] = {
             "image": "${OLLAMA_IMAGE:-ollama/ollama:latest}",

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from services.packager.content.facts import ModelFacts, PackageFacts
 from services.packager.content.text import json_file
+from shared.domain.models import model_environment, provider_of
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SAFE_VALUE: Final = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
@@ -32,18 +33,18 @@ def defaults(facts: PackageFacts) -> dict[str, str]:
     if model is None:
         return {}
     mine = set(needed(facts))
-    return {name: value for name, value in _of_model(model).items() if value and name not in mine}
+    return {name: value for name, value in _of_model(model).items() if name not in mine}
 
 
 def _of_model(model: ModelFacts) -> dict[str, str]:
-    return {
-        "MODEL_PROVIDER": model.provider,
-        "MODEL_ID": model.model_id,
-        "BEDROCK_MODEL_ID": model.model_id if model.provider == "bedrock" else "",
-        "OLLAMA_BASE_URL": model.base_url if model.provider == "ollama" else "",
-        "MODEL_BASE_URL": model.base_url,
-        "AWS_REGION": model.region,
-    }
+    return model_environment(
+        provider=model.provider, model_id=model.model_id, base_url=model.base_url, region=model.region
+    )
+
+
+def at_address(model: ModelFacts, address: str) -> dict[str, str]:
+    """The variables that say where the model's API is, for the case that it is at `address`."""
+    return dict.fromkeys(("MODEL_BASE_URL", *provider_of(model.provider).url), address)
 
 
 def public_base_url(model: ModelFacts) -> str:

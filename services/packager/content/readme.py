@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from services.packager.content.docker import base_image, port
-from services.packager.content.environment import defaults, is_local, needed, workers
+from services.packager.content.environment import at_address, defaults, is_local, needed, workers
 from services.packager.content.facts import PackageFacts
 from services.packager.content.names import image_name, service_name
 from services.packager.content.requirements import is_pinned
@@ -64,12 +64,12 @@ def _docker(facts: PackageFacts) -> Iterator[str]:
     yield from _fill_in(facts)
     if needed(facts):
         options.append("--env-file .env")
-    if is_local(ollama := defaults(facts).get("OLLAMA_BASE_URL", "")):
+    if facts.model is not None and is_local(ollama := defaults(facts).get("OLLAMA_BASE_URL", "")):
         yield "Ollama is expected on this machine, on all its addresses. Docker Compose, below, brings its own."
         yield ""
         address = f"http://host.docker.internal:{urlsplit(ollama).port or 80}"
         options.append("--add-host host.docker.internal:host-gateway")
-        options.append(f"-e OLLAMA_BASE_URL={address} -e MODEL_BASE_URL={address}")
+        options += [f"-e {name}={value}" for name, value in at_address(facts.model, address).items()]
     options.append(f"--memory {facts.memory_mib}m -p 127.0.0.1:{listens}:{listens}")
     yield from _bash(
         f"docker build -t {name} .",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from services.packager.content.facts import PackageFacts
+
+_DIGEST: Final = re.compile(r"sha(?:256|384|512):[0-9a-f]{64,128}")
 
 
 def is_pinned(facts: PackageFacts) -> bool:
@@ -16,11 +20,18 @@ def is_pinned(facts: PackageFacts) -> bool:
 
 
 def requirements_file(facts: PackageFacts) -> bytes:
-    """Pins of the test; a requirement that the test did not pin stays as it was handed in. Raises ValueError."""
+    """Pins of the test; a requirement that the test did not pin stays as it was handed in. Raises ValueError.
+
+    Hashes that were handed in go along where the test installed nothing beside what has them: installers want them for
+    all or for none."""
     pins = _pins(facts)
+    others = _open(facts)
+    hashes = {} if others else _hashes(facts)
+    if not all(_pinned(pin) in hashes for pin in pins):
+        hashes = {}
     lines = [f"# Of test {facts.test_id}: what was installed for it." if pins else f"# Of test {facts.test_id}."]
-    lines += sorted(pins)
-    if others := _open(facts):
+    lines += [" \\\n    ".join([pin, *hashes.get(_pinned(pin), ())]) for pin in sorted(pins)]
+    if others:
         lines += ["# As handed in: the test does not say which version it had.", *others]
     return ("\n".join(lines) + "\n").encode()
 
@@ -36,8 +47,33 @@ def _pins(facts: PackageFacts) -> list[str]:
 
 def _open(facts: PackageFacts) -> list[str]:
     known = {canonicalize_name(Requirement(line).name) for line in _pins(facts)}
-    wanted = (_checked(line) for line in facts.requirements)
+    wanted = (_checked(_split(line)[0]) for line in facts.requirements)
     return [line for line in wanted if canonicalize_name(Requirement(line).name) not in known]
+
+
+def _hashes(facts: PackageFacts) -> dict[tuple[str, str], list[str]]:
+    """By name and version: the hashes of requirements that name one version."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for line in facts.requirements:
+        text, hashes = _split(line)
+        requirement = Requirement(_checked(text))
+        exact = [one.version for one in requirement.specifier if one.operator == "=="]
+        if hashes and exact:
+            found.setdefault((canonicalize_name(requirement.name), exact[0]), []).extend(hashes)
+    return found
+
+
+def _pinned(line: str) -> tuple[str, str]:
+    requirement = Requirement(line)
+    return canonicalize_name(requirement.name), next((one.version for one in requirement.specifier), "")
+
+
+def _split(line: str) -> tuple[str, list[str]]:
+    """The requirement and its hashes, as options. Raises ValueError."""
+    text, *hashes = line.split(" --hash=")
+    if not all(_DIGEST.fullmatch(digest) for digest in hashes):
+        raise ValueError("a requirement has a hash that is none")
+    return text, [f"--hash={digest}" for digest in hashes]
 
 
 def _checked(line: str) -> str:

@@ -28,8 +28,11 @@ OF_THE_PLATFORM = {
 CONTAINER_LINE = 16_384  # docker and Fargate cut longer lines
 
 
-def run_in_container(code: str, *, env: dict[str, str] | None = None, **changes: Any) -> Outcome:
+def run_in_container(
+    code: str, *, env: dict[str, str] | None = None, agent_env: dict[str, str] | None = None, **changes: Any
+) -> Outcome:
     """An agent whose context comes by address, with this in the environment of its container."""
+    changes |= {"env": agent_env} if agent_env else {}
     with (
         store(Store(json.dumps(context(code, **changes)).encode())) as served,
         started(b"", env=environment(served, **(env or {}))) as harness,
@@ -67,6 +70,14 @@ def test_the_agent_gets_the_role_of_its_task() -> None:
     }
     response = run_in_container(ITS_ENVIRONMENT, env={**OF_THE_PLATFORM, **role}).response
     assert {name: value for name, value in response.items() if name.startswith("AWS_")} == role
+
+
+@pytest.mark.parametrize("named", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_a_region_that_the_test_names_is_not_that_of_its_task(named: str) -> None:
+    platform = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}
+    outcome = run_in_container(ITS_ENVIRONMENT, env=platform, agent_env={named: "eu-west-1"})
+    seen = {name: value for name, value in outcome.response.items() if name.startswith("AWS_")}
+    assert seen == {named: "eu-west-1", "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}
 
 
 def test_secrets_go_from_the_container_to_the_agent_by_their_names() -> None:

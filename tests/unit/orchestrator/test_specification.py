@@ -1,6 +1,6 @@
 import pytest
 
-from services.orchestrator.specification import model_environment, specification
+from services.orchestrator.specification import model_variables, specification
 from shared.domain.lifecycle import State
 from shared.domain.logsequence import first_seq
 from shared.ids import launch_token
@@ -49,27 +49,31 @@ MODELS = {
     "none": (None, {}),
     "bedrock": (
         ModelSetting(provider="bedrock", model_id="m", region="eu-west-1"),
-        {"MODEL_PROVIDER": "bedrock", "MODEL_ID": "m", "BEDROCK_MODEL_ID": "m", "AWS_REGION": "eu-west-1"},
+        {"MODEL_PROVIDER": "bedrock", "MODEL_ID": "m", "BEDROCK_MODEL_ID": "m"}
+        | dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_REGION_NAME"), "eu-west-1"),
     ),
     "ollama": (
         ModelSetting(provider="ollama", model_id="m", base_url="http://h:1"),
         {
             "MODEL_PROVIDER": "ollama",
             "MODEL_ID": "m",
+            "OLLAMA_HOST": "http://h:1",
             "OLLAMA_BASE_URL": "http://h:1",
+            "OLLAMA_API_BASE": "http://h:1",
             "MODEL_BASE_URL": "http://h:1",
         },
     ),
     "another": (
         ModelSetting(provider="openai", base_url="http://h:1"),
-        {"MODEL_PROVIDER": "openai", "MODEL_BASE_URL": "http://h:1"},
+        {"MODEL_PROVIDER": "openai"}
+        | dict.fromkeys(("MODEL_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_BASE"), "http://h:1"),
     ),
 }
 
 
 @pytest.mark.parametrize(("model", "expected"), MODELS.values(), ids=MODELS.keys())
 def test_a_model_becomes_environment_variables(model: ModelSetting | None, expected: dict[str, str]) -> None:
-    assert model_environment(model) == expected
+    assert model_variables(model) == expected
 
 
 def test_a_test_that_names_no_model_gets_the_operators() -> None:
@@ -78,7 +82,9 @@ def test_a_test_that_names_no_model_gets_the_operators() -> None:
     assert unnamed == {
         "MODEL_PROVIDER": "ollama",
         "MODEL_ID": "small",
+        "OLLAMA_HOST": "http://ollama:11434",
         "OLLAMA_BASE_URL": "http://ollama:11434",
+        "OLLAMA_API_BASE": "http://ollama:11434",
         "MODEL_BASE_URL": "http://ollama:11434",
     }
     named = specification(launched(model=ModelSetting(provider="ollama", model_id="large")), default_model=default).env

@@ -28,7 +28,8 @@ OF_THE_IMAGE = (
     "CURL_CA_BUNDLE",
 )
 # The role of an ECS task: how an agent reaches the models that its test may use. Never for an installer.
-OF_THE_TASK = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV")
+REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")  # of the task, unless the test names one
+OF_THE_TASK = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EXECUTION_ENV")
 
 
 def environment_of_children() -> dict[str, str]:

@@ -9,7 +9,7 @@ import time
 from services.orchestrator.harness.src.answers import jsonable
 from services.orchestrator.harness.src.children import Child
 from services.orchestrator.harness.src.context import VERSION, Context
-from services.orchestrator.harness.src.environment import ENVIRONMENT, IN_CONTAINER, OF_THE_TASK
+from services.orchestrator.harness.src.environment import ENVIRONMENT, IN_CONTAINER, OF_THE_TASK, REGION
 from services.orchestrator.harness.src.file_descriptors import write_all
 from services.orchestrator.harness.src.install import Installer, InstallFailed, Stopped, installed_in
 from services.orchestrator.harness.src.jsontext import NotJson, from_json, to_json
@@ -127,7 +127,9 @@ class Run:
         for name in names:
             if name not in ENVIRONMENT:
                 self.output.say(f"The secret {name} is not in the environment of the container.", "warning")
-        return {name: ENVIRONMENT[name] for name in (*OF_THE_TASK, *names) if name in ENVIRONMENT}
+        # A test that names a region has its own, whichever of the two its libraries read.
+        region = () if any(name in self.context.env for name in REGION) else REGION
+        return {name: ENVIRONMENT[name] for name in (*OF_THE_TASK, *region, *names) if name in ENVIRONMENT}
 
     def _memory_ran_out(self) -> bool:
         """Whether the kernel has ended a process of this container because its memory was used up."""

@@ -17,6 +17,14 @@ from services.orchestrator.runtimes.environments import Environments, normalised
         pytest.param(["a>=1"], ["a>=2"], False, id="version"),
         pytest.param(["a"], ["a; python_version < '3'"], False, id="marker"),
         pytest.param(["-e ."], ["a"], False, id="what is not a requirement stays as it is"),
+        pytest.param(
+            ["A==1 --hash=sha256:b --hash=sha256:a"],
+            ["a==1  --hash=sha256:a --hash=sha256:b"],
+            True,
+            id="order of hashes",
+        ),
+        pytest.param(["a==1 --hash=sha256:a"], ["a==1 --hash=sha256:b"], False, id="another hash"),
+        pytest.param(["a==1 --hash=sha256:a"], ["a==1"], False, id="no hash"),
     ],
 )
 def test_requirements_that_mean_the_same_share_an_environment(one: list[str], other: list[str], *, same: bool) -> None:
