@@ -13,6 +13,9 @@ from services.gateway.admin.keys import KeyControl
 from services.gateway.admin.letters import LETTERS_S, LetterDesk
 from services.gateway.admin.limits import LimitControl
 from services.gateway.admin.usage import UsageReport
+from services.gateway.archives.archive import Limits as FileLimits
+from services.gateway.archives.download import Downloads
+from services.gateway.archives.intake import Intake, Keeping
 from services.gateway.authentication import Authentication
 from services.gateway.cancel import Cancellation
 from services.gateway.history.agentstats import AgentStats
@@ -56,6 +59,7 @@ from shared.bus.relay import Relay
 from shared.clock import SystemClock
 from shared.domain.limits import Limits
 from shared.store.admissions import Admissions
+from shared.store.artifacts import Artifacts
 from shared.store.connect import check, connected, provision
 from shared.store.counters import Counters
 from shared.store.executions import Executions
@@ -64,6 +68,7 @@ from shared.store.keys import ApiKeys
 from shared.store.limits import UserLimitsStore
 from shared.store.logs import LogChunks
 from shared.store.packages import Packages
+from shared.store.projects import Projects
 from shared.store.queue import Queue
 from shared.store.slots import Slots
 from shared.telemetry.health import Health
@@ -115,6 +120,17 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         letters = LetterDesk(DeadLetters(bus))
         nudge = partial(bus.nudge, "scheduler")
         syntax = SyntaxChecker()
+        files = Projects(database)
+        intake = Intake(
+            files,
+            clock,
+            Keeping(
+                FileLimits("a project", settings.gateway_project_max_files, settings.gateway_project_max_bytes),
+                FileLimits("input files", settings.gateway_inputs_max_files, settings.gateway_inputs_max_bytes),
+                days=settings.gateway_projects_keep_days,
+                most_bytes=settings.gateway_projects_max_mib << 20,
+            ),
+        )
         feed = BusFeed(bus)
         live = Live(feed, tests, lines, look_s=settings.gateway_look_s)
         arrivals = Arrivals(feed, packages, look_s=settings.gateway_look_s)
@@ -131,16 +147,19 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
                 submission=Submission(
                     tests,
                     quota,
+                    intake,
                     syntax,
                     clock,
                     Defaults(settings.gateway_default_timeout_s, settings.gateway_default_memory_mib),
                 ),
+                intake=intake,
+                downloads=Downloads(tests, files, Artifacts(database)),
                 listing=Listing(past, sums),
                 watch=Watch(tests, live, places),
                 streams=LogStreams(tests, lines, live),
                 pages=LogPages(tests, lines),
                 cancellation=Cancellation(tests, live, clock),
-                retry=Retry(tests, quota, clock),
+                retry=Retry(tests, quota, intake, clock),
                 archive=Archive(tests, past, clock),
                 stats=AgentStats(tests, past, sums),
                 places=places,
@@ -149,7 +168,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
             packages=PackageRpc(
                 packages,
                 clock,
-                generation=Generation(tests, packages, arrivals, clock, has_bucket=bool(settings.aws_bucket)),
+                generation=Generation(tests, packages, intake, arrivals, clock, has_bucket=bool(settings.aws_bucket)),
                 listing=PackageListing(packages, clock),
                 links=Links(opening, clock, lives=timedelta(seconds=settings.gateway_link_s)),
             ),

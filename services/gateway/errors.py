@@ -78,6 +78,16 @@ class NoSuchKey(NoSuchThing):
         super().__init__(key_id or user, f"{none}. ListApiKeys shows those there are.")
 
 
+class NoSuchFile(NoSuchThing):
+    """The test has no such file."""
+
+    resource_type = "assay.v1.TestFile"
+    word = "file"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, f"The test has no file {path[:100]!r} of this kind.")
+
+
 class NoSuchLetter(NoSuchThing):
     """There is no such dead letter."""
 
@@ -117,6 +127,25 @@ class NotInThatState(Conflict):
         self.metadata = metadata
 
 
+class UnknownFiles(AssayError):
+    """Files are named by a digest under which nothing of the user is stored; they are to be handed in."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"No files of yours are stored under the digest {digest[:64]!r}; hand them in whole, or by UploadArchive."
+        )
+        self.metadata = {"digest": digest[:64]}
+
+
+class FilesGone(Conflict):
+    """The content of files was removed: it is kept for a time after its last use only."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The {what} of this test can no longer be had: files are removed when nothing has used them for a time."
+        )
+
+
 class OverLimit(AssayError):
     """The user has as much as an admin allows. Later there is room again."""
 
@@ -138,6 +167,15 @@ class TooManyPending(OverLimit):
     """As many of the user's tests wait as may at the same time."""
 
     limit = "max_pending"
+
+
+class StoredTooMuch(OverLimit):
+    """As many of the user's files are stored, or on their way here, as may be."""
+
+    limit = "stored_bytes"
+
+    def __init__(self, user: str, message: str) -> None:
+        super().__init__(user, message, timedelta(minutes=1))
 
 
 class NoPackages(AssayError):
@@ -164,6 +202,10 @@ class Violations:
 
     def add(self, field: str, description: str) -> None:
         self.found.append(Violation(field, description))
+
+    def of(self, field: str) -> bool:
+        """Whether something is wrong with this field."""
+        return any(bad.field == field for bad in self.found)
 
     def raise_if_any(self) -> None:
         """Raises InvalidRequest where something was added."""

@@ -82,6 +82,10 @@ class Edge(Interceptor):
 
     def _guarded(self, handler: Handler, method: _Method) -> Handler:
         read = _reader(handler.request_deserializer)
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                self._upload(cast("Any", handler.stream_unary), method), read, cast("Any", handler.response_serializer)
+            )
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
                 self._stream(cast("Any", handler.unary_stream), method), read, _writer(handler.response_serializer)
@@ -108,6 +112,29 @@ class Edge(Interceptor):
             return answer
 
         return unary
+
+    def _upload(
+        self, behaviour: Callable[[AsyncIterator[Any], Context], Awaitable[Any]], method: _Method
+    ) -> Callable[[AsyncIterator[Any], Context], Awaitable[Any]]:
+        async def upload(requests: AsyncIterator[Any], context: Context) -> Any:
+            visit = _Visit(method, None)
+            streams = STREAMS.labels(method.name)
+            streams.inc()
+            try:
+                authorization = await self._enter(visit, context)
+                async with self._streams.admitted(authorization, CALL.get().caller.until):
+                    answer = await behaviour(_readable(requests), context)
+            except asyncio.CancelledError:
+                visit.leave(Code.CANCELLED)
+                raise
+            except Exception as error:  # noqa: BLE001 - the edge: every error becomes a status here
+                return await visit.refuse(context, error)
+            finally:
+                streams.dec()
+            visit.leave(Code.OK, answer)
+            return answer
+
+        return upload
 
     def _stream(
         self, behaviour: Callable[[Any, Context], AsyncIterator[Any]], method: _Method
@@ -198,6 +225,13 @@ class _Visit:
             trace_id=trace_id(self.traceparent),
             **fields,
         )
+
+
+async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        if request is _UNREADABLE:
+            raise Unreadable
+        yield request
 
 
 def _reader(deserialize: Any) -> Callable[[bytes], Any]:

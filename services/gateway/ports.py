@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from shared.bus import dead
+from shared.domain.files import Listed
 from shared.domain.lifecycle import State
 from shared.domain.limits import Limits
 from shared.domain.packages import PackageState
@@ -17,6 +18,7 @@ from shared.store.admissions import RateWindow
 from shared.store.counters import AgentSums, Costs, Counter, Grouping
 from shared.store.documents import (
     ApiKey,
+    ArchiveRef,
     Chunk,
     Execution,
     QueueEntry,
@@ -60,6 +62,28 @@ class Tests(Protocol):
     async def last_retry(self, original: TestId) -> int: ...
 
     async def chain(self, original: TestId, *, whole: bool = False) -> list[Execution]: ...
+
+
+class StoredFiles(Protocol):
+    """The files that were handed in (shared.store.projects.Projects)."""
+
+    async def put(
+        self, user: UserId, digest: str, files: Sequence[Listed], data: bytes, *, now: datetime, expires_at: datetime
+    ) -> None: ...
+
+    async def use(self, user: UserId, digest: str, expires_at: datetime) -> ArchiveRef | None: ...
+
+    async def listed(self, user: UserId, digest: str) -> ArchiveRef | None: ...
+
+    async def read(self, user: UserId, digest: str) -> bytes | None: ...
+
+    async def used(self, user: UserId) -> int: ...
+
+
+class LeftFiles(Protocol):
+    """What agents left (shared.store.artifacts.Artifacts)."""
+
+    def read(self, test: TestId, attempt: int, within: range) -> AsyncIterator[bytes]: ...
 
 
 class Past(Protocol):

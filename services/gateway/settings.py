@@ -76,6 +76,23 @@ class GatewaySettings(CommonSettings, AwsSettings):
         description="tests of a user that may wait at the same time; 0: no limit. "
         "An admin sets another one for single users",
     )
+    gateway_project_max_bytes: int = Field(
+        5 * _MIB, ge=1024, le=15 * _MIB, description="largest project of a test, all files together, in bytes"
+    )
+    gateway_project_max_files: int = Field(200, ge=1, le=2_000, description="most files of a project")
+    gateway_inputs_max_bytes: int = Field(
+        10 * _MIB, ge=1024, le=15 * _MIB, description="largest input files of a test, all together, in bytes"
+    )
+    gateway_inputs_max_files: int = Field(100, ge=1, le=2_000, description="most input files of a test")
+    gateway_projects_keep_days: int = Field(
+        90,
+        ge=7,
+        le=3_650,
+        description="how long projects and input files are kept after a test last used them, in days",
+    )
+    gateway_projects_max_mib: int = Field(
+        2_048, ge=0, description="projects and input files of a user that may be stored at once, in MiB; 0: no limit"
+    )
     gateway_look_s: float = Field(
         3.0, gt=0, description="how often the store is looked at for a followed test when no event comes, in seconds"
     )

@@ -14,6 +14,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[i
 
 from services.gateway.errors import (
     BadToken,
+    FilesGone,
     Forbidden,
     InvalidRequest,
     NoPackages,
@@ -23,8 +24,10 @@ from services.gateway.errors import (
     OverLimit,
     RateLimited,
     RequestIdTaken,
+    StoredTooMuch,
     TooManyPending,
     Unauthenticated,
+    UnknownFiles,
     Unreadable,
     Violation,
 )
@@ -47,11 +50,14 @@ TABLE: Final[tuple[tuple[type[BaseException], Code, str], ...]] = (
     (Forbidden, Code.PERMISSION_DENIED, "ROLE_ADMIN_NEEDED"),
     (RequestIdTaken, Code.ALREADY_EXISTS, "REQUEST_ID_TAKEN"),
     (NotFound, Code.NOT_FOUND, "NOT_FOUND"),
+    (UnknownFiles, Code.FAILED_PRECONDITION, "PROJECT_UNKNOWN"),
+    (FilesGone, Code.FAILED_PRECONDITION, "FILES_GONE"),
     (Conflict, Code.FAILED_PRECONDITION, "WRONG_STATE"),
     (NotYet, Code.UNIMPLEMENTED, "NOT_YET"),
     (NoPackages, Code.UNIMPLEMENTED, "NO_PACKAGES"),
     (RateLimited, Code.RESOURCE_EXHAUSTED, "RATE_LIMITED"),
     (TooManyPending, Code.RESOURCE_EXHAUSTED, "TOO_MANY_PENDING"),
+    (StoredTooMuch, Code.RESOURCE_EXHAUSTED, "STORED_TOO_MUCH"),
     (Unavailable, Code.UNAVAILABLE, "UNAVAILABLE"),
     (StoreError, Code.UNAVAILABLE, "STORE_UNAVAILABLE"),
     (TimeoutError, Code.DEADLINE_EXCEEDED, "TOO_SLOW"),
@@ -90,7 +96,7 @@ def _message(error: BaseException) -> str:
 
 def _info(reason: str, error: BaseException, trace_id: str) -> Message:
     metadata = {"trace_id": trace_id}
-    if isinstance(error, RequestIdTaken | NotInThatState):
+    if isinstance(error, RequestIdTaken | NotInThatState | UnknownFiles):
         metadata |= error.metadata
     return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)  # type: ignore[no-any-return]
 

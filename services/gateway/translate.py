@@ -12,6 +12,7 @@ from assay.v1 import log_pb2, test_pb2
 from shared.domain.lifecycle import State
 from shared.domain.pricing import Charge
 from shared.store.documents import (
+    ArchiveRef,
     EntryPoint,
     Execution,
     FailureDoc,
@@ -20,6 +21,7 @@ from shared.store.documents import (
     Logs,
     Metrics,
     Result,
+    StoredFile,
     Task,
     Times,
 )
@@ -79,6 +81,10 @@ def api_test(execution: Execution, view: int, *, place: test_pb2.QueuePlace | No
         package_id=execution.package_id,
         queue_place=place,
         history=[_move(entry) for entry in execution.history] if view >= RESULT else None,
+        project_files=_files(execution.input.project) if view >= FULL else None,
+        input_files=_files(execution.input.inputs) if view >= FULL else None,
+        output_files=[api_file(file) for file in execution.output_files] if view >= RESULT else None,
+        files_expire_time=timestamp(execution.output_expires_at),
     )
 
 
@@ -102,7 +108,14 @@ def _spec(execution: Execution, view: int) -> test_pb2.TestSpec:
         resources=test_pb2.Resources(cpu=given.resources.cpu, memory_mib=given.resources.memory_mib),
         network=test_pb2.NETWORK_ACCESS_OPEN if given.network else test_pb2.NETWORK_ACCESS_NONE,
         labels=dict(label.split("=", 1) for label in execution.labels),
+        agent_path=given.agent_path,
+        strict_answer=given.strict_answer,
+        system_packages=given.system_packages,
     )
+    if given.project is not None:
+        spec.project.digest = given.project.digest
+    if given.inputs is not None:
+        spec.inputs.digest = given.inputs.digest
     if given.model is not None:
         spec.model.provider = given.model.provider
         spec.model.model_id = given.model.model_id
@@ -114,6 +127,15 @@ def _spec(execution: Execution, view: int) -> test_pb2.TestSpec:
         spec.dockerfile = given.dockerfile
         spec.env.update(given.env)
     return spec
+
+
+def api_file(file: StoredFile) -> test_pb2.TestFile:
+    """A file of a test, without its content."""
+    return test_pb2.TestFile(path=file.path, size=file.size, sha256=file.sha256, executable=file.executable)
+
+
+def _files(ref: ArchiveRef | None) -> list[test_pb2.TestFile]:
+    return [api_file(file) for file in ref.files] if ref else []
 
 
 def api_failure(failure: FailureDoc, view: int = RESULT) -> test_pb2.Failure:

@@ -9,9 +9,11 @@ import pytest
 from pydantic import BaseModel
 
 from shared.store.admissions import RateWindow
+from shared.store.artifacts import ArtifactPart
 from shared.store.documents import ApiKey, Chunk, Execution, QueueEntry, Slot
 from shared.store.limits import UserLimits
 from shared.store.package_documents import Package
+from shared.store.projects import StoredProject
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "store.md").read_text("utf-8")
 
@@ -49,6 +51,8 @@ def section(collection: str) -> str:
         ("rate_windows", RateWindow),
         ("log_chunks", Chunk),
         ("packages", Package),
+        ("projects", StoredProject),
+        ("artifacts", ArtifactPart),
         ("api_keys", ApiKey),
     ],
 )

@@ -20,18 +20,21 @@ from shared.events.packages import PackageExpired, PackageFailed, PackageReady, 
 from shared.events.tests import TestSubmitted
 from shared.ids import new_test_id
 from shared.store.admissions import Admissions
+from shared.store.artifacts import Artifacts
 from shared.store.books import Books, Entry
-from shared.store.connect import INDEXES, RETIRED, Database, check, connected, provision
+from shared.store.connect import Database, check, connected, provision
 from shared.store.counters import Counters, Grouping
 from shared.store.documents import Slot
 from shared.store.executions import Executions
 from shared.store.history import History
+from shared.store.indexes import INDEXES, RETIRED
 from shared.store.keys import ApiKeys
 from shared.store.limits import UserLimitsStore
 from shared.store.listing import Order, Place, Wanted
 from shared.store.logs import LogChunks
 from shared.store.package_documents import PackageClaim
 from shared.store.packages import Packages
+from shared.store.projects import Projects
 from shared.store.queue import Queue, Spell
 from shared.store.slots import Slots
 from tests.contract.test_store_executions import queueing
@@ -254,6 +257,21 @@ async def ask_packages(packages: Packages) -> None:
     await packages.clear([(one.id, "event")])
 
 
+async def ask_projects(projects: Projects) -> None:
+    for _ in range(2):
+        await projects.put(ALICE, "digest", [], b"", now=NOW, expires_at=LATER)
+    await projects.use(ALICE, "digest", LATER)
+    await projects.listed(ALICE, "digest")
+    await projects.read(ALICE, "digest")
+    await projects.used(ALICE)
+
+
+async def ask_artifacts(artifacts: Artifacts) -> None:
+    test = new_test_id()
+    await artifacts.put(test, 1, b"abc", LATER)
+    assert [part async for part in artifacts.read(test, 1, range(2))] == [b"ab"]
+
+
 async def ask_keys(keys: ApiKeys) -> None:
     key, _ = [await keys.add("secret", user=ALICE, role="user", now=NOW) for _ in range(2)]
     await keys.get(key.key_id)
@@ -302,6 +320,8 @@ def stages(plan: Any) -> Iterator[str]:
         (Admissions, ask_admissions),
         (LogChunks, ask_logs),
         (lambda database: Packages(database, lambda letters: None), ask_packages),
+        (Projects, ask_projects),
+        (Artifacts, ask_artifacts),
         (ApiKeys, ask_keys),
         (History, ask_history),
         (Books, ask_books),
@@ -315,6 +335,8 @@ def stages(plan: Any) -> Iterator[str]:
         "admissions",
         "logs",
         "packages",
+        "projects",
+        "artifacts",
         "keys",
         "history",
         "books",

@@ -78,6 +78,18 @@ class Client:
     def _stub(self, method: str) -> Any:
         return next(stub for stub in (self.tests, self.queue, self.packages, self.admin) if hasattr(stub, method))
 
+    async def upload(self, archive: bytes, *, piece: int = 1 << 20) -> Any:
+        pieces = (
+            test_service_pb2.UploadArchiveRequest(data=archive[start : start + piece])
+            for start in range(0, len(archive), piece)
+        )
+        return await self.tests.UploadArchive(pieces, metadata=self.metadata)
+
+    async def download(self, test_id: str, kind: Any, path: str) -> tuple[test_pb2.TestFile, bytes]:
+        request = test_service_pb2.DownloadFileRequest(test_id=test_id, kind=kind, path=path)
+        messages = [message async for message in self.stream("DownloadFile", request)]
+        return messages[0].file, b"".join(message.data for message in messages)
+
     async def submit(self, code: str = CODE, *, request_id: str = "", **spec: Any) -> test_pb2.Test:
         request = test_service_pb2.SubmitTestRequest(
             spec=test_pb2.TestSpec(agent_code=code, **spec), request_id=request_id

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from assay.v1 import package_service_pb2 as pb
+from services.gateway.archives.intake import Intake
 from services.gateway.caller import Caller
 from services.gateway.errors import NoPackages, NotInThatState, RequestIdTaken, Violations
 from services.gateway.fetch import fetch
@@ -31,16 +32,26 @@ UNHEARD: Final = timedelta(seconds=3)
 class Generation:
     """GeneratePackage and GetPackage."""
 
-    def __init__(self, tests: Tests, packages: Packages, arrivals: Arrivals, clock: Clock, *, has_bucket: bool) -> None:
+    def __init__(
+        self,
+        tests: Tests,
+        packages: Packages,
+        intake: Intake,
+        arrivals: Arrivals,
+        clock: Clock,
+        *,
+        has_bucket: bool,
+    ) -> None:
         self._tests = tests
         self._packages = packages
+        self._intake = intake
         self._arrivals = arrivals
         self._clock = clock
         self._has_bucket = has_bucket
 
     async def generate(self, request: pb.GeneratePackageRequest, caller: Caller, traceparent: str) -> Package:
         """The package as it stands after waiting for it. Raises InvalidRequest, NoSuchTest, NotInThatState where the
-        test is not COMPLETED, RequestIdTaken, NoPackages."""
+        test is not COMPLETED, FilesGone, RequestIdTaken, NoPackages."""
         violations = Violations()
         if not request.test_id:
             violations.add("test_id", "is empty")
@@ -57,6 +68,7 @@ class Generation:
                 test_id=test.id,
                 state=test.state,
             )
+        await self._intake.keep_on(test)
         package = await self._requested(test, options, request.request_id, traceparent)
         package = await self._renewed(package, traceparent)
         return await self._waited(package, caller, wait_s)

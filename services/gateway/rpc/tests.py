@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from assay.v1 import test_service_pb2 as pb
 from assay.v1.test_service_pb2_grpc import TestServiceServicer
 from services.gateway import translate
+from services.gateway.archives.download import Downloads
+from services.gateway.archives.intake import Intake
 from services.gateway.caller import CALL
 from services.gateway.cancel import Cancellation
-from services.gateway.errors import NotYet
 from services.gateway.fetch import fetch
 from services.gateway.history.agentstats import AgentStats
 from services.gateway.history.archive import Archive
@@ -40,6 +41,8 @@ class TestRpc(TestServiceServicer):
         tests: Tests,
         *,
         submission: Submission,
+        intake: Intake,
+        downloads: Downloads,
         listing: Listing,
         watch: Watch,
         streams: LogStreams,
@@ -52,6 +55,8 @@ class TestRpc(TestServiceServicer):
     ) -> None:
         self._tests = tests
         self._submission = submission
+        self._intake = intake
+        self._downloads = downloads
         self._listing = listing
         self._watch = watch
         self._streams = streams
@@ -70,10 +75,15 @@ class TestRpc(TestServiceServicer):
     async def UploadArchive(
         self, request_iterator: AsyncIterator[pb.UploadArchiveRequest], context: Context
     ) -> pb.UploadArchiveResponse:
-        raise NotYet("UploadArchive")
+        pieces = (piece.data async for piece in request_iterator)
+        ref = await self._intake.upload(pieces, CALL.get().caller.user_id)
+        return pb.UploadArchiveResponse(digest=ref.digest, files=[translate.api_file(file) for file in ref.files])
 
-    def DownloadFile(self, request: pb.DownloadFileRequest, context: Context) -> AsyncIterator[pb.DownloadFileResponse]:
-        raise NotYet("DownloadFile")
+    async def DownloadFile(
+        self, request: pb.DownloadFileRequest, context: Context
+    ) -> AsyncIterator[pb.DownloadFileResponse]:
+        async for message in self._downloads.download(request, CALL.get().caller):
+            yield message
 
     async def GetTest(self, request: pb.GetTestRequest, context: Context) -> pb.GetTestResponse:
         execution = await fetch(self._tests, CALL.get().caller, request.test_id)

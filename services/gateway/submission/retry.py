@@ -10,6 +10,7 @@ import hashlib
 from typing import Final
 
 from assay.v1 import test_service_pb2
+from services.gateway.archives.intake import Intake
 from services.gateway.caller import Caller
 from services.gateway.errors import NotInThatState, Violations
 from services.gateway.fetch import fetch
@@ -32,14 +33,16 @@ TRIES: Final = 20
 class Retry:
     """RetryTest and GetRetryChain."""
 
-    def __init__(self, tests: Tests, quota: Quota, clock: Clock) -> None:
+    def __init__(self, tests: Tests, quota: Quota, intake: Intake, clock: Clock) -> None:
         self._tests = tests
         self._quota = quota
+        self._intake = intake
         self._clock = clock
 
     async def retry(self, request: test_service_pb2.RetryTestRequest, caller: Caller, traceparent: str) -> Execution:
         """The new test. Raises InvalidRequest, NoSuchTest, NotInThatState where the test has not ended,
-        RequestIdTaken where the id names another test, and RateLimited and TooManyPending."""
+        FilesGone where its files were removed, RequestIdTaken where the id names another test, and RateLimited and
+        TooManyPending."""
         violations = Violations()
         check_request_id(request.request_id, violations)
         check_query(request.query, "query", violations)
@@ -50,6 +53,7 @@ class Retry:
                 f"The test is {before.state} and may still pass; wait for its end, or cancel it first.",
                 state=before.state,
             )
+        await self._intake.keep_on(before)
         for _ in range(TRIES):
             try:
                 return await self._submit(before, request, traceparent)

@@ -15,6 +15,7 @@ from assay.v1 import test_pb2
 from services.gateway.errors import Violations
 from services.gateway.submission import requirements
 from services.gateway.submission.environment import check_env, check_labels, check_secrets
+from services.gateway.submission.handed_in import HandedIn
 from services.gateway.submission.resources import Defaults, priority, resources, timeout_s
 from services.gateway.submission.system_packages import system_packages
 from shared.store.documents import Input, ModelSetting
@@ -43,9 +44,14 @@ class Specification(NamedTuple):
     labels: list[str]
 
 
-def checked(spec: test_pb2.TestSpec, defaults: Defaults, violations: Violations) -> Specification:
-    """The spec in its stored form. What is wrong is added to `violations`, and then the answer is of no use."""
-    _check_text(spec.agent_code, MOST_CODE, "spec.agent_code", violations, empty="is empty; hand in the agent's code")
+def checked(
+    spec: test_pb2.TestSpec, defaults: Defaults, violations: Violations, handed_in: HandedIn | None = None
+) -> Specification:
+    """The spec in its stored form, with the code and the files that were `handed_in` (not given: the code alone). What
+    is wrong is added to `violations`, and then the answer is of no use."""
+    files = handed_in or HandedIn(spec.agent_code)
+    if not violations.of(files.field):  # else the code may not be what was meant
+        _check_text(files.agent_code, MOST_CODE, files.field, violations, empty=_no_code(files))
     check_query(spec.query, "spec.query", violations)
     _check_text(spec.dockerfile, MOST_DOCKERFILE, "spec.dockerfile", violations)
     _check_name(spec.name, "spec.name", violations)
@@ -63,12 +69,15 @@ def checked(spec: test_pb2.TestSpec, defaults: Defaults, violations: Violations)
     return Specification(
         Input(
             name=spec.name or agent_name,
-            agent_code=spec.agent_code,
+            agent_code=files.agent_code,
             requirements=requirements.checked(spec.requirements, "spec.requirements", violations),
             dockerfile=spec.dockerfile,
             entrypoint=spec.entrypoint,
             query=spec.query,
             without_query=not spec.HasField("query"),
+            project=files.project_ref,
+            agent_path=files.agent_path,
+            inputs=files.inputs_ref,
             strict_answer=spec.strict_answer,
             env=dict(spec.env),
             secret_refs=dict(spec.secret_refs),
@@ -79,7 +88,7 @@ def checked(spec: test_pb2.TestSpec, defaults: Defaults, violations: Violations)
             network=spec.network != test_pb2.NETWORK_ACCESS_NONE,
             system_packages=system_packages(spec.system_packages, "spec.system_packages", violations),
         ),
-        agent_id=spec.agent_id or agent_id(spec.agent_name or spec.name, spec.agent_code),
+        agent_id=spec.agent_id or agent_id(spec.agent_name or spec.name, files.agent_code),
         agent_name=agent_name,
         labels=sorted(f"{key}={value}" for key, value in spec.labels.items()),
     )
@@ -109,6 +118,10 @@ def is_entrypoint(text: str) -> bool:
     return len(text) <= LONGEST_ENTRYPOINT and all(
         part.isidentifier() and not keyword.iskeyword(part) for part in parts
     )
+
+
+def _no_code(files: HandedIn) -> str:
+    return f"{files.agent_path!r} is empty" if files.agent_path else "is empty; hand in the agent's code"
 
 
 def _check_text(text: str, most: int, field: str, violations: Violations, *, empty: str = "") -> None:

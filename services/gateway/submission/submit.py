@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
-from assay.v1 import test_service_pb2
+from assay.v1 import test_pb2, test_service_pb2
+from services.gateway.archives.intake import Intake
 from services.gateway.caller import Caller
 from services.gateway.errors import OverLimit, RequestIdTaken, Violations
 from services.gateway.metrics import SUBMITTED
 from services.gateway.ports import SyntaxCheck, Tests
+from services.gateway.submission.handed_in import Files, HandedIn
 from services.gateway.submission.quota import Quota
 from services.gateway.submission.resources import Defaults
 from services.gateway.submission.specification import check_request_id, checked
@@ -23,9 +25,12 @@ from shared.store.documents import Execution, HistoryEntry, Times
 class Submission:
     """SubmitTest."""
 
-    def __init__(self, tests: Tests, quota: Quota, syntax: SyntaxCheck, clock: Clock, defaults: Defaults) -> None:
+    def __init__(
+        self, tests: Tests, quota: Quota, intake: Intake, syntax: SyntaxCheck, clock: Clock, defaults: Defaults
+    ) -> None:
         self._tests = tests
         self._quota = quota
+        self._files = Files(intake)
         self._syntax = syntax
         self._clock = clock
         self._defaults = defaults
@@ -33,15 +38,17 @@ class Submission:
     async def submit(self, request: test_service_pb2.SubmitTestRequest, caller: Caller, traceparent: str) -> Execution:
         """The stored test, or with `validate_only` the test as it would be, without an id.
 
-        Raises InvalidRequest with everything that is wrong, RequestIdTaken where the id names another test, and
-        RateLimited and TooManyPending where the user has as much as may be."""
+        Raises InvalidRequest with everything that is wrong, UnknownFiles where a digest names no stored files,
+        RequestIdTaken where the id names another test, and RateLimited, TooManyPending and StoredTooMuch where the user
+        has as much as may be."""
         violations = Violations()
         check_request_id(request.request_id, violations)
-        spec = checked(request.spec, self._defaults, violations)
-        if not any(bad.field == "spec.agent_code" for bad in violations.found):
-            problem = await self._syntax.problem(request.spec.agent_code)
+        handed_in = await self._files.read(request.spec, caller.user_id, violations)
+        spec = checked(request.spec, self._defaults, violations, handed_in)
+        if not violations.of(handed_in.field):
+            problem = await self._syntax.problem(handed_in.agent_code)
             if problem:
-                violations.add("spec.agent_code", problem)
+                violations.add(handed_in.field, f"{handed_in.agent_path} {problem}".lstrip())
         violations.raise_if_any()
         test_id = TestId("") if request.validate_only else new_test_id()
         now = self._clock.now()
@@ -53,13 +60,14 @@ class Submission:
             labels=spec.labels,
             input=spec.input,
             request_key=request.request_id or test_id,
-            request_hash=_hash(request) if request.request_id else "",
+            request_hash=_hash(request.spec, handed_in) if request.request_id else "",
             history=[HistoryEntry(state=State.SUBMITTED, at=now, by=caller.user_id)],
             times=Times(submitted=now),
             traceparent=traceparent,
         )
         if request.validate_only:
             return execution
+        await self._files.keep(handed_in, caller.user_id)
         return await hand_in(self._tests, self._quota, execution, request.request_id)
 
 
@@ -106,6 +114,16 @@ def _the_same(known: Execution, asked: Execution, request_id: str) -> Execution:
     return known
 
 
-def _hash(request: test_service_pb2.SubmitTestRequest) -> str:
-    """Names what was asked for, as it was asked for: a default that changes later does not make it another request."""
-    return hashlib.sha256(request.spec.SerializeToString(deterministic=True)).hexdigest()
+def _hash(spec: test_pb2.TestSpec, handed_in: HandedIn) -> str:
+    """Names what was asked for, as it was asked for: a default that changes later does not make it another request.
+
+    Files go in by their digest, however they came: archives of the same files differ in their bytes."""
+    if handed_in.project is not None or handed_in.inputs is not None:
+        asked = test_pb2.TestSpec()
+        asked.CopyFrom(spec)
+        if handed_in.project is not None:
+            asked.project.digest = handed_in.project.ref.digest
+        if handed_in.inputs is not None:
+            asked.inputs.digest = handed_in.inputs.ref.digest
+        spec = asked
+    return hashlib.sha256(spec.SerializeToString(deterministic=True)).hexdigest()

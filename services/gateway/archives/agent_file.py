@@ -1,0 +1,114 @@
+"""Which file of a project is the agent's, and its text as Python reads it. Pure."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+USUAL: Final = ("agent.py", "main.py", "app.py")
+_BESIDE: Final = ("setup.py", "conftest.py", "noxfile.py", "__init__.py", "__main__.py")
+_MOST_NAMED: Final = 8
+
+
+class Choice(NamedTuple):
+    """The agent's file, or why it is not clear which it is."""
+
+    path: str = ""
+    problem: str = ""
+
+
+class Source(NamedTuple):
+    """The text of a Python file, or why it has none."""
+
+    text: str = ""
+    problem: str = ""
+
+
+def choose(paths: Collection[str], named: str = "", entrypoint: str = "") -> Choice:
+    """`named` by the user, else the module of the `entrypoint`, else by the usual names from the top down."""
+    sources = sorted(path for path in paths if path.endswith(".py"))
+    if named:
+        return _named(named, paths, sources)
+    for rule in (
+        _modules_of(entrypoint),
+        USUAL,
+        tuple("src/" + name for name in USUAL),
+        _alone(_at_top(sources, "")),
+        _alone(_at_top(sources, "src/")),
+        _alone(_packages(sources, ("__main__.py",))),
+        _alone(_packages(sources, USUAL)),
+    ):
+        for path in rule:
+            if path in paths:
+                return Choice(path)
+    if not sources:
+        return Choice(problem="has no Python file in it")
+    return Choice(problem=f"does not say which file is the agent's; name it in agent_path: {_some(sources)}")
+
+
+def decoded(data: bytes) -> Source:
+    """As Python decodes a source file: byte order mark, declared encoding."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return Source(data.decode(encoding))
+    except SyntaxError as error:  # an encoding that is not there, or is not what the byte order mark says
+        why = error.msg
+        if why.startswith("invalid or missing"):  # in its first two lines
+            why = "it is not valid UTF-8 and declares no other encoding"
+        return Source(problem=f"cannot be read as Python: {why}")
+    except UnicodeDecodeError as error:
+        return Source(
+            problem=f"is not valid {error.encoding} (byte {error.start}); save it as UTF-8 or declare its encoding"
+        )
+
+
+def _named(named: str, paths: Collection[str], sources: list[str]) -> Choice:
+    path = named.removeprefix("./")
+    if path not in paths:
+        return Choice(problem=f"{named[:100]!r} is not among the files; there are {_some(sources)}")
+    if not path.endswith(".py"):
+        return Choice(problem=f"{named[:100]!r} is not a Python file (.py)")
+    return Choice(path)
+
+
+def _modules_of(entrypoint: str) -> tuple[str, ...]:
+    module, colon, _ = entrypoint.partition(":")
+    if not colon:
+        module = module.removesuffix(".__main__") if module.endswith(".__main__") else ""
+        if not module:
+            return ()
+        stem = module.replace(".", "/")
+        return tuple(f"{root}{stem}/__main__.py" for root in ("", "src/"))
+    stem = module.replace(".", "/")
+    return tuple(f"{root}{stem}{end}" for root in ("", "src/") for end in (".py", "/__init__.py"))
+
+
+def _at_top(sources: list[str], root: str) -> list[str]:
+    names = [path.removeprefix(root) for path in sources if path.startswith(root)]
+    return [
+        root + name
+        for name in names
+        if "/" not in name and name not in _BESIDE and not name.startswith("test_") and not name.endswith("_test.py")
+    ]
+
+
+def _packages(sources: list[str], names: tuple[str, ...]) -> list[str]:
+    """Files with one of these names right inside of a package at an import root; of one package the first name only."""
+    found: dict[str, str] = {}
+    for name in names:
+        for path in sources:
+            folder, _, last = path.rpartition("/")
+            if last == name and folder and "/" not in folder.removeprefix("src/"):
+                found.setdefault(folder, path)
+    return list(found.values())
+
+
+def _alone(paths: list[str]) -> tuple[str, ...]:
+    return tuple(paths) if len(paths) == 1 else ()
+
+
+def _some(sources: list[str]) -> str:
+    more = len(sources) - _MOST_NAMED
+    return ", ".join(sources[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,89 @@
+"""Several files as one piece of bytes: one behind the other, sorted by path, and the digest that names them.
+
+No format with headers lies between: what is read back is cut by sizes that are known, so there are no bombs and no
+links.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Listed(Protocol):
+    """A file as a list has it: `size` in bytes, `sha256` in hexadecimal."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def executable(self) -> bool: ...
+
+
+class Entry(NamedTuple):
+    """A file of a list."""
+
+    path: str
+    size: int
+    sha256: str
+    executable: bool = False
+
+
+class Joined(NamedTuple):
+    """Files in the order in which their bytes lie in `data`."""
+
+    files: tuple[Entry, ...]
+    data: bytes
+
+    @property
+    def digest(self) -> str:
+        return digest(self.files)
+
+
+def digest(files: Iterable[Listed]) -> str:
+    """Names these files: the same paths, modes and contents give the same digest. Part of the API: clients compute it,
+    too."""
+    lines = sorted(f"{file.sha256} {'x' if file.executable else '-'} {file.path}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def join(contents: Mapping[str, bytes], executables: Iterable[str] = ()) -> Joined:
+    """The files as one piece. `contents` is path to bytes."""
+    runs = set(executables)
+    order = sorted(contents)
+    return Joined(
+        tuple(
+            Entry(path, len(contents[path]), hashlib.sha256(contents[path]).hexdigest(), path in runs) for path in order
+        ),
+        b"".join(contents[path] for path in order),
+    )
+
+
+def cut(files: Iterable[Listed], data: bytes) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of each file. Raises ValueError where the bytes are not those that the list promises."""
+    start = 0
+    for file in files:
+        content = data[start : start + file.size]
+        start += file.size
+        if len(content) != file.size or hashlib.sha256(content).hexdigest() != file.sha256:
+            raise ValueError(f"{file.path!r} is not what its SHA-256 says")
+        yield file.path, content
+    if start != len(data):
+        raise ValueError(f"{len(data)} bytes are there, and the files have {start}")
+
+
+def span(files: Sequence[Listed], path: str) -> range | None:
+    """Where the bytes of this file lie in the piece; None where it is not among the files."""
+    start = 0
+    for file in files:
+        if file.path == path:
+            return range(start, start + file.size)
+        start += file.size
+    return None
