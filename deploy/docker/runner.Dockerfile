@@ -25,6 +25,8 @@ LABEL org.opencontainers.image.title="Assay runner" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=tools /opt/tools/bin/uv /usr/local/bin/uv
 COPY --from=tools /opt/assay /opt/assay
+# Agents start their tools by either name, and Debian's own Python has only one.
+RUN command -v python >/dev/null || ln -s "$(command -v python3)" /usr/local/bin/python
 # The one place that is written to. As a VOLUME it stays writable under a read-only root, and ECS keeps its mode: a
 # volume that it mounts at a path without VOLUME belongs to root and is closed to others.
 RUN chmod 1777 /tmp

@@ -63,6 +63,7 @@ PRODUCTS = (
             f"{HARNESS}.reply",
             f"{HARNESS}.agent_process",
             f"{HARNESS}.memory",
+            f"{HARNESS}.system_packages",
             f"{HARNESS}.run",
             f"{HARNESS}.main",
         ),

@@ -203,6 +203,7 @@ class Finish:
                 conversions=[Conversion(**one.model_dump()) for one in result.conversions] if result else [],
                 files_left_out=result.outputs_left_out if result else [],
                 resolved=result.resolved if result else [],
+                built_from_source=result.built_from_source if result else [],
                 python=result.python if result else "",
             ).model_dump(exclude_none=True)
         move = self._move(test, test.state, verdict, extra=extra, telling=telling, via=via, result=result)

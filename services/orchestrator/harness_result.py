@@ -149,6 +149,8 @@ class HarnessResult(_Part):
     signal: int | None = None
     resolved: Annotated[list[str], BeforeValidator(_pins)] = Field(default_factory=list)
     """`name==version` of everything that was installed for the agent."""
+    built_from_source: Annotated[list[str], BeforeValidator(_pins)] = Field(default_factory=list)
+    """Those of them that were compiled for it, as no wheel was there."""
     python: Annotated[str, BeforeValidator(_version)] = ""
     entry: Annotated[HarnessEntry | None, _one(HarnessEntry)] = None
     conversions: Annotated[list[HarnessConversion], _some(HarnessConversion, 100)] = Field(default_factory=list)

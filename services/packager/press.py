@@ -44,6 +44,8 @@ def facts_of(test: Execution, package: Package) -> PackageFacts:
         **optional,
         requirements=tuple(given.requirements),
         resolved=tuple(result.resolved) if result else (),
+        built_from_source=tuple(result.built_from_source) if result else (),
+        system_packages=tuple(given.system_packages),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint,
         env_names=tuple(sorted(given.env)),

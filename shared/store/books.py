@@ -36,6 +36,7 @@ _TEST: Final = {
     "failure.agent_error": 0,
     "result.response_json": 0,
     "result.resolved": 0,
+    "result.built_from_source": 0,
 }
 """What is left out: nothing of it is counted, and most of a document's size is in it."""
 _PACKAGE: Final = {"outbox": 0, "files": 0}

@@ -208,6 +208,8 @@ class Result(Part):
     usage: Usage | None = None
     resolved: list[str] = Field(default_factory=list)
     """`name==version` of everything that was installed for the agent: what a deployment package pins."""
+    built_from_source: list[str] = Field(default_factory=list)
+    """Those of them that were compiled, as no wheel was there: a package's image needs a compiler for them."""
     python: str = ""
     """The version of Python that it ran on."""
 

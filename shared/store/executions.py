@@ -37,6 +37,7 @@ _BRIEF: Final = {
     "history": 0,
     "result.response_json": 0,
     "result.resolved": 0,
+    "result.built_from_source": 0,
     "result.conversions": 0,
     "output_files": 0,
     "input.project": 0,

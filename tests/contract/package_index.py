@@ -25,20 +25,20 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         caches = ["not there"]
     {deed}
     source = f"CACHE = {caches!r}\\nUSER = {os.getuid()}\\n"
-    name, data = wheel("{name}", "{version}", {{"{name}.py": source}})
+    name, data = wheel("{name}", "{version}", {{"{name}.py": source}}, "{tag}")
     with open(os.path.join(folder, name), "wb") as file:
         file.write(data)
     return name
 """
 
 
-def wheel(name: str, version: str, files: Mapping[str, str]) -> tuple[str, bytes]:
-    """The name and the content of a pure wheel with these modules."""
+def wheel(name: str, version: str, files: Mapping[str, str], tag: str = "py3-none-any") -> tuple[str, bytes]:
+    """The name and the content of a wheel with these modules."""
     info = f"{name}-{version}.dist-info"
     members = {
         **files,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     rows = []
     for path, text in members.items():
@@ -49,13 +49,13 @@ def wheel(name: str, version: str, files: Mapping[str, str]) -> tuple[str, bytes
     with zipfile.ZipFile(buffer, "w") as archive:
         for path, text in members.items():
             archive.writestr(path, text)
-    return f"{name}-{version}-py3-none-any.whl", buffer.getvalue()
+    return f"{name}-{version}-{tag}.whl", buffer.getvalue()
 
 
-def source(name: str, version: str, deed: str = "pass") -> tuple[str, bytes]:
+def source(name: str, version: str, deed: str = "pass", *, tag: str = "py3-none-any") -> tuple[str, bytes]:
     """A source distribution with a build backend of its own, whose module tells what the backend saw.
 
-    `deed`: one line of Python that the backend runs."""
+    `deed`: one line of Python that the backend runs. `tag`: of the wheel that it makes."""
     import inspect
 
     maker = "import base64, hashlib, io, zipfile\n" + inspect.getsource(wheel).replace("Mapping[str, str]", "dict")
@@ -67,6 +67,7 @@ def source(name: str, version: str, deed: str = "pass") -> tuple[str, bytes]:
         f"{root}/backend.py": BACKEND.replace("{name}", name)
         .replace("{version}", version)
         .replace("{deed}", deed)
+        .replace("{tag}", tag)
         .replace("{{", "{")
         .replace("}}", "}"),
         f"{root}/maker.py": maker,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -30,6 +31,7 @@ def index() -> Iterator[Index]:
     index.offer(wheel("greeting", "1.0", {"greeting.py": "TEXT = 'one'\n"}))
     index.offer(wheel("greeting", "2.0", {"greeting.py": "TEXT = 'two'\n"}))
     index.offer(source("homemade", "1.0"))
+    index.offer(source("compiled", "1.0", tag=f"py3-none-linux_{os.uname().machine}"))
     index.offer(source("burrow", "1.0", DIG))
     with serving(index):
         yield index
@@ -74,6 +76,17 @@ async def test_the_result_says_what_is_installed_whether_it_was_fresh_or_kept(ru
         task = await runtime.launch(spec(agent_code=GREET, requirements=("greeting",)))
         await ended(runtime, task.handle, timeout=30)
         assert json.loads(await runtime.collect(task.handle) or b"")["resolved"] == ["greeting==2.0"]
+        await runtime.cleanup(task.handle)
+
+
+async def test_the_result_says_what_was_compiled_whether_it_was_just_now_or_earlier(runtime: ProcessRuntime) -> None:
+    code = "import compiled, greeting, homemade\ndef run(query):\n    return 'ok'\n"
+    for _ in range(2):
+        task = await runtime.launch(spec(agent_code=code, requirements=("greeting", "homemade", "compiled")))
+        await ended(runtime, task.handle, timeout=40)
+        result = json.loads(await runtime.collect(task.handle) or b"")
+        assert result["resolved"] == ["compiled==1.0", "greeting==2.0", "homemade==1.0"]
+        assert result["built_from_source"] == ["compiled==1.0"]
         await runtime.cleanup(task.handle)
 
 

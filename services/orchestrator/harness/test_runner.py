@@ -706,6 +706,7 @@ class Context:
             self.encoded_line_bytes = limits.get("encoded_line_bytes", CONTAINER_LINE_BYTES if IN_CONTAINER else None)
             self.response_bytes = limits["response_bytes"]
             self.secret_names: list[str] = data.get("secret_names") or []
+            self.system_packages: list[str] = data.get("system_packages") or []
         except (KeyError, TypeError, AttributeError) as error:
             raise ContextUnavailable(f"the context lacks something: {type(error).__name__}: {error}") from None
         if self.mode not in ("run", "build", "all"):
@@ -773,6 +774,9 @@ def transfer(url: str, body: bytes | None) -> bytes:
 NO_WHEEL = ("no wheels", "no usable wheels", "building from source is disabled", "no matching distribution found")
 
 
+BUILT = "built-from-source"  # a file in an environment for which something was
+
+
 class InstallFailed(Exception):
     """The requirements cannot be installed; the message is the end of what the installer said."""
 
@@ -834,6 +838,9 @@ class Installer:
             code, said = self._call(*command, "-r", file)
         if code:
             raise InstallFailed(said)
+        if building:
+            with open(f"{self.env_dir}/{BUILT}", "w", encoding="utf-8"):
+                pass  # for those who find this environment later (built_in)
         if uv and self.keeps:
             # pip does so by itself. Without `site` nothing that was installed runs here; uv would run *.pth files.
             self._call(base, "-S", "-I", "-m", "compileall", "-qq", "-j", "0", f"{self.env_dir}/lib")
@@ -877,6 +884,33 @@ def installed_in(env_dir: str) -> list[str]:
     except OSError:
         pass  # a test is worth more than the list of its packages
     return sorted(found)
+
+
+def built_in(env_dir: str, resolved: Sequence[str]) -> list[str]:
+    """Those of these packages that were compiled here: wheels of an index say for which Linux they are (manylinux,
+    musllinux), and one that is pure Python says `any`."""
+    if not os.access(f"{env_dir}/{BUILT}", os.F_OK):
+        return []
+    found = []
+    try:
+        for version in os.listdir(f"{env_dir}/lib"):
+            packages = f"{env_dir}/lib/{version}/site-packages"
+            for name in os.listdir(packages) if version.startswith("python") else ():
+                if name.endswith(".dist-info") and _is_compiled(f"{packages}/{name}/WHEEL"):
+                    project, _, release = name.removesuffix(".dist-info").rpartition("-")
+                    found.append(f"{project.replace('_', '-').lower()}=={release}")
+    except OSError:
+        pass
+    return sorted(name for name in found if name in resolved)
+
+
+def _is_compiled(path: str) -> bool:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            tags = [line.split(":", 1)[1].strip() for line in file.read(65536).splitlines() if line.startswith("Tag:")]
+    except OSError:
+        return False
+    return any(tag.rpartition("-")[2].startswith("linux_") for tag in tags)
 
 
 def wants_install(requirements: str) -> bool:
@@ -1454,6 +1488,43 @@ def _start_of(path: str) -> str:
         os.close(fd)
 
 
+# --- Debian packages that a test names: whether the image that we run in has them
+
+
+DPKG = "/var/lib/dpkg"
+
+
+def missing_packages(wanted: Iterable[str], database: str = DPKG) -> list[str]:
+    """Those that dpkg's own records have not as installed or provided; all of them where there is no dpkg."""
+    files = [f"{database}/status"]
+    try:  # images without dpkg's program, such as distroless, have a file for each package
+        files += [f"{database}/status.d/{name}" for name in os.listdir(f"{database}/status.d")]
+    except OSError:
+        pass
+    present: set[str] = set()
+    for path in files:
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                for paragraph in file.read().split("\n\n"):
+                    present |= names_in(paragraph)
+        except OSError:
+            continue
+    return [name for name in wanted if name not in present]
+
+
+def names_in(paragraph: str) -> set[str]:
+    """The name of an installed package, and what it provides."""
+    fields = {}
+    for line in paragraph.splitlines():
+        name, colon, value = line.partition(":")
+        if colon and name in ("Package", "Status", "Provides"):
+            fields[name] = value.strip()
+    if "Package" not in fields or not fields.get("Status", "ok installed").endswith(" installed"):
+        return set()
+    provided = (term.split() for term in fields.get("Provides", "").split(","))
+    return {fields["Package"], *(words[0] for words in provided if words)}
+
+
 # --- One test, from its context to its result
 
 
@@ -1483,6 +1554,7 @@ class Run:
         self.build_ms: float | None = None
         self.watch: Watch | None = None
         self.resolved: list[str] = []
+        self.built: list[str] = []
         self.entry: dict[str, object] | None = None  # what was called
         self.conversions: list[dict[str, str]] = []
         self.kills = out_of_memory_kills() if IN_CONTAINER else 0
@@ -1494,6 +1566,19 @@ class Run:
         if context.encoded_line_bytes:
             output.encoded_bytes = max(64, context.encoded_line_bytes - ENVELOPE_OF_LINE)
             output.line_bytes = min(context.line_bytes, output.encoded_bytes)
+
+    def lacking(self) -> dict[str, object] | None:
+        """None, or the result of a test that ends here because its container lacks what it needs. On a machine of ours
+        the runtime has looked."""
+        missing = missing_packages(self.context.system_packages) if IN_CONTAINER else []
+        if not missing:
+            return None
+        several = "s" if len(missing) > 1 else ""
+        return self.failure(
+            "SYSTEM_PACKAGE_MISSING",
+            f"The image that runs the tests lacks the Debian package{several} {', '.join(missing)}. "
+            f"Its operator can add them to it: apt-get install {' '.join(missing)}",
+        )
 
     def install(self) -> dict[str, object] | None:
         """None, or the result of a test that ends here. Raises NeedsSource."""
@@ -1519,6 +1604,7 @@ class Run:
         context, output = self.context, self.output
         if python == f"{context.env_dir}/bin/python":
             self.resolved = installed_in(context.env_dir)  # now: an agent may be able to write there
+            self.built = built_in(context.env_dir, self.resolved)
         for name, text in context.files.items():
             if name not in ("requirements.txt", "Dockerfile") and "/" not in name:
                 self._write(name, text)
@@ -1638,6 +1724,7 @@ class Run:
             "exit_code": watch.exit_code if watch else None,
             "signal": watch.signal if watch else None,
             "resolved": self.resolved,
+            "built_from_source": self.built,
             "python": ".".join(map(str, sys.version_info[:3])),
         }
 
@@ -1669,9 +1756,10 @@ def run_test(output: Output, signals: Signals) -> int:
         go_to_a_work_folder()
     run = Run(context, output, signals)
     started = time.monotonic()
-    result: Mapping[str, object] | None = None
+    result: Mapping[str, object] | None = run.lacking()
     python = context.python or (sys.executable if IN_CONTAINER else None)
-    if context.mode == "build" or (context.mode == "all" and wants_install(context.requirements)):
+    installs = context.mode == "build" or (context.mode == "all" and wants_install(context.requirements))
+    if installs and result is None:
         if child is not None:
             os.close(child.instructions)
             child = None

@@ -53,4 +53,6 @@ def whole(spec: TaskSpec) -> bytes:
     if spec.secret_refs:
         # Their values come from elsewhere, into the harness's environment: it hands on these and nothing else.
         context["secret_names"] = sorted(spec.secret_refs)
+    if spec.system_packages:
+        context["system_packages"] = list(spec.system_packages)
     return json.dumps(context, sort_keys=True, separators=(",", ":")).encode()

@@ -8,6 +8,7 @@ from typing import Any, Final
 from services.packager.content.environment import at_address, defaults, needed
 from services.packager.content.facts import PackageFacts
 from services.packager.content.names import image_name
+from services.packager.content.system import COMPILER, apt_get, compiled, system_packages
 from services.packager.content.text import Quoted, for_compose, yaml_file
 
 _VERSION: Final = re.compile(r"(3\.[0-9]{1,2})(?:\.[0-9]+)?")
@@ -15,12 +16,12 @@ _DOCKERFILE: Final = """\
 # Serves the agent on port {port}. README.md has the commands.
 ARG BASE_IMAGE={base}
 
-FROM ${{BASE_IMAGE}} AS build
-RUN python3 -m venv /opt/venv
+{system}FROM {image} AS build
+{compiler}RUN python3 -m venv /opt/venv
 COPY requirements.txt /tmp/requirements.txt
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r /tmp/requirements.txt
 
-FROM ${{BASE_IMAGE}}
+FROM {image}
 COPY --from=build /opt/venv /opt/venv
 COPY agent.json agent.py server.py /app/
 # The one place that is written to: all else may be read-only. A VOLUME, so that it keeps its mode when it is mounted.
@@ -63,7 +64,13 @@ def port(facts: PackageFacts) -> int:
 
 def dockerfile(facts: PackageFacts) -> bytes:
     """The tested Python, the tested packages, nobody as user."""
-    return _DOCKERFILE.format(base=base_image(facts), port=port(facts)).encode("ascii")
+    system, compiler, image = "", "", "${BASE_IMAGE}"
+    if names := system_packages(facts):
+        system, image = f"# What the agent was tested with.\nFROM {image} AS system\n{apt_get(names)}\n", "system"
+    if pins := compiled(facts):
+        compiler = f"# To compile what no wheel was there for: {', '.join(pins)}\n{apt_get(COMPILER)}"
+    text = _DOCKERFILE.format(base=base_image(facts), port=port(facts), system=system, compiler=compiler, image=image)
+    return text.encode("ascii")
 
 
 def compose_file(facts: PackageFacts) -> bytes:

@@ -61,6 +61,10 @@ class PackageFacts:
     """as they were handed in"""
     resolved: tuple[str, ...] = ()
     """`name==version` of everything that was installed in the test; empty where the test did not say"""
+    built_from_source: tuple[str, ...] = ()
+    """those of them that were compiled in the test, as no wheel was there"""
+    system_packages: tuple[str, ...] = ()
+    """Debian packages whose programs the agent could use in the test"""
     dockerfile: str = ""
     """the user's own"""
     entrypoint: str = ""

@@ -11,6 +11,7 @@ from services.packager.content.environment import public_base_url
 from services.packager.content.facts import PackageFacts
 from services.packager.content.names import service_name
 from services.packager.content.requirements import is_pinned
+from services.packager.content.system import compiled, system_packages
 from services.packager.content.text import json_file
 
 FORMAT: Final = "assay-package/1"
@@ -36,7 +37,9 @@ def manifest(files: Mapping[str, bytes], facts: PackageFacts) -> bytes:
             "requested": list(facts.requirements),
             "resolved": list(facts.resolved),
             "pinned_as_tested": is_pinned(facts),
+            "built_from_source": compiled(facts),
         },
+        "system_packages": system_packages(facts),
         "model": None
         if model is None
         else {

@@ -14,6 +14,7 @@ from services.packager.content.environment import at_address, defaults, is_local
 from services.packager.content.facts import PackageFacts
 from services.packager.content.names import image_name, service_name
 from services.packager.content.requirements import is_pinned
+from services.packager.content.system import COMPILER, compiled, system_packages
 from services.packager.content.text import code_span, markdown
 
 CUSTOM: Final = "Dockerfile.custom"
@@ -85,6 +86,16 @@ def _docker(facts: PackageFacts) -> Iterator[str]:
         f"`Dockerfile` builds on `{base_image(facts)}`; `--build-arg BASE_IMAGE=...` takes another image that has "
         "Python as `python3`."
     )
+    if pins := compiled(facts):
+        yield ""
+        yield (
+            f"In the test no wheel was there for {_listed(pins)}, so it was compiled. The build stage has a compiler "
+            f"for that ({_listed(COMPILER)}). Where more is needed, such as the headers of a library, add its Debian "
+            "packages to that line, and the library itself to the last stage."
+        )
+    if names := system_packages(facts):
+        yield ""
+        yield f"The image has the Debian packages that the agent was tested with: {_listed(names)}."
     yield ""
     yield from _bash(f"docker stop -t 30 {name}", f"docker rm {name}")
 
@@ -108,6 +119,15 @@ def _plain(facts: PackageFacts) -> Iterator[str]:
     listens = port(facts)
     yield "## Run it without Docker"
     yield ""
+    if pins := compiled(facts):
+        yield (
+            f"This needs a C compiler and the headers of Python, as no wheel was there for {_listed(pins)}. "
+            f"On Debian: `apt-get install {' '.join(COMPILER)}`"
+        )
+        yield ""
+    if names := system_packages(facts):
+        yield f"The agent was tested with these programs. On Debian: `apt-get install {' '.join(names)}`"
+        yield ""
     yield from _bash(
         "python3 -m venv .venv",
         ".venv/bin/pip install -r requirements.txt",
@@ -259,6 +279,10 @@ def _tested(facts: PackageFacts) -> Iterator[str]:
         else "**not all pinned**: the test does not say which versions it had"
     )
     yield f"| Requirements | {pinned} |"
+    if pins := compiled(facts):
+        yield f"| Compiled from source | {_listed(pins)} |"
+    if names := system_packages(facts):
+        yield f"| Debian packages | {_listed(names)} |"
 
 
 def _files(facts: PackageFacts) -> Iterator[str]:

@@ -26,6 +26,8 @@ class Worker:
         env = dict(os.environ)
         env.update((name, value) for name, value in settings.environment.items() if not env.get(name))
         env.pop("API_TOKEN", None)
+        # As in the test: `python` and what the requirements bring along are found by their names.
+        env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), env.get("PATH", os.defpath)])
         self._folder = tempfile.mkdtemp(prefix="agent-")  # agents may write where they are, as in the test
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()

@@ -52,8 +52,8 @@ def test_a_result_is_read_whole() -> None:
 def test_pins_are_read_and_what_is_none_is_left_out() -> None:
     pins = ["pydantic==2.8.2", "torch==2.1.0+cpu", "a.b==1!2.0.post1"]
     odd = ["", "x", "x==", "-r==1", "x==1\n", "x==1 --hash", "../x==1", 7, None]
-    result = read(resolved=[*pins, *odd], python="3.11.2")
-    assert (result.resolved, result.python) == (pins, "3.11.2")
+    result = read(resolved=[*pins, *odd], built_from_source=[pins[0], *odd], python="3.11.2")
+    assert (result.resolved, result.built_from_source, result.python) == (pins, pins[:1], "3.11.2")
     assert (read(resolved="x==1", python=3).resolved, read(python="3; rm").python) == ([], "")
 
 

@@ -54,6 +54,7 @@ class Context:
             self.encoded_line_bytes = limits.get("encoded_line_bytes", CONTAINER_LINE_BYTES if IN_CONTAINER else None)
             self.response_bytes = limits["response_bytes"]
             self.secret_names: list[str] = data.get("secret_names") or []
+            self.system_packages: list[str] = data.get("system_packages") or []
         except (KeyError, TypeError, AttributeError) as error:
             raise ContextUnavailable(f"the context lacks something: {type(error).__name__}: {error}") from None
         if self.mode not in ("run", "build", "all"):

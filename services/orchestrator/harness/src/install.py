@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 NO_WHEEL = ("no wheels", "no usable wheels", "building from source is disabled", "no matching distribution found")
 
 
+BUILT = "built-from-source"  # a file in an environment for which something was
+
+
 class InstallFailed(Exception):
     """The requirements cannot be installed; the message is the end of what the installer said."""
 
@@ -89,6 +92,9 @@ class Installer:
             code, said = self._call(*command, "-r", file)
         if code:
             raise InstallFailed(said)
+        if building:
+            with open(f"{self.env_dir}/{BUILT}", "w", encoding="utf-8"):
+                pass  # for those who find this environment later (built_in)
         if uv and self.keeps:
             # pip does so by itself. Without `site` nothing that was installed runs here; uv would run *.pth files.
             self._call(base, "-S", "-I", "-m", "compileall", "-qq", "-j", "0", f"{self.env_dir}/lib")
@@ -132,6 +138,33 @@ def installed_in(env_dir: str) -> list[str]:
     except OSError:
         pass  # a test is worth more than the list of its packages
     return sorted(found)
+
+
+def built_in(env_dir: str, resolved: Sequence[str]) -> list[str]:
+    """Those of these packages that were compiled here: wheels of an index say for which Linux they are (manylinux,
+    musllinux), and one that is pure Python says `any`."""
+    if not os.access(f"{env_dir}/{BUILT}", os.F_OK):
+        return []
+    found = []
+    try:
+        for version in os.listdir(f"{env_dir}/lib"):
+            packages = f"{env_dir}/lib/{version}/site-packages"
+            for name in os.listdir(packages) if version.startswith("python") else ():
+                if name.endswith(".dist-info") and _is_compiled(f"{packages}/{name}/WHEEL"):
+                    project, _, release = name.removesuffix(".dist-info").rpartition("-")
+                    found.append(f"{project.replace('_', '-').lower()}=={release}")
+    except OSError:
+        pass
+    return sorted(name for name in found if name in resolved)
+
+
+def _is_compiled(path: str) -> bool:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            tags = [line.split(":", 1)[1].strip() for line in file.read(65536).splitlines() if line.startswith("Tag:")]
+    except OSError:
+        return False
+    return any(tag.rpartition("-")[2].startswith("linux_") for tag in tags)
 
 
 def wants_install(requirements: str) -> bool:

@@ -47,9 +47,10 @@ def run_test(output: Output, signals: Signals) -> int:
         go_to_a_work_folder()
     run = Run(context, output, signals)
     started = time.monotonic()
-    result: Mapping[str, object] | None = None
+    result: Mapping[str, object] | None = run.lacking()
     python = context.python or (sys.executable if IN_CONTAINER else None)
-    if context.mode == "build" or (context.mode == "all" and wants_install(context.requirements)):
+    installs = context.mode == "build" or (context.mode == "all" and wants_install(context.requirements))
+    if installs and result is None:
         if child is not None:
             os.close(child.instructions)
             child = None

@@ -11,7 +11,7 @@ from services.orchestrator.harness.src.children import Child
 from services.orchestrator.harness.src.context import VERSION, Context
 from services.orchestrator.harness.src.environment import ENVIRONMENT, IN_CONTAINER, OF_THE_TASK, REGION
 from services.orchestrator.harness.src.file_descriptors import write_all
-from services.orchestrator.harness.src.install import Installer, InstallFailed, Stopped, installed_in
+from services.orchestrator.harness.src.install import Installer, InstallFailed, Stopped, built_in, installed_in
 from services.orchestrator.harness.src.jsontext import NotJson, from_json, to_json
 from services.orchestrator.harness.src.memory import out_of_memory_kills
 from services.orchestrator.harness.src.output import Output
@@ -19,6 +19,7 @@ from services.orchestrator.harness.src.particulars import MAX_HINT, conversions_
 from services.orchestrator.harness.src.reply import MAX_MESSAGE, MAX_TRACEBACK
 from services.orchestrator.harness.src.streams import Answer, Stream
 from services.orchestrator.harness.src.system import Signals
+from services.orchestrator.harness.src.system_packages import missing_packages
 from services.orchestrator.harness.src.usage import tokens_of
 from services.orchestrator.harness.src.watch import Watch, how_it_ended
 
@@ -48,6 +49,7 @@ class Run:
         self.build_ms: float | None = None
         self.watch: Watch | None = None
         self.resolved: list[str] = []
+        self.built: list[str] = []
         self.entry: dict[str, object] | None = None  # what was called
         self.conversions: list[dict[str, str]] = []
         self.kills = out_of_memory_kills() if IN_CONTAINER else 0
@@ -59,6 +61,19 @@ class Run:
         if context.encoded_line_bytes:
             output.encoded_bytes = max(64, context.encoded_line_bytes - ENVELOPE_OF_LINE)
             output.line_bytes = min(context.line_bytes, output.encoded_bytes)
+
+    def lacking(self) -> dict[str, object] | None:
+        """None, or the result of a test that ends here because its container lacks what it needs. On a machine of ours
+        the runtime has looked."""
+        missing = missing_packages(self.context.system_packages) if IN_CONTAINER else []
+        if not missing:
+            return None
+        several = "s" if len(missing) > 1 else ""
+        return self.failure(
+            "SYSTEM_PACKAGE_MISSING",
+            f"The image that runs the tests lacks the Debian package{several} {', '.join(missing)}. "
+            f"Its operator can add them to it: apt-get install {' '.join(missing)}",
+        )
 
     def install(self) -> dict[str, object] | None:
         """None, or the result of a test that ends here. Raises NeedsSource."""
@@ -84,6 +99,7 @@ class Run:
         context, output = self.context, self.output
         if python == f"{context.env_dir}/bin/python":
             self.resolved = installed_in(context.env_dir)  # now: an agent may be able to write there
+            self.built = built_in(context.env_dir, self.resolved)
         for name, text in context.files.items():
             if name not in ("requirements.txt", "Dockerfile") and "/" not in name:
                 self._write(name, text)
@@ -203,5 +219,6 @@ class Run:
             "exit_code": watch.exit_code if watch else None,
             "signal": watch.signal if watch else None,
             "resolved": self.resolved,
+            "built_from_source": self.built,
             "python": ".".join(map(str, sys.version_info[:3])),
         }

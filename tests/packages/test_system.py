@@ -1,0 +1,67 @@
+"""What a package says of Debian packages: the compiler for what had no wheel, and the programs of the test."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.support.package_facts import facts, text_of
+
+LEVENSHTEIN = {
+    "requirements": ("python-Levenshtein==0.12.2",),
+    "resolved": ("python-levenshtein==0.12.2",),
+    "built_from_source": ("python-levenshtein==0.12.2",),
+}
+COMPILER = "apt-get install --yes --no-install-recommends build-essential python3-dev"
+
+
+def stages(dockerfile: str) -> list[tuple[str, str]]:
+    """Each stage: its FROM, and what follows."""
+    return re.findall(r"^FROM (.*)\n((?:(?!FROM ).*\n)*)", dockerfile, re.MULTILINE)
+
+
+def test_wheels_need_no_compiler_and_no_package() -> None:
+    files = text_of(facts(requirements=("six",), resolved=("six==1.17.0",)))
+    assert "apt-get" not in files["Dockerfile"]
+    assert "apt-get" not in files["README.md"]
+    assert [image for image, _ in stages(files["Dockerfile"])] == ["${BASE_IMAGE} AS build", "${BASE_IMAGE}"]
+
+
+def test_what_was_compiled_in_the_test_has_a_compiler_where_it_is_built_and_only_there() -> None:
+    """Case 62: python-Levenshtein 0.12.2 has no wheel, and slim images have no compiler."""
+    files = text_of(facts(**LEVENSHTEIN))
+    (_, build), (_, last) = stages(files["Dockerfile"])
+    assert build.index(COMPILER) < build.index("pip install")
+    assert "apt-get" not in last
+    readme = files["README.md"]
+    assert "no wheel was there for `python-levenshtein==0.12.2`" in readme
+    assert "`apt-get install build-essential python3-dev`" in readme
+    assert json.loads(files["manifest.json"])["requirements"]["built_from_source"] == ["python-levenshtein==0.12.2"]
+
+
+def test_packages_of_the_test_are_there_for_the_build_and_for_the_agent() -> None:
+    files = text_of(facts(system_packages=("nodejs", "git"), **LEVENSHTEIN))
+    system, build, last = stages(files["Dockerfile"])
+    assert system[0] == "${BASE_IMAGE} AS system"
+    assert "apt-get install --yes --no-install-recommends git nodejs" in system[1]
+    assert (build[0], last[0]) == ("system AS build", "system")
+    assert "`apt-get install git nodejs`" in files["README.md"]
+    assert json.loads(files["manifest.json"])["system_packages"] == ["git", "nodejs"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"system_packages": ("git; rm -rf /",)},
+        {"system_packages": ("-o=APT::Get::AllowUnauthenticated=1",)},
+        {"system_packages": ("git\nRUN x",)},
+        {"built_from_source": ("a==1\nRUN x",)},
+        {"built_from_source": ("a",)},
+    ],
+)
+def test_what_is_no_package_is_no_part_of_a_command(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"Debian package|name==version"):
+        text_of(facts(**changes))
