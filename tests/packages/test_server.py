@@ -49,8 +49,22 @@ def test_the_rules_of_the_server_are_those_of_the_harness() -> None:
     ours, theirs = definitions(SERVER), definitions(HARNESS)
     same = {name for name in ours if theirs.get(name) == ours[name]}
     assert same >= {
-        *("find_entry", "_import", "_offers", "as_callable", "_method_of", "graph_input", "call_entry", "_consume"),
-        *("takes_an_argument", "_shown", "_joined", "unwrap", "_families", "jsonable", "_as_plain", "_text", "_key"),
+        *("find_entry", "_named", "candidates_of", "decided", "parameters_of", "place_of", "bind", "value_for"),
+        *(
+            "framework_plan",
+            "graph_input",
+            "command_plan",
+            "call_entry",
+            "_consume",
+            "_shown",
+            "_joined",
+            "unwrap",
+            "_families",
+            "jsonable",
+            "_as_plain",
+            "_text",
+            "_key",
+        ),
     }
     assert ours.keys() & theirs.keys() - same == {"load_agent"}, "from a file"
 
@@ -69,6 +83,14 @@ def test_examples_answer_as_in_their_test(example: str, query: str, expected: di
     assert expected.items() <= reply.body["response"].items()
 
 
+def test_an_agent_that_takes_nothing_answers_only_those_who_ask_nothing(pack: Pack) -> None:
+    with serving(pack("def main(): return 7")) as server:
+        refused = server.ask("hi")
+        assert refused.status == 500
+        assert refused.body["error"]["code"] == "QUERY_NOT_ACCEPTED"
+        assert server.ask(None)[:2] == (200, {"response": 7})
+
+
 def test_a_generator_that_thinks_aloud_answers_with_all_it_yields(pack: Pack) -> None:
     with serving(pack((EXAMPLES / "async_generator.py").read_text("utf-8"))) as server:
         response = server.ask("count").body["response"]
@@ -78,7 +100,6 @@ def test_a_generator_that_thinks_aloud_answers_with_all_it_yields(pack: Pack) ->
 
 KINDS = {
     "function": ("def run(q): return q.upper()", "HI"),
-    "without an argument": ("def main(): return 7", 7),
     "async function": ("import asyncio\nasync def run(q):\n    await asyncio.sleep(0)\n    return q", "hi"),
     "generator": ("def run(q):\n    yield q\n    yield '!'", "hi!"),
     "generator of values": ("def run(q):\n    yield 1\n    yield q", [1, "hi"]),

@@ -32,7 +32,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-    from types import ModuleType, TracebackType
+    from types import CodeType, ModuleType, TracebackType
     from typing import Any, NoReturn
 
 
@@ -95,13 +95,25 @@ except Exception:  # another interpreter than CPython, or one whose private part
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-# --- How a type is named to a reader
+# --- How types and files are named to a reader
+
+
+PLAIN_MODULES = {
+    "builtins",
+    "agent",
+    "__main__",
+}  # whose types need no other name; the agent's own module comes to them
 
 
 def type_name(kind: type) -> str:
     name = kind.__qualname__.rpartition("<locals>.")[2]
-    name = name if kind.__module__ in ("builtins", "agent") else f"{kind.__module__}.{name}"
+    name = name if kind.__module__ in PLAIN_MODULES else f"{kind.__module__}.{name}"
     return name[:200]
+
+
+def file_of(module: ModuleType) -> str:
+    """The name of its file, or of itself where it has none."""
+    return str(getattr(module, "__file__", None) or f"{module.__name__}.py").rpartition("/")[2]
 
 
 # --- System calls that os does not have, and signals as something to read
@@ -362,7 +374,11 @@ OUR_FRAMES = f'  File "{level_of.__code__.co_filename}", line '.encode()
 class Stream:
     """Cuts what one pipe brings into lines, and long lines into pieces at character boundaries."""
 
-    def __init__(self, fd: int, name: str, output: Output, default: str = "info") -> None:
+    def __init__(
+        self, fd: int, name: str, output: Output, default: str = "info", collector: Collector | None = None
+    ) -> None:
+        """`collector` gets all of it, too, whatever the log keeps."""
+        self.collector = collector
         self.fd = fd
         self.name = name
         self.output = output
@@ -371,6 +387,8 @@ class Stream:
         self.continued = False
 
     def feed(self, data: bytes) -> None:
+        if self.collector is not None:
+            self.collector.take(data)
         if self.output.truncated:
             return
         lines = (self.rest + data).split(b"\n")
@@ -413,6 +431,27 @@ class Transcript(Stream):
         super()._emit(line)
         if line.strip():
             self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
+
+
+class Collector:
+    """Keeps the bytes of standard output, up to a limit: for an agent whose answer is what it prints."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0  # of all that came
+        self.pieces: list[bytes] = []
+
+    @property
+    def too_large(self) -> bool:
+        return self.size > self.limit
+
+    def take(self, data: bytes) -> None:
+        if self.size < self.limit:
+            self.pieces.append(data[: self.limit - self.size])
+        self.size += len(data)
+
+    def text(self) -> str:
+        return b"".join(self.pieces).decode("utf-8", "replace")
 
 
 ANNOUNCES = b'{"entry":'
@@ -693,7 +732,8 @@ class Context:
             self.code: str = self.files.get("agent.py", "")
             self.requirements: str = self.files.get("requirements.txt", "")
             self.entrypoint: str | None = data.get("entrypoint")
-            self.query: str = data.get("query", "")
+            self.query: str | None = data.get("query", "")  # None: run without one
+            self.agent_path: str = (data.get("project") or {}).get("agent_path") or ""  # "": agent.py alone
             self.env: dict[str, str] = data.get("env") or {}
             self.timeout_s: float = data["timeout_s"]
             self.python: str | None = data.get("python")
@@ -917,22 +957,19 @@ def wants_install(requirements: str) -> bool:
     return any(line.strip() and not line.strip().startswith("#") for line in requirements.splitlines())
 
 
-# --- agent.py as a module
+# --- The agent's file as a module: alone, or in its place in a project
 
 
-def load_agent(code: str) -> ModuleType:
-    """Runs agent.py as the module `agent`, with the work folder first on the path."""
+def load_agent(code: str, agent_path: str = "") -> ModuleType:
+    """Runs the agent's file, with the work folder first on the path: agent.py from memory as the module `agent`, the
+    file of a project under the name that other files of it import it by."""
     work = os.getcwd()
+    begin_path()
+    if agent_path:
+        return _load_from_project(work, agent_path, code)
     path = f"{work}/agent.py"
     sys.argv = [path]
-    if sys.path and sys.path[0] == __file__.rpartition("/")[0]:
-        del sys.path[0]
     sys.path.insert(0, work)
-    import builtins
-
-    for name in ("exit", "quit"):  # python -S has none
-        if not hasattr(builtins, name):
-            setattr(builtins, name, sys.exit)
     module = type(sys)("agent")
     module.__file__ = path
     sys.modules["agent"] = module
@@ -940,36 +977,1783 @@ def load_agent(code: str) -> ModuleType:
     return module
 
 
-# --- The entry point: what of an agent is called
+def begin_path() -> None:
+    """Without what an interpreter puts there of its own; `exit` and `quit`, which python -S has not."""
+    if sys.path and sys.path[0] == __file__.rpartition("/")[0]:
+        del sys.path[0]
+    import builtins
+
+    for name in ("exit", "quit"):
+        if not hasattr(builtins, name):
+            setattr(builtins, name, sys.exit)
 
 
-DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
-METHODS = ("run_sync", "invoke", "ainvoke", "run")  # of agent objects, before calling the object itself
+def _load_from_project(work: str, agent_path: str, code: str) -> ModuleType:
+    root, name = place_in_project(work, agent_path, relative="from ." in code)
+    extend_path(work, root)
+    path = f"{work}/{agent_path}"
+    sys.argv = [path]
+    PLAIN_MODULES.add(name)
+    from importlib import import_module, util
+
+    if "." in name or path == f"{root}/{name}.py":
+        return import_module(name)
+    spec = util.spec_from_file_location(name, path)  # a name that no import statement can write: my-agent.py
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def extend_path(work: str, root: str) -> None:
+    """The work folder, src where there is one, and where the agent's own package begins: the first of them first."""
+    source = f"{work}/src"
+    roots = [work, *([source] if os.access(source, os.X_OK) else []), root]
+    sys.path[:0] = list(dict.fromkeys(roots))
+
+
+def place_in_project(work: str, agent_path: str, *, relative: bool = False) -> tuple[str, str]:
+    """The folder that the file is imported from, and its name there: upwards as long as there is an __init__.py. With
+    `relative` imports and no __init__.py its folders are packages all the same, as for `python -m`."""
+    folders = agent_path.split("/")
+    stem = folders.pop().rpartition(".py")[0]
+    top = len(folders)
+    while top and os.access(f"{work}/{'/'.join(folders[:top])}/__init__.py", os.R_OK):
+        top -= 1
+    if relative and top == len(folders) and folders:
+        top = 1 if folders[0] == "src" else 0
+    package = folders[top:]
+    root = "/".join((work, *folders[:top]))
+    if stem == "__init__" and package:
+        return root, ".".join(package)
+    if stem in ("__main__", "__init__") and not package:
+        return root, "agent"
+    if not package:
+        stem = "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in stem)
+    return root, ".".join((*package, stem))
+
+
+# --- The parameters of what is called, as Python itself would fill them
+
+
+POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)  # as inspect counts them
+TAKES_VAR_POSITIONAL, TAKES_VAR_KEYWORD = 0x04, 0x08  # flags of a code object
+LONGEST_DEFAULT = 40  # characters that a default has in a signature that is shown
+
+
+class Absent:
+    """In the place of a default or an annotation that is not there."""
+
+
+class Parameter:
+    """One parameter."""
+
+    __slots__ = ("annotation", "default", "kind", "name")
+
+    def __init__(self, name: str, kind: int, default: object = Absent, annotation: object = Absent) -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.annotation = annotation
+
+    def __repr__(self) -> str:
+        return f"<parameter {self.name}>"
+
+    @property
+    def variadic(self) -> bool:
+        return self.kind in (VAR_POSITIONAL, VAR_KEYWORD)
+
+    @property
+    def required(self) -> bool:
+        return self.default is Absent and not self.variadic
+
+    @property
+    def positional(self) -> bool:
+        return self.kind in (POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD)
+
+
+def parameters_of(target: Any) -> list[Parameter] | None:
+    """What a call of it may hand over, without what is bound already; None where nobody knows (code in C).
+
+    A decorator that takes anything (`*args, **kwargs`) has the parameters of what it wraps; one with parameters of its
+    own has those, whatever it says that it wraps: they are what Python will check.
+    """
+    if type(target) is BoundMethod and type(target.__func__) is PlainFunction:
+        own = _own_parameters(target.__func__)
+        if own is not None and own and own[0].positional:
+            return own[1:]
+        if own is not None and own and own[0].kind == VAR_POSITIONAL:
+            return own
+    elif type(target) is PlainFunction:
+        own = _own_parameters(target)
+        if own is not None:
+            return own
+    return _inspected(target)
+
+
+PlainFunction: Any = type(parameters_of)
+BoundMethod: Any = type(Parameter("x", 0).__repr__)
+
+
+def _own_parameters(function: Any) -> list[Parameter] | None:
+    """None where it says that its signature is that of something else, and takes anything."""
+    if "__signature__" in function.__dict__:
+        return None
+    own = read_parameters(function)
+    if "__wrapped__" in function.__dict__ and all(parameter.variadic for parameter in own):
+        return None
+    return own
+
+
+def read_parameters(function: Any) -> list[Parameter]:
+    """Of a plain function, as `inspect.signature(function, follow_wrapped=False)` has them."""
+    code, annotations = function.__code__, function.__annotations__
+    names = code.co_varnames
+    count, only = code.co_argcount, code.co_posonlyargcount
+    defaults = function.__defaults__ or ()
+    first_default = count - len(defaults)
+    found = []
+    for index, name in enumerate(names[:count]):
+        default = defaults[index - first_default] if index >= first_default else Absent
+        kind = POSITIONAL_ONLY if index < only else POSITIONAL_OR_KEYWORD
+        found.append(Parameter(name, kind, default, annotations.get(name, Absent)))
+    last = count + code.co_kwonlyargcount
+    if code.co_flags & TAKES_VAR_POSITIONAL:
+        found.append(Parameter(names[last], VAR_POSITIONAL, Absent, annotations.get(names[last], Absent)))
+    keyword_defaults = function.__kwdefaults__ or {}
+    for name in names[count:last]:
+        default = keyword_defaults.get(name, Absent)
+        found.append(Parameter(name, KEYWORD_ONLY, default, annotations.get(name, Absent)))
+    if code.co_flags & TAKES_VAR_KEYWORD:
+        name = names[last + bool(code.co_flags & TAKES_VAR_POSITIONAL)]
+        found.append(Parameter(name, VAR_KEYWORD, Absent, annotations.get(name, Absent)))
+    return found
+
+
+def _inspected(target: Any) -> list[Parameter] | None:
+    import inspect
+
+    try:
+        signature = inspect.signature(target)
+    except (ValueError, TypeError):
+        return None
+    empty = inspect.Parameter.empty
+    return [
+        Parameter(
+            one.name,
+            int(one.kind),
+            Absent if one.default is empty else one.default,
+            Absent if one.annotation is empty else one.annotation,
+        )
+        for one in signature.parameters.values()
+    ]
+
+
+def shown_signature(parameters: Sequence[Parameter] | None) -> str:
+    """As Python writes it, without annotations: `(query, *, depth=2)`. Empty where it is not known."""
+    if parameters is None:
+        return ""
+    parts: list[str] = []
+    star = False
+    for index, one in enumerate(parameters):
+        before = parameters[index - 1].kind if index else None
+        if before == POSITIONAL_ONLY != one.kind:
+            parts.append("/")
+        star |= one.kind == VAR_POSITIONAL
+        if one.kind == KEYWORD_ONLY and not star:
+            parts.append("*")
+            star = True
+        prefix = {VAR_POSITIONAL: "*", VAR_KEYWORD: "**"}.get(one.kind, "")
+        parts.append(f"{prefix}{one.name}{'' if one.default is Absent else '=' + _shown_default(one.default)}")
+    if parameters and parameters[-1].kind == POSITIONAL_ONLY:
+        parts.append("/")
+    return f"({', '.join(parts)})"
+
+
+def _shown_default(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # an object of the agent may do anything when asked
+        return "..."
+    return text if len(text) <= LONGEST_DEFAULT and "\n" not in text else "..."
+
+
+# --- What agents call their parameter for what they are asked
+
+
+# What agents call the parameter for what they are asked; the first of them that is there gets it.
+QUERY_NAMES = (
+    *("query", "question", "user_query", "user_question", "query_text", "question_text", "input_query", "search_query"),
+    *("prompt", "user_prompt", "input_prompt", "prompt_text", "message", "user_message", "user_msg", "msg"),
+    *("messages", "input_messages", "input", "user_input", "human_input", "input_text", "input_str", "user_text"),
+    *("inputs", "input_data", "task", "task_description", "text", "topic", "payload", "event", "request"),
+    *("user_request", "body", "problem", "objective", "goal", "instruction", "instructions", "data", "state"),
+    *("content", "q", "utterance", "str_or_query_bundle"),
+)
+HANDLER_NAMES = ("payload", "event")  # of AgentCore and of Lambda: an object whatever the query is
+MESSAGES_NAMES = ("messages", "input_messages")
+OBJECT_NAMES = ("inputs", "input_data", "request", "body", "data", "state")  # the object, where the query is one
+
+
+def plain_name(name: str) -> str:
+    return name.strip("_").lower()
+
+
+# --- Models, dataclasses and messages of the agent's own, made of the query
+
+
+class NotThatType(Exception):
+    """The query is no value of the type; the message says what it should be, as in "text like `true`"."""
+
+
+def json_object(query: str) -> dict[str, Any] | None:
+    value = json_value(query)
+    return value if isinstance(value, dict) else None
+
+
+def json_value(query: str) -> Any:
+    """None, too, where it is no JSON."""
+    if query.lstrip()[:1] not in '{[tfn-0123456789"':
+        return None
+    try:
+        return from_json(query)
+    except (ValueError, RecursionError):
+        return None
+
+
+def resolved(annotation: str, scope: Any) -> object:
+    """What a late annotation stands for; Absent where its names are not there (imported for type checkers only)."""
+    try:
+        return eval(annotation, dict(scope))  # the agent's own words, in the agent's own process
+    except Exception:
+        return Absent
+
+
+def stripped(annotation: Any) -> Any:
+    """Without what says nothing about the value: Annotated, Any, type variables, Required, the name of a NewType."""
+    for _ in range(8):
+        if annotation is object or type(annotation).__name__ in ("TypeVar", "ParamSpec"):
+            return Absent
+        if getattr(annotation, "__module__", None) == "typing" and repr(annotation) == "typing.Any":
+            return Absent
+        if hasattr(annotation, "__metadata__"):
+            annotation = annotation.__origin__
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":
+            annotation = annotation.__value__
+        else:
+            return annotation
+    return Absent
+
+
+def members_of(annotation: Any) -> list[Any] | None:
+    """Of a union, however it is written."""
+    if type(annotation).__name__ in ("UnionType", "_UnionGenericAlias", "Union"):
+        return list(annotation.__args__)
+    return None
+
+
+def field_for_text(required: list[str], names: list[str]) -> str | None:
+    """The field that a text goes to: the only one that is required, or the only one with a usual name."""
+    if len(required) == 1:
+        return required[0]
+    usual = [name for name in names if plain_name(name) in QUERY_NAMES]
+    return usual[0] if not required and usual else None
+
+
+def says_text(annotation: Any) -> bool:
+    inner = getattr(annotation, "__forward_arg__", annotation)
+    if inner in (str, "str") or stripped(inner) is Absent:
+        return True
+    return any(stripped(member) is str for member in members_of(inner) or ())
+
+
+def fields_of(kind: Any) -> dict[str, tuple[bool, Any]] | None:
+    """name: (required, annotation) of pydantic models and dataclasses; None for other classes."""
+    fields = getattr(kind, "model_fields", None)
+    if isinstance(fields, dict) and hasattr(kind, "model_validate"):
+        return {name: (field.is_required(), field.annotation) for name, field in fields.items()}
+    fields = getattr(kind, "__fields__", None)
+    if isinstance(fields, dict) and hasattr(kind, "parse_obj"):
+        return {name: (bool(field.required), field.outer_type_) for name, field in fields.items()}
+    fields = getattr(kind, "__dataclass_fields__", None)
+    if isinstance(fields, dict):
+        absent = sys.modules["dataclasses"].MISSING
+        return {
+            name: (field.default is absent and field.default_factory is absent, field.type)
+            for name, field in fields.items()
+            if field.init
+        }
+    return None
+
+
+def record_value(kind: Any, fields: dict[str, tuple[bool, Any]], query: str) -> tuple[object, str]:
+    value = json_object(query)
+    if value is not None:
+        return made_of(kind, value), f"{kind.__name__}(**json(query))"
+    key = field_for_text([name for name, (required, _) in fields.items() if required], list(fields))
+    if key is not None and says_text(fields[key][1]):
+        return made_of(kind, {key: query}), f"{kind.__name__}({key}=query)"
+    names = [name for name, (required, _) in fields.items() if required] or list(fields)
+    example = ", ".join(f'"{name}": ...' for name in names[:5])
+    raise NotThatType(f"a JSON object for {type_name(kind)}, such as {{{example}}}")
+
+
+def made_of(kind: Any, data: dict[str, Any]) -> object:
+    """A model or a dataclass from JSON data. Raises NotThatType with what does not fit."""
+    try:
+        for name in ("model_validate", "parse_obj"):
+            if hasattr(kind, name):
+                return getattr(kind, name)(data)
+        scope = vars(sys.modules.get(kind.__module__, kind))
+        values = {}
+        for name, value in data.items():
+            hint = kind.__dataclass_fields__[name].type if name in kind.__dataclass_fields__ else None
+            hint = resolved(hint, scope) if isinstance(hint, str) else hint
+            nested = isinstance(value, dict) and hasattr(hint, "__dataclass_fields__")
+            values[name] = made_of(hint, value) if nested else value
+        return kind(**values)
+    except NotThatType:
+        raise
+    except Exception as error:  # what the agent's own class says about it
+        raise NotThatType(f"a JSON object that {type_name(kind)} takes ({str(error)[:300]})") from None
+
+
+def message_of(kind: Any, query: str) -> object | None:
+    """A message of somebody who asks, where the class is one that frameworks have."""
+    if hasattr(kind, "from_user"):  # haystack
+        return kind.from_user(query)  # type: ignore[no-any-return]
+    if kind.__module__.partition(".")[0] == "langchain_core" and hasattr(kind, "content"):
+        from importlib import import_module
+
+        return import_module("langchain_core.messages").HumanMessage(content=query)  # type: ignore[no-any-return]
+    return None
+
+
+# --- The query as a value of the type that an annotation asks for
+
+
+def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
+    """The query as the type that the annotation of a parameter says. Raises NotThatType."""
+    choices = members_of(annotation)
+    if choices is not None:
+        return _any_of([stripped(one) for one in choices if one is not type(None)], name, query)
+    if annotation is None or annotation is type(None):
+        raise NotThatType("None")
+    if type(annotation).__name__ == "_LiteralGenericAlias":
+        if query in annotation.__args__:
+            return query, "query"
+        raise NotThatType("one of " + ", ".join(map(repr, annotation.__args__)))
+    origin = getattr(annotation, "__origin__", None) or annotation
+    if not isinstance(origin, type):
+        return query, "query"  # nothing that we know: what an agent asks for is text, most of the time
+    if issubclass(origin, str) or hasattr(origin, "__members__"):
+        return _text_type(origin, query)
+    scalar = _scalar(origin, query)
+    if scalar is not None:
+        return scalar
+    if _is_a_mapping(origin):
+        return _mapping(origin, name, query)
+    fields = fields_of(origin)
+    if fields is not None:
+        return record_value(origin, fields, query)
+    if issubclass(origin, _sequences()):
+        return _sequence(annotation, origin, name, query)
+    message = message_of(origin, query)
+    if message is None:
+        raise NotThatType(f"a {type_name(origin)}")
+    return message, f"{origin.__name__}(query)"
+
+
+def _any_of(choices: list[Any], name: str, query: str) -> tuple[object, str]:
+    """Of a union: text where that is one of them, else the first that the query is a value of."""
+    if Absent in choices or any(one is str for one in choices):
+        return query, "query"
+    problems = []
+    for one in choices:
+        try:
+            return typed_value(one, name, query)
+        except NotThatType as problem:
+            problems.append(str(problem))
+    raise NotThatType(" or ".join(problems) or "nothing")
+
+
+def _scalar(kind: Any, query: str) -> tuple[object, str] | None:
+    """Numbers, truth, bytes and paths, where the query is just that; None for other types."""
+    if kind in (bool, int, float):
+        value = json_value(query)
+        if type(value) is kind or (kind is float and type(value) is int):
+            return kind(value), f"{kind.__name__}(query)"
+        raise NotThatType({bool: "true or false", int: "a whole number", float: "a number"}[kind])
+    if kind in (bytes, bytearray):
+        return kind(query.encode("utf-8", "surrogatepass")), "query.encode()"
+    if kind.__module__.partition(".")[0] == "pathlib":
+        if "\0" in query:
+            raise NotThatType("the path of a file")
+        return kind(query), "Path(query)"
+    return None
+
+
+def messages_value(query: str) -> tuple[object, str]:
+    value = json_value(query)
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return value, "json(query)"
+    return [{"role": "user", "content": query}], '[{"role": "user", "content": query}]'
+
+
+def _text_type(kind: type, query: str) -> tuple[object, str]:
+    """str and what is made of it, and enumerations: by value or by name."""
+    if kind is str:
+        return query, "query"
+    members = getattr(kind, "__members__", {})
+    try:
+        return members[query] if query in members else kind(query), f"{kind.__name__}(query)"
+    except Exception:
+        allowed = [repr(getattr(one, "value", one)) for one in members.values()]
+        raise NotThatType(f"one of {', '.join(allowed)}" if allowed else f"a {type_name(kind)}") from None
+
+
+def _is_a_mapping(kind: type) -> bool:
+    from collections.abc import Mapping
+
+    return issubclass(kind, (dict, Mapping)) or hasattr(kind, "__total__")
+
+
+def _sequences() -> tuple[type, ...]:
+    from collections.abc import Iterable
+
+    return (list, tuple, set, frozenset, Iterable)
+
+
+def _mapping(kind: type, name: str, query: str) -> tuple[object, str]:
+    value = json_object(query)
+    required = list(getattr(kind, "__required_keys__", ()))
+    if value is not None:
+        missing = [key for key in required if key not in value]
+        if missing:
+            raise NotThatType(f"a JSON object with {', '.join(map(repr, sorted(missing)))}")
+        return value, "json(query)"
+    hints = getattr(kind, "__annotations__", {}) if hasattr(kind, "__total__") else {}
+    if hints:
+        key = field_for_text(required, list(hints))
+        if key in MESSAGES_NAMES:
+            return {key: messages_value(query)[0]}, f'{{"{key}": [{{"role": "user", "content": query}}]}}'
+        if key is not None and says_text(hints[key]):
+            return {key: query}, f'{{"{key}": query}}'
+    if name in HANDLER_NAMES:
+        return {"prompt": query}, '{"prompt": query}'
+    example = ", ".join(f'"{key}": ...' for key in (required or list(hints) or ["..."])[:5])
+    raise NotThatType(f"a JSON object, such as {{{example}}}" if "..." not in (required or hints) else "a JSON object")
+
+
+def _sequence(annotation: Any, kind: type, name: str, query: str) -> tuple[object, str]:
+    make: Any = kind if kind in (list, tuple, set, frozenset) else list
+    arguments = getattr(annotation, "__args__", ())
+    item = stripped(arguments[0]) if arguments else Absent
+    value = json_value(query)
+    if isinstance(value, list):
+        try:
+            return make(_item(item, one) for one in value), "json(query)"
+        except TypeError:
+            raise NotThatType("a JSON array of values that can be in a set") from None
+    members = [stripped(one) for one in members_of(item) or [item]]
+    if str in members or (item is Absent and name in ("argv", "args")):
+        return make([query]), "[query]"
+    for member in members:
+        if isinstance(member, type) or hasattr(member, "__origin__"):
+            message = _message_item(getattr(member, "__origin__", None) or member, query)
+            if message is not None:
+                return make([message[0]]), message[1]
+    if name in MESSAGES_NAMES or (item is Absent and name in ("input", "message")):
+        return make(messages_value(query)[0]), messages_value(query)[1]
+    raise NotThatType("a JSON array")
+
+
+def _message_item(kind: Any, query: str) -> tuple[object, str] | None:
+    if not isinstance(kind, type):
+        return None
+    message = message_of(kind, query)
+    if message is not None:
+        return message, f"[{kind.__name__}(query)]"
+    fields = fields_of(kind)
+    names = set(fields or getattr(kind, "__annotations__", {}))
+    if not {"role", "content"} <= names:
+        return None
+    data = {"role": "user", "content": query}
+    if fields is None:  # a TypedDict
+        return data, '[{"role": "user", "content": query}]'
+    return made_of(kind, data), f'[{kind.__name__}(role="user", content=query)]'
+
+
+def _item(kind: Any, value: Any) -> object:
+    if isinstance(value, dict) and fields_of(kind) is not None:
+        return made_of(kind, value)
+    return value
+
+
+# --- The query as the value that a parameter asks for: by its annotation, else by its name
+
+
+def value_for(parameter: Parameter, query: str, scope: Any, *, as_object: bool = False) -> tuple[object, str]:
+    """The value to hand over, and how it is written in a call. `scope` is what the names of annotations are looked up
+    in; `as_object` asks for what a payload is. Raises NotThatType."""
+    name = plain_name(parameter.name)
+    annotation = parameter.annotation
+    if annotation is str or annotation == "str":
+        return query, "query"
+    if isinstance(annotation, str):
+        annotation = resolved(annotation, scope)
+    annotation = stripped(annotation)
+    if annotation is not Absent:
+        return typed_value(annotation, name, query)
+    if as_object or name in HANDLER_NAMES:
+        value = json_object(query)
+        return ({"prompt": query}, '{"prompt": query}') if value is None else (value, "json(query)")
+    if name in MESSAGES_NAMES:
+        return messages_value(query)
+    if name in OBJECT_NAMES and (value := json_object(query)) is not None:
+        return value, "json(query)"
+    return query, "query"
+
+
+# --- How the query gets into a call: from parameters to arguments, or the reason why it cannot
+
+
+CONTEXT_NAMES = ("context", "ctx", "lambda_context", "request_context", "")  # "" is `_`
+SESSION_NAMES = ("session_id", "thread_id", "conversation_id")
+HISTORY_NAMES = ("history", "chat_history", "conversation_history", "message_history")
+COMMAND_LINE_NAMES = ("argv", "args")  # of `def main(argv=None)`
+RANK = {name: rank for rank, name in enumerate(QUERY_NAMES)}
+
+
+class QueryNotAccepted(Exception):
+    """The message has the signature, and what to write instead."""
+
+
+class Plan:
+    """One call: what is called with what, and how that reads."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        *,
+        call: str,
+        query_passed: bool = True,
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs or {}
+        self.call = call
+        self.query_passed = query_passed
+
+
+class Place:
+    """Where the query goes: the parameter, whether its name is a usual one for it, and what must be given beside."""
+
+    def __init__(self, parameter: Parameter, *, usual: bool, beside: Sequence[Parameter] = ()) -> None:
+        self.parameter = parameter
+        self.usual = usual
+        self.beside = beside
+
+
+def place_of(parameters: Sequence[Parameter] | None, *, handler: bool = False) -> Place | str:
+    """The place for the query, or why there is none. `handler`: a platform calls it with (payload, context)."""
+    if parameters is None:  # code in C that does not tell: the usual is to take one thing
+        return Place(Parameter("query", POSITIONAL_ONLY), usual=False)
+    plain = [one for one in parameters if not one.variadic]
+    required = [one for one in plain if one.required]
+    usual = [one for one in plain if _is_for_a_query(one)]
+    usual.sort(key=lambda one: (not one.required, RANK[plain_name(one.name)]))
+    if usual and not (required and not usual[0].required and not all(map(_is_given_by_us, required))):
+        return _with_beside(usual[0], plain, usual=True, handler=handler)
+    first = [one for one in required if one.positional]
+    if len(first) == 1 == len(required):
+        return Place(first[0], usual=False)
+    if len(first) > 1 and handler:
+        return _with_beside(first[0], plain, usual=False, handler=True)
+    if len(required) > 1 and len(first) >= 1:
+        others = [one for one in required if one is not first[0]]
+        if all(plain_name(one.name) in (*SESSION_NAMES, *HISTORY_NAMES) for one in others):
+            return _with_beside(first[0], plain, usual=False, handler=False)
+    if required:
+        if len(required) == 1:
+            return f"it has no parameter for it: {required[0].name} is no usual name for what an agent is asked"
+        return f"it needs {_listed([one.name for one in required])}, and none of them is plainly the query"
+    return _without_required(parameters, plain)
+
+
+def _without_required(parameters: Sequence[Parameter], plain: Sequence[Parameter]) -> Place | str:
+    command_line = next((one for one in plain if one.positional and plain_name(one.name) in COMMAND_LINE_NAMES), None)
+    if command_line is not None and command_line is plain[0]:
+        return Place(command_line, usual=False)
+    for one in parameters:
+        if one.kind == VAR_POSITIONAL and not any(other.positional for other in plain):
+            return Place(one, usual=False)
+        if one.kind == VAR_KEYWORD:
+            return Place(one, usual=False)
+    if not parameters:
+        return "it takes nothing"
+    return (
+        f"it has no parameter for it: {_listed([one.name for one in parameters])} is no usual name for what an "
+        "agent is asked"
+    )
+
+
+def _is_for_a_query(one: Parameter) -> bool:
+    if plain_name(one.name) not in RANK or one.annotation in (bool, "bool"):
+        return False
+    return one.required or not isinstance(one.default, (bool, int, float))  # a switch or a number is no text
+
+
+def _is_given_by_us(one: Parameter) -> bool:
+    return plain_name(one.name) in (*SESSION_NAMES, *HISTORY_NAMES)
+
+
+def _with_beside(target: Parameter, plain: Sequence[Parameter], *, usual: bool, handler: bool) -> Place | str:
+    """With a context for handlers, a session and an empty history; the reason where more is needed."""
+    handler = handler or plain_name(target.name) in HANDLER_NAMES
+    beside, missing = [], []
+    for one in plain:
+        name = plain_name(one.name)
+        if one is target:
+            continue
+        # A context goes to those with a default, too, as platforms do it.
+        if (handler and name in CONTEXT_NAMES and one.positional) or (
+            one.required and _is_given_by_us(one)
+        ):  # given to those with a default, too, as platforms do
+            beside.append(one)
+        elif one.required:
+            missing.append(one.name)
+    if missing:
+        return f"it needs {_listed(missing)} beside {target.name}, and Assay hands over the query alone"
+    return Place(target, usual=usual, beside=beside)
+
+
+def bind(
+    function: Callable[..., Any],
+    name: str,
+    parameters: Sequence[Parameter] | None,
+    query: str | None,
+    *,
+    scope: Mapping[str, object],
+    context: Callable[[], object],
+    session: str,
+    handler: bool = False,
+    as_text: bool = False,
+) -> Plan:
+    """The call that hands the query over; with None, one without it. Raises QueryNotAccepted.
+
+    `scope` is what annotations are looked up in, `context` makes the object that platforms hand to handlers, `session`
+    is the id for those who ask for one; `as_text` says that a handler wants no object."""
+    if query is None:
+        return _without_query(function, name, parameters, context, session)
+    place = place_of(parameters, handler=handler)
+    shown = f"{name}{shown_signature(parameters)}"
+    if isinstance(place, str):
+        spread = _spread(function, name, parameters or (), query)
+        if spread is not None:
+            return spread
+        raise QueryNotAccepted(f"{shown} cannot take the query: {place}. {_instead(name, parameters or ())}")
+    target = place.parameter
+    try:
+        if target.kind == VAR_KEYWORD:
+            return _keywords(function, name, query)
+        if target.kind == VAR_POSITIONAL:
+            return Plan(function, (query,), call=f"{name}(query)")
+        if not target.required and plain_name(target.name) in COMMAND_LINE_NAMES:
+            value: tuple[object, str] = ([query], "[query]")
+        elif as_text:
+            value = query, "query"
+        else:
+            value = value_for(target, query, scope, as_object=handler)
+    except NotThatType as problem:
+        raise QueryNotAccepted(
+            f"{shown} cannot take the query: {target.name} wants {problem}, and the query is not that."
+        ) from None
+    values = {target.name: value}
+    for one in place.beside:
+        values[one.name] = _given(one, context, session)
+    return _filled(function, name, parameters or [target], values)
+
+
+def _given(one: Parameter, context: Callable[[], object], session: str) -> tuple[object, str]:
+    name = plain_name(one.name)
+    if name in SESSION_NAMES:
+        return session, "session"
+    return ([], "[]") if name in HISTORY_NAMES else (context(), "context")
+
+
+def _filled(
+    function: Callable[..., Any],
+    name: str,
+    parameters: Sequence[Parameter],
+    values: Mapping[str, tuple[object, str]],
+    *,
+    query_passed: bool = True,
+) -> Plan:
+    """By position as long as none is left out, then by keyword."""
+    args: list[object] = []
+    kwargs: dict[str, object] = {}
+    shown: list[str] = []
+    skipped: list[Parameter] = []
+    for one in parameters:
+        if one.variadic or one.name not in values:
+            if one.positional:
+                skipped.append(one)
+            continue
+        value, text = values[one.name]
+        if one.kind == POSITIONAL_ONLY:
+            for other in skipped:  # only a default can be before it
+                args.append(other.default)
+                shown.append(_text_of(other.default))
+            skipped = []
+        if one.positional and not skipped:
+            args.append(value)
+            shown.append(text)
+        else:
+            kwargs[one.name] = value
+            shown.append(f"{one.name}={text}")
+    return Plan(function, args, kwargs, call=f"{name}({', '.join(shown)})", query_passed=query_passed)
+
+
+def _text_of(value: object) -> str:
+    return repr(value) if value is None or isinstance(value, (bool, int, float)) else "..."
+
+
+def _keywords(function: Callable[..., Any], name: str, query: str) -> Plan:
+    """What the query holds: the members of an object, else the text."""
+    value = json_object(query)
+    if value:  # an empty one would be a call without the query
+        return Plan(function, (), value, call=f"{name}(**json(query))")
+    return Plan(function, (), {"query": query}, call=f"{name}(query=query)")
+
+
+def _spread(function: Callable[..., Any], name: str, parameters: Sequence[Parameter], query: str) -> Plan | None:
+    """A JSON object that has just what a function of several parameters needs."""
+    value = json_object(query)
+    plain = {one.name: one for one in parameters if not one.variadic}
+    if not value or any(one.kind == POSITIONAL_ONLY for one in plain.values()):
+        return None
+    needed = {one.name for one in plain.values() if one.required}
+    if not needed or not needed <= value.keys():
+        return None
+    if not value.keys() <= plain.keys() and not any(one.kind == VAR_KEYWORD for one in parameters):
+        return None
+    return Plan(function, (), value, call=f"{name}(**json(query))")
+
+
+def _without_query(
+    function: Callable[..., Any],
+    name: str,
+    parameters: Sequence[Parameter] | None,
+    context: Callable[[], object],
+    session: str,
+) -> Plan:
+    values, missing = {}, []
+    for one in parameters or ():
+        if not one.required:
+            continue
+        if plain_name(one.name) in (*CONTEXT_NAMES, *SESSION_NAMES, *HISTORY_NAMES):
+            values[one.name] = _given(one, context, session)
+        else:
+            missing.append(one.name)
+    if missing:
+        raise QueryNotAccepted(
+            f"{name}{shown_signature(parameters)} cannot be called without a query: it needs {_listed(missing)}. "
+            "Submit the test with a query."
+        )
+    return _filled(function, name, parameters or (), values, query_passed=False)
+
+
+def _instead(name: str, parameters: Sequence[Parameter]) -> str:
+    """What to write."""
+    last = name.rpartition(".")[2]
+    keyword_only = any(one.required and not one.positional for one in parameters)
+    needed = [one.name for one in parameters if one.required]
+    if len(needed) > 1 and not any(one.kind == POSITIONAL_ONLY for one in parameters):
+        example = ", ".join(f'"{one}": ...' for one in needed[:5])
+        return (
+            f"Write a function that takes the query alone, such as def {last}(query), or give the query as a JSON "
+            f"object: {{{example}}}."
+        )
+    if keyword_only:
+        return f"Call it query, as in def {last}(*, query), or name another entry point."
+    return (
+        f"Give it one, as in def {last}(query), name another entry point, or submit without a query (--no-query) "
+        "to run it as it is."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+# --- The context object that AgentCore and Lambda hand to their handlers
+
+
+class CallContext:
+    """Has what agents ask either platform's context for. Nothing in it is a secret or leads anywhere."""
+
+    def __init__(self, test_id: str, timeout_s: float) -> None:
+        self.session_id = self.aws_request_id = self.request_id = test_id
+        self.request_headers: dict[str, str] = {}
+        self.function_name = "agent"
+        self.function_version = "$LATEST"
+        self.invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:agent"
+        self.memory_limit_in_mb = "512"
+        self.log_group_name = "assay"
+        self.log_stream_name = test_id
+        self.identity = self.client_context = self.request = None
+        self._ends = time.monotonic() + timeout_s
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the time limit of the test."""
+        return max(0, int((self._ends - time.monotonic()) * 1000))
+
+    def __repr__(self) -> str:
+        return f"<context of {self.session_id}>"
+
+
+# --- The answer of an agent that is a script or a command: what it printed
+
+
+def printed_answer(text: str, limit: int) -> Any:
+    """A JSON object or array that is all of it as that value; anything else as text, without the newlines at its end.
+    Text of more than `limit` bytes as JSON is cut, with a mark that says so."""
+    stripped = text.strip()
+    if stripped[:1] in ("{", "[") and stripped[-1:] in ("}", "]"):
+        try:
+            value = from_json(stripped)
+            if len(to_json(value).encode("utf-8", "replace")) <= limit:
+                return value
+        except (ValueError, RecursionError):
+            pass
+    text = text.rstrip("\r\n")
+    size = len(to_json(text).encode("utf-8", "replace"))
+    if size <= limit:
+        return text
+    mark = f"\n[... cut: {size:,} bytes were printed]"
+    return text[: max(0, len(text) * (limit - len(mark) - 16) // size - 16)] + mark
+
+
+# --- Commands of click and typer: called through their own parser, so that options and defaults are what they say
+
+
+MOST_KEPT = 4 * 1024 * 1024  # characters of what a command prints that can become an answer
+USUAL_COMMANDS = ("run", "main", "ask", "query", "chat", "answer", "invoke", "agent")
+
+
+class Tee:
+    """Standard output that also is kept, while a command runs."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._kept: list[str] = []
+        self._room = MOST_KEPT
+
+    def write(self, text: str) -> int:
+        if self._room > 0:
+            self._kept.append(text[: self._room])
+            self._room -= len(text)
+        return int(self._stream.write(text))
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def text(self) -> str:
+        return "".join(self._kept)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def command_plan(target: Any, name: str, query: str) -> Plan:
+    """The command with the query as its argument. Raises QueryNotAccepted."""
+    command = target
+    if hasattr(target, "registered_commands"):  # a Typer app makes its command when asked
+        command = sys.modules["typer"].main.get_command(target)
+    words, shown = _words(command, name, query)
+    return Plan(_run_command, (command, name, words), call=f"{name} {' '.join(shown)}")
+
+
+def _words(command: Any, name: str, query: str) -> tuple[list[str], list[str]]:
+    inner = getattr(command, "commands", None)
+    if isinstance(inner, dict) and inner:
+        chosen = _subcommand(inner)
+        if chosen is None:
+            raise QueryNotAccepted(
+                f"{name} is a group of commands ({', '.join(sorted(inner)[:20])}), and none of them is plainly the "
+                f"agent. Name the function of one as the entry point, or write a function that takes the query."
+            )
+        words, shown = _words(inner[chosen], f"{name} {chosen}", query)
+        return [chosen, *words], [chosen, *shown]
+    texts, others = [], []
+    for one in command.params:
+        is_text = getattr(one.type, "name", "") == "text"
+        is_argument = one.param_type_name == "argument"
+        if is_text and (is_argument or plain_name(one.name or "") in QUERY_NAMES):
+            texts.append(one)
+        elif one.required:
+            others.append(one.name)
+    texts.sort(key=lambda one: (not one.required, plain_name(one.name or "") not in QUERY_NAMES))
+    needed = [one.name for one in texts[1:] if one.required] + others
+    if not texts or needed:
+        wants = ", ".join(one.name for one in command.params) or "nothing"
+        raise QueryNotAccepted(
+            f"{name} is a command line that takes {wants}: Assay can give it one text. Give it one argument for the "
+            f"query, as in @click.argument('query'), or write a function that takes the query."
+        )
+    target = texts[0]
+    if target.param_type_name == "argument":
+        return ["--", query], [_quoted("query")]
+    option = max(target.opts, key=len)
+    return [f"{option}={query}" if option.startswith("--") else option + query], [f"{option}={_quoted('query')}"]
+
+
+def _quoted(text: str) -> str:
+    return f'"${text}"'
+
+
+def _subcommand(commands: dict[str, Any]) -> str | None:
+    usual = [name for name in commands if name in USUAL_COMMANDS]
+    return next(iter(commands)) if len(commands) == 1 else usual[0] if len(usual) == 1 else None
+
+
+def _run_command(command: Any, name: str, words: list[str]) -> object:
+    """What the command returns, else what it printed."""
+    before: Any = sys.stdout
+    tee: Any = Tee(before)
+    sys.stdout = tee
+    try:
+        value = command.main(args=words, prog_name=name, standalone_mode=False)
+    except Exception as error:
+        said: Any = getattr(error, "format_message", None)
+        if said and "UsageError" in (
+            base.__name__ for base in type(error).__mro__
+        ):  # click's own words for a wrong call
+            raise QueryNotAccepted(f"{name} does not take the query: {said()}") from None
+        raise
+    finally:
+        if sys.stdout is tee:
+            sys.stdout = before
+    if value is None or (value == 0 and type(value) is int and tee.text()):
+        return printed_answer(tee.text(), MOST_KEPT)
+    return value
+
+
+# --- How objects of agent frameworks are run. One line of FRAMEWORKS for each; all else is called by its signature
+
+
+# Of any other object the first of these that can take the query is called, and the object itself before the rest.
+METHODS = ("run_sync", "invoke", "ainvoke", "run", "arun", "kickoff", "get_response")
+MORE_METHODS = (
+    "query",
+    "chat",
+    "ask",
+    "answer",
+    "respond",
+    "process",
+    "execute",
+    "handle",
+    "solve",
+    "reply",
+    "forward",
+)
+# Servers, and what only describes a graph: nothing of theirs is called with a query.
+SERVERS = frozenset(
+    ("fastapi", "starlette", "flask", "quart", "aiohttp", "sanic", "gradio", "django", "tornado", "uvicorn", "bottle")
+    + ("litestar", "bedrock_agentcore", "chainlit", "streamlit", "fastmcp", "mcp", "slack_bolt", "discord")
+)
+
+
+def families_of(target: object) -> set[str]:
+    """The packages that its class and its base classes come from."""
+    return {str(base.__module__).partition(".")[0] for base in type(target).__mro__}
+
+
+def framework_plan(target: Any, name: str, query: str) -> Plan | None:
+    """The call that the framework's documentation shows; None for what is called by its signature.
+    Raises QueryNotAccepted."""
+    families = families_of(target)
+    for package, has, plan in FRAMEWORKS:
+        if package in families and all(hasattr(type(target), one) or one in _attributes(target) for one in has):
+            made = plan(target, name, query)
+            if made is not None:
+                return made
+    return None
+
+
+def _attributes(target: Any) -> Iterable[str]:
+    attributes = getattr(target, "__dict__", None)
+    return attributes if isinstance(attributes, dict) else ()
+
+
+def is_of_a_framework(target: Any) -> bool:
+    families = families_of(target)
+    return any(package in families for package, _, _ in FRAMEWORKS)
+
+
+def is_a_server(target: Any) -> bool:
+    return bool(families_of(target) & SERVERS)
+
+
+def _langgraph(graph: Any, name: str, query: str) -> Plan:
+    return Plan(graph.invoke, (graph_input(graph, query),), call=f"{name}.invoke(state of the query)")
+
+
+def graph_input(graph: Any, query: str) -> object:
+    """A LangGraph graph takes a state: one message if its state has messages, else the query, which then is JSON; a
+    text goes to the only or the usual field of the state."""
+    value = json_object(query)
+    channels = [one for one in getattr(graph, "channels", ()) if isinstance(one, str)]
+    if value is not None and value.keys() <= set(channels):
+        return value
+    if "messages" in channels:
+        return {"messages": [{"role": "user", "content": query}]}
+    try:
+        return from_json(query)
+    except (ValueError, RecursionError):
+        pass
+    fields = [one for one in channels if not one.startswith(("__", "branch:", "start:")) and ":" not in one]
+    usual = [one for one in QUERY_NAMES if one in fields]
+    return {usual[0]: query} if usual else query
+
+
+def _runnable(chain: Any, name: str, query: str) -> Plan:
+    value = json_object(query)
+    keys = getattr(chain, "input_keys", None)
+    if value is not None:
+        return Plan(chain.invoke, (value,), call=f"{name}.invoke(json(query))")
+    if isinstance(keys, list) and len(keys) == 1:
+        return Plan(chain.invoke, ({keys[0]: query},), call=f'{name}.invoke({{"{keys[0]}": query}})')
+    return Plan(chain.invoke, (query,), call=f"{name}.invoke(query)")
+
+
+def _crew(crew: Any, name: str, query: str) -> Plan | None:
+    """A crew fills the query into the places of its tasks, as in {topic}."""
+    if not any(one.name == "inputs" for one in parameters_of(crew.kickoff) or ()):
+        return None
+    inputs = json_object(query)
+    call = f"{name}.kickoff(inputs=json(query))"
+    if inputs is None:
+        wanted = _names_from(crew, "fetch_inputs")
+        field = "query" if wanted is None else _only_field(wanted)
+        if field is None:
+            places = f"the inputs {', '.join(sorted(wanted or ()))}" if wanted else "no place such as {topic}"
+            raise QueryNotAccepted(
+                f"{name} cannot take the query: its tasks have {places}. Give the query as a JSON object of inputs, or "
+                "write a function that takes the query and calls kickoff(inputs=...)."
+            )
+        inputs, call = {field: query}, f'{name}.kickoff(inputs={{"{field}": query}})'
+    return Plan(crew.kickoff, (), {"inputs": inputs}, call=call)
+
+
+def _names_from(target: Any, method: str) -> set[str] | None:
+    """What a method of the framework lists; None where it cannot be asked."""
+    try:
+        return {str(one) for one in getattr(target, method)()}
+    except Exception:
+        return None
+
+
+def _only_field(names: Iterable[str]) -> str | None:
+    names = list(names)
+    return names[0] if len(names) == 1 else None
+
+
+def _dspy(program: Any, name: str, query: str) -> Plan | None:
+    """dspy takes keywords only: the fields of a signature, or what `forward` of a program asks for."""
+    forward = type(program).forward if hasattr(type(program), "forward") else None
+    own = forward is not None and getattr(forward, "__module__", "dspy").partition(".")[0] != "dspy"
+    if own:
+        names = [one.name for one in parameters_of(program.forward) or () if one.required]
+    else:
+        signature = getattr(program, "signature", None) or getattr(getattr(program, "predict", None), "signature", None)
+        if signature is None:
+            return None
+        names = list(signature.input_fields)
+    value = json_object(query)
+    if value is not None and set(names) <= value.keys():
+        return Plan(program, (), value, call=f"{name}(**json(query))")
+    if len(names) != 1:
+        example = ", ".join(f'"{one}": ...' for one in names)
+        raise QueryNotAccepted(
+            f"{name} cannot take the query: its fields are {', '.join(names) or 'none'}. Give the query as a JSON "
+            f"object: {{{example}}}."
+        )
+    return Plan(program, (), {names[0]: query}, call=f"{name}({names[0]}=query)")
+
+
+def _haystack(pipeline: Any, name: str, query: str) -> Plan | None:
+    if not hasattr(type(pipeline), "inputs"):
+        return None
+    data = json_object(query)
+    if data is not None:
+        return Plan(pipeline.run, (data,), call=f"{name}.run(json(query))")
+    wanted = {
+        field
+        for component in pipeline.inputs().values()
+        for field, about in component.items()
+        if about.get("is_mandatory", True)
+    }
+    if not wanted or not all(plain_name(one) in QUERY_NAMES for one in wanted):
+        raise QueryNotAccepted(
+            f"{name} cannot take the query: the inputs of the pipeline are {', '.join(sorted(wanted)) or 'none'}. Give "
+            "the query as a JSON object of them, or write a function that takes the query and runs the pipeline."
+        )
+    return Plan(pipeline.run, (dict.fromkeys(wanted, query),), call=f"{name}.run({', '.join(sorted(wanted))}=query)")
+
+
+def _openai_agent(agent: Any, name: str, query: str) -> Plan | None:
+    runner = getattr(sys.modules.get("agents"), "Runner", None)
+    if runner is None:
+        return None  # a package of the user's own that is called agents
+    return Plan(runner.run, (agent, query), call=f"Runner.run({name}, query)")
+
+
+def _adk_agent(agent: Any, name: str, query: str) -> Plan:
+    return Plan(_run_adk, (agent, query), call=f"InMemoryRunner({name}).run_async(query)")
+
+
+async def _run_adk(agent: Any, query: str) -> object:
+    """As google-adk's own documentation runs an agent; the text of its final event."""
+    from importlib import import_module
+
+    runner = import_module("google.adk.runners").InMemoryRunner(agent=agent, app_name="assay")
+    types = import_module("google.genai.types")
+    session = await runner.session_service.create_session(app_name="assay", user_id="user")
+    message = types.Content(role="user", parts=[types.Part(text=query)])
+    last = None
+    async for event in runner.run_async(user_id="user", session_id=session.id, new_message=message):
+        if event.is_final_response():
+            last = event
+    return last
+
+
+def _method(method: str, *, in_loop: bool = False) -> Callable[[Any, str, str], Plan | None]:
+    """One method, which takes text as its first argument; `in_loop` where only a running loop can start it."""
+
+    def plan(target: Any, name: str, query: str) -> Plan | None:
+        names = [one.name for one in parameters_of(getattr(target, method)) or () if not one.variadic]
+        usual = [one for one in names if plain_name(one) in QUERY_NAMES]
+        if not usual:
+            return None
+        function = getattr(target, method)
+        called = _in_loop(function) if in_loop else function
+        return Plan(called, (), {usual[0]: query}, call=f"{name}.{method}({usual[0]}=query)")
+
+    return plan
+
+
+def _itself(target: Any, name: str, query: str) -> Plan:
+    return Plan(target, (query,), call=f"{name}(query)")
+
+
+def _in_loop(function: Callable[..., Any]) -> Callable[..., Any]:
+    async def call(**kwargs: object) -> object:
+        return await function(**kwargs)
+
+    return call
+
+
+# package, what the object must have, how it is called. The first line that fits makes the plan.
+FRAMEWORKS: Sequence[tuple[str, tuple[str, ...], Callable[[Any, str, str], Plan | None]]] = (
+    ("click", ("main", "params"), command_plan),
+    ("typer", ("registered_commands",), command_plan),
+    ("agents", ("instructions", "handoffs"), _openai_agent),
+    ("google", ("run_async", "sub_agents"), _adk_agent),
+    ("dspy", ("named_predictors",), _dspy),
+    ("langgraph", ("invoke",), _langgraph),
+    ("langchain_core", ("invoke",), _runnable),
+    ("langchain", ("invoke",), _runnable),
+    ("crewai", ("kickoff",), _crew),
+    ("haystack", ("run", "inputs"), _haystack),
+    ("llama_index", ("chat",), _method("chat")),
+    ("llama_index", ("query",), _method("query")),
+    ("llama_index", ("run",), _method("run", in_loop=True)),
+    ("semantic_kernel", ("get_response",), _method("get_response")),
+    ("strands", ("__call__",), _itself),
+    ("smolagents", ("run",), _method("run")),
+    ("agno", ("run",), _method("run")),
+    ("autogen_agentchat", ("run",), _method("run")),
+    ("pydantic_ai", ("run_sync",), _method("run_sync")),
+)
+
+
+# --- What of a module uses or holds what: told from compiled code and from objects, without running any of it
+
+
+MOST_LOOKED_AT = 2000  # objects inside of one, when it is asked what it holds
+ModuleOfPython = type(sys)
+
+
+def is_function(target: Any) -> bool:
+    """A function or a method, not an object that can be called."""
+    return (
+        type(target) is PlainFunction
+        or hasattr(target, "__code__")
+        or type(target).__name__
+        in (
+            *("method", "builtin_function_or_method", "partial", "cython_function_or_method", "_lru_cache_wrapper"),
+            *("method-wrapper", "classmethod_descriptor"),
+        )
+    )
+
+
+def answers(function: Any) -> bool:
+    """Whether it can return anything but None. What only prints has no answer."""
+    import dis
+
+    code = _code_of(function)
+    if code is None or code.co_flags & 0x220:  # generators: what they yield is their answer
+        return True
+    before = None
+    for one in dis.get_instructions(code):
+        if one.opname == "RETURN_CONST" and one.argval is not None:
+            return True
+        if one.opname == "RETURN_VALUE" and not (
+            before is not None and before.opname == "LOAD_CONST" and before.argval is None
+        ):
+            return True
+        before = one
+    return False
+
+
+def _code_of(function: Any) -> CodeType | None:
+    for _ in range(50):
+        if not hasattr(function, "__wrapped__"):
+            break
+        function = function.__wrapped__
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code if code is None or hasattr(code, "co_code") else None
+
+
+def uses(one: Any, other: Any, module: ModuleType) -> bool:
+    """Whether its code, or that of functions of the module which it calls, reads the name of the other."""
+    names = vars(module)
+    targets = {name for name, value in names.items() if value is other}
+    seen: set[str] = set()
+    waiting = list(_names_read(one))
+    while waiting:
+        name = waiting.pop()
+        if name in targets:
+            return True
+        if name in seen:
+            continue
+        seen.add(name)
+        value = names.get(name)
+        if is_function(value) or isinstance(value, type):
+            waiting.extend(_names_read(value))
+    return False
+
+
+def _names_read(target: Any) -> Iterable[str]:
+    import dis
+
+    found: set[str] = set()
+    waiting: list[Any] = []
+    if is_function(target):
+        waiting.append(_code_of(target))
+    else:
+        kind = target if isinstance(target, type) else type(target)
+        waiting.extend(_code_of(value) for value in vars(kind).values())
+    while waiting:
+        code = waiting.pop()
+        if code is None:
+            continue
+        found.update(one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+        waiting.extend(const for const in code.co_consts if hasattr(const, "co_code"))
+    return found
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Whether an object has the other somewhere inside: a crew its agents, an app its commands."""
+    if is_function(whole) or isinstance(whole, type):
+        return False
+    seen: set[int] = set()
+    waiting = [whole]
+    while waiting and len(seen) < MOST_LOOKED_AT:
+        value = waiting.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, dict):
+            inside: Iterable[Any] = value.values()
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            inside = value
+        elif isinstance(value, (str, bytes, int, float, type, ModuleOfPython)) or is_function(value):
+            continue
+        else:
+            private = getattr(value, "__pydantic_private__", None)
+            inside = (getattr(value, "__dict__", None), private if isinstance(private, dict) else None)
+        for one in inside:
+            if one is part:
+                return True
+            waiting.append(one)
+    return False
+
+
+# --- What a module offers to be called, and what of it plainly is the agent
+
+
+AGENT_NAMES = (
+    *("agent", "root_agent", "crew", "team", "graph", "workflow", "flow", "chain", "rag_chain", "pipeline", "app"),
+    *("agent_executor", "executor", "assistant", "bot", "program", "query_engine", "chat_engine", "swarm"),
+)
+FUNCTION_NAMES = (
+    *("run", "main", "handle", "handler", "lambda_handler", "invoke", "ask", "chat", "answer", "query", "process"),
+    *(
+        "execute",
+        "solve",
+        "respond",
+        "call_agent",
+        "run_agent",
+        "ask_agent",
+        "kickoff",
+        "entrypoint",
+        "agent_invocation",
+    ),
+)
+REGISTERS = ("handler", "handlers", "entrypoint", "entrypoints", "_handler", "_handlers", "_entrypoint")
+NO, WEAK, STRONG = range(3)
+
+
+class Candidate:
+    """One thing of a module that could be called."""
+
+    def __init__(self, name: str, target: Any, fit: int, *, registered: bool = False) -> None:
+        self.name = name
+        self.target = target
+        self.fit = fit
+        self.registered = registered
+        self.is_object = not is_function(target)
+
+    def __str__(self) -> str:
+        if self.is_object:
+            kind = self.target if isinstance(self.target, type) else type(self.target)
+            return f"{self.name} ({type_name(kind)})"
+        return self.name + shown_signature(parameters_of(self.target))
+
+
+def fit_of(target: Any, *, without_query: bool, handler: bool = False) -> int:
+    """How well the query fits in: STRONG where it has a place of a usual name."""
+    if isinstance(target, type):
+        return WEAK
+    if is_function(target):
+        return _fit_of_parameters(parameters_of(target), without_query=without_query, handler=handler)
+    if is_a_server(target):
+        return NO
+    if is_of_a_framework(target) and not without_query:
+        return STRONG
+    fits = [_fit_of_parameters(parameters_of(method), without_query=without_query) for _, method in methods_of(target)]
+    return max(fits, default=NO)
+
+
+def _fit_of_parameters(parameters: Sequence[Parameter] | None, *, without_query: bool, handler: bool = False) -> int:
+    if without_query:
+        return NO if any(one.required for one in parameters or ()) else STRONG
+    place = place_of(parameters, handler=handler)
+    return NO if isinstance(place, str) else STRONG if place.usual or handler else WEAK
+
+
+def methods_of(target: Any) -> Iterator[tuple[str, Any]]:
+    """What of an object may be called, in the order in which it is tried."""
+    kind = type(target)
+    for name in (*METHODS, "__call__", *MORE_METHODS):
+        if callable(getattr(kind, name, None)):
+            try:
+                yield name, getattr(target, name)
+            except Exception:  # a property that raises is none that we can call
+                continue
+
+
+def candidates_of(module: ModuleType, source: str, *, without_query: bool) -> list[Candidate]:
+    """What the file offers under the usual names; what it imports only where it defines nothing of its own."""
+    names = vars(module)
+    found = list(_registered(module, without_query=without_query))
+    known = {id(one.target) for one in found}
+    imported: list[Candidate] = []
+    for name in (*AGENT_NAMES, *FUNCTION_NAMES):
+        target = names.get(name)
+        if target is None or isinstance(target, ModuleOfPython) or id(target) in known:
+            continue
+        if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):
+            continue
+        known.add(id(target))
+        one = Candidate(name, target, fit_of(target, without_query=without_query))
+        (found if is_own(module, source, name, target) else imported).append(one)
+    return found or imported
+
+
+def fallbacks_of(module: ModuleType, source: str, *, without_query: bool) -> list[Candidate]:
+    """Where no usual name is there: objects of frameworks and `..._agent`, then the file's only function or class that
+    takes a query."""
+    own = [
+        Candidate(name, target, fit_of(target, without_query=without_query))
+        for name, target in vars(module).items()
+        if not name.startswith("_")
+        and not isinstance(target, ModuleOfPython)
+        and (callable(target) or any(methods_of(target)) or is_of_a_framework(target))
+        and is_own(module, source, name, target)
+    ]
+    objects = [
+        one
+        for one in own
+        if one.is_object
+        and not isinstance(one.target, type)
+        and one.fit
+        and (_ends_like_an_agent(one.name) or _is_run_by_a_framework(one.target))
+    ]
+    if objects:
+        return objects
+    functions = [one for one in own if not one.is_object]
+    if functions:
+        return functions if len(functions) == 1 and functions[0].fit == STRONG else []
+    classes = [one for one in own if isinstance(one.target, type)]
+    alone = len(classes) == 1 and not any(name in vars(module) for name in AGENT_NAMES)
+    return classes if alone and _has_a_method(classes[0].target) else []
+
+
+def _ends_like_an_agent(name: str) -> bool:
+    return name.rpartition("_")[2] in AGENT_NAMES
+
+
+def _is_run_by_a_framework(target: Any) -> bool:
+    """An agent or a command, not a model or a tool that comes from the same package."""
+    families = families_of(target)
+    if families & {"click", "typer", "langgraph", "crewai"}:
+        return is_of_a_framework(target)
+    return is_of_a_framework(target) and "agent" in type(target).__name__.lower()
+
+
+def _has_a_method(kind: type) -> bool:
+    return any(name in vars(kind) for name in (*METHODS, "__call__", *MORE_METHODS))
+
+
+def _registered(module: ModuleType, *, without_query: bool) -> Iterator[Candidate]:
+    """Functions that an app of the module keeps as what it calls."""
+    names = vars(module)
+    for app in list(names.values()):
+        if isinstance(app, (type, ModuleOfPython, PlainFunction)):
+            continue
+        attributes = getattr(app, "__dict__", None)
+        if not isinstance(attributes, dict):
+            continue
+        for register in REGISTERS:
+            kept = attributes.get(register)
+            if kept is None:
+                continue
+            for function in kept.values() if isinstance(kept, dict) else kept if isinstance(kept, list) else (kept,):
+                if type(function) is PlainFunction and function.__module__ == module.__name__:
+                    name = next((name for name, value in names.items() if value is function), function.__name__)
+                    fit = fit_of(function, without_query=without_query, handler=True)
+                    yield Candidate(name, function, fit, registered=True)
+
+
+def is_own(module: ModuleType, source: str, name: str, target: Any) -> bool:
+    """Whether the file defines it: objects count as its own, functions and classes unless it imports them."""
+    if not (is_function(target) or isinstance(target, type)):
+        return True
+    if getattr(target, "__module__", module.__name__) == module.__name__:
+        return True
+    return name not in imported_names(source)  # a decorator may give it another home
+
+
+def imported_names(source: str) -> set[str]:
+    """What import statements of a file bind."""
+    import ast
+
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+
+
+def decided(found: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
+    """Those of them that may be meant: one where it is plain, several where it is not, none where none fits."""
+    fitting = [one for one in found if one.fit and not (one.name == "app" and one.is_object and one.fit < STRONG)]
+    registered = [one for one in fitting if one.registered]
+    if len(fitting) < 2 or registered:
+        return registered or fitting
+    objects = [one for one in fitting if (one.is_object or one.name in AGENT_NAMES) and one.fit == STRONG]
+    wrappers = [one for one in fitting if one not in objects and one.fit == STRONG and answers(one.target)]
+    if objects and wrappers:
+        wrappers = [one for one in wrappers if any(uses(one.target, other.target, module) for other in objects)]
+    return _outermost(wrappers or objects, module) or _outermost(fitting, module)
+
+
+def _outermost(several: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
+    """Without those that another of them uses or holds."""
+    inner = {
+        id(part)
+        for part in several
+        for whole in several
+        if part is not whole and (uses(whole.target, part.target, module) or holds(whole.target, part.target))
+    }
+    return [one for one in several if id(one) not in inner] or list(several)
+
+
+# --- Whether a handler hands its payload to an agent as it is, which then wants text
+
+
+def handed_on_as_text(function: Any, parameter: str, module: ModuleType) -> bool:
+    """True where all that a function does with the parameter is to give it to an object of the module, as in
+    `agent(payload)`: a platform's object would be of no use there. Reads its source; False where there is none."""
+    import ast
+    import inspect
+    import textwrap
+
+    try:
+        with open(function.__code__.co_filename, encoding="utf-8") as file:
+            lines = file.read().splitlines(True)
+        text = "".join(inspect.getblock(lines[function.__code__.co_firstlineno - 1 :]))
+        tree = ast.parse(textwrap.dedent(text))
+    except Exception:  # no file, no source, or one that has changed: nothing is known
+        return False
+    given: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _is_an_object(node.func, module):
+            values = [*node.args, *(keyword.value for keyword in node.keywords)]
+            given |= {id(value) for value in values if isinstance(value, ast.Name) and value.id == parameter}
+    read = [
+        id(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == parameter and isinstance(node.ctx, ast.Load)
+    ]
+    return bool(read) and all(one in given for one in read)
+
+
+def _is_an_object(node: Any, module: ModuleType) -> bool:
+    """`agent(...)`, `agent.run(...)` or `Runner.run(...)`: an object of the module, no function and no other module."""
+    import ast
+
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return False
+    value = vars(module).get(node.id)
+    if isinstance(value, type):
+        return node.id.endswith("Runner")
+    return value is not None and not isinstance(value, (type(sys), type(handed_on_as_text)))
+
+
+# --- The entry point: what of an agent is called, and how the query gets into the call
+
+
+MOST_CANDIDATES = 20
+AS_A_SCRIPT = (
+    "run the file as a script with the entry point __main__ (-e __main__): the query then is its argument, its "
+    "standard input and in ASSAY_QUERY, and what it prints is the answer"
+)
 
 
 class EntrypointNotFound(Exception):
     """The message says what was looked for and what is there."""
 
 
-def find_entry(module: ModuleType, entrypoint: str | None) -> Callable[..., object]:
-    """The thing to call: `module:name`, `name`, or the first of the usual names. Raises EntrypointNotFound."""
+class EntrypointAmbiguous(Exception):
+    """The message names those that could be meant."""
+
+
+class Entry:
+    """What is called. Kept for the whole life of an agent, so that each query is bound anew."""
+
+    def __init__(
+        self,
+        target: Any,
+        name: str,
+        module: ModuleType,
+        source: str,
+        *,
+        named: bool = False,
+        registered: bool = False,
+        others: Sequence[str] = (),
+    ) -> None:
+        self.kind = "function"
+        if isinstance(target, type):
+            self.kind, target = "class", _made(target, name)
+        elif type(target).__name__ == "method":
+            self.kind = "method"
+        elif not is_function(target):
+            self.kind = "object"
+        self.target = target
+        self.name = name
+        self.module = module
+        self.source = source
+        self.named = named
+        self.registered = registered
+        self.others = others
+        self.signature = shown_signature(parameters_of(target)) if is_function(target) else ""
+        self.plan: Plan | None = None
+
+    def bind(self, query: str | None, *, test_id: str = "", timeout_s: float = 300.0) -> Plan:
+        """The call for this query. Raises QueryNotAccepted, and EntrypointNotFound for an object without a method."""
+
+        def bound(function: Any, name: str) -> Plan:
+            parameters = parameters_of(function)
+            self.signature = shown_signature(parameters)
+            return bind(
+                function,
+                name,
+                parameters,
+                query,
+                scope=_scope_of(function, self.module),
+                context=lambda: CallContext(test_id, timeout_s),
+                session=test_id or "session",
+                handler=self.registered,
+                as_text=self._wants_text(function, parameters, query),
+            )
+
+        try:
+            if is_function(self.target):
+                self.plan = bound(self.target, self.name)
+            else:
+                self.plan = self._object_plan(bound, query)
+        except QueryNotAccepted as refusal:
+            if not self.named and _has_a_main_guard(self.source):
+                raise QueryNotAccepted(f"{refusal} Or {AS_A_SCRIPT}.") from None
+            raise
+        return self.plan
+
+    def _wants_text(self, function: Any, parameters: Any, query: str | None) -> bool:
+        if self.registered or query is None or not parameters or plain_name(parameters[0].name) not in HANDLER_NAMES:
+            return False
+        return json_object(query) is None and handed_on_as_text(function, parameters[0].name, self.module)
+
+    def _object_plan(self, bound: Any, query: str | None) -> Plan:
+        if query is not None:
+            plan = framework_plan(self.target, self.name, query)
+            if plan is not None:
+                return plan
+        found = [(name, method, parameters_of(method)) for name, method in methods_of(self.target)]
+        if not found or is_a_server(self.target):
+            raise EntrypointNotFound(_lacking(self.name, self.target, self.module))
+        places = [place_of(parameters) for _, _, parameters in found]
+        order = [index for index, place in enumerate(places) if not isinstance(place, str) and place.usual]
+        order += [index for index, place in enumerate(places) if not isinstance(place, str) and not place.usual]
+        if query is None:
+            order = [
+                index
+                for index, (_, _, parameters) in enumerate(found)
+                if not any(one.required for one in parameters or ())
+            ]
+        name, method, _ = found[order[0] if order else 0]
+        if name == "__call__":
+            return bound(self.target, self.name)  # type: ignore[no-any-return]
+        return bound(method, f"{self.name}.{name}")  # type: ignore[no-any-return]
+
+    def report(self) -> dict[str, object]:
+        """For the result of the test: what was called and how. Sizes are bounded."""
+        return {
+            "name": f"{self.module.__name__}:{self.name}"[:200],
+            "kind": self.kind,
+            "signature": self.signature[:500],
+            "call": (self.plan.call if self.plan else "")[:300],
+            "query_passed": self.plan.query_passed if self.plan else False,
+            "named": self.named,
+            "candidates": [other[:200] for other in self.others[:MOST_CANDIDATES]],
+        }
+
+
+def _made(kind: type, name: str) -> Any:
+    try:
+        return kind()
+    except TypeError as error:
+        if _is_from_inside(error):
+            raise
+        raise EntrypointNotFound(
+            f"{name} is a class that cannot be made without arguments ({error}). Make one in the file, as in "
+            f"agent = {name}(...)."
+        ) from None
+
+
+def _is_from_inside(error: BaseException) -> bool:
+    """Whether code of the agent was running, and not only its call was refused."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_code.co_filename != _made.__code__.co_filename
+
+
+def _scope_of(function: Any, module: ModuleType) -> dict[str, Any]:
+    for _ in range(50):
+        inner = getattr(function, "__wrapped__", None) or getattr(function, "__func__", None)
+        if inner is None:
+            break
+        function = inner
+    if not hasattr(function, "__globals__") and not is_function(function):
+        function = vars(type(function)).get("__call__", function)
+    return getattr(function, "__globals__", None) or vars(module)
+
+
+def find_entry(module: ModuleType, entrypoint: str | None, source: str, *, without_query: bool = False) -> Entry:
+    """The thing to call: `module:name`, `name`, or what plainly is the agent of the file. Raises EntrypointNotFound,
+    EntrypointAmbiguous, QueryNotAccepted where what is there takes no query."""
     if entrypoint:
-        where, colon, name = entrypoint.rpartition(":")
-        target: Any = module
-        if colon and where != "agent":
-            target = _import(where)
-        for part in name.split("."):
-            if not hasattr(target, part):
-                raise EntrypointNotFound(f"There is no {name!r} in {where or 'agent'}.py. {_offers(target)}")
-            target = getattr(target, part)
-        return as_callable(target, name)
-    for own in (True, False):  # first what agent.py itself defines: `from subprocess import run` is no agent
-        for name in DEFAULT_ENTRYPOINTS:
-            target = getattr(module, name, None)
-            imported = hasattr(target, "__code__") and target.__module__ != "agent"
-            if _method_of(target) and imported is not own:
-                return as_callable(target, name)
-    raise EntrypointNotFound(f"agent.py has none of {', '.join(DEFAULT_ENTRYPOINTS)} to call. {_offers(module)}")
+        return _named(module, entrypoint, source)
+    found = candidates_of(module, source, without_query=without_query)
+    if not any(one.fit for one in found):
+        found = [*found, *fallbacks_of(module, source, without_query=without_query)]
+    chosen = decided(found, module)
+    if len(chosen) > 1:
+        raise EntrypointAmbiguous(
+            f"{file_of(module)} has several things to call, and none of them plainly is the agent: "
+            f"{', '.join(map(str, chosen[:MOST_CANDIDATES]))}. Name the one that is meant, as in "
+            f"-e {module.__name__}:{chosen[0].name}."
+        )
+    if not chosen:
+        return _unfit(module, found, source)
+    others = [str(one) for one in found if one is not chosen[0] and (one.fit or not one.is_object)]
+    one = chosen[0]
+    return Entry(one.target, one.name, module, source, registered=one.registered, others=others)
+
+
+def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry:
+    """What can only say why it is not called; where there is nothing at all, what the file has instead."""
+    able = [one for one in found if not is_a_server(one.target)]
+    if len(able) == 1 or (able and all(one.fit == NO for one in able)):
+        first = min(able, key=lambda one: one.is_object)  # binding it says what it lacks
+        return Entry(first.target, first.name, module, source, others=[str(one) for one in able if one is not first])
+    for name in AGENT_NAMES:
+        target = vars(module).get(name)
+        if target is not None and not isinstance(target, type(sys)):
+            raise EntrypointNotFound(_lacking(name, target, module, source))
+    if _has_a_main_guard(source):
+        raise EntrypointNotFound(f"{file_of(module)} has nothing to call. You can {AS_A_SCRIPT}.")
+    raise EntrypointNotFound(
+        f"{file_of(module)} has nothing that plainly is the agent. {_offers(module)} "
+        f"Name a function run(query), or name yours as the entry point (-e {module.__name__}:my_function)."
+    )
+
+
+def _named(module: ModuleType, entrypoint: str, source: str) -> Entry:
+    where, colon, name = entrypoint.rpartition(":")
+    target: Any = module
+    home = module
+    if colon and where not in ("agent", module.__name__):
+        target = home = _import(where)
+        source = ""
+    for part in name.split("."):
+        if not hasattr(target, part):
+            raise EntrypointNotFound(f"There is no {name!r} in {file_of(home)}. {_offers(target)}")
+        if isinstance(target, type) and type(vars(target).get(part)).__name__ == "function":
+            target = _made(target, target.__name__)  # a method of a class is one of an object
+        target = getattr(target, part)
+    if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):
+        raise EntrypointNotFound(_lacking(name, target, home))
+    return Entry(target, name, home, source, named=True)
 
 
 def _import(name: str) -> ModuleType:
@@ -982,44 +2766,324 @@ def _import(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-def _offers(target: object) -> str:
-    found = [
-        name
-        for name, value in vars(target).items()
-        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "agent") == "agent"
-    ]
+def _offers(target: Any) -> str:
+    home = getattr(target, "__name__", "")
+    found = (
+        [
+            name
+            for name, value in vars(target).items()
+            if not name.startswith("_") and callable(value) and getattr(value, "__module__", home) == home
+        ]
+        if hasattr(target, "__dict__")
+        else []
+    )
     return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
 
 
-def as_callable(target: Any, name: str) -> Callable[..., object]:
-    """A function as it is, a class by making one, an object by the first of its methods that frameworks use."""
-    if isinstance(target, type):
-        target = target()
-    method = _method_of(target)
-    if not method:
-        raise EntrypointNotFound(
-            f"{name!r} is a {type_name(type(target))}: not a function, and without {', '.join(METHODS)}."
+def _lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
+    """What is there under the name, and why that cannot be called."""
+    said = f"{name!r} is in {file_of(module)}, but it is of the type {type_name(type(target))}"
+    if is_a_server(target):
+        said += ": a server, which is not started. Name the function that answers as the entry point"
+    else:
+        said += ": no function, and without a method to call (such as run_sync, invoke, run or __call__)"
+    runner = next(
+        (one for one, value in vars(module).items() if one.endswith("Runner") and isinstance(value, type)), ""
+    )
+    ways = [one for one in ("run_sync", "run") if hasattr(vars(module).get(runner), one)]
+    if ways:
+        said += (
+            f". Where {runner} runs it, write a function that does: def run(query): return "
+            f"{runner}.{ways[0]}({name}, query)"
         )
-    if method == "__call__":
-        return target  # type: ignore[no-any-return]
-    bound = getattr(target, method)
-    if type(target).__module__.split(".")[0] == "langgraph":
-        return lambda query: bound(graph_input(target, query))
-    return bound  # type: ignore[no-any-return]
+    elif not is_a_server(target):
+        said += f". Write a function that runs it: def run(query): ... {name} ..."
+    said += "."
+    if source and _has_a_main_guard(source):
+        said += f" Or {AS_A_SCRIPT}."
+    return said
 
 
-def _method_of(target: Any) -> str | None:
-    return next((name for name in METHODS if hasattr(type(target), name)), "__call__" if callable(target) else None)
+def _has_a_main_guard(source: str) -> bool:
+    return "__name__" in source and "__main__" in source
 
 
-def graph_input(graph: Any, query: str) -> object:
-    """A LangGraph graph takes a state: one message if its state has messages, else the query, which then is JSON."""
-    if "messages" in getattr(graph, "channels", ()):
-        return {"messages": [{"role": "user", "content": query}]}
+# --- An agent that is a script: run as `python agent.py QUERY`, or `python -m package QUERY`, would run it
+
+
+MAIN = "__main__"
+
+
+def script_of(entrypoint: str | None) -> str | None:
+    """Of `__main__` and `agent:__main__` the empty text, of `package.__main__` and `package:__main__` the package that
+    runs; None for what is no script."""
+    if not entrypoint or entrypoint.replace(":", ".").rpartition(".")[2] != MAIN:
+        return None
+    where = entrypoint.replace(":", ".").rpartition(".")[0]
+    if where.rpartition(".")[2] == MAIN:  # package.__main__:__main__
+        where = where.rpartition(".")[0]
+    return "" if where == "agent" else where
+
+
+class Script:
+    """What is run, for the result of the test."""
+
+    def __init__(self, package: str, agent_path: str, query: str | None) -> None:
+        self.package = package
+        self.file = package or agent_path or "agent.py"
+        self.query = query
+
+    def report(self) -> dict[str, object]:
+        run = f"python -m {self.package}" if self.package else f"python {self.file}"
+        return {
+            "name": f"{self.package}:{MAIN}" if self.package else MAIN,
+            "kind": "script",
+            "signature": "",
+            "call": (run if self.query is None else f'{run} "$query"')[:300],
+            "query_passed": self.query is not None,
+            "named": True,
+            "candidates": [],
+        }
+
+    def run(self, code: str, agent_path: str) -> None:
+        """To its end. Raises what it raises, SystemExit too, and EntrypointNotFound."""
+        work = os.getcwd()
+        begin_path()
+        if self.query is not None:
+            _offer(self.query)
+        arguments = [] if self.query is None else [self.query]
+        package = self.package
+        root = work
+        if agent_path:
+            root, name = place_in_project(work, agent_path, relative="from ." in code)
+            if not package and "." in name:  # so that its relative imports work
+                package = name.removesuffix(f".{MAIN}")
+        extend_path(work, root)
+        module = _new_main()
+        if not package:
+            path = f"{work}/{agent_path or 'agent.py'}"
+            sys.path.insert(0, path.rpartition("/")[0])
+            sys.argv = [path, *arguments]
+            module.__file__ = path
+            exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # this is what we are for
+            return
+        from importlib.util import find_spec
+
+        if find_spec(package) is None:
+            raise EntrypointNotFound(f"There is no module {package!r} to run as a script.")
+        import runpy
+
+        sys.argv = [package, *arguments]
+        runpy._run_module_as_main(package)  # type: ignore[attr-defined]  # what `python -m` itself does
+
+
+def _new_main() -> ModuleType:
+    module = type(sys)(MAIN)
+    module.__dict__["__builtins__"] = sys.modules["builtins"]
+    _kept.append(sys.modules[MAIN])
+    sys.modules[MAIN] = module
+    PLAIN_MODULES.add(MAIN)
+    return module
+
+
+_kept: list[Any] = []  # our own main module, whose names its functions still need
+
+
+def _offer(query: str) -> None:
+    """On standard input and in the environment. One memory file, so that no size makes a writer wait."""
+    memory = os.memfd_create("query", 0)
+    write_all(memory, query.encode("utf-8", "replace"))
+    os.lseek(memory, 0, 0)
+    os.dup2(memory, 0)
+    os.close(memory)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)  # type: ignore[misc]
+    raw = query.encode("utf-8", "surrogateescape")
+    if b"\0" not in raw and len(raw) < 128 * 1024:  # what the kernel takes of one variable
+        os.putenv(b"ASSAY_QUERY", raw)
+        os.environ[b"ASSAY_QUERY"] = raw
+        known = sys.modules.get("os")
+        if known is not None:
+            known.environ["ASSAY_QUERY"] = query
+
+
+# --- What the user can do about an exception, where its kind says more than its code. An empty text where it does not
+
+
+# module: the requirement that brings it, where the names differ
+REQUIREMENTS = {
+    "agents": "openai-agents",
+    "agno": "agno",
+    "attr": "attrs",
+    "autogen_agentchat": "autogen-agentchat",
+    "autogen_core": "autogen-core",
+    "autogen_ext": "autogen-ext[openai]",
+    "bedrock_agentcore": "bedrock-agentcore",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "crewai_tools": "crewai-tools",
+    "dateutil": "python-dateutil",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "fitz": "PyMuPDF",
+    "git": "GitPython",
+    "google.adk": "google-adk",
+    "google.genai": "google-genai",
+    "google.generativeai": "google-generativeai",
+    "haystack": "haystack-ai",
+    "jose": "python-jose",
+    "jwt": "PyJWT",
+    "langchain_anthropic": "langchain-anthropic",
+    "langchain_aws": "langchain-aws",
+    "langchain_community": "langchain-community",
+    "langchain_core": "langchain-core",
+    "langchain_google_genai": "langchain-google-genai",
+    "langchain_ollama": "langchain-ollama",
+    "langchain_openai": "langchain-openai",
+    "langchain_text_splitters": "langchain-text-splitters",
+    "llama_index": "llama-index",
+    "magic": "python-magic",
+    "multipart": "python-multipart",
+    "MySQLdb": "mysqlclient",
+    "OpenSSL": "pyOpenSSL",
+    "PIL": "pillow",
+    "pkg_resources": "setuptools",
+    "pptx": "python-pptx",
+    "psycopg2": "psycopg2-binary",
+    "pydantic_ai": "pydantic-ai-slim",
+    "pydantic_settings": "pydantic-settings",
+    "semantic_kernel": "semantic-kernel",
+    "sentence_transformers": "sentence-transformers",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "slugify": "python-slugify",
+    "strands": "strands-agents",
+    "strands_tools": "strands-agents-tools",
+    "usb": "pyusb",
+    "win32api": "pywin32",
+    "yaml": "PyYAML",
+    "zmq": "pyzmq",
+}
+# What people call files of their own. Packages of these names are there, too, and are a stranger's.
+OWN_NAMES = frozenset(
+    ("tools", "tool", "utils", "util", "helpers", "helper", "common", "config", "configs", "settings", "prompts")
+    + ("prompt", "models", "model", "schemas", "schema", "types_", "nodes", "node", "state", "states", "graph", "src")
+    + ("app", "agent", "core", "lib", "constants", "memory", "llm", "llms", "client", "clients", "services", "data")
+    + ("database", "db", "api", "functions", "main", "workflow", "workflows", "tasks", "my_tools", "chains", "rag")
+)
+EAGAIN = 11
+FORKING = ("subprocess.py", "popen_fork.py", "popen_spawn_posix.py", "util.py")  # files that start processes
+
+
+def hint_for(error: BaseException, *, project: bool = False) -> str:
+    """What to do about it. `project` says that more than one file was handed in."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return _missing_module(error.name, project=project)
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        if project:
+            return "Name the file that is the agent's inside of its package, where a relative import has a parent."
+        return "The file imports others of its package: hand in the whole folder (assay submit DIR)."
+    variable = environment_variable(error)
+    if variable:
+        return f"The environment variable {variable} is not set: pass it with --env {variable}."
+    if isinstance(error, EOFError) and "reading a line" in str(error):
+        return (
+            "The agent asked for input, and nobody is there to type. Take the query as a parameter, or run the file as "
+            "a script (-e __main__): then input() reads the query."
+        )
+    if _is_without_processes(error):
+        return (
+            f"The agent reached the limit of {process_limit()}processes and threads at once: start fewer, as in "
+            "ThreadPoolExecutor(max_workers=16)."
+        )
+    return ""
+
+
+def _missing_module(name: str, *, project: bool) -> str:
+    top = name.partition(".")[0]
+    two = ".".join(name.split(".")[:2])
+    own = (
+        f"If {top} is a file or folder of the project, it was not sent: see .gitignore and .assayignore."
+        if project
+        else f"If {top} is a file or folder of yours, hand it in as well: assay submit DIR, or --include {top}.py."
+    )
+    requirement = REQUIREMENTS.get(two) or REQUIREMENTS.get(top)
+    if requirement:
+        return f"Add {requirement} to the requirements: it brings the module {two if two in REQUIREMENTS else top}."
+    if top in OWN_NAMES:
+        return own
+    return f"If {top} is a package, add the one that brings it to the requirements. {own}"
+
+
+def environment_variable(error: BaseException) -> str:
+    """The name of the variable that is not set; empty where that is not what went wrong."""
+    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
+        place = _last(error.__traceback__)
+        if place is not None and place.tb_frame.f_code.co_name == "__getitem__":
+            file = place.tb_frame.f_code.co_filename
+            if file == "<frozen os>" or file.endswith("/os.py"):
+                return error.args[0]
+        return ""
     try:
-        return from_json(query)
-    except ValueError:
-        return query
+        said = str(error)
+    except Exception:
+        return ""
+    if "environment variable" not in said and "env var" not in said.lower():
+        return ""
+    for word in said.replace("`", " ").replace("'", " ").replace('"', " ").replace("=", " ").split():
+        word = word.strip(".,:;()[]")
+        if len(word) > 4 and "_" in word and word.isupper() and word.replace("_", "a").isalnum():
+            return word
+    return ""
+
+
+def _last(place: TracebackType | None) -> TracebackType | None:
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place
+
+
+def _is_without_processes(error: BaseException) -> bool:
+    if isinstance(error, RuntimeError):
+        return "can't start new thread" in str(error)
+    if not isinstance(error, OSError) or error.errno != EAGAIN:
+        return False
+    place = _last(error.__traceback__)
+    file = "" if place is None else place.tb_frame.f_code.co_filename.rpartition("/")[2]
+    return file in FORKING or "fork" in str(error)
+
+
+def process_limit() -> str:
+    """The number and a space, from the control group or the limits of this process; empty where neither tells."""
+    for path in _limit_files():
+        try:
+            with open(path, encoding="ascii") as file:
+                text = file.read().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            return f"{text} "
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    except (ImportError, OSError, ValueError):
+        return ""
+    return f"{limit} " if 0 < limit < 100_000 else ""
+
+
+def _limit_files() -> list[str]:
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            entries = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return []
+    folders = [
+        f"/sys/fs/cgroup{entry[2]}" if not entry[1] else f"/sys/fs/cgroup/pids{entry[2]}"
+        for entry in entries
+        if len(entry) == 3 and (not entry[1] or "pids" in entry[1].split(","))
+    ]
+    return [f"{folder.rstrip('/')}/pids.max" for folder in (*folders, "/sys/fs/cgroup", "/sys/fs/cgroup/pids")]
 
 
 # --- From what an agent returns to JSON
@@ -1106,15 +3170,19 @@ def _key(key: object, where: str) -> str:
 # --- The call of the entry point
 
 
-def call_entry(
-    entry: Callable[..., Any], query: str, complete: Callable[[Coroutine[Any, Any, object]], object]
-) -> object:
-    """Calls it with the query, or with nothing if it takes nothing; iterates or completes what it gives back."""
-    value = entry(query) if takes_an_argument(entry) else entry()
+def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
+    """Makes the call; iterates or completes what it gives back. Raises QueryNotAccepted where Python refuses the call
+    itself, as the signature was not what the function said."""
+    try:
+        value = plan.function(*plan.args, **plan.kwargs)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # no frame but this one
+            raise QueryNotAccepted(f"{plan.call} is not accepted: {error}.") from None
+        raise
     if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
         return complete(_consume(value))
     if type(value).__name__ == "generator":
-        return _joined([_shown(item, index) for index, item in enumerate(value)])
+        return _iterated(value)
     return value
 
 
@@ -1127,21 +3195,19 @@ async def _consume(value: Any) -> object:
             values.append(_shown(item, len(values)))
         return _joined(values)
     if type(value).__name__ == "generator":
-        return _joined([_shown(item, index) for index, item in enumerate(value)])
+        return _iterated(value)
     return value
 
 
-def takes_an_argument(entry: Any) -> bool:
-    if not hasattr(entry, "__code__") and not hasattr(entry, "__func__"):
-        entry = entry.__call__
-    function = getattr(entry, "__func__", entry)
-    bound = function is not entry
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    code = getattr(function, "__code__", None)
-    if code is None:  # written in C, or something rarer: the usual is to take the query
-        return True
-    return bool(code.co_argcount > bound or code.co_flags & 0x04)  # 0x04: *args
+def _iterated(generator: Any) -> object:
+    """What the generator returns is the answer; where it returns nothing, all that it yielded."""
+    values: list[object] = []
+    while True:
+        try:
+            item = next(generator)
+        except StopIteration as end:
+            return _joined(values) if end.value is None else end.value
+        values.append(_shown(item, len(values)))
 
 
 def _shown(item: Any, index: int) -> object:
@@ -1272,6 +3338,10 @@ class Reply:
         else:
             self._send({"response": response, "usage": usage_of(value, module)})
 
+    def printed(self) -> None:
+        """The answer is what was printed, which the harness has."""
+        self._send({"response": None, "printed": True, "usage": None})
+
     def fail(self, code: str, message: str | None, error: BaseException | None = None, hint: str = "") -> None:
         """`hint`: what to do, where we know better than what is usual for the code."""
         self._send({"code": code, "error": {**describe(error, message), "hint": hint[:MAX_HINT]}})
@@ -1305,9 +3375,8 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
         return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": ""}
     import traceback
 
-    ours = describe.__code__.co_filename
     place: TracebackType | None = error.__traceback__
-    while place is not None and place.tb_frame.f_code.co_filename == ours:
+    while place is not None and _is_machinery(place.tb_frame.f_code.co_filename):
         place = place.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, place))
@@ -1318,7 +3387,14 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
     return {"type": type_name(type(error)), "message": message[:MAX_MESSAGE], "traceback": text}
 
 
+def _is_machinery(file: str) -> bool:
+    """Ours, or what we let Python do before code of the agent is reached."""
+    return file in (describe.__code__.co_filename, "<frozen runpy>") or file.startswith("<frozen importlib")
+
+
 def _said(error: BaseException) -> str:
+    if isinstance(error, KeyError) and environment_variable(error):
+        return str(error.args[0])  # without quotes: what the user has to set
     if isinstance(error, SyntaxError):
         name = (error.filename or "agent.py").rpartition("/")[2]
         return f"{name}, line {error.lineno}: {error.msg}"
@@ -1329,6 +3405,12 @@ def _said(error: BaseException) -> str:
 
 
 # --- The agent's process, from its fork to its end
+
+
+SCRIPT_EXIT = (
+    "A script gets the query as its only argument, on its standard input and in ASSAY_QUERY. If it wants an option, "
+    "such as --query, read one of these instead, or give the file a function run(query)."
+)
 
 
 def start_agent() -> Child:
@@ -1402,30 +3484,57 @@ def renew_streams() -> None:
 
 def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     code = "AGENT_IMPORT_ERROR"
+    package: str | None = None
     try:
-        module = load_agent(job["code"])
-        entry = find_entry(module, job["entrypoint"])
+        package = script_of(job["entrypoint"])
+        if package is not None:
+            code = "AGENT_EXCEPTION"
+            _run_script(Script(package, job["agent_path"], job["query"]), job, reply)
+            return 0
+        module = load_agent(job["code"], job["agent_path"])
+        query = job["query"]
+        entry = find_entry(module, job["entrypoint"], job["code"], without_query=query is None)
         code = "AGENT_EXCEPTION"
-        value = call_entry(entry, job["query"], _complete)
+        try:
+            plan = entry.bind(query, test_id=job["test_id"], timeout_s=job["timeout_s"])
+        finally:
+            reply.announce(entry.report())
+        value = call_entry(plan, _complete)
         reply.answer(value, module, job["response_bytes"])
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
+    except EntrypointAmbiguous as error:
+        reply.fail("ENTRYPOINT_AMBIGUOUS", str(error))
+    except QueryNotAccepted as error:
+        reply.fail("QUERY_NOT_ACCEPTED", str(error))
     except NotJson as error:
         reply.fail("RESULT_INVALID", str(error))
     except SystemExit as error:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
-        reply.fail("AGENT_EXITED", f"The agent called sys.exit({status}) instead of returning an answer{said}", error)
+        message = f"The agent called sys.exit({status}) instead of returning an answer{said}"
+        reply.fail("AGENT_EXITED", message, error, SCRIPT_EXIT if package is not None and status == 2 else "")
         return status
     except BaseException as error:  # whatever an agent may raise is a fact to report
         if not reply.is_ours():
             import traceback
 
             traceback.print_exc()
-        reply.fail(code, None, error)
+        reply.fail(code, None, error, hint_for(error, project=bool(job["agent_path"])))
     else:
         return 0
     return 1
+
+
+def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:
+    """To its end, which for a script may be sys.exit(0). Raises what it raises."""
+    reply.announce(script.report())
+    try:
+        script.run(job["code"], job["agent_path"])
+    except SystemExit as end:
+        if exit_status(end):
+            raise
+    reply.printed()
 
 
 def _complete(coroutine: Coroutine[Any, Any, object]) -> object:
@@ -1557,6 +3666,7 @@ class Run:
         self.built: list[str] = []
         self.entry: dict[str, object] | None = None  # what was called
         self.conversions: list[dict[str, str]] = []
+        self.printed: Collector | None = None  # of a script, whose answer that is
         self.kills = out_of_memory_kills() if IN_CONTAINER else 0
         output.nonce = context.nonce
         output.seq = context.first_seq - 1
@@ -1614,6 +3724,9 @@ class Run:
             "code": context.code,
             "entrypoint": context.entrypoint,
             "query": context.query,
+            "agent_path": context.agent_path,
+            "test_id": context.test_id,
+            "timeout_s": context.timeout_s,
             "env": {**context.env, **self._given_by_the_platform()},
             "python": python,
             "response_bytes": context.response_bytes,
@@ -1624,8 +3737,10 @@ class Run:
             return self.failure("CONTEXT_UNAVAILABLE", "The context holds half a surrogate pair: not Unicode text.")
         out, err, back = child.readers
         answer = Answer(back, context.response_bytes + ENVELOPE_BYTES)
+        if script_of(context.entrypoint) is not None:
+            self.printed = Collector(context.response_bytes)
         streams: list[Stream | Answer] = [
-            Stream(out, "stdout", output),
+            Stream(out, "stdout", output, collector=self.printed),
             Stream(err, "stderr", output, "warning"),
             answer,
         ]
@@ -1689,6 +3804,8 @@ class Run:
                 return self.failure(
                     code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK], hint
                 )
+            if self.printed is not None and reply.get("printed") is True:
+                reply["response"] = printed_answer(self.printed.text(), self.context.response_bytes)
             response = jsonable(reply["response"], "answer")
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")

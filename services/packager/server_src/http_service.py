@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             message = json.loads(self._body(int(self.headers["Content-Length"])))
             query = message["query"]
-            if not isinstance(query, str):
+            if not isinstance(query, (str, type(None))):
                 raise TypeError
         except TimeoutError:
             self.close_connection = True
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._ask(query)
 
-    def _ask(self, query: str) -> None:
+    def _ask(self, query: str | None) -> None:
         if not self.pool.begin():
             self._reply(503, problem("STOPPING", "The service is stopping; ask again."))
             return

@@ -57,7 +57,7 @@ class Pool:
         for worker in workers:
             worker.end()
 
-    def answer(self, query: str) -> tuple[int, dict[str, Any]]:
+    def answer(self, query: str | None) -> tuple[int, dict[str, Any]]:
         """The status and the body of the reply."""
         until = time.monotonic() + self.settings.wait_s
         while True:

@@ -9,8 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.answers import jsonable, unwrap
+from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
-from services.orchestrator.harness.src.entry import EntrypointNotFound, find_entry
+from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
 from services.orchestrator.harness.src.jsontext import NotJson, to_json
 from services.orchestrator.harness.src.naming import type_name
 from services.packager.server_src.reports import problem, say
@@ -36,9 +37,10 @@ def work(settings: Settings, requests: int, answers: int) -> None:
                 data = data[os.write(answers, data) :]
 
     try:
-        entry = find_entry(load_agent(), settings.entrypoint)
+        module, source = load_agent()
+        entry = find_entry(module, settings.entrypoint, source)
     except BaseException as error:
-        if not isinstance(error, EntrypointNotFound):
+        if not isinstance(error, (EntrypointAmbiguous, EntrypointNotFound)):
             print_traceback()
         reply(problem("AGENT_IMPORT_ERROR", f"{type(error).__name__}: {error}"))
         return
@@ -47,10 +49,14 @@ def work(settings: Settings, requests: int, answers: int) -> None:
     for line in os.fdopen(requests, "rb"):
         asyncio.set_event_loop(loop)
         try:
-            response = jsonable(unwrap(call_entry(entry, json.loads(line)["query"], loop.run_until_complete)), "answer")
+            plan = entry.bind(json.loads(line)["query"])
+            response = jsonable(unwrap(call_entry(plan, loop.run_until_complete)), "answer")
             if len(to_json(response).encode()) > settings.response_bytes:
                 raise NotJson(f"The answer has more than {settings.response_bytes} bytes as JSON.")
             reply({"response": response})
+        except QueryNotAccepted as error:
+            say("ERROR", str(error))
+            reply(problem("QUERY_NOT_ACCEPTED", str(error)))
         except NotJson as error:
             say("ERROR", str(error))
             reply(problem("RESULT_INVALID", str(error)))
@@ -68,13 +74,14 @@ def print_traceback() -> None:
     traceback.print_exc()
 
 
-def load_agent() -> ModuleType:
-    """Runs agent.py as the module `agent`."""
+def load_agent() -> tuple[ModuleType, str]:
+    """Runs agent.py as the module `agent`; with its source."""
     path = os.path.join(HERE, "agent.py")
     sys.argv = [path]
     module = type(sys)("agent")
     module.__file__ = path
     sys.modules["agent"] = module
     with open(path, "rb") as file:
-        exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
-    return module
+        source = file.read()
+    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+    return module, source.decode("utf-8", "replace")

@@ -42,7 +42,7 @@ class Worker:
         os.close(requests)
         os.close(answers)
 
-    def ask(self, message: dict[str, str], seconds: float) -> dict[str, Any]:
+    def ask(self, message: dict[str, str | None], seconds: float) -> dict[str, Any]:
         """Its answer to a message. Raises TimeoutError, EOFError."""
         try:
             data = json.dumps(message).encode() + b"\n"

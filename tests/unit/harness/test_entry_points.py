@@ -19,17 +19,19 @@ def deco(f):
 
 ANSWERING: dict[str, tuple[str, str | None, Any]] = {
     "function": ("def run(query): return query", None, "how are you?"),
-    "function without parameters": ("def main(): return 1", None, 1),
     "function with optional parameters": (
         "def run(query='x', more=1): return [query, more]",
         None,
         ["how are you?", 1],
     ),
     "function with star arguments": ("def run(*args): return args", None, ["how are you?"]),
-    "function with keywords only": ("def run(*, depth=2): return depth", None, 2),
+    "function with keywords only": (
+        "def run(*, depth=2, question=None): return [depth, question]",
+        None,
+        [2, "how are you?"],
+    ),
     "lambda": ("run = lambda q: q.upper()", None, "HOW ARE YOU?"),
     "async function": ("import asyncio\nasync def run(q):\n    await asyncio.sleep(0)\n    return 2", None, 2),
-    "async without parameters": ("async def run(): return 3", None, 3),
     "generator": ("def run(q):\n    yield 1\n    yield {'a': 2}", None, [1, {"a": 2}]),
     "generator of text": ("def run(q):\n    yield 'one '\n    yield 'two'", None, "one two"),
     "generator of nothing": ("def run(q):\n    return\n    yield", None, []),
@@ -43,14 +45,15 @@ ANSWERING: dict[str, tuple[str, str | None, Any]] = {
     ),
     "handle": ("def handle(q): return 'handled'", None, "handled"),
     "invoke": ("def invoke(q): return 'invoked'", None, "invoked"),
-    "run comes before main": ("def main(q): return 'main'\ndef run(q): return 'run'", None, "run"),
+    "a wrapper goes before what it calls": ("def main(q): return run(q) + '!'\ndef run(q): return 'run'", None, "run!"),
+    "what only prints goes after what answers": ("def main(q): print(run(q))\ndef run(q): return 'run'", None, "run"),
+    "an only function": ("def start(q): return q\ndef _hidden(q): pass", None, "how are you?"),
     "what is imported is not the agent": ("from subprocess import run\ndef main(q): return 'mine'", None, "mine"),
     "a name that holds nothing": ("run = None\ndef main(q): return 'mine'", None, "mine"),
     "object with run_sync": ("class A:\n    def run_sync(self, q): return q\nagent = A()", None, "how are you?"),
     "object with invoke": ("class A:\n    def invoke(self, q): return 5\nagent = A()", None, 5),
     "object with ainvoke": ("class A:\n    async def ainvoke(self, q): return 6\nagent = A()", None, 6),
     "object with call": ("class A:\n    def __call__(self, q): return 7\nagent = A()", None, 7),
-    "object with call without parameters": ("class A:\n    def __call__(self): return 7\nagent = A()", None, 7),
     "object with async call": ("class A:\n    async def __call__(self, q): return 8\nrun = A()", None, 8),
     "run_sync comes before call": (
         "class A:\n    def run_sync(self, q): return 1\n    def __call__(self, q): return 2\nagent = A()",
@@ -62,7 +65,8 @@ ANSWERING: dict[str, tuple[str, str | None, Any]] = {
         None,
         [1, "how are you?"],
     ),
-    "wrapped function without parameters": (f"{DECORATOR}\n@deco\ndef run(): return 9", None, 9),
+    "wrapped function": (f"{DECORATOR}\n@deco\ndef run(x, depth=1): return [x, depth]", None, ["how are you?", 1]),
+    "generator that returns": ("def run(q):\n    yield 'thinking'\n    return {'answer': 5}", None, {"answer": 5}),
     "bound method": ("class A:\n    def ask(self, q): return q\nrun = A().ask", None, "how are you?"),
     "named": ("def run(q): return 1\ndef other(q): return 2", "agent:other", 2),
     "named without module": ("def run(q): return 1\ndef other(q): return 2", "other", 2),
@@ -80,10 +84,11 @@ def test_an_agent_is_called_the_way_it_is_written(name: str, outcome_of: Run) ->
 
 MISSING: dict[str, tuple[str, str | None, str]] = {
     "nothing in the file": ("", None, "It defines nothing that can be called"),
-    "other names": ("def start(q): pass\ndef _hidden(q): pass", None, "It defines start."),
-    "not callable": ("agent = 5", None, "agent.py has none of run, main, handle, invoke, agent"),
+    "other names": ("def start(q): pass\ndef stop(q): pass\ndef _hidden(q): pass", None, "It defines start, stop."),
+    "not callable": ("agent = 5", None, "'agent' is in agent.py, but it is of the type int: no function"),
+    "a script": ("if __name__ == '__main__':\n    print(1)", None, "entry point __main__ (-e __main__)"),
     "named and not there": ("def run(q): pass", "agent:answer", "There is no 'answer' in agent.py. It defines run."),
-    "named and not callable": ("answer = 5", "agent:answer", "'answer' is a int"),
+    "named and not callable": ("answer = 5", "agent:answer", "'answer' is in agent.py, but it is of the type int"),
     "no such module": ("def run(q): pass", "nowhere.at_all:run", "There is no module 'nowhere' for the entry point."),
     "path that ends": ("class A: pass\na = A()", "agent:a.ask", "There is no 'a.ask'"),
 }
@@ -109,6 +114,39 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "zero byte": ("x = 1\0", "Error", "null bytes"),
     "not Python at all": ("<html>hello</html>", "SyntaxError", "agent.py, line 1"),
 }
+
+
+WITHOUT_THE_QUERY = {
+    "nothing": "def main(): return 1",
+    "async": "async def run(): return 3",
+    "keywords only": "def run(*, depth=2): return depth",
+    "object": "class A:\n    def __call__(self): return 7\nagent = A()",
+    "wrapped": f"{DECORATOR}\n@deco\ndef run(): return 9",
+    "a switch": "def main(verbose=False): return verbose",
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_THE_QUERY)
+def test_what_takes_no_query_is_called_only_without_one(name: str) -> None:
+    refused = run(WITHOUT_THE_QUERY[name])
+    assert refused.code == "QUERY_NOT_ACCEPTED"
+    assert "cannot take the query" in refused.message
+    assert refused.result["entry"]["query_passed"] is False
+    outcome = run(WITHOUT_THE_QUERY[name], query=None)
+    assert outcome.result["outcome"] == "success"
+    assert outcome.result["entry"]["query_passed"] is False
+
+
+def test_without_a_query_what_wants_one_is_not_called() -> None:
+    refused = run("def run(query): return 1", query=None)
+    assert refused.code == "QUERY_NOT_ACCEPTED"
+    assert refused.message.startswith("run(query) cannot be called without a query: it needs query.")
+
+
+def test_several_that_nothing_tells_apart_are_named_and_none_is_called() -> None:
+    outcome = run("def main(q): return 'main'\ndef run(q): return 'run'")
+    assert outcome.code == "ENTRYPOINT_AMBIGUOUS"
+    assert "run(q), main(q)" in outcome.message
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -7,19 +7,28 @@ import posix as os  # what is in os without what makes its import cost a millise
 import sys
 from typing import TYPE_CHECKING
 
+from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.children import Child, fork_with, settle
-from services.orchestrator.harness.src.entry import EntrypointNotFound, find_entry
+from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
 from services.orchestrator.harness.src.environment import change_environment, environment_of_children
 from services.orchestrator.harness.src.file_descriptors import complain, read_all, write_all
+from services.orchestrator.harness.src.hints import hint_for
 from services.orchestrator.harness.src.jsontext import NotJson, from_json
 from services.orchestrator.harness.src.load import load_agent
 from services.orchestrator.harness.src.reply import Reply
+from services.orchestrator.harness.src.script import Script, script_of
 from services.orchestrator.harness.src.system import PR_SET_DUMPABLE, libc
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
     from typing import Any, NoReturn
+
+
+SCRIPT_EXIT = (
+    "A script gets the query as its only argument, on its standard input and in ASSAY_QUERY. If it wants an option, "
+    "such as --query, read one of these instead, or give the file a function run(query)."
+)
 
 
 def start_agent() -> Child:
@@ -93,30 +102,57 @@ def renew_streams() -> None:
 
 def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     code = "AGENT_IMPORT_ERROR"
+    package: str | None = None
     try:
-        module = load_agent(job["code"])
-        entry = find_entry(module, job["entrypoint"])
+        package = script_of(job["entrypoint"])
+        if package is not None:
+            code = "AGENT_EXCEPTION"
+            _run_script(Script(package, job["agent_path"], job["query"]), job, reply)
+            return 0
+        module = load_agent(job["code"], job["agent_path"])
+        query = job["query"]
+        entry = find_entry(module, job["entrypoint"], job["code"], without_query=query is None)
         code = "AGENT_EXCEPTION"
-        value = call_entry(entry, job["query"], _complete)
+        try:
+            plan = entry.bind(query, test_id=job["test_id"], timeout_s=job["timeout_s"])
+        finally:
+            reply.announce(entry.report())
+        value = call_entry(plan, _complete)
         reply.answer(value, module, job["response_bytes"])
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
+    except EntrypointAmbiguous as error:
+        reply.fail("ENTRYPOINT_AMBIGUOUS", str(error))
+    except QueryNotAccepted as error:
+        reply.fail("QUERY_NOT_ACCEPTED", str(error))
     except NotJson as error:
         reply.fail("RESULT_INVALID", str(error))
     except SystemExit as error:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
-        reply.fail("AGENT_EXITED", f"The agent called sys.exit({status}) instead of returning an answer{said}", error)
+        message = f"The agent called sys.exit({status}) instead of returning an answer{said}"
+        reply.fail("AGENT_EXITED", message, error, SCRIPT_EXIT if package is not None and status == 2 else "")
         return status
     except BaseException as error:  # whatever an agent may raise is a fact to report
         if not reply.is_ours():
             import traceback
 
             traceback.print_exc()
-        reply.fail(code, None, error)
+        reply.fail(code, None, error, hint_for(error, project=bool(job["agent_path"])))
     else:
         return 0
     return 1
+
+
+def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:
+    """To its end, which for a script may be sys.exit(0). Raises what it raises."""
+    reply.announce(script.report())
+    try:
+        script.run(job["code"], job["agent_path"])
+    except SystemExit as end:
+        if exit_status(end):
+            raise
+    reply.printed()
 
 
 def _complete(coroutine: Coroutine[Any, Any, object]) -> object:

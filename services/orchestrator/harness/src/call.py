@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.answers import jsonable, unwrap
+from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.jsontext import to_json
 
 if TYPE_CHECKING:
@@ -12,15 +13,19 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def call_entry(
-    entry: Callable[..., Any], query: str, complete: Callable[[Coroutine[Any, Any, object]], object]
-) -> object:
-    """Calls it with the query, or with nothing if it takes nothing; iterates or completes what it gives back."""
-    value = entry(query) if takes_an_argument(entry) else entry()
+def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
+    """Makes the call; iterates or completes what it gives back. Raises QueryNotAccepted where Python refuses the call
+    itself, as the signature was not what the function said."""
+    try:
+        value = plan.function(*plan.args, **plan.kwargs)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # no frame but this one
+            raise QueryNotAccepted(f"{plan.call} is not accepted: {error}.") from None
+        raise
     if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
         return complete(_consume(value))
     if type(value).__name__ == "generator":
-        return _joined([_shown(item, index) for index, item in enumerate(value)])
+        return _iterated(value)
     return value
 
 
@@ -33,21 +38,19 @@ async def _consume(value: Any) -> object:
             values.append(_shown(item, len(values)))
         return _joined(values)
     if type(value).__name__ == "generator":
-        return _joined([_shown(item, index) for index, item in enumerate(value)])
+        return _iterated(value)
     return value
 
 
-def takes_an_argument(entry: Any) -> bool:
-    if not hasattr(entry, "__code__") and not hasattr(entry, "__func__"):
-        entry = entry.__call__
-    function = getattr(entry, "__func__", entry)
-    bound = function is not entry
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    code = getattr(function, "__code__", None)
-    if code is None:  # written in C, or something rarer: the usual is to take the query
-        return True
-    return bool(code.co_argcount > bound or code.co_flags & 0x04)  # 0x04: *args
+def _iterated(generator: Any) -> object:
+    """What the generator returns is the answer; where it returns nothing, all that it yielded."""
+    values: list[object] = []
+    while True:
+        try:
+            item = next(generator)
+        except StopIteration as end:
+            return _joined(values) if end.value is None else end.value
+        values.append(_shown(item, len(values)))
 
 
 def _shown(item: Any, index: int) -> object:

@@ -41,7 +41,8 @@ class Context:
             self.code: str = self.files.get("agent.py", "")
             self.requirements: str = self.files.get("requirements.txt", "")
             self.entrypoint: str | None = data.get("entrypoint")
-            self.query: str = data.get("query", "")
+            self.query: str | None = data.get("query", "")  # None: run without one
+            self.agent_path: str = (data.get("project") or {}).get("agent_path") or ""  # "": agent.py alone
             self.env: dict[str, str] = data.get("env") or {}
             self.timeout_s: float = data["timeout_s"]
             self.python: str | None = data.get("python")

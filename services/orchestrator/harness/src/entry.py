@@ -1,46 +1,237 @@
-"""The entry point: what of an agent is called."""
+"""The entry point: what of an agent is called, and how the query gets into the call."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.jsontext import from_json
-from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted, bind, place_of
+from services.orchestrator.harness.src.call_context import CallContext
+from services.orchestrator.harness.src.candidates import (
+    AGENT_NAMES,
+    NO,
+    Candidate,
+    candidates_of,
+    decided,
+    fallbacks_of,
+    methods_of,
+)
+from services.orchestrator.harness.src.frameworks import framework_plan, is_a_server, is_of_a_framework
+from services.orchestrator.harness.src.handed_on import handed_on_as_text
+from services.orchestrator.harness.src.naming import file_of, type_name
+from services.orchestrator.harness.src.parameters import parameters_of, shown_signature
+from services.orchestrator.harness.src.query_names import HANDLER_NAMES, plain_name
+from services.orchestrator.harness.src.record_values import json_object
+from services.orchestrator.harness.src.relations import is_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from types import ModuleType
     from typing import Any
 
 
-DEFAULT_ENTRYPOINTS = ("run", "main", "handle", "invoke", "agent")
-METHODS = ("run_sync", "invoke", "ainvoke", "run")  # of agent objects, before calling the object itself
+MOST_CANDIDATES = 20
+AS_A_SCRIPT = (
+    "run the file as a script with the entry point __main__ (-e __main__): the query then is its argument, its "
+    "standard input and in ASSAY_QUERY, and what it prints is the answer"
+)
 
 
 class EntrypointNotFound(Exception):
     """The message says what was looked for and what is there."""
 
 
-def find_entry(module: ModuleType, entrypoint: str | None) -> Callable[..., object]:
-    """The thing to call: `module:name`, `name`, or the first of the usual names. Raises EntrypointNotFound."""
+class EntrypointAmbiguous(Exception):
+    """The message names those that could be meant."""
+
+
+class Entry:
+    """What is called. Kept for the whole life of an agent, so that each query is bound anew."""
+
+    def __init__(
+        self,
+        target: Any,
+        name: str,
+        module: ModuleType,
+        source: str,
+        *,
+        named: bool = False,
+        registered: bool = False,
+        others: Sequence[str] = (),
+    ) -> None:
+        self.kind = "function"
+        if isinstance(target, type):
+            self.kind, target = "class", _made(target, name)
+        elif type(target).__name__ == "method":
+            self.kind = "method"
+        elif not is_function(target):
+            self.kind = "object"
+        self.target = target
+        self.name = name
+        self.module = module
+        self.source = source
+        self.named = named
+        self.registered = registered
+        self.others = others
+        self.signature = shown_signature(parameters_of(target)) if is_function(target) else ""
+        self.plan: Plan | None = None
+
+    def bind(self, query: str | None, *, test_id: str = "", timeout_s: float = 300.0) -> Plan:
+        """The call for this query. Raises QueryNotAccepted, and EntrypointNotFound for an object without a method."""
+
+        def bound(function: Any, name: str) -> Plan:
+            parameters = parameters_of(function)
+            self.signature = shown_signature(parameters)
+            return bind(
+                function,
+                name,
+                parameters,
+                query,
+                scope=_scope_of(function, self.module),
+                context=lambda: CallContext(test_id, timeout_s),
+                session=test_id or "session",
+                handler=self.registered,
+                as_text=self._wants_text(function, parameters, query),
+            )
+
+        try:
+            if is_function(self.target):
+                self.plan = bound(self.target, self.name)
+            else:
+                self.plan = self._object_plan(bound, query)
+        except QueryNotAccepted as refusal:
+            if not self.named and _has_a_main_guard(self.source):
+                raise QueryNotAccepted(f"{refusal} Or {AS_A_SCRIPT}.") from None
+            raise
+        return self.plan
+
+    def _wants_text(self, function: Any, parameters: Any, query: str | None) -> bool:
+        if self.registered or query is None or not parameters or plain_name(parameters[0].name) not in HANDLER_NAMES:
+            return False
+        return json_object(query) is None and handed_on_as_text(function, parameters[0].name, self.module)
+
+    def _object_plan(self, bound: Any, query: str | None) -> Plan:
+        if query is not None:
+            plan = framework_plan(self.target, self.name, query)
+            if plan is not None:
+                return plan
+        found = [(name, method, parameters_of(method)) for name, method in methods_of(self.target)]
+        if not found or is_a_server(self.target):
+            raise EntrypointNotFound(_lacking(self.name, self.target, self.module))
+        places = [place_of(parameters) for _, _, parameters in found]
+        order = [index for index, place in enumerate(places) if not isinstance(place, str) and place.usual]
+        order += [index for index, place in enumerate(places) if not isinstance(place, str) and not place.usual]
+        if query is None:
+            order = [
+                index
+                for index, (_, _, parameters) in enumerate(found)
+                if not any(one.required for one in parameters or ())
+            ]
+        name, method, _ = found[order[0] if order else 0]
+        if name == "__call__":
+            return bound(self.target, self.name)  # type: ignore[no-any-return]
+        return bound(method, f"{self.name}.{name}")  # type: ignore[no-any-return]
+
+    def report(self) -> dict[str, object]:
+        """For the result of the test: what was called and how. Sizes are bounded."""
+        return {
+            "name": f"{self.module.__name__}:{self.name}"[:200],
+            "kind": self.kind,
+            "signature": self.signature[:500],
+            "call": (self.plan.call if self.plan else "")[:300],
+            "query_passed": self.plan.query_passed if self.plan else False,
+            "named": self.named,
+            "candidates": [other[:200] for other in self.others[:MOST_CANDIDATES]],
+        }
+
+
+def _made(kind: type, name: str) -> Any:
+    try:
+        return kind()
+    except TypeError as error:
+        if _is_from_inside(error):
+            raise
+        raise EntrypointNotFound(
+            f"{name} is a class that cannot be made without arguments ({error}). Make one in the file, as in "
+            f"agent = {name}(...)."
+        ) from None
+
+
+def _is_from_inside(error: BaseException) -> bool:
+    """Whether code of the agent was running, and not only its call was refused."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_code.co_filename != _made.__code__.co_filename
+
+
+def _scope_of(function: Any, module: ModuleType) -> dict[str, Any]:
+    for _ in range(50):
+        inner = getattr(function, "__wrapped__", None) or getattr(function, "__func__", None)
+        if inner is None:
+            break
+        function = inner
+    if not hasattr(function, "__globals__") and not is_function(function):
+        function = vars(type(function)).get("__call__", function)
+    return getattr(function, "__globals__", None) or vars(module)
+
+
+def find_entry(module: ModuleType, entrypoint: str | None, source: str, *, without_query: bool = False) -> Entry:
+    """The thing to call: `module:name`, `name`, or what plainly is the agent of the file. Raises EntrypointNotFound,
+    EntrypointAmbiguous, QueryNotAccepted where what is there takes no query."""
     if entrypoint:
-        where, colon, name = entrypoint.rpartition(":")
-        target: Any = module
-        if colon and where != "agent":
-            target = _import(where)
-        for part in name.split("."):
-            if not hasattr(target, part):
-                raise EntrypointNotFound(f"There is no {name!r} in {where or 'agent'}.py. {_offers(target)}")
-            target = getattr(target, part)
-        return as_callable(target, name)
-    for own in (True, False):  # first what agent.py itself defines: `from subprocess import run` is no agent
-        for name in DEFAULT_ENTRYPOINTS:
-            target = getattr(module, name, None)
-            imported = hasattr(target, "__code__") and target.__module__ != "agent"
-            if _method_of(target) and imported is not own:
-                return as_callable(target, name)
-    raise EntrypointNotFound(f"agent.py has none of {', '.join(DEFAULT_ENTRYPOINTS)} to call. {_offers(module)}")
+        return _named(module, entrypoint, source)
+    found = candidates_of(module, source, without_query=without_query)
+    if not any(one.fit for one in found):
+        found = [*found, *fallbacks_of(module, source, without_query=without_query)]
+    chosen = decided(found, module)
+    if len(chosen) > 1:
+        raise EntrypointAmbiguous(
+            f"{file_of(module)} has several things to call, and none of them plainly is the agent: "
+            f"{', '.join(map(str, chosen[:MOST_CANDIDATES]))}. Name the one that is meant, as in "
+            f"-e {module.__name__}:{chosen[0].name}."
+        )
+    if not chosen:
+        return _unfit(module, found, source)
+    others = [str(one) for one in found if one is not chosen[0] and (one.fit or not one.is_object)]
+    one = chosen[0]
+    return Entry(one.target, one.name, module, source, registered=one.registered, others=others)
+
+
+def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry:
+    """What can only say why it is not called; where there is nothing at all, what the file has instead."""
+    able = [one for one in found if not is_a_server(one.target)]
+    if len(able) == 1 or (able and all(one.fit == NO for one in able)):
+        first = min(able, key=lambda one: one.is_object)  # binding it says what it lacks
+        return Entry(first.target, first.name, module, source, others=[str(one) for one in able if one is not first])
+    for name in AGENT_NAMES:
+        target = vars(module).get(name)
+        if target is not None and not isinstance(target, type(sys)):
+            raise EntrypointNotFound(_lacking(name, target, module, source))
+    if _has_a_main_guard(source):
+        raise EntrypointNotFound(f"{file_of(module)} has nothing to call. You can {AS_A_SCRIPT}.")
+    raise EntrypointNotFound(
+        f"{file_of(module)} has nothing that plainly is the agent. {_offers(module)} "
+        f"Name a function run(query), or name yours as the entry point (-e {module.__name__}:my_function)."
+    )
+
+
+def _named(module: ModuleType, entrypoint: str, source: str) -> Entry:
+    where, colon, name = entrypoint.rpartition(":")
+    target: Any = module
+    home = module
+    if colon and where not in ("agent", module.__name__):
+        target = home = _import(where)
+        source = ""
+    for part in name.split("."):
+        if not hasattr(target, part):
+            raise EntrypointNotFound(f"There is no {name!r} in {file_of(home)}. {_offers(target)}")
+        if isinstance(target, type) and type(vars(target).get(part)).__name__ == "function":
+            target = _made(target, target.__name__)  # a method of a class is one of an object
+        target = getattr(target, part)
+    if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):
+        raise EntrypointNotFound(_lacking(name, target, home))
+    return Entry(target, name, home, source, named=True)
 
 
 def _import(name: str) -> ModuleType:
@@ -53,41 +244,43 @@ def _import(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-def _offers(target: object) -> str:
-    found = [
-        name
-        for name, value in vars(target).items()
-        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "agent") == "agent"
-    ]
+def _offers(target: Any) -> str:
+    home = getattr(target, "__name__", "")
+    found = (
+        [
+            name
+            for name, value in vars(target).items()
+            if not name.startswith("_") and callable(value) and getattr(value, "__module__", home) == home
+        ]
+        if hasattr(target, "__dict__")
+        else []
+    )
     return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
 
 
-def as_callable(target: Any, name: str) -> Callable[..., object]:
-    """A function as it is, a class by making one, an object by the first of its methods that frameworks use."""
-    if isinstance(target, type):
-        target = target()
-    method = _method_of(target)
-    if not method:
-        raise EntrypointNotFound(
-            f"{name!r} is a {type_name(type(target))}: not a function, and without {', '.join(METHODS)}."
+def _lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
+    """What is there under the name, and why that cannot be called."""
+    said = f"{name!r} is in {file_of(module)}, but it is of the type {type_name(type(target))}"
+    if is_a_server(target):
+        said += ": a server, which is not started. Name the function that answers as the entry point"
+    else:
+        said += ": no function, and without a method to call (such as run_sync, invoke, run or __call__)"
+    runner = next(
+        (one for one, value in vars(module).items() if one.endswith("Runner") and isinstance(value, type)), ""
+    )
+    ways = [one for one in ("run_sync", "run") if hasattr(vars(module).get(runner), one)]
+    if ways:
+        said += (
+            f". Where {runner} runs it, write a function that does: def run(query): return "
+            f"{runner}.{ways[0]}({name}, query)"
         )
-    if method == "__call__":
-        return target  # type: ignore[no-any-return]
-    bound = getattr(target, method)
-    if type(target).__module__.split(".")[0] == "langgraph":
-        return lambda query: bound(graph_input(target, query))
-    return bound  # type: ignore[no-any-return]
+    elif not is_a_server(target):
+        said += f". Write a function that runs it: def run(query): ... {name} ..."
+    said += "."
+    if source and _has_a_main_guard(source):
+        said += f" Or {AS_A_SCRIPT}."
+    return said
 
 
-def _method_of(target: Any) -> str | None:
-    return next((name for name in METHODS if hasattr(type(target), name)), "__call__" if callable(target) else None)
-
-
-def graph_input(graph: Any, query: str) -> object:
-    """A LangGraph graph takes a state: one message if its state has messages, else the query, which then is JSON."""
-    if "messages" in getattr(graph, "channels", ()):
-        return {"messages": [{"role": "user", "content": query}]}
-    try:
-        return from_json(query)
-    except ValueError:
-        return query
+def _has_a_main_guard(source: str) -> bool:
+    return "__name__" in source and "__main__" in source

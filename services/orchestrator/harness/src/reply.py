@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.answers import jsonable, unwrap
 from services.orchestrator.harness.src.file_descriptors import complain, write_all
+from services.orchestrator.harness.src.hints import environment_variable
 from services.orchestrator.harness.src.jsontext import to_json
 from services.orchestrator.harness.src.naming import type_name
 from services.orchestrator.harness.src.particulars import MAX_HINT
@@ -41,6 +42,10 @@ class Reply:
         else:
             self._send({"response": response, "usage": usage_of(value, module)})
 
+    def printed(self) -> None:
+        """The answer is what was printed, which the harness has."""
+        self._send({"response": None, "printed": True, "usage": None})
+
     def fail(self, code: str, message: str | None, error: BaseException | None = None, hint: str = "") -> None:
         """`hint`: what to do, where we know better than what is usual for the code."""
         self._send({"code": code, "error": {**describe(error, message), "hint": hint[:MAX_HINT]}})
@@ -74,9 +79,8 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
         return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": ""}
     import traceback
 
-    ours = describe.__code__.co_filename
     place: TracebackType | None = error.__traceback__
-    while place is not None and place.tb_frame.f_code.co_filename == ours:
+    while place is not None and _is_machinery(place.tb_frame.f_code.co_filename):
         place = place.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, place))
@@ -87,7 +91,14 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
     return {"type": type_name(type(error)), "message": message[:MAX_MESSAGE], "traceback": text}
 
 
+def _is_machinery(file: str) -> bool:
+    """Ours, or what we let Python do before code of the agent is reached."""
+    return file in (describe.__code__.co_filename, "<frozen runpy>") or file.startswith("<frozen importlib")
+
+
 def _said(error: BaseException) -> str:
+    if isinstance(error, KeyError) and environment_variable(error):
+        return str(error.args[0])  # without quotes: what the user has to set
     if isinstance(error, SyntaxError):
         name = (error.filename or "agent.py").rpartition("/")[2]
         return f"{name}, line {error.lineno}: {error.msg}"

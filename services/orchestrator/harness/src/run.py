@@ -16,8 +16,10 @@ from services.orchestrator.harness.src.jsontext import NotJson, from_json, to_js
 from services.orchestrator.harness.src.memory import out_of_memory_kills
 from services.orchestrator.harness.src.output import Output
 from services.orchestrator.harness.src.particulars import MAX_HINT, conversions_in, entry_in, text_in
+from services.orchestrator.harness.src.printed import printed_answer
 from services.orchestrator.harness.src.reply import MAX_MESSAGE, MAX_TRACEBACK
-from services.orchestrator.harness.src.streams import Answer, Stream
+from services.orchestrator.harness.src.script import script_of
+from services.orchestrator.harness.src.streams import Answer, Collector, Stream
 from services.orchestrator.harness.src.system import Signals
 from services.orchestrator.harness.src.system_packages import missing_packages
 from services.orchestrator.harness.src.usage import tokens_of
@@ -52,6 +54,7 @@ class Run:
         self.built: list[str] = []
         self.entry: dict[str, object] | None = None  # what was called
         self.conversions: list[dict[str, str]] = []
+        self.printed: Collector | None = None  # of a script, whose answer that is
         self.kills = out_of_memory_kills() if IN_CONTAINER else 0
         output.nonce = context.nonce
         output.seq = context.first_seq - 1
@@ -109,6 +112,9 @@ class Run:
             "code": context.code,
             "entrypoint": context.entrypoint,
             "query": context.query,
+            "agent_path": context.agent_path,
+            "test_id": context.test_id,
+            "timeout_s": context.timeout_s,
             "env": {**context.env, **self._given_by_the_platform()},
             "python": python,
             "response_bytes": context.response_bytes,
@@ -119,8 +125,10 @@ class Run:
             return self.failure("CONTEXT_UNAVAILABLE", "The context holds half a surrogate pair: not Unicode text.")
         out, err, back = child.readers
         answer = Answer(back, context.response_bytes + ENVELOPE_BYTES)
+        if script_of(context.entrypoint) is not None:
+            self.printed = Collector(context.response_bytes)
         streams: list[Stream | Answer] = [
-            Stream(out, "stdout", output),
+            Stream(out, "stdout", output, collector=self.printed),
             Stream(err, "stderr", output, "warning"),
             answer,
         ]
@@ -184,6 +192,8 @@ class Run:
                 return self.failure(
                     code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK], hint
                 )
+            if self.printed is not None and reply.get("printed") is True:
+                reply["response"] = printed_answer(self.printed.text(), self.context.response_bytes)
             response = jsonable(reply["response"], "answer")
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")

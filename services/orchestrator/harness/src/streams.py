@@ -12,7 +12,11 @@ OUR_FRAMES = f'  File "{level_of.__code__.co_filename}", line '.encode()
 class Stream:
     """Cuts what one pipe brings into lines, and long lines into pieces at character boundaries."""
 
-    def __init__(self, fd: int, name: str, output: Output, default: str = "info") -> None:
+    def __init__(
+        self, fd: int, name: str, output: Output, default: str = "info", collector: Collector | None = None
+    ) -> None:
+        """`collector` gets all of it, too, whatever the log keeps."""
+        self.collector = collector
         self.fd = fd
         self.name = name
         self.output = output
@@ -21,6 +25,8 @@ class Stream:
         self.continued = False
 
     def feed(self, data: bytes) -> None:
+        if self.collector is not None:
+            self.collector.take(data)
         if self.output.truncated:
             return
         lines = (self.rest + data).split(b"\n")
@@ -63,6 +69,27 @@ class Transcript(Stream):
         super()._emit(line)
         if line.strip():
             self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
+
+
+class Collector:
+    """Keeps the bytes of standard output, up to a limit: for an agent whose answer is what it prints."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0  # of all that came
+        self.pieces: list[bytes] = []
+
+    @property
+    def too_large(self) -> bool:
+        return self.size > self.limit
+
+    def take(self, data: bytes) -> None:
+        if self.size < self.limit:
+            self.pieces.append(data[: self.limit - self.size])
+        self.size += len(data)
+
+    def text(self) -> str:
+        return b"".join(self.pieces).decode("utf-8", "replace")
 
 
 ANNOUNCES = b'{"entry":'

@@ -1,0 +1,116 @@
+"""Commands of click and typer: called through their own parser, so that options and defaults are what they say."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted
+from services.orchestrator.harness.src.printed import printed_answer
+from services.orchestrator.harness.src.query_names import QUERY_NAMES, plain_name
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+MOST_KEPT = 4 * 1024 * 1024  # characters of what a command prints that can become an answer
+USUAL_COMMANDS = ("run", "main", "ask", "query", "chat", "answer", "invoke", "agent")
+
+
+class Tee:
+    """Standard output that also is kept, while a command runs."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._kept: list[str] = []
+        self._room = MOST_KEPT
+
+    def write(self, text: str) -> int:
+        if self._room > 0:
+            self._kept.append(text[: self._room])
+            self._room -= len(text)
+        return int(self._stream.write(text))
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def text(self) -> str:
+        return "".join(self._kept)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def command_plan(target: Any, name: str, query: str) -> Plan:
+    """The command with the query as its argument. Raises QueryNotAccepted."""
+    command = target
+    if hasattr(target, "registered_commands"):  # a Typer app makes its command when asked
+        command = sys.modules["typer"].main.get_command(target)
+    words, shown = _words(command, name, query)
+    return Plan(_run_command, (command, name, words), call=f"{name} {' '.join(shown)}")
+
+
+def _words(command: Any, name: str, query: str) -> tuple[list[str], list[str]]:
+    inner = getattr(command, "commands", None)
+    if isinstance(inner, dict) and inner:
+        chosen = _subcommand(inner)
+        if chosen is None:
+            raise QueryNotAccepted(
+                f"{name} is a group of commands ({', '.join(sorted(inner)[:20])}), and none of them is plainly the "
+                f"agent. Name the function of one as the entry point, or write a function that takes the query."
+            )
+        words, shown = _words(inner[chosen], f"{name} {chosen}", query)
+        return [chosen, *words], [chosen, *shown]
+    texts, others = [], []
+    for one in command.params:
+        is_text = getattr(one.type, "name", "") == "text"
+        is_argument = one.param_type_name == "argument"
+        if is_text and (is_argument or plain_name(one.name or "") in QUERY_NAMES):
+            texts.append(one)
+        elif one.required:
+            others.append(one.name)
+    texts.sort(key=lambda one: (not one.required, plain_name(one.name or "") not in QUERY_NAMES))
+    needed = [one.name for one in texts[1:] if one.required] + others
+    if not texts or needed:
+        wants = ", ".join(one.name for one in command.params) or "nothing"
+        raise QueryNotAccepted(
+            f"{name} is a command line that takes {wants}: Assay can give it one text. Give it one argument for the "
+            f"query, as in @click.argument('query'), or write a function that takes the query."
+        )
+    target = texts[0]
+    if target.param_type_name == "argument":
+        return ["--", query], [_quoted("query")]
+    option = max(target.opts, key=len)
+    return [f"{option}={query}" if option.startswith("--") else option + query], [f"{option}={_quoted('query')}"]
+
+
+def _quoted(text: str) -> str:
+    return f'"${text}"'
+
+
+def _subcommand(commands: dict[str, Any]) -> str | None:
+    usual = [name for name in commands if name in USUAL_COMMANDS]
+    return next(iter(commands)) if len(commands) == 1 else usual[0] if len(usual) == 1 else None
+
+
+def _run_command(command: Any, name: str, words: list[str]) -> object:
+    """What the command returns, else what it printed."""
+    before: Any = sys.stdout
+    tee: Any = Tee(before)
+    sys.stdout = tee
+    try:
+        value = command.main(args=words, prog_name=name, standalone_mode=False)
+    except Exception as error:
+        said: Any = getattr(error, "format_message", None)
+        if said and "UsageError" in (
+            base.__name__ for base in type(error).__mro__
+        ):  # click's own words for a wrong call
+            raise QueryNotAccepted(f"{name} does not take the query: {said()}") from None
+        raise
+    finally:
+        if sys.stdout is tee:
+            sys.stdout = before
+    if value is None or (value == 0 and type(value) is int and tee.text()):
+        return printed_answer(tee.text(), MOST_KEPT)
+    return value

@@ -1,0 +1,111 @@
+"""An agent that is a script: run as `python agent.py QUERY`, or `python -m package QUERY`, would run it."""
+
+from __future__ import annotations
+
+import posix as os  # what is in os without what makes its import cost a millisecond
+import sys
+from typing import TYPE_CHECKING
+
+from services.orchestrator.harness.src.entry import EntrypointNotFound
+from services.orchestrator.harness.src.file_descriptors import write_all
+from services.orchestrator.harness.src.load import begin_path, extend_path, place_in_project
+from services.orchestrator.harness.src.naming import PLAIN_MODULES
+
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+
+MAIN = "__main__"
+
+
+def script_of(entrypoint: str | None) -> str | None:
+    """Of `__main__` and `agent:__main__` the empty text, of `package.__main__` and `package:__main__` the package that
+    runs; None for what is no script."""
+    if not entrypoint or entrypoint.replace(":", ".").rpartition(".")[2] != MAIN:
+        return None
+    where = entrypoint.replace(":", ".").rpartition(".")[0]
+    if where.rpartition(".")[2] == MAIN:  # package.__main__:__main__
+        where = where.rpartition(".")[0]
+    return "" if where == "agent" else where
+
+
+class Script:
+    """What is run, for the result of the test."""
+
+    def __init__(self, package: str, agent_path: str, query: str | None) -> None:
+        self.package = package
+        self.file = package or agent_path or "agent.py"
+        self.query = query
+
+    def report(self) -> dict[str, object]:
+        run = f"python -m {self.package}" if self.package else f"python {self.file}"
+        return {
+            "name": f"{self.package}:{MAIN}" if self.package else MAIN,
+            "kind": "script",
+            "signature": "",
+            "call": (run if self.query is None else f'{run} "$query"')[:300],
+            "query_passed": self.query is not None,
+            "named": True,
+            "candidates": [],
+        }
+
+    def run(self, code: str, agent_path: str) -> None:
+        """To its end. Raises what it raises, SystemExit too, and EntrypointNotFound."""
+        work = os.getcwd()
+        begin_path()
+        if self.query is not None:
+            _offer(self.query)
+        arguments = [] if self.query is None else [self.query]
+        package = self.package
+        root = work
+        if agent_path:
+            root, name = place_in_project(work, agent_path, relative="from ." in code)
+            if not package and "." in name:  # so that its relative imports work
+                package = name.removesuffix(f".{MAIN}")
+        extend_path(work, root)
+        module = _new_main()
+        if not package:
+            path = f"{work}/{agent_path or 'agent.py'}"
+            sys.path.insert(0, path.rpartition("/")[0])
+            sys.argv = [path, *arguments]
+            module.__file__ = path
+            exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # this is what we are for
+            return
+        from importlib.util import find_spec
+
+        if find_spec(package) is None:
+            raise EntrypointNotFound(f"There is no module {package!r} to run as a script.")
+        import runpy
+
+        sys.argv = [package, *arguments]
+        runpy._run_module_as_main(package)  # type: ignore[attr-defined]  # what `python -m` itself does
+
+
+def _new_main() -> ModuleType:
+    module = type(sys)(MAIN)
+    module.__dict__["__builtins__"] = sys.modules["builtins"]
+    _kept.append(sys.modules[MAIN])
+    sys.modules[MAIN] = module
+    PLAIN_MODULES.add(MAIN)
+    return module
+
+
+_kept: list[Any] = []  # our own main module, whose names its functions still need
+
+
+def _offer(query: str) -> None:
+    """On standard input and in the environment. One memory file, so that no size makes a writer wait."""
+    memory = os.memfd_create("query", 0)
+    write_all(memory, query.encode("utf-8", "replace"))
+    os.lseek(memory, 0, 0)
+    os.dup2(memory, 0)
+    os.close(memory)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)  # type: ignore[misc]
+    raw = query.encode("utf-8", "surrogateescape")
+    if b"\0" not in raw and len(raw) < 128 * 1024:  # what the kernel takes of one variable
+        os.putenv(b"ASSAY_QUERY", raw)
+        os.environ[b"ASSAY_QUERY"] = raw
+        known = sys.modules.get("os")
+        if known is not None:
+            known.environ["ASSAY_QUERY"] = query
