@@ -8,7 +8,8 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from assay.v1 import log_pb2, test_pb2
+from assay.v1 import log_pb2, test_pb2, test_service_pb2
+from services.gateway.submission.finding import Finding, Severity
 from shared.domain.lifecycle import State
 from shared.domain.pricing import Charge
 from shared.store.documents import (
@@ -33,6 +34,11 @@ BASIC_QUERY: Final = 200
 
 STATES: Final = {state: test_pb2.TestState.Value(f"TEST_STATE_{state}") for state in State}
 STATE_OF: Final = {number: state for state, number in STATES.items()}
+_SEVERITIES: Final = {
+    Severity.NOTE: test_service_pb2.SEVERITY_NOTE,
+    Severity.WARNING: test_service_pb2.SEVERITY_WARNING,
+    Severity.ERROR: test_service_pb2.SEVERITY_ERROR,
+}
 _HANDLE_NAMES: Final = ("arn", "name", "token")
 
 
@@ -132,6 +138,11 @@ def _spec(execution: Execution, view: int) -> test_pb2.TestSpec:
 def api_file(file: StoredFile) -> test_pb2.TestFile:
     """A file of a test, without its content."""
     return test_pb2.TestFile(path=file.path, size=file.size, sha256=file.sha256, executable=file.executable)
+
+
+def api_finding(finding: Finding) -> test_service_pb2.Finding:
+    """Something that was noticed about a test without running it."""
+    return test_service_pb2.Finding(**{**finding._asdict(), "severity": _SEVERITIES[finding.severity]})
 
 
 def _files(ref: ArchiveRef | None) -> list[test_pb2.TestFile]:

@@ -69,8 +69,11 @@ class TestRpc(TestServiceServicer):
 
     async def SubmitTest(self, request: pb.SubmitTestRequest, context: Context) -> pb.SubmitTestResponse:
         call = CALL.get()
-        execution = await self._submission.submit(request, call.caller, call.traceparent)
-        return pb.SubmitTestResponse(test=translate.api_test(execution, translate.RESULT))
+        accepted = await self._submission.submit(request, call.caller, call.traceparent)
+        return pb.SubmitTestResponse(
+            test=translate.api_test(accepted.execution, translate.RESULT),
+            findings=[translate.api_finding(finding) for finding in accepted.findings],
+        )
 
     async def UploadArchive(
         self, request_iterator: AsyncIterator[pb.UploadArchiveRequest], context: Context

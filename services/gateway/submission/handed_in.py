@@ -16,6 +16,8 @@ from shared.store.documents import ArchiveRef
 
 CODE: Final = "spec.agent_code"
 PROJECT: Final = "spec.project"
+BOM: Final = "\ufeff"
+"""Editors put it before the text, and Python leaves it out."""
 LONE_FILE: Final = "agent.py"
 """Where the agent's code lies in a project that does not have it."""
 _NONE: Final[Mapping[str, bytes]] = MappingProxyType({})
@@ -52,9 +54,10 @@ class Files:
         nothing. Raises UnknownFiles where a digest names nothing of the user's."""
         inputs = await self._intake.inputs(spec.inputs, user, violations) if spec.HasField("inputs") else None
         if not spec.HasField("project"):
+            code = spec.agent_code.removeprefix(BOM)
             if spec.agent_path:
                 violations.add("spec.agent_path", "names a file of spec.project, and there is no project")
-            return HandedIn(spec.agent_code, inputs=inputs)
+            return HandedIn(code, inputs=inputs)
         more: dict[str, bytes] = {}
         if spec.agent_code:
             if spec.agent_path and (problem := paths.problem(spec.agent_path)):

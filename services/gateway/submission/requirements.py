@@ -56,42 +56,58 @@ class Line(NamedTuple):
         return " ".join([self.requirement, *(f"--hash={digest}" for digest in self.hashes)])
 
 
+class Judged(NamedTuple):
+    """What became of the lines of a file."""
+
+    requirements: list[str]
+    bad: list[tuple[int, str]]
+    """Which of them are wrong (from 0), and how; the first ones of many."""
+    wrong: list[str]
+    """What is wrong with all of them together."""
+
+
 def checked(entries: Sequence[str], field: str, violations: Violations) -> list[str]:
     """The requirements in normal form, comments and blank lines left out."""
-    size = sum(map(len, entries))
-    if len(entries) > MOST_ENTRIES or size > MOST_BYTES:
+    if len(entries) > MOST_ENTRIES or sum(map(len, entries)) > MOST_BYTES:
         violations.add(
-            field,
-            f"has {len(entries)} lines and {size} characters; at most {MOST_ENTRIES} and {MOST_BYTES} are allowed",
+            field, f"has {len(entries)} lines; at most {MOST_ENTRIES} and {MOST_BYTES} characters in all are allowed"
         )
         return []
     lines = logical_lines(entries)
-    with_hashes = any(line.text.split()[0] == "--require-hashes" for line in lines)
-    lines = [line for line in lines if line.text != "--require-hashes"]
-    if len(lines) > MOST:
-        violations.add(field, f"has {len(lines)} requirements; at most {MOST} are allowed")
-        return []
-    read = [_read(line.text) for line in lines]
-    bad = [(line.place, found.problem) for line, found in zip(lines, read, strict=True) if found.problem]
-    for place, problem in bad[:MOST_TOLD]:
-        violations.add(f"{field}[{place}]", problem)
-    if not bad and (with_hashes or any(line.hashes for line in read)):
-        _check_hashes(read, field, violations)
-    return [line.text() for line in read if line.requirement]
+    judged = judge([line.text for line in lines])
+    for place, problem in judged.bad:
+        violations.add(f"{field}[{lines[place].place}]", problem)
+    for problem in judged.wrong:
+        violations.add(field, problem)
+    return judged.requirements
 
 
-def _check_hashes(lines: Sequence[Line], field: str, violations: Violations) -> None:
+def judge(lines: Sequence[str]) -> Judged:
+    """Lines without comments, each of them whole."""
+    needs_hashes = "--require-hashes" in lines
+    read = [Line() if line == "--require-hashes" else _read(line) for line in lines]
+    number = sum(bool(line.requirement) for line in read)
+    if number > MOST:
+        return Judged([], [], [f"has {number} requirements; at most {MOST} are allowed"])
+    bad = [(place, line.problem) for place, line in enumerate(read) if line.problem]
+    kept = [line for line in read if line.requirement]
+    wrong = _hash_problems(kept) if not bad and (needs_hashes or any(line.hashes for line in kept)) else []
+    return Judged([line.text() for line in kept], bad[:MOST_TOLD], wrong)
+
+
+def _hash_problems(lines: Sequence[Line]) -> list[str]:
     """Installers check hashes of everything or of nothing."""
+    found = []
     without = [line.requirement for line in lines if not line.hashes]
     if without:
-        violations.add(
-            field,
+        found.append(
             f"gives hashes for some requirements and none for {_listed(without)}: installers want them for all or none "
-            "(pip-compile --generate-hashes, uv export)",
+            "(pip-compile --generate-hashes, uv export)"
         )
     loose = [line.requirement for line in lines if line.hashes and not is_exact(line.requirement)]
     if loose:
-        violations.add(field, f"gives hashes for {_listed(loose)}, which names no exact version (name==1.0)")
+        found.append(f"gives hashes for {_listed(loose)}, which names no exact version (name==1.0)")
+    return found
 
 
 def is_exact(requirement: str) -> bool:

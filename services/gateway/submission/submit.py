@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import platform
+from typing import NamedTuple
 
 from assay.v1 import test_pb2, test_service_pb2
 from services.gateway.archives.intake import Intake
@@ -10,16 +12,26 @@ from services.gateway.caller import Caller
 from services.gateway.errors import OverLimit, RequestIdTaken, Violations
 from services.gateway.metrics import SUBMITTED
 from services.gateway.ports import SyntaxCheck, Tests
-from services.gateway.submission.handed_in import Files, HandedIn
+from services.gateway.submission.finding import Finding, Severity
+from services.gateway.submission.findings import by_severity, findings_of
+from services.gateway.submission.found_requirements import found_requirements
+from services.gateway.submission.handed_in import LONE_FILE, Files, HandedIn
 from services.gateway.submission.quota import Quota
 from services.gateway.submission.resources import Defaults
-from services.gateway.submission.specification import check_request_id, checked
+from services.gateway.submission.specification import Specification, check_request_id, checked
 from shared.clock import Clock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestSubmitted
 from shared.ids import TestId, new_test_id
 from shared.store.connect import StoreError
 from shared.store.documents import Execution, HistoryEntry, Times
+
+
+class Accepted(NamedTuple):
+    """The test, and what was noticed about it without running it."""
+
+    execution: Execution
+    findings: list[Finding]
 
 
 class Submission:
@@ -35,8 +47,9 @@ class Submission:
         self._clock = clock
         self._defaults = defaults
 
-    async def submit(self, request: test_service_pb2.SubmitTestRequest, caller: Caller, traceparent: str) -> Execution:
-        """The stored test, or with `validate_only` the test as it would be, without an id.
+    async def submit(self, request: test_service_pb2.SubmitTestRequest, caller: Caller, traceparent: str) -> Accepted:
+        """The stored test, or with `validate_only` the test as it would be, without an id. What was noticed is an error
+        only there: who hands a test in has it run.
 
         Raises InvalidRequest with everything that is wrong, UnknownFiles where a digest names no stored files,
         RequestIdTaken where the id names another test, and RateLimited, TooManyPending and StoredTooMuch where the user
@@ -45,10 +58,7 @@ class Submission:
         check_request_id(request.request_id, violations)
         handed_in = await self._files.read(request.spec, caller.user_id, violations)
         spec = checked(request.spec, self._defaults, violations, handed_in)
-        if not violations.of(handed_in.field):
-            problem = await self._syntax.problem(handed_in.agent_code)
-            if problem:
-                violations.add(handed_in.field, f"{handed_in.agent_path} {problem}".lstrip())
+        spec, findings = await self._looked_at(spec, request.spec, handed_in, violations)
         violations.raise_if_any()
         test_id = TestId("") if request.validate_only else new_test_id()
         now = self._clock.now()
@@ -66,9 +76,30 @@ class Submission:
             traceparent=traceparent,
         )
         if request.validate_only:
-            return execution
+            return Accepted(execution, findings)
         await self._files.keep(handed_in, caller.user_id)
-        return await hand_in(self._tests, self._quota, execution, request.request_id)
+        stored = await hand_in(self._tests, self._quota, execution, request.request_id)
+        return Accepted(stored, [_as_warning(finding) for finding in findings])
+
+    async def _looked_at(
+        self, spec: Specification, given: test_pb2.TestSpec, handed_in: HandedIn, violations: Violations
+    ) -> tuple[Specification, list[Finding]]:
+        """The specification with the requirements that the files name where none were handed in, and the findings."""
+        if violations.of(handed_in.field):  # the code may not be what was meant
+            return spec, []
+        looked = await self._syntax.look(handed_in.agent_code)
+        if looked.problem:
+            violations.add(handed_in.field, f"{handed_in.agent_path} {looked.problem}".lstrip())
+            return spec, []
+        noticed: list[Finding] = []
+        if not given.requirements:
+            path = handed_in.agent_path or LONE_FILE
+            found = found_requirements(handed_in.agent_code, path, handed_in.sources, python=platform.python_version())
+            for problem in found.problems:
+                violations.add(handed_in.field, problem)
+            noticed = found.findings
+            spec = spec._replace(input=spec.input.model_copy(update={"requirements": found.requirements}))
+        return spec, by_severity([*findings_of(spec.input, looked.facts, handed_in.sources), *noticed])
 
 
 async def hand_in(tests: Tests, quota: Quota, execution: Execution, request_id: str) -> Execution:
@@ -106,6 +137,10 @@ async def _is_absent(tests: Tests, test_id: TestId) -> bool:
         return await tests.get(test_id) is None
     except StoreError:
         return False
+
+
+def _as_warning(finding: Finding) -> Finding:
+    return finding._replace(severity=Severity.WARNING) if finding.severity is Severity.ERROR else finding
 
 
 def _the_same(known: Execution, asked: Execution, request_id: str) -> Execution:

@@ -19,11 +19,12 @@ from typing import Final
 import structlog
 
 from services.gateway.metrics import UNCHECKED
+from services.gateway.submission.code import Looked
 
 log = structlog.get_logger()
 
 PATIENCE_S: Final = 2.0
-REMEMBERED: Final = 4096
+REMEMBERED: Final = 1024
 CRASHED: Final = "takes Python's compiler down: it is nested too deeply or needs too much memory to compile"
 _PROGRAM: Final = Path(__file__).with_name("syntax_process.py")
 _LENGTH: Final = struct.Struct("!I")
@@ -34,12 +35,16 @@ class SyntaxChecker:
 
     def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
-        self._answers: OrderedDict[bytes, str | None] = OrderedDict()
+        self._answers: OrderedDict[bytes, Looked] = OrderedDict()
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
 
     async def problem(self, code: str) -> str | None:
         """What is wrong with `code`, in one line; None where nothing is, or where that could not be told in time."""
+        return (await self.look(code)).problem or None
+
+    async def look(self, code: str) -> Looked:
+        """What is wrong with `code`, in one line, or what is in it; nothing where that could not be told in time."""
         data = code.encode()
         name = hashlib.sha256(data).digest()
         if name in self._answers:
@@ -52,8 +57,8 @@ class SyntaxChecker:
         except (TimeoutError, OSError) as error:
             UNCHECKED.inc()
             log.warning("syntax_not_checked", size=len(data), error=repr(error))
-            return None
-        if answer == CRASHED:
+            return Looked()
+        if answer.problem == CRASHED:
             return answer  # not remembered: the process may have been ended by somebody else
         self._answers[name] = answer
         if len(self._answers) > REMEMBERED:
@@ -79,7 +84,7 @@ class SyntaxChecker:
             process.kill()
         await process.wait()
 
-    async def _ask(self, data: bytes) -> str | None:
+    async def _ask(self, data: bytes) -> Looked:
         process = await self._running()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -88,14 +93,14 @@ class SyntaxChecker:
             process.stdin.write(_LENGTH.pack(len(data)) + data)
             await process.stdin.drain()
             size = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))[0]
-            answer = (await process.stdout.readexactly(size)).decode()
+            answer = Looked.model_validate_json(await process.stdout.readexactly(size))
             answered = True
         except (asyncio.IncompleteReadError, ConnectionError):
-            return CRASHED
+            return Looked(problem=CRASHED)
         finally:
             if not answered:
                 await self.aclose()
-        return answer or None
+        return answer
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:

@@ -129,7 +129,7 @@ def test_what_is_not_given_gets_its_default() -> None:
         pytest.param(
             {"model": {"provider": "bedrock", "region": "US East"}}, "spec.model.region", "region", id="odd region"
         ),
-        pytest.param({"requirements": ["a"] * 201}, "spec.requirements", "200", id="too many requirements"),
+        pytest.param({"requirements": ["a"] * 501}, "spec.requirements", "500", id="too many requirements"),
     ],
 )
 def test_a_bad_field_is_named(fields: dict[str, Any], field: str, words: str) -> None:

@@ -1,0 +1,191 @@
+"""What would be called, as far as the source says: entry points that are not there or cannot take the query.
+
+Pure, and silent where it is not sure: decorators, names that are bound on some ways only, and code that may bind
+anything make no claim. An error here is one that the harness would end the test with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from services.gateway.submission.code import Code, Name
+from services.gateway.submission.finding import Finding, Severity
+from services.gateway.submission.query_place import (
+    AGENT_NAMES,
+    FUNCTION_NAMES,
+    is_usual,
+    missing_without_query,
+    plain,
+    why_no_query,
+)
+from shared.domain.failure import FailureCode
+
+SCRIPT = "__main__"
+AS_A_SCRIPT = (
+    "Run it as a script with the entry point __main__ (-e __main__): the query then is its argument, on its standard "
+    "input and in ASSAY_QUERY, and what it prints is the answer."
+)
+_DEFINE = "Define run(query), or name the function that is meant as the entry point (-e agent:my_function)."
+
+
+def entry_findings(code: Code, entrypoint: str, query: str | None, path: str) -> list[Finding]:
+    """At most one. `query` is None for a test without one; `path` is that of the agent's file."""
+    where, _, name = entrypoint.rpartition(":")
+    if name == SCRIPT or where.endswith(SCRIPT) or not _is_of(where, path):
+        return []
+    found = _named(code, name, query, path) if name else _chosen(code, query, path)
+    return [found] if found else []
+
+
+def _is_of(module: str, path: str) -> bool:
+    """Whether a module is the agent's file."""
+    stem = PurePosixPath(path).with_suffix("").as_posix().replace("/", ".").removeprefix("src.")
+    return module in {"", "agent", stem}
+
+
+def _named(code: Code, name: str, query: str | None, path: str) -> Finding | None:
+    first, _, rest = name.partition(".")
+    bound = code.names.get(first)
+    if bound is None:
+        if code.opaque or (first.startswith("__") and first.endswith("__")):
+            return None
+        return Finding(
+            Severity.ERROR,
+            FailureCode.ENTRYPOINT_NOT_FOUND,
+            f"There is no {first!r} in {path}. {_offers(code)}",
+            _DEFINE,
+            path,
+        )
+    if rest:
+        return None
+    if bound.sure and bound.kind == "data":
+        return Finding(
+            Severity.ERROR,
+            FailureCode.ENTRYPOINT_NOT_FOUND,
+            f"{first!r} in {path} is a value that cannot be called.",
+            _DEFINE,
+            path,
+            bound.line,
+        )
+    return _binding(first, bound, query, path) if bound.is_plain_function and not code.opaque else None
+
+
+def _binding(name: str, function: Name, query: str | None, path: str) -> Finding | None:
+    """That the query cannot be handed over, or that nothing can be called without one."""
+    if query is None:
+        missing = missing_without_query(function.parameters)
+        if not missing:
+            return None
+        said = f"cannot be called without a query: it needs {', '.join(missing)}"
+        hint = "Submit the test with a query."
+    else:
+        why = why_no_query(function.parameters)
+        if not why or (function.parameters and query.lstrip()[:1] == "{"):  # the object's members may be what it needs
+            return None
+        said = f"cannot take the query: {why}"
+        hint = (
+            f"Give it a parameter for it, as in def {name}(query), name another entry point, or submit without a query "
+            "(--no-query)."
+        )
+    return Finding(
+        Severity.ERROR,
+        FailureCode.QUERY_NOT_ACCEPTED,
+        f"{name}{function.signature} {said}.",
+        hint,
+        path,
+        function.line,
+    )
+
+
+def _chosen(code: Code, query: str | None, path: str) -> Finding | None:
+    if code.opaque or any(one.decorated for one in code.names.values()):
+        return None
+    usual: dict[str, Name] = {name: code.names[name] for name in (*AGENT_NAMES, *FUNCTION_NAMES) if name in code.names}
+    usual = {name: one for name, one in usual.items() if not (one.sure and one.kind in {"module", "data"})}
+    objects = [name for name, one in code.names.items() if one.kind in {"object", "unknown", "imported"}]
+    if not usual:
+        return _nothing(code, objects, path)
+    if not all(one.is_plain_function for one in usual.values()):
+        return None
+    fitting = {name: one for name, one in usual.items() if _fits(one, query)}
+    if not fitting:
+        if objects:  # one of them may be the agent under a name of its own
+            return None
+        name, function = next(iter(usual.items()))
+        found = _binding(name, function, query, path)
+        return found._replace(hint=f"{found.hint} {_script(code)}".strip()) if found else None
+    several = _undecided(fitting, code.names, query)
+    if len(several) < 2:
+        return None
+    return Finding(
+        Severity.ERROR,
+        FailureCode.ENTRYPOINT_AMBIGUOUS,
+        f"{path} has several things to call, and none of them plainly is the agent: {', '.join(several)}.",
+        f"Name the one that is meant as the entry point (-e {PurePosixPath(path).stem}:{several[0]}).",
+        path,
+    )
+
+
+def _fits(function: Name, query: str | None) -> bool:
+    if query is None:
+        return not missing_without_query(function.parameters)
+    return not why_no_query(function.parameters)
+
+
+def _undecided(fitting: Mapping[str, Name], names: Mapping[str, Name], query: str | None) -> Sequence[str]:
+    """Those that nothing tells apart: where one uses another, the one that is used is not meant."""
+    strong = {name: one for name, one in fitting.items() if query is None or is_usual(one.parameters)}
+    answering = {name: one for name, one in strong.items() if one.answers}
+    among = answering or fitting
+    return [name for name in among if not any(_uses(other, name, names) for other in among if other != name)]
+
+
+def _uses(name: str, other: str, names: Mapping[str, Name]) -> bool:
+    seen, waiting = set(), list(names[name].reads)
+    while waiting:
+        one = waiting.pop()
+        if one == other:
+            return True
+        if one not in seen:
+            seen.add(one)
+            waiting.extend(names[one].reads if one in names else ())
+    return False
+
+
+def _nothing(code: Code, objects: Sequence[str], path: str) -> Finding | None:
+    """No usual name: what else would be taken is a file's only function or class, and an object that ends like one."""
+    public = {name: one for name, one in code.names.items() if not name.startswith("_")}
+    functions = [one for one in public.values() if one.kind == "function"]
+    classes = [one for one in public.values() if one.kind == "class"]
+    if len(functions) == 1 and is_usual(functions[0].parameters):
+        return None
+    if not functions and len(classes) == 1:
+        return None
+    if any(plain(name).rpartition("_")[2] in AGENT_NAMES for name in objects):
+        return None
+    certain = not [name for name in objects if not name.startswith("_")]
+    return Finding(
+        Severity.ERROR if certain else Severity.WARNING,
+        FailureCode.ENTRYPOINT_NOT_FOUND,
+        f"{path} has nothing that plainly is the agent. {_offers(code)}",
+        _script(code) or _DEFINE,
+        path,
+        code.main_line,
+    )
+
+
+def _script(code: Code) -> str:
+    return AS_A_SCRIPT if code.main_line else ""
+
+
+def _offers(code: Code) -> str:
+    found = list(_callables(code))
+    if not found:
+        return "It defines nothing that can be called."
+    return f"It defines {', '.join(found[:20])}."
+
+
+def _callables(code: Code) -> Iterator[str]:
+    for name, one in code.names.items():
+        if one.kind in {"function", "class"} and not name.startswith("_"):
+            yield name
