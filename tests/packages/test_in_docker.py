@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from services.orchestrator.runtimes import debian
+from services.orchestrator.runtimes.programs import visible
 from services.packager.content import Options, PackageFacts
 from services.packager.content.docker import base_image
 from tests.support import images
@@ -170,3 +172,62 @@ def test_without_docker_the_commands_of_the_readme_work_too(of: PackageFacts, ho
     env = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "PYTHON"))}
     said = type_in(f"set -m\n{block}", home, env | {"GREETING": "hello", "HOME": str(tmp_path)})
     assert json.loads(said.strip().splitlines()[-1])["response"]["greeting"] == "hello"
+
+
+COMPILED = """
+import Levenshtein, shutil, subprocess, sys
+
+def run(query):
+    python = subprocess.check_output(["python", "-c", "import Levenshtein, sys; print(sys.prefix)"], text=True)
+    git = subprocess.check_output(["git", "--version"], text=True)
+    return {
+        "distance": Levenshtein.distance(query, "kitten"),
+        "python": python.strip() == sys.prefix,
+        "git": git.split()[:2],
+        "gcc": shutil.which("gcc"),
+    }
+"""
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, base: str, engine: DockerEngine) -> Iterator[Path]:
+    """The folder of a package whose requirement has no wheel."""
+    of = facts(
+        agent_name="Compiled agent",
+        agent_code=COMPILED,
+        query="sitting",
+        requirements=("python-Levenshtein==0.12.2",),
+        resolved=("python-levenshtein==0.12.2", "setuptools==80.9.0"),
+        built_from_source=("python-levenshtein==0.12.2",),
+        system_packages=("git",),
+        options=Options(port=free_port()),
+    )
+    with zipfile.ZipFile(io.BytesIO(zipped(of))) as archive:
+        archive.extractall(tmp_path)
+    reached = engine.run("run", "--rm", base, "apt-get", "update", check=False)
+    if reached.returncode != 0 or "Err:" in reached.stdout + reached.stderr:
+        pytest.skip("containers reach no archive of Debian packages")
+    yield tmp_path / "compiled-agent"
+    engine.run("rm", "--force", "--volumes", "compiled-agent", check=False)
+    engine.run("image", "rm", "--force", "compiled-agent", check=False)
+
+
+def test_what_has_no_wheel_is_compiled_in_the_image_and_debian_packages_are_there(
+    compiled: Path, shell: dict[str, str]
+) -> None:
+    """Case 62: the Dockerfile of python-Levenshtein 0.12.2 builds where there is no compiler in the base."""
+    *before, _stop = commands((compiled / "README.md").read_text("utf-8"), "Run it with Docker")
+    said = type_in("".join(before), compiled, shell)
+    answer = json.loads(said.strip().splitlines()[-1])["response"]
+    assert answer == {"distance": 3, "python": True, "git": ["git", "version"], "gcc": None}
+
+
+def test_every_program_of_the_sandbox_is_in_the_image(base: str, engine: DockerEngine) -> None:
+    """What an agent finds in its test it finds in its package: this image has no more than `slim` ones have."""
+    if debian.read() is None:
+        pytest.skip("needs a Debian machine")
+    usr = visible("/usr/bin/python3")
+    names = [path for path in (*usr.files, *usr.links) if path.startswith(("/usr/bin/", "/usr/sbin/"))]
+    ours = {path.rpartition("/")[2] for path in names if not re.fullmatch(r"python[0-9.]*", path.rpartition("/")[2])}
+    listed = engine.run("run", "--rm", base, "ls", "/usr/bin", "/usr/sbin").stdout.split()
+    assert ours - set(listed) == set()

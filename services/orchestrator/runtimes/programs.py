@@ -18,6 +18,8 @@ from services.orchestrator.runtimes import debian
 # What python:3.11-slim-bookworm has beside the packages that every Debian has: apt from Debian's base image, the others
 # from the Dockerfile of the slim variant (docker-library/python).
 OF_THE_IMAGE: Final = ("apt", "ca-certificates", "netbase", "tzdata")
+# Says `required` of itself, which Debian's archive overrides: no base image has it.
+NOT_OF_THE_IMAGE: Final = "sensible-utils"
 
 # Where there is no dpkg: what an agent's shell commands need, as coreutils, findutils and their like have it.
 _ELSEWHERE: Final = (
@@ -69,7 +71,7 @@ def visible(interpreter: str, wanted: Iterable[str] = ()) -> Usr:
     else:
         if missing := machine.missing(wanted):
             raise PackagesMissing(missing)
-        base = machine.closure([*machine.base(), *OF_THE_IMAGE])
+        base = machine.closure([*(name for name in machine.base() if name != NOT_OF_THE_IMAGE), *OF_THE_IMAGE])
         own = debian.files_of(package for package in machine.closure(wanted) if package not in base)
         files = debian.files_of(base) | own
         links = alternatives_among(files, debian.alternatives())
