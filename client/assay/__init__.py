@@ -51,10 +51,13 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from assay.files import FileKind, TestFile
+    from assay.findings import Finding, Severity
     from assay.listing import AsyncListing, Listing
     from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
     from assay.outcome import AgentError, Conversion, EntryPoint, Failure
     from assay.packages import DownloadLink, Package, PackageFile, PackageState
+    from assay.project import BadProject, LeftOut, Project
     from assay.queue import QueueStatus
     from assay.reports import (
         AgentComparison,
@@ -68,12 +71,14 @@ if TYPE_CHECKING:
         Usage,
         UsageFigures,
     )
+    from assay.requirement_files import RefusedRequirements
     from assay.retry import RetryPolicy
+    from assay.source_files import NotPythonText
+    from assay.specification import Model
     from assay.tests import (
         Archived,
         Cancelled,
         CancelOutcome,
-        Model,
         Page,
         Test,
         TestOrder,
@@ -93,15 +98,21 @@ _MODULES = {
     "errors": "AlreadyExists AssayError DeadlineExceeded DownloadFailed FailedPrecondition FieldViolation "
     "InvalidRequest NotConfigured NotFound NotImplementedYet PackageFailed PermissionDenied RateLimited "
     "ServerError TestFailed Unauthenticated Unavailable",
+    "files": "FileKind TestFile",
+    "findings": "Finding Severity",
     "listing": "AsyncListing Listing",
     "logs": "LogLevel LogLine LogStream LogsComplete",
     "outcome": "AgentError Conversion EntryPoint Failure",
     "packages": "DownloadLink Package PackageFile PackageState",
+    "project": "BadProject LeftOut Project",
     "queue": "QueueStatus",
     "reports": "AgentComparison AgentStats CostGrouping CostReport CostRow Durations ReportInterval Sizes Usage "
     "UsageFigures",
+    "requirement_files": "RefusedRequirements",
     "retry": "RetryPolicy",
-    "tests": "Archived CancelOutcome Cancelled Model Page Test TestOrder TestState Update WatchEvent",
+    "specification": "Model",
+    "source_files": "NotPythonText",
+    "tests": "Archived CancelOutcome Cancelled Page Test TestOrder TestState Update WatchEvent",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 
@@ -119,6 +130,7 @@ __all__ = [
     "AsyncAssay",
     "AsyncListing",
     "AsyncLogs",
+    "BadProject",
     "CancelOutcome",
     "Cancelled",
     "Connection",
@@ -136,8 +148,11 @@ __all__ = [
     "FailedPrecondition",
     "Failure",
     "FieldViolation",
+    "FileKind",
+    "Finding",
     "InvalidRequest",
     "KeyPage",
+    "LeftOut",
     "LetterPage",
     "Listing",
     "LogLevel",
@@ -149,14 +164,17 @@ __all__ = [
     "NotConfigured",
     "NotFound",
     "NotImplementedYet",
+    "NotPythonText",
     "Package",
     "PackageFailed",
     "PackageFile",
     "PackageState",
     "Page",
     "PermissionDenied",
+    "Project",
     "QueueStatus",
     "RateLimited",
+    "RefusedRequirements",
     "RemainingLetter",
     "Replayed",
     "ReportInterval",
@@ -164,9 +182,11 @@ __all__ = [
     "Revoked",
     "Role",
     "ServerError",
+    "Severity",
     "Sizes",
     "Test",
     "TestFailed",
+    "TestFile",
     "TestOrder",
     "TestState",
     "Unauthenticated",

@@ -6,23 +6,28 @@ blocking.py is its twin for code without asyncio.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from assay import requests, translate
+from assay import fetching, requests, sending, submission, translate
 from assay.calls import Calls
 from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
+from assay.files import FileKind, TestFile
 from assay.listing import AsyncListing
 from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
 from assay.package_client import AsyncPackages
+from assay.project import Project
 from assay.queue import QueueStatus
-from assay.requests import FilterOptions, ListOptions, Source, SubmitOptions
+from assay.requests import FilterOptions, ListOptions
 from assay.retry import RetryPolicy
+from assay.submission import Source, SubmitOptions
 from assay.tests import Archived, Cancelled, Page, Test, Update
 from assay.v1 import queue_service_pb2, test_service_pb2
 
@@ -76,12 +81,15 @@ class AsyncAssay:
         """Ends all calls and streams of this client."""
         await self._calls.aclose()
 
-    async def submit(self, agent: Source, query: str, **options: Unpack[SubmitOptions]) -> Test:
-        """Hands in a test. `agent` is source code as text, or a path. Raises InvalidRequest, RateLimited."""
-        request = requests.submit(agent, query, options)
-        return translate.test((await self._calls.unary(self._calls.tests.SubmitTest, request)).test)
+    async def submit(self, agent: Source | Project, query: str | None, **options: Unpack[SubmitOptions]) -> Test:
+        """Hands in a test. `agent` is source code as text, the path of a file or of a project's folder, or a Project.
 
-    async def run(self, agent: Source, query: str, **options: Unpack[SubmitOptions]) -> Test:
+        `query` None: the agent is run without one. `Test.findings` has what was noticed without running it.
+        Raises InvalidRequest, RateLimited, BadProject, NotPythonText, RefusedRequirements."""
+        answer = await sending.send(self._calls, submission.prepare(agent, query, options))
+        return translate.submitted(answer)
+
+    async def run(self, agent: Source | Project, query: str | None, **options: Unpack[SubmitOptions]) -> Test:
         """Hands in a test and waits for its end. A failed test is returned, too: see Test.raise_for_failure."""
         return await self.wait((await self.submit(agent, query, **options)).id)
 
@@ -138,6 +146,33 @@ class AsyncAssay:
         """
         wanted = requests.LogSelection(test_id, follow, tail, min_level, tuple(streams))
         return AsyncLogs(self._calls, wanted, LogCursor(next_seq=from_seq))
+
+    async def files(self, test_id: str) -> tuple[TestFile, ...]:
+        """The files of a test: of its project, its inputs, and what the agent left in /work/out. Raises NotFound."""
+        return (await self.get(test_id)).files
+
+    async def download(
+        self,
+        test_id: str,
+        name: str,
+        to: str | os.PathLike[str] | None = None,
+        *,
+        kind: FileKind | str = FileKind.OUTPUT,
+        overwrite: bool = False,
+    ) -> Path:
+        """Puts one file of a test into a folder (else the current one), or at the path `to`, and says where it is.
+
+        It is checked, and there all at once. Raises NotFound, FailedPrecondition (it was removed), DownloadFailed, also
+        when there is such a file and no `overwrite`."""
+        with fetching.arriving(to, name, overwrite=overwrite) as arriving:
+            await fetching.fetch(self._calls, fetching.request(test_id, name, kind), arriving)
+            return arriving.finish()
+
+    async def read_file(self, test_id: str, name: str, *, kind: FileKind | str = FileKind.OUTPUT) -> bytes:
+        """The content of one file of a test. Raises as `download`."""
+        content = fetching.InMemory()
+        await fetching.fetch(self._calls, fetching.request(test_id, name, kind), content)
+        return content.content()
 
     async def cancel(self, test_id: str, reason: str = "") -> Cancelled:
         """Stops a test, waiting or running; harmless when it ended. Raises NotFound."""

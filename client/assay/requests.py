@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypedDict
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from assay.logs import LogLevel, LogStream
-from assay.tests import Model, TestOrder, TestState
+from assay.tests import TestOrder, TestState
 from assay.v1 import log_pb2, test_pb2, test_service_pb2
 
-Source = str | os.PathLike[str]
 ARCHIVE_S = 600.0  # putting away many thousand tests takes minutes
-_COMMON_NAMES = frozenset({"agent", "main", "app", "__init__", "__main__"})
-
-
-class SubmitOptions(TypedDict, total=False):
-    """What may be said about a test beside its code and its query. All of it has a default on the server.
-
-    requirements: names with versions as in requirements.txt, or the path of such a file.
-    entrypoint: `module:name` of what is called.
-    timeout: of the run, in seconds or as a timedelta. cpu: in vCPU. memory_mib: in MiB.
-    network=False: the agent runs without network.
-    priority: 0 (last) to 9 (first).
-    dockerfile: text, or a path.
-    request_id: repeat a submission with the same id and there is still one test; made up when not given.
-    validate_only: check everything and make nothing.
-    """
-
-    requirements: Iterable[str] | os.PathLike[str]
-    entrypoint: str
-    name: str
-    agent_id: str
-    agent_name: str
-    dockerfile: Source
-    env: Mapping[str, str]
-    secret_refs: Mapping[str, str]
-    model: Model | str
-    timeout: float | timedelta
-    priority: int
-    cpu: float
-    memory_mib: int
-    network: bool
-    labels: Mapping[str, str]
-    request_id: str
-    validate_only: bool
 
 
 class FilterOptions(TypedDict, total=False):
@@ -85,50 +48,6 @@ class ListOptions(FilterOptions, total=False):
     page_size: int
     page_token: str
     totals: bool
-
-
-def submit(agent: Source, query: str, options: SubmitOptions) -> test_service_pb2.SubmitTestRequest:
-    """`agent` is source code as text, or the path of a file with it."""
-    spec = test_pb2.TestSpec(
-        agent_code=_text(agent),
-        query=query,
-        name=options.get("name", ""),
-        agent_id=options.get("agent_id", ""),
-        agent_name=options.get("agent_name") or (agent_name_of(Path(agent)) if isinstance(agent, os.PathLike) else ""),
-        requirements=_requirements(options.get("requirements", ())),
-        dockerfile=_text(options.get("dockerfile", "")),
-        entrypoint=options.get("entrypoint", ""),
-        env=options.get("env"),
-        secret_refs=options.get("secret_refs"),
-        labels=options.get("labels"),
-    )
-    if model := options.get("model"):
-        chosen = Model.parse(model) if isinstance(model, str) else model
-        spec.model.CopyFrom(
-            test_pb2.ModelSetting(
-                provider=chosen.provider, model_id=chosen.model_id, base_url=chosen.base_url, region=chosen.region
-            )
-        )
-    if "timeout" in options:
-        spec.timeout.CopyFrom(duration(options["timeout"]))
-    if "priority" in options:
-        spec.priority = options["priority"]
-    if "cpu" in options:
-        spec.resources.cpu = options["cpu"]
-    if "memory_mib" in options:
-        spec.resources.memory_mib = options["memory_mib"]
-    if not options.get("network", True):
-        spec.network = test_pb2.NETWORK_ACCESS_NONE
-    return test_service_pb2.SubmitTestRequest(
-        spec=spec,
-        request_id=options.get("request_id") or str(uuid.uuid4()),
-        validate_only=options.get("validate_only", False),
-    )
-
-
-def agent_name_of(path: Path) -> str:
-    """What to call the agent in this file: by the file, or by its folder where every agent's file is called so."""
-    return (path.stem not in _COMMON_NAMES and path.stem) or path.resolve().parent.name or path.stem
 
 
 def list_tests(options: ListOptions) -> test_service_pb2.ListTestsRequest:
@@ -230,25 +149,6 @@ def retry(test_id: str, query: str | None, request_id: str | None) -> test_servi
 
 def chain(test_id: str) -> test_service_pb2.GetRetryChainRequest:
     return test_service_pb2.GetRetryChainRequest(test_id=test_id, view=test_pb2.TEST_VIEW_RESULT)
-
-
-def requirement_lines(text: str) -> list[str]:
-    """The requirements in the text of a requirements.txt, without comments and empty lines, broken lines joined."""
-    joined = re.sub(r"\\\r?\n", " ", text)
-    lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in joined.splitlines())
-    return [line for line in lines if line]
-
-
-def _requirements(value: Iterable[str] | os.PathLike[str]) -> Iterable[str]:
-    if isinstance(value, os.PathLike):
-        return requirement_lines(_text(value))
-    if isinstance(value, str):  # a string is an iterable of its letters: surely meant as the text of a file
-        return requirement_lines(value)
-    return value
-
-
-def _text(source: Source) -> str:
-    return source if isinstance(source, str) else Path(source).read_text(encoding="utf-8")
 
 
 def timestamp(value: datetime | timedelta) -> Timestamp:

@@ -11,8 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from assay.files import TestFile
+from assay.findings import Finding
 from assay.outcome import Cost, Failure, Result
 from assay.plain import plain
+from assay.specification import TestSpec
 
 
 class TestState(StrEnum):
@@ -70,47 +73,6 @@ class CancelOutcome(StrEnum):
     REMOVED_FROM_QUEUE = "REMOVED_FROM_QUEUE"
     STOPPING = "STOPPING"
     ALREADY_ENDED = "ALREADY_ENDED"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The model that an agent talks to, such as `Model("ollama", "llama3.2")`."""
-
-    provider: str
-    model_id: str = ""
-    base_url: str = ""
-    region: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Model:
-        """`provider:model`; the name of a model may itself contain colons."""
-        provider, _, model_id = text.partition(":")
-        return cls(provider=provider, model_id=model_id)
-
-
-@dataclass(frozen=True, slots=True)
-class TestSpec:
-    """What is to be tested. Large fields are empty where a test was asked for with a smaller view."""
-
-    __test__ = False
-
-    name: str
-    agent_id: str
-    agent_name: str
-    agent_code: str
-    requirements: tuple[str, ...]
-    dockerfile: str
-    entrypoint: str
-    query: str
-    env: Mapping[str, str]
-    secret_refs: Mapping[str, str]
-    model: Model | None
-    timeout: timedelta | None
-    priority: int | None
-    cpu: float
-    memory_mib: int
-    network: bool
-    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +172,13 @@ class Test:
     history: tuple[StateChange, ...] = ()
     cost: Cost | None = None
     """Known a moment after the end, where anything is charged."""
+    project_files: tuple[TestFile, ...] = ()
+    input_files: tuple[TestFile, ...] = ()
+    output_files: tuple[TestFile, ...] = ()
+    files_expire: datetime | None = None
+    """When the content of `output_files` is removed."""
+    findings: tuple[Finding, ...] = ()
+    """What was noticed without running it: in the answer to a submission only."""
 
     @property
     def ended(self) -> bool:
@@ -229,6 +198,11 @@ class Test:
         return self.result.response if self.result else None
 
     @property
+    def files(self) -> tuple[TestFile, ...]:
+        """Of its project, its inputs, and what the agent left in /work/out."""
+        return (*self.project_files, *self.input_files, *self.output_files)
+
+    @property
     def standing(self) -> tuple[object, ...]:
         """What makes one update of a watch differ from the one before."""
         return self.state, self.attempt, self.queue_place, self.cancellation
@@ -244,6 +218,8 @@ class Test:
     def to_dict(self) -> dict[str, Any]:
         """For JSON: times as ISO 8601 in UTC, durations as seconds in fields that end in `_s`, the answer decoded."""
         value: dict[str, Any] = plain(self)
+        if not self.findings:
+            del value["findings"]  # it would say that nothing is to be noticed about the test
         return value
 
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from assay.files import FileKind, TestFile
+from assay.findings import Finding, Severity
 from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
 from assay.outcome import AgentError, Conversion, Cost, EntryPoint, Failure, Metrics, Result, TokenUsage
 from assay.queue import QueueStatus
+from assay.specification import Model, TestSpec
 from assay.tests import (
     Cancellation,
     CancelOutcome,
     LogSummary,
-    Model,
     Page,
     QueuePlace,
     RetryLink,
     StateChange,
     TaskInfo,
     Test,
-    TestSpec,
     TestState,
     TestTimes,
     WatchEvent,
@@ -46,6 +49,7 @@ _STATES = _enum_table(test_pb2.TestState, "TEST_STATE_", TestState)
 _EVENTS = _enum_table(test_service_pb2.WatchEvent, "WATCH_EVENT_", WatchEvent)
 _OUTCOMES = _enum_table(test_service_pb2.CancelOutcome, "CANCEL_OUTCOME_", CancelOutcome)
 _STREAMS = _enum_table(log_pb2.LogStream, "LOG_STREAM_", LogStream)
+_SEVERITIES = _enum_table(test_service_pb2.Severity, "SEVERITY_", Severity)
 _LEVELS = _enum_table(log_pb2.LogLevel, "LOG_LEVEL_", LogLevel)
 
 
@@ -102,7 +106,24 @@ def test(message: test_pb2.Test) -> Test:
             for move in message.history
         ),
         cost=cost(message.cost) if message.HasField("cost") else None,
+        project_files=_files(FileKind.PROJECT, message.project_files),
+        input_files=_files(FileKind.INPUT, message.input_files),
+        output_files=_files(FileKind.OUTPUT, message.output_files),
+        files_expire=moment(message, "files_expire_time"),
     )
+
+
+def submitted(message: test_service_pb2.SubmitTestResponse) -> Test:
+    """The test with what was noticed about it."""
+    found = tuple(
+        Finding(_SEVERITIES.get(one.severity, Severity.UNKNOWN), one.code, one.message, one.hint, one.path, one.line)
+        for one in message.findings
+    )
+    return replace(test(message.test), findings=found)
+
+
+def _files(kind: FileKind, messages: Iterable[test_pb2.TestFile]) -> tuple[TestFile, ...]:
+    return tuple(TestFile(kind, one.path, one.size, one.sha256, one.executable) for one in messages)
 
 
 def _spec(message: test_pb2.TestSpec) -> TestSpec:
@@ -115,7 +136,7 @@ def _spec(message: test_pb2.TestSpec) -> TestSpec:
         requirements=tuple(message.requirements),
         dockerfile=message.dockerfile,
         entrypoint=message.entrypoint,
-        query=message.query,
+        query=message.query if message.HasField("query") else None,
         env=dict(message.env),
         secret_refs=dict(message.secret_refs),
         model=Model(model.provider, model.model_id, model.base_url, model.region)
@@ -127,6 +148,9 @@ def _spec(message: test_pb2.TestSpec) -> TestSpec:
         memory_mib=message.resources.memory_mib,
         network=message.network != test_pb2.NETWORK_ACCESS_NONE,
         labels=dict(message.labels),
+        agent_path=message.agent_path,
+        strict_answer=message.strict_answer,
+        system_packages=tuple(message.system_packages),
     )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from assay.cli.archive import archive
 from assay.cli.dev import dev
+from assay.cli.files import download, files
 from assay.cli.help import Command
 from assay.cli.keys import keys
 from assay.cli.limits import limits
@@ -71,6 +72,8 @@ command()(get)
 command("list")(list_tests)
 command()(logs)
 command()(watch)
+command()(files)
+command()(download)
 command()(cancel)
 command()(retry)
 command()(chain)

@@ -25,7 +25,7 @@ _SIZES = {"": 1, "m": 1, "mb": 1, "mib": 1, "g": 1024, "gb": 1024, "gib": 1024}
 def read_text(path: Path) -> str:
     """The text of a file. A usage error for what cannot be read as UTF-8."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # an editor's byte order mark is no part of the text
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -33,11 +33,28 @@ def read_text(path: Path) -> str:
 
 
 def query(value: str) -> str:
-    """`-` is standard input, `@file` a file, everything else the query itself."""
+    """`-` is standard input, `@file` a file, `@@text` the text `@text`, everything else the query itself."""
     if value == "-":
-        return sys.stdin.read()
+        try:
+            return sys.stdin.read()
+        except UnicodeDecodeError as error:
+            raise typer.BadParameter("standard input is not UTF-8 text", param_hint="--query") from error
+    if value.startswith("@@"):
+        return value[1:]
     if value.startswith("@") and len(value) > 1:
-        return read_text(Path(value[1:]))
+        file = Path(value[1:])
+        try:
+            there = file.exists()
+        except (OSError, ValueError):  # no name of a file at all
+            there = False
+        if not there:
+            shown = value if len(value) <= 40 else f"{value[:40]}..."
+            raise typer.BadParameter(
+                f"{value[1:41]}: No such file. `@` at the start means a file with the query: "
+                f"to ask just that, write `@{shown}`",
+                param_hint="--query",
+            )
+        return read_text(file)
     return value
 
 
@@ -199,3 +216,21 @@ def environment(values: Iterable[str]) -> dict[str, str]:
             raise typer.BadParameter(f"{value!r} is not KEY=VALUE, and {key!r} is not set here", param_hint="--env")
         result[key] = rest if equals else os.environ[key]
     return result
+
+
+def env_files(paths: Iterable[Path]) -> dict[str, str]:
+    """The variables of .env files; a later file wins."""
+    from assay.dotenv import BadEnvFile, parse
+
+    result: dict[str, str] = {}
+    for path in paths:
+        try:
+            result |= parse(read_text(path))
+        except BadEnvFile as error:
+            raise typer.BadParameter(f"{path}, {error}", param_hint="--env-file") from error
+    return result
+
+
+def names(values: Iterable[str]) -> list[str]:
+    """Names, several of which may be joined by commas; each once."""
+    return list(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))

@@ -59,6 +59,8 @@ def _sentences(error: Exception, connection: Connection | None) -> Iterator[str]
             yield f"{key} Give yours by ASSAY_API_KEY."
         case PermissionDenied() | NotFound() | AssayError():
             yield safe(error.message)
+        case ValueError() if "\n" in str(error):
+            yield from (safe(line) for line in str(error).splitlines())
         case OSError() if error.filename:
             yield f"{error.filename}: {error.strerror}"
         case _:

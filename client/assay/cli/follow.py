@@ -12,7 +12,7 @@ from contextlib import aclosing
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-from assay.cli import result_text, text
+from assay.cli import files_text, result_text, text
 from assay.cli.jsontext import json_text
 from assay.cli.screen import open_screen
 from assay.cli.session import FAILED, PASSED
@@ -135,7 +135,7 @@ class StoryTeller:
             lines.append(text.output(logs))
         elif with_logs:
             lines.append([(f"  the last lines have not come in yet: assay logs -f {test.id}", "warn")])
-        for part in (answer, [*text.verdict(test), *result_text.notes(test)]):
+        for part in (answer, [*text.verdict(test), *result_text.notes(test), *files_text.outputs(test)]):
             lines += [*([[]] if lines and part else []), *part]
         self._screen.show(lines)
 

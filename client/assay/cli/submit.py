@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli import arguments
+from assay.cli.complaint import complain
 from assay.cli.jsontext import json_text
 from assay.cli.options import FollowJson
 
 if TYPE_CHECKING:
+    from assay.cli.handed_in import HandedIn
     from assay.client import AsyncAssay
-    from assay.requests import SubmitOptions
+    from assay.specification import Model
+    from assay.submission import SubmitOptions
 
 
 def submit(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Python file with the agent.")],
-    query: Annotated[
-        str,
-        typer.Option("--query", "-q", metavar="TEXT", help="What to ask; `-` reads standard input, `@FILE` a file."),
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="The agent's file, and others that go with it; or a project's folder."),
     ],
+    query: Annotated[
+        str | None,
+        typer.Option("--query", "-q", metavar="TEXT", help="What to ask; `-` reads standard input, `@FILE` a file."),
+    ] = None,
+    no_query: Annotated[bool, typer.Option("--no-query", help="Run the agent without a query.")] = False,
     requirements: Annotated[
         Path | None,
         typer.Option("--requirements", "-r", metavar="FILE", help="requirements.txt: names and versions."),
@@ -30,9 +37,30 @@ def submit(
     entrypoint: Annotated[
         str,
         typer.Option(
-            "--entrypoint", "-e", metavar="MODULE:NAME", help="What is called. Else run, main, handle, invoke or agent."
+            "--entrypoint",
+            "-e",
+            metavar="MODULE:NAME",
+            help="What is called, such as agent:run; __main__ runs the file as a script. Else what it plainly offers.",
         ),
     ] = "",
+    include: Annotated[
+        list[Path] | None,
+        typer.Option("--include", metavar="PATH", help="A file or folder beside the agent's file that goes with it."),
+    ] = None,
+    agent_file: Annotated[
+        str, typer.Option("--agent-file", metavar="FILE", help="Which file of a project is the agent's.")
+    ] = "",
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Send a single file although it imports others beside it.")
+    ] = False,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            metavar="NAME=PATH",
+            help="The agent finds it as /work/in/NAME; NAME may be left out.",
+        ),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show phases, log and answer as they come.")] = False,
     model: Annotated[str, typer.Option(metavar="PROVIDER:MODEL", help="Such as ollama:llama3.2.")] = "",
     model_url: Annotated[str, typer.Option(metavar="URL", help="Address of the model provider.")] = "",
@@ -47,6 +75,10 @@ def submit(
     label: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="To find it by.")] = None,
     env: Annotated[
         list[str] | None, typer.Option("--env", metavar="K=V", help="Environment of the agent; K alone: as it is here.")
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option("--env-file", metavar="FILE", help="Environment of the agent from a .env file; --env wins."),
     ] = None,
     secret: Annotated[
         list[str] | None, typer.Option("--secret", metavar="K=REF", help="Environment from a stored secret.")
@@ -67,32 +99,36 @@ def submit(
     dockerfile: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Goes with the agent into its package.")
     ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", metavar="NAMES", help="Debian packages whose programs the agent needs, as git."),
+    ] = None,
+    strict_answer: Annotated[
+        bool, typer.Option("--strict-answer", help="Fail when the answer is not plain JSON, instead of converting it.")
+    ] = False,
     request_id: Annotated[str, typer.Option(metavar="ID", help="Said twice, there is still one test.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, make nothing.")] = False,
     as_json: FollowJson = False,
 ) -> None:
-    """Submit an agent for a test."""
-    from assay.cli.session import run
-    from assay.requests import agent_name_of, requirement_lines
-    from assay.tests import Model
+    """Submit an agent for a test: a file, several files, or a folder."""
+    from assay.cli.session import ERROR, run
 
-    code = arguments.read_text(file)
+    asked = _asked(query, no_query=no_query)
     options: SubmitOptions = {
-        "requirements": requirement_lines(arguments.read_text(requirements)) if requirements else [],
         "entrypoint": entrypoint,
         "network": not no_network,
         "labels": arguments.pairs(label or (), "--label"),
-        "env": arguments.environment(env or ()),
+        "env": {**arguments.env_files(env_file or ()), **arguments.environment(env or ())},
         "secret_refs": arguments.pairs(secret or (), "--secret"),
+        "system_packages": arguments.names(system or ()),
+        "strict_answer": strict_answer,
         "name": name,
-        "agent_name": agent or agent_name_of(file),
         "dockerfile": arguments.read_text(dockerfile) if dockerfile else "",
         "request_id": request_id,
         "validate_only": dry_run,
     }
     if model or model_url or region:
-        parsed = Model.parse(model)
-        options["model"] = Model(parsed.provider, parsed.model_id, model_url, region)
+        options["model"] = _model(model, model_url, region)
     if timeout:
         options["timeout"] = arguments.seconds(timeout)
     if memory:
@@ -101,24 +137,76 @@ def submit(
         options["cpu"] = cpu
     if priority is not None:
         options["priority"] = priority
-    asked = arguments.query(query)
+    try:
+        handed_in = _gather(
+            paths,
+            include=include or (),
+            agent_file=agent_file,
+            alone=alone,
+            requirements=requirements,
+            files=file or (),
+            env_file=bool(env_file),
+        )
+    except (ValueError, OSError) as error:
+        complain(error, None, as_json=as_json)
+        raise typer.Exit(ERROR) from error
+    options["agent_name"] = agent or handed_in.agent_name
 
     async def body(client: AsyncAssay) -> int:
-        return await _submit(client, code, asked, options, follow=follow, as_json=as_json)
+        return await _submit(client, handed_in, asked, options, follow=follow, as_json=as_json)
 
     run(context, body, as_json=as_json)
 
 
+def _asked(query: str | None, *, no_query: bool) -> str | None:
+    """A test without a query is one on purpose only: else it would pass and have measured nothing."""
+    if query is None and not no_query:
+        raise typer.BadParameter("say what to ask, or --no-query to run the agent without one", param_hint="--query")
+    if query is not None and no_query:
+        raise typer.BadParameter("--no-query was given, too: leave one of them out", param_hint="--query")
+    return None if query is None else arguments.query(query)
+
+
+def _model(model: str, url: str, region: str) -> Model:
+    from assay.specification import Model
+
+    parsed = Model.parse(model)
+    return Model(parsed.provider, parsed.model_id, url, region)
+
+
+def _gather(paths: list[Path], **chosen: Any) -> HandedIn:
+    from assay.cli.handed_in import gather
+
+    return gather(paths, **chosen)
+
+
 async def _submit(
-    client: AsyncAssay, code: str, query: str, options: SubmitOptions, *, follow: bool, as_json: bool
+    client: AsyncAssay,
+    handed_in: HandedIn,
+    query: str | None,
+    options: SubmitOptions,
+    *,
+    follow: bool,
+    as_json: bool,
 ) -> int:
+    from assay.cli import checked
     from assay.cli.follow import JsonTeller, StoryTeller, follow_test
     from assay.cli.session import PASSED
+    from assay.errors import InvalidRequest
 
-    test = await client.submit(code, query, **options)
-    if options.get("validate_only"):
-        print(json_text({"valid": True}) if as_json else "valid: nothing was submitted")
-        return PASSED
+    dry_run = options.get("validate_only", False)
+    options["requirements"] = handed_in.requirements.lines
+    options["inputs"] = {file.path: file.data for file in handed_in.inputs.files}
+    if not as_json:
+        checked.tell_notes(handed_in, dry_run=dry_run)
+    try:
+        test = await client.submit(handed_in.agent, query, **options)
+    except InvalidRequest as error:
+        raise checked.with_the_largest(error, handed_in) from error
+    if dry_run:
+        return checked.outcome(handed_in, test, as_json=as_json)
+    if not as_json:
+        checked.tell_findings(test)
     if follow:
         return await follow_test(client, test.id, JsonTeller() if as_json else StoryTeller(), submitted=test)
     print(json_text(test.to_dict()) if as_json else test.id)

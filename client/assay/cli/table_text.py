@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from assay.cli.text import STATE_STYLES, Line, age, cut, plural, safe, span
+from assay.cli.text import STATE_STYLES, Line, age, asked, cut, plural, safe, span
 from assay.tests import Test, TestState
 
 
@@ -21,7 +21,7 @@ def table(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[L
             cut(safe(test.spec.name or test.spec.agent_name), 24),
             age(test.times.submitted, now),
             span(test.result.metrics.run) if test.result else "-",
-            test.failure.code if test.failure else safe(" ".join(test.spec.query.split())),
+            test.failure.code if test.failure else asked(test),
         )
         for test in tests
     ]
@@ -58,7 +58,7 @@ def chain(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[L
             age(test.times.submitted, now),
             span(test.result.metrics.run) if test.result else "-",
             test.failure.code if test.failure else "-",
-            safe(" ".join(test.spec.query.split())),
+            asked(test),
         )
         for test in tests
     ]

@@ -18,6 +18,8 @@ from assay.tests import Test, TestState
 Piece = tuple[str, str]  # text and the name of a style of screen.py ("" is plain)
 Line = list[Piece]
 
+_SHOWN_FILES = 5
+
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # not the tab
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
@@ -121,9 +123,14 @@ def log_line(line: LogLine) -> Line:
 
 
 def head(test: Test) -> Line:
-    query = safe(" ".join(test.spec.query.split()))
+    query = asked(test)
     name = safe(test.spec.name or test.spec.agent_name)
     return [(test.id, "id"), ("  ", ""), (name, "strong"), ("  ", ""), (cut(query, 60), "dim")]
+
+
+def asked(test: Test) -> str:
+    """The query on one line."""
+    return "(without a query)" if test.spec.query is None else safe(" ".join(test.spec.query.split()))
 
 
 def place(test: Test) -> str:
@@ -228,7 +235,7 @@ def details(test: Test, now: datetime) -> Iterator[Line]:
     submitted = test.times.submitted
     rows = (
         ("name", spec.name or spec.agent_name),
-        ("query", cut(" ".join(spec.query.split()), 200)),
+        ("query", cut(asked(test), 200)),
         ("model", model),
         ("limits", ", ".join(limits)),
         ("labels", ", ".join(f"{key}={value}" for key, value in sorted(spec.labels.items()))),
@@ -237,6 +244,7 @@ def details(test: Test, now: datetime) -> Iterator[Line]:
         ("runs on", " ".join(part for part in (test.task.runtime, test.task.task_id) if part) if test.task else ""),
         ("retry of", test.retry.retry_of if test.retry else ""),
         ("output", f"{plural(test.logs.lines, 'line')}, {size(test.logs.bytes)}" if test.logs.lines else ""),
+        *_files(test),
     )
     yield from ([(f"  {name:<10}", "dim"), (safe(value), "")] for name, value in rows if value)
     if test.ended:
@@ -246,6 +254,14 @@ def details(test: Test, now: datetime) -> Iterator[Line]:
             yield from shown
             yield []
         yield from verdict(test)
+
+
+def _files(test: Test) -> Iterator[tuple[str, str]]:
+    for name, files in (("project", test.project_files), ("inputs", test.input_files), ("files", test.output_files)):
+        shown = [f"{file.path} ({size(file.size)})" for file in files[:_SHOWN_FILES]]
+        if len(files) > _SHOWN_FILES:
+            shown.append(f"and {len(files) - _SHOWN_FILES} more: assay files {test.id}")
+        yield name, ", ".join(shown)
 
 
 def cut(text: str, width: int) -> str:

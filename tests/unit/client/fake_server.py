@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
+import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -105,8 +107,13 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         self.refusals: dict[str, list[Refusal]] = {}
         self.silent: set[str] = set()  # methods that never answer
         self.requests: list[Message] = []
+        self.findings: list[test_service_pb2.Finding] = []  # of every submission
         self.uploads: dict[str, bytes] = {}  # archives by their digest
+        self.largest_piece = 0
+        self.rename: Callable[[str], str] = lambda digest: digest  # what the server calls an archive instead
         self.files: dict[tuple[int, str], bytes] = {}  # what DownloadFile gives, by kind and path
+        self.spoil: Callable[[bytes], bytes] = lambda piece: piece  # what becomes of it on the way
+        self.download_cuts = 0  # so many downloads break after their first piece
         self.metadata: list[dict[str, str]] = []
         self.by_request_id: dict[str, str] = {}
         self.log_cuts: list[int] = []  # each log stream breaks after so many lines, as long as there are entries
@@ -136,18 +143,30 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
 
     async def SubmitTest(self, request: Any, context: Any) -> test_service_pb2.SubmitTestResponse:
         await self.enter("SubmitTest", request, context)
+        for archive in (request.spec.project, request.spec.inputs):
+            if archive.digest and archive.digest not in self.uploads:
+                metadata = {"digest": archive.digest}
+                info = error_details_pb2.ErrorInfo(reason="PROJECT_UNKNOWN", domain="assay", metadata=metadata)
+                message = "these files are not here"
+                await refuse(context, Refusal(grpc.StatusCode.FAILED_PRECONDITION, message, (info,)))
         test_id = self.by_request_id.setdefault(request.request_id, f"tst_{len(self.by_request_id) + 1:032x}")
         self.stories.setdefault(test_id, self.next_story(test_id))
         if self.refusals.get("SubmitTest.after"):  # stored, and the answer got lost
             await refuse(context, self.refusals["SubmitTest.after"].pop(0))
-        return test_service_pb2.SubmitTestResponse(test=a_test(test_id, "SUBMITTED", spec=request.spec))
+        return test_service_pb2.SubmitTestResponse(
+            test=a_test("" if request.validate_only else test_id, "SUBMITTED", spec=request.spec),
+            findings=self.findings,
+        )
 
     async def UploadArchive(self, request_iterator: Any, context: Any) -> test_service_pb2.UploadArchiveResponse:
-        archive = b""
+        archive, first = b"", True
         async for piece in request_iterator:
+            if first:
+                await self.enter("UploadArchive", piece, context)
+                first = False
             archive += piece.data
-            self.requests.append(piece)
-        digest = hashlib.sha256(archive).hexdigest()
+            self.largest_piece = max(self.largest_piece, len(piece.data))
+        digest = self.rename(digest_of(archive))
         self.uploads[digest] = archive
         return test_service_pb2.UploadArchiveResponse(digest=digest)
 
@@ -160,7 +179,10 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         head = test_pb2.TestFile(path=request.path, size=len(content), sha256=digest)
         yield test_service_pb2.DownloadFileResponse(file=head)
         for start in range(0, len(content), 1 << 16):
-            yield test_service_pb2.DownloadFileResponse(data=content[start : start + (1 << 16)])
+            yield test_service_pb2.DownloadFileResponse(data=self.spoil(content[start : start + (1 << 16)]))
+            if self.download_cuts:
+                self.download_cuts -= 1
+                await refuse(context, Refusal(grpc.StatusCode.UNAVAILABLE, "going down"))
 
     async def GetTest(self, request: Any, context: Any) -> test_service_pb2.GetTestResponse:
         await self.enter("GetTest", request, context)
@@ -257,6 +279,21 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
             await asyncio.Event().wait()
         finally:
             self.streams_closed += 1
+
+
+def digest_of(archive: bytes) -> str:
+    """What a server calls the files in a ZIP."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        lines = sorted(
+            f"{hashlib.sha256(opened.read(one)).hexdigest()} {'x' if one.external_attr >> 16 & 0o100 else '-'} "
+            f"{one.filename}\n"
+            for one in opened.infolist()
+        )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def a_file(path: str, content: bytes) -> test_pb2.TestFile:
+    return test_pb2.TestFile(path=path, size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 async def refuse(context: Any, refusal: Refusal) -> NoReturn:

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from assay import requests
+from assay import submission
 from assay.client import AsyncAssay
 from assay.errors import TestFailed
-from assay.tests import CancelOutcome, Model, TestState
+from assay.specification import Model
+from assay.tests import CancelOutcome, TestState
 from assay.v1 import test_pb2, test_service_pb2
 from tests.unit.client.fake_server import KEY, FakeServer, Story, a_test, failed, passed
 
@@ -161,7 +162,7 @@ async def test_the_queue_is_figures(client: AsyncAssay, fake: FakeServer) -> Non
 def test_an_agent_is_called_as_its_file_or_as_the_folder_of_a_file_that_is_called_like_all_others(
     path: str, name: str
 ) -> None:
-    assert requests.agent_name_of(Path(path)) == name
+    assert submission.agent_name_of(Path(path)) == name
 
 
 async def test_short_and_empty_pages_do_not_end_a_list(client: AsyncAssay, fake: FakeServer) -> None:

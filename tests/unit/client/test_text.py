@@ -6,7 +6,6 @@ import typer
 from assay.cli import arguments, text, usage_text
 from assay.outcome import TokenUsage
 from assay.reports import Durations, ReportInterval, Usage, UsageFigures
-from assay.requests import requirement_lines
 
 
 @pytest.mark.parametrize(
@@ -71,17 +70,6 @@ def test_what_is_no_duration_is_refused(written: str) -> None:
 @pytest.mark.parametrize(("written", "mebibytes"), [("512", 512), ("512M", 512), ("2g", 2048), ("0.5GiB", 512)])
 def test_sizes_are_read(written: str, mebibytes: int) -> None:
     assert arguments.mebibytes(written) == mebibytes
-
-
-def test_requirements_are_read_as_pip_reads_them() -> None:
-    pinned = "# all of it\nhttpx==0.28.1 \\\n  ; python_version > '3.9'\n"
-    content = f"{pinned}\nrich  # colours\r\nname#not-a-comment\n--index-url x\n"
-    assert requirement_lines(content) == [
-        "httpx==0.28.1    ; python_version > '3.9'",
-        "rich",
-        "name#not-a-comment",
-        "--index-url x",
-    ]
 
 
 @pytest.mark.parametrize(

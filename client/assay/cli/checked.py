@@ -1,0 +1,68 @@
+"""What `assay submit` says beside the test itself: notes about the files, findings, and the outcome of a dry run."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from assay.bundle import Bundle
+from assay.cli import submission_text
+from assay.cli.jsontext import json_text
+from assay.cli.screen import PlainScreen, open_screen
+from assay.cli.session import ERROR, PASSED
+from assay.cli.text import safe
+from assay.errors import AssayError, Details, FieldViolation, InvalidRequest
+from assay.project import Project, largest
+
+if TYPE_CHECKING:
+    from assay.cli.handed_in import HandedIn
+    from assay.tests import Test
+
+
+def tell_notes(handed_in: HandedIn, *, dry_run: bool) -> None:
+    """On standard error, as what is worth knowing and no result."""
+    for note in handed_in.notes:
+        print(f"note: {safe(note)}", file=sys.stderr)
+    if isinstance(handed_in.agent, Project) and not dry_run:
+        print(f"sending {submission_text.summary(handed_in.agent)}", file=sys.stderr)
+
+
+def tell_findings(test: Test) -> None:
+    """On standard error."""
+    screen = PlainScreen(sys.stderr)
+    for one in test.findings:
+        screen.show(submission_text.finding(one))
+
+
+def outcome(handed_in: HandedIn, test: Test, *, as_json: bool) -> int:
+    """Of a dry run: what would be sent, what was found, and whether a test could be made of it."""
+    valid = submission_text.valid(test.findings)
+    if as_json:
+        print(json_text(submission_text.as_json(handed_in.agent, handed_in.inputs, test.findings)))
+        return PASSED if valid else ERROR
+    screen = open_screen()
+    if isinstance(handed_in.agent, Project):
+        screen.show(submission_text.project(handed_in.agent))
+    if handed_in.inputs.files:
+        screen.show(submission_text.bundle(handed_in.inputs, "in /work/in"))
+    for one in test.findings:
+        screen.show(submission_text.finding(one))
+    print("valid: nothing was submitted" if valid else "invalid: the test would fail; nothing was submitted")
+    return PASSED if valid else ERROR
+
+
+def with_the_largest(error: InvalidRequest, handed_in: HandedIn) -> AssayError:
+    """The refusal of an archive also names its largest files: who has to leave some out wants to know."""
+    bundles: dict[str, Bundle] = {"spec.inputs": handed_in.inputs}
+    if isinstance(handed_in.agent, Project):
+        bundles["spec.project"] = handed_in.agent.bundle
+    told = [
+        FieldViolation(one.field, f"{one.description} (largest: {'; '.join(largest(bundles[one.field].files))})")
+        if one.field in bundles and ("large" in one.description or "most" in one.description)
+        else one
+        for one in error.violations
+    ]
+    details = error.details
+    return InvalidRequest(
+        error.message, code=error.code, details=Details(details.reason, details.metadata, fields=tuple(told))
+    )

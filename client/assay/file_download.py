@@ -1,0 +1,100 @@
+"""The way of one file of a test to a file here: written beside its place, checked, and there all at once.
+
+Names come from the agent, which may be hostile: no file is written outside of the folder that was asked for. Knows
+nothing of gRPC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from assay.errors import DownloadFailed
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNSAFE_ON_WINDOWS = re.compile(r'[<>:"|?*\\]')
+
+
+def local_path(folder: Path, name: str) -> Path:
+    """Where a file of this name goes in a folder. Control characters become `_`. Raises DownloadFailed for a name that
+    leads out of it."""
+    parts = name.split("/")
+    if not name or name.startswith("/") or any(part in {"", ".", ".."} for part in parts):
+        raise DownloadFailed(f"The name {name!r} leads out of the folder: get it by itself with another name.")
+    if os.name == "nt":  # a drive or a backslash would lead out there
+        parts = [_UNSAFE_ON_WINDOWS.sub("_", part) for part in parts]
+    path = folder.joinpath(*(_UNSAFE.sub("_", part) for part in parts))
+    if not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(folder)):
+        raise DownloadFailed(f"{path.parent} is a link out of {folder}: remove it, or name another folder.")
+    return path
+
+
+class Arriving:
+    """A file that comes in pieces. Nothing is at its place before all of it has come and is right."""
+
+    def __init__(self, to: Path, *, overwrite: bool) -> None:
+        """Raises DownloadFailed when something is there already and must stay."""
+        self._to, self._overwrite = to, overwrite
+        if not overwrite and os.path.lexists(to):
+            raise _exists(to)
+        if to.is_dir():
+            raise DownloadFailed(f"{to} is a folder.")
+        self._part: IO[bytes] | None = None
+        self._size, self._sha256 = -1, ""
+        self._digest, self._come = hashlib.sha256(), 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._part is not None:
+            self._part.close()
+            Path(self._part.name).unlink(missing_ok=True)
+
+    def begin(self, size: int, sha256: str) -> None:
+        """What is to come. Said again when the connection was lost and the server begins once more."""
+        self._size, self._sha256 = size, sha256
+        self._digest, self._come = hashlib.sha256(), 0
+        if self._part is None:
+            self._to.parent.mkdir(parents=True, exist_ok=True)
+            self._part = (self._to.parent / f".assay-{uuid.uuid4().hex}.part").open("xb")
+        self._part.seek(0)
+        self._part.truncate()
+
+    def piece(self, data: bytes) -> None:
+        if self._part is None or self._come + len(data) > self._size:
+            raise DownloadFailed("There came more than the server said.")
+        self._come += len(data)
+        self._digest.update(data)
+        self._part.write(data)
+
+    def finish(self) -> Path:
+        """Puts the file at its place. Raises DownloadFailed when it is not what the server said, OSError."""
+        if self._part is None or (self._come, self._digest.hexdigest()) != (self._size, self._sha256):
+            raise DownloadFailed(
+                f"What came is not the file: {self._come:,} bytes with SHA-256 {self._digest.hexdigest()}, "
+                f"and not {max(self._size, 0):,} with {self._sha256 or 'any'}."
+            )
+        self._part.flush()
+        os.fsync(self._part.fileno())
+        if self._overwrite:
+            os.replace(self._part.name, self._to)  # noqa: PTH105
+        else:
+            try:
+                os.link(self._part.name, self._to)  # unlike a rename it never replaces what came there meanwhile
+            except FileExistsError as error:
+                raise _exists(self._to) from error
+            except OSError:  # a file system without links
+                os.replace(self._part.name, self._to)  # noqa: PTH105
+        return self._to
+
+
+def _exists(path: Path) -> DownloadFailed:
+    return DownloadFailed(f"{path} is there already. Nothing was written over.")
