@@ -90,7 +90,7 @@ async def test_services_killed_while_tasks_run_lose_no_task_and_no_line(
         await service.until_ready()
     for test in await asyncio.gather(*(ended(client, test.id) for test in submitted)):
         passed_with_all_its_lines(test)
-        assert await texts(client, test.id) == spoken(test.spec.query)
+        assert await texts(client, test.id) == spoken(test.spec.query or "")
         assert len(cloud.tasks(test.id)) == 1
 
 

@@ -123,4 +123,4 @@ async def test_a_hundred_at_once_each_run_once_with_every_line(client: AsyncAssa
     for test in tests:
         assert len([who for who in started if test.id in who]) == 1
     for test in tests[::10]:
-        assert await texts(client, test.id) == spoken(test.spec.query)
+        assert await texts(client, test.id) == spoken(test.spec.query or "")
