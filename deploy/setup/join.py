@@ -52,6 +52,7 @@ PRODUCTS = (
             f"{HARNESS}.children",
             f"{HARNESS}.watch",
             f"{HARNESS}.context",
+            f"{HARNESS}.files",
             f"{HARNESS}.transport",
             f"{HARNESS}.install",
             f"{HARNESS}.load",

@@ -8,9 +8,11 @@ from datetime import timedelta
 
 from services.orchestrator.bookkeeping import Bookkeeping
 from services.orchestrator.charges import Charges
+from services.orchestrator.contents import Contents
 from services.orchestrator.finish import Finish
 from services.orchestrator.handlers import subscribe
 from services.orchestrator.launch import Launch
+from services.orchestrator.outputs import OutputLimits, Outputs
 from services.orchestrator.runtimes.choice import open_runtime
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stop import Stop
@@ -19,9 +21,11 @@ from shared.background import background, every
 from shared.bus.connect import Bus
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
+from shared.store.artifacts import Artifacts
 from shared.store.books import Books
 from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
+from shared.store.projects import Projects
 from shared.telemetry.health import Health
 
 
@@ -46,7 +50,13 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
         owner = settings.instance
         lease = timedelta(seconds=settings.orchestrator_lease_s)
         charges = Charges()
-        finish = Finish(tests, runtime, charges, clock, owner=owner)
+        limits = OutputLimits(
+            files=settings.orchestrator_outputs_max_files,
+            size=settings.orchestrator_outputs_max_bytes,
+            days=settings.orchestrator_outputs_keep_days,
+        )
+        outputs = Outputs(Artifacts(database), runtime, clock, limits)
+        finish = Finish(tests, runtime, charges, clock, owner=owner, outputs=outputs)
         stop = Stop(tests, runtime, charges, clock, grace=timedelta(seconds=settings.grace_s))
         launch = Launch(
             tests,
@@ -59,6 +69,8 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
             lease=lease,
             start_limit=timedelta(seconds=settings.orchestrator_start_limit_s),
             default_model=settings.default_model,
+            contents=Contents(Projects(database)),
+            output_limits=limits,
         )
         watch = Watch(tests, charges, launch, finish, stop, clock, owner=owner, lease=lease)
         bookkeeping = Bookkeeping(

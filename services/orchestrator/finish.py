@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -14,6 +14,7 @@ from services.orchestrator.charges import Charge, Charges
 from services.orchestrator.diagnosis import Evidence, StopCause, Verdict, judge
 from services.orchestrator.harness_result import HarnessResult, read_result
 from services.orchestrator.metrics import ENDED
+from services.orchestrator.outputs import Kept, Outputs
 from services.orchestrator.ports import Phase, Runtime, Sighting, Tests
 from shared.clock import Clock
 from shared.domain.failure import Failure
@@ -21,7 +22,15 @@ from shared.domain.lifecycle import ACTIVE, MAX_ATTEMPTS, State
 from shared.errors import Malformed, Unavailable
 from shared.events.base import Event
 from shared.events.tasks import TaskStopped
-from shared.events.tests import TestCompleted, TestFailed, TestRequeued, TestRunning, TestTimedOut
+from shared.events.tests import (
+    EventFile,
+    TestCompleted,
+    TestFailed,
+    TestFilesStored,
+    TestRequeued,
+    TestRunning,
+    TestTimedOut,
+)
 from shared.store.documents import (
     AgentError,
     Conversion,
@@ -48,12 +57,22 @@ class _TakenOver(Exception):
 class Finish:
     """From a task that ended to a test that ended, or waits for its next attempt."""
 
-    def __init__(self, tests: Tests, runtime: Runtime, charges: Charges, clock: Clock, *, owner: str) -> None:
+    def __init__(
+        self,
+        tests: Tests,
+        runtime: Runtime,
+        charges: Charges,
+        clock: Clock,
+        *,
+        owner: str,
+        outputs: Outputs | None = None,
+    ) -> None:
         self._tests = tests
         self._runtime = runtime
         self._charges = charges
         self._clock = clock
         self._owner = owner
+        self._outputs = outputs
 
     async def look(self, charges: Sequence[Charge]) -> None:
         """Looks at these tasks and ends the attempts of those that have stopped.
@@ -139,6 +158,7 @@ class Finish:
         test: Execution | None = charge.test
         if result is None or not result.success:
             test = await self._current(charge)
+        kept: Kept | None = None
         for _ in range(_TRIES):
             if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
                 return None
@@ -155,7 +175,9 @@ class Finish:
                     cancel_reason=test.cancel.reason if test.cancel else "",
                 )
             )
-            if await self._tests.move(self._ending(test, verdict, sighting, result)):
+            if kept is None and self._outputs is not None and verdict.to is not State.QUEUED:
+                kept = await self._outputs.keep(charge, result)  # before the move: what it lists is there
+            if await self._tests.move(self._ending(test, verdict, sighting, result, kept or Kept())):
                 return verdict
             test = await self._current(charge)
             if test is not None and test.lease is not None and test.lease.owner != self._owner:
@@ -167,7 +189,9 @@ class Finish:
     async def _current(self, charge: Charge) -> Execution | None:
         return (await self._tests.get_many([charge.test_id])).get(charge.test_id)
 
-    def _ending(self, test: Execution, verdict: Verdict, sighting: Sighting, result: HarnessResult | None) -> Move:
+    def _ending(
+        self, test: Execution, verdict: Verdict, sighting: Sighting, result: HarnessResult | None, kept: Kept
+    ) -> Move:
         now = self._clock.now()
         run_ms = result.phases.run_ms if result else None
         telling: list[Event] = [
@@ -191,6 +215,10 @@ class Finish:
             started = now - timedelta(milliseconds=run_ms or 0)
             extra["times.started"] = test.times.started = started
             telling.append(TestRunning(test_id=test.id, user_id=test.user_id, attempt=test.attempt, at=started))
+        if kept.files:
+            extra["output_files"] = [file.model_dump() for file in kept.files]
+            extra["output_expires_at"] = kept.expires_at
+            telling.append(_files_stored(test, kept, now))
         telling.append(self._telling(test, verdict, run_ms=run_ms))
         if verdict.to is not State.QUEUED:
             metrics = _metrics(test, result, total_ms=_ms(now - test.times.submitted))
@@ -201,7 +229,7 @@ class Finish:
                 usage=Usage(**result.usage.model_dump()) if result and result.usage else None,
                 entry=EntryPoint(**result.entry.model_dump()) if result and result.entry else None,
                 conversions=[Conversion(**one.model_dump()) for one in result.conversions] if result else [],
-                files_left_out=result.outputs_left_out if result else [],
+                files_left_out=list(kept.left_out),
                 resolved=result.resolved if result else [],
                 built_from_source=result.built_from_source if result else [],
                 python=result.python if result else "",
@@ -256,6 +284,16 @@ class Finish:
         if verdict.to is State.TIMED_OUT:
             return TestTimedOut(message=failure.message, **ids)
         return TestFailed(code=failure.code, stage=failure.stage, message=failure.message, **ids)
+
+
+def _files_stored(test: Execution, kept: Kept, now: datetime) -> TestFilesStored:
+    return TestFilesStored(
+        test_id=test.id,
+        user_id=test.user_id,
+        attempt=test.attempt,
+        at=now,
+        files=tuple(EventFile(path=file.path, size=file.size, sha256=file.sha256) for file in kept.files),
+    )
 
 
 def _metrics(test: Execution, result: HarnessResult | None, *, total_ms: float) -> Metrics:

@@ -7,14 +7,17 @@ its token, then the handle. A crash between any two of them is healed by doing t
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 
 from services.orchestrator.charges import Charge, Charges
+from services.orchestrator.contents import Contents
 from services.orchestrator.finish import Finish
 from services.orchestrator.metrics import ADOPTED, LAUNCH_SECONDS, LAUNCHED
+from services.orchestrator.outputs import OutputLimits
 from services.orchestrator.ports import Launched, LaunchFailed, LaunchUnsettled, Runtime, TaskSpec, Tests
 from services.orchestrator.specification import effective_model, specification
 from services.orchestrator.stop import Stop
@@ -49,6 +52,8 @@ class Launch:
         lease: timedelta,
         start_limit: timedelta,
         default_model: ModelSetting | None = None,
+        contents: Contents | None = None,
+        output_limits: OutputLimits | None = None,
     ) -> None:
         self._tests = tests
         self._runtime = runtime
@@ -60,6 +65,8 @@ class Launch:
         self._lease = lease
         self._start_limit = start_limit
         self._default_model = default_model
+        self._contents = contents
+        self._output_limits = output_limits
         self._under_way: set[tuple[TestId, int]] = set()
 
     @property
@@ -140,7 +147,12 @@ class Launch:
             self._under_way.discard((test.id, test.attempt))
 
     def _spec(self, test: Execution, *, repeated: bool) -> TaskSpec:
-        return specification(test, default_model=self._default_model, repeated=repeated)
+        return specification(test, default_model=self._default_model, limits=self._output_limits, repeated=repeated)
+
+    async def _with_contents(self, spec: TaskSpec) -> TaskSpec:
+        if self._contents is None or not (spec.project or spec.inputs):
+            return spec
+        return replace(spec, contents=await self._contents.of(spec))
 
     async def _ask(self, test: Execution, *, repeated: bool) -> Launched | None:
         """Launches; None where that failed and the attempt has ended with it, or where it is to be done again."""
@@ -148,7 +160,8 @@ class Launch:
             if test.task and test.task.abandoned is not None:
                 await self._stop.end(test.task.abandoned)
             with LAUNCH_SECONDS.time():
-                launched = await self._runtime.launch(self._spec(test, repeated=repeated))
+                spec = await self._with_contents(self._spec(test, repeated=repeated))
+                launched = await self._runtime.launch(spec)
         except LaunchFailed as error:
             log.warning("launch_failed", test_id=test.id, attempt=test.attempt, code=error.code, error=str(error))
             await self._finish.never_started(test, Failure.of(error.code, str(error)))

@@ -60,6 +60,12 @@ class TaskSpec:
     agent_path: str = ""
     """Where the agent's file lies in the project."""
     inputs: Bundle | None = None
+    contents: bytes = field(default=b"", repr=False)
+    """The content of the project's files and then of the inputs; what launches reads it first (contents.py)."""
+    output_files: int = 100
+    """How many of the files that the agent leaves are handed back at most."""
+    output_bytes: int = 25 << 20
+    """And how many bytes of them, all together."""
     system_packages: tuple[str, ...] = ()
     secret_refs: Mapping[str, str] | None = None
     """Variables whose values lie in a secret store, by the names or ARNs of the secrets."""
@@ -150,6 +156,11 @@ class Runtime(Protocol):
         """The result object that the harness left, or None where there is none (yet)."""
         ...
 
+    async def collect_outputs(self, handle: Handle) -> bytes | None:
+        """The content of the files that the result lists, one behind the other; None where there is none. Not checked:
+        it passed through an untrusted place."""
+        ...
+
     async def stop(self, handle: Handle, *, grace_s: float) -> None:
         """Tells the task to end and, after `grace_s` seconds, ends it. Returns when told, not when dead."""
         ...
@@ -176,6 +187,18 @@ class Runtime(Protocol):
     async def aclose(self) -> None:
         """Lets go of the tasks without stopping them."""
         ...
+
+
+class StoredFiles(Protocol):
+    """The files that users handed in (shared.store.projects.Projects)."""
+
+    async def read(self, user: UserId, digest: str) -> bytes | None: ...
+
+
+class LeftFiles(Protocol):
+    """The files that agents left (shared.store.artifacts.Artifacts)."""
+
+    async def put(self, test: TestId, attempt: int, data: bytes, expires_at: datetime) -> None: ...
 
 
 class Tests(Protocol):

@@ -30,6 +30,15 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
         2.0, gt=0, description="how often what has ended is added to the counters of usage and cost, in seconds"
     )
     orchestrator_grace_s: float = Field(10.0, ge=0, description="time between asking a task to stop and ending it")
+    orchestrator_outputs_max_bytes: int = Field(
+        25 << 20, ge=0, le=100 << 20, description="bytes of the files an agent leaves that are kept; 0 keeps none"
+    )
+    orchestrator_outputs_max_files: int = Field(
+        100, ge=0, le=1_000, description="files an agent leaves that are kept; 0 keeps none"
+    )
+    orchestrator_outputs_keep_days: int = Field(
+        30, ge=1, le=3_650, description="how long the files that an agent left are kept, in days"
+    )
     process_root: Path = Field(
         Path(".assay/tasks"), description="process runtime: folder of tasks, environments and caches"
     )

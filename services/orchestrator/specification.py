@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.orchestrator.outputs import OutputLimits
 from services.orchestrator.ports import Bundle, TaskSpec
 from shared.domain.logsequence import first_seq
 from shared.domain.models import model_environment
@@ -9,7 +10,13 @@ from shared.ids import launch_token
 from shared.store.documents import ArchiveRef, Execution, ModelSetting
 
 
-def specification(test: Execution, *, default_model: ModelSetting | None = None, repeated: bool = False) -> TaskSpec:
+def specification(
+    test: Execution,
+    *,
+    default_model: ModelSetting | None = None,
+    limits: OutputLimits | None = None,
+    repeated: bool = False,
+) -> TaskSpec:
     """The spec of the test's current attempt. The test must have a task (its intent is stored first)."""
     assert test.task is not None
     given = test.input
@@ -26,6 +33,8 @@ def specification(test: Execution, *, default_model: ModelSetting | None = None,
         project=_bundle(given.project),
         agent_path=given.agent_path,
         inputs=_bundle(given.inputs),
+        output_files=(limits or OutputLimits()).files,
+        output_bytes=(limits or OutputLimits()).size,
         system_packages=tuple(given.system_packages),
         requirements=tuple(given.requirements),
         dockerfile=given.dockerfile,

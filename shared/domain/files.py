@@ -7,8 +7,12 @@ links.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+LONGEST_PATH: Final = 240
+"""Characters."""
 
 
 class Listed(Protocol):
@@ -77,6 +81,18 @@ def cut(files: Iterable[Listed], data: bytes) -> Iterator[tuple[str, bytes]]:
         yield file.path, content
     if start != len(data):
         raise ValueError(f"{len(data)} bytes are there, and the files have {start}")
+
+
+def is_plain(path: str) -> bool:
+    """Whether this is a relative path without tricks, printable, that any system can hold."""
+    parts = path.split("/")
+    return (
+        0 < len(path) <= LONGEST_PATH
+        and "\\" not in path
+        and not {"", ".", ".."} & set(parts)
+        and all(len(part.encode("utf-8", "replace")) <= 255 for part in parts)
+        and not any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in path)
+    )
 
 
 def span(files: Sequence[Listed], path: str) -> range | None:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.domain.failure import FailureCode
+from shared.domain.files import Joined, join
 from shared.domain.logsequence import first_seq
 
 
@@ -29,6 +30,7 @@ class Script(BaseModel):
     lines: int | tuple[str, ...] = Field(1, description="what it prints, spread over the run: so many lines, or these")
     exit_code: int = 0
     result: JsonValue = Field("done", description="the answer")
+    outputs: dict[str, str] = Field(default_factory=dict, description="files that it leaves, path to text")
     code: FailureCode | None = Field(None, description="the failure that the harness reports")
     no_result: bool = Field(False, description="ends without handing in a result")
     lost: bool = Field(False, description="is missing from the end of its run on")
@@ -100,8 +102,13 @@ class Play(BaseModel):
             "truncated": False,
             "exit_code": script.exit_code,
             "signal": None,
+            "outputs": [file._asdict() for file in self.outputs().files],
         }
         return json.dumps(values).encode()
+
+    def outputs(self) -> Joined:
+        """The files that it leaves."""
+        return join({path: text.encode() for path, text in self.script.outputs.items()})
 
     def output(self, now: float, *, stopped: float | None = None) -> Iterator[bytes]:
         """The lines of the output that are there by `now`, each a JSON object without a line end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.domain.failure import FailureCode, Stage
 from shared.events.base import Event
@@ -92,6 +92,24 @@ class TestRequeued(Event):
     told_by: ClassVar[str] = "orchestrator"
     code: FailureCode = Field(description="why, from the closed list in states.md")
     message: str = Field(description="why, for people")
+
+
+class EventFile(BaseModel):
+    """A file that an agent left."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: str = Field(description="where it lies below /work/out")
+    size: int = Field(description="bytes")
+    sha256: str = Field(description="of its content, hexadecimal")
+
+
+class TestFilesStored(Event):
+    """The files that the agent left in /work/out are stored; the event of the test's end follows."""
+
+    type: ClassVar[str] = "test.files_stored"
+    told_by: ClassVar[str] = "orchestrator"
+    files: tuple[EventFile, ...] = Field(description="in the order of their paths")
 
 
 class TestArchived(Event):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ class Behaviour:
     lines: int = 1
     fails: bool = False
     ignores_stop: bool = False
+    leaves: Mapping[str, str] = field(default_factory=dict)
 
 
 def spec(**changes: Any) -> TaskSpec:
@@ -75,6 +76,7 @@ class ScriptedWorld:
             "code": "AGENT_EXCEPTION" if behaviour.fails else None,
             "exit_code": 1 if behaviour.fails else 0,
             "ignores_stop": behaviour.ignores_stop,
+            "outputs": dict(behaviour.leaves),
         }
         return spec(env={"ASSAY_SCRIPT": json.dumps(script)})
 
@@ -95,13 +97,17 @@ class ProcessWorld:
     def spec(self, behaviour: Behaviour) -> TaskSpec:
         return spec(
             agent_code=f"""
-                import signal, time
+                import os, signal, time
                 def run(query):
                     if {behaviour.ignores_stop}:
                         signal.signal(signal.SIGTERM, signal.SIG_IGN)
                     for number in range({behaviour.lines}):
                         print("line", number + 1)
                     time.sleep({behaviour.run_for})
+                    for path, text in {dict(behaviour.leaves)}.items():
+                        os.makedirs(os.path.dirname("out/" + path), exist_ok=True)
+                        with open("out/" + path, "w") as file:
+                            file.write(text)
                     if {behaviour.fails}:
                         raise ValueError("as told")
                     return "done"
@@ -125,6 +131,7 @@ class EcsWorld:
             fails=behaviour.fails,
             ignores_stop=behaviour.ignores_stop,
             stop_timeout=0.3,
+            leaves=behaviour.leaves,
         )
 
 

@@ -6,13 +6,16 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from services.orchestrator.ports import Handle, Launched, Phase, Runtime
+from services.orchestrator.ports import Bundle, Handle, Launched, Phase, Runtime
 from services.orchestrator.runtimes.host import Unfit
 from services.orchestrator.runtimes.options import Isolation
+from shared.domain.files import join
+from shared.store.documents import StoredFile
 from tests.contract.runtime_worlds import Behaviour, EcsWorld, ProcessWorld, ScriptedWorld, World, ended, look
 from tests.support.until import until
 
@@ -62,6 +65,33 @@ async def test_a_task_runs_and_stops(runtime: Runtime, launch: Launch) -> None:
     sighting = await ended(runtime, task.handle)
     assert (sighting.phase, sighting.exit_code, sighting.out_of_memory) == (Phase.STOPPED, 0, False)
     assert sighting.stop_reason
+
+
+async def test_files_go_in_and_what_is_left_comes_out(world: World, runtime: Runtime) -> None:
+    """A second launch changes nothing, another orchestrator finds the same, and cleaned up it is gone."""
+    spec = world.spec(Behaviour(leaves={"a.txt": "left behind", "sub/b.txt": ""}))
+    project, inputs = join({"main.py": spec.agent_code.encode(), "data/x": b"project"}), join({"in.txt": b"input"})
+    spec = replace(
+        spec,
+        project=Bundle(project.digest, tuple(StoredFile(**file._asdict()) for file in project.files)),
+        inputs=Bundle(inputs.digest, tuple(StoredFile(**file._asdict()) for file in inputs.files)),
+        agent_path="main.py",
+        contents=project.data + inputs.data,
+    )
+    task = await runtime.launch(spec)
+    try:
+        assert await runtime.launch(spec) == task
+        await ended(runtime, task.handle)
+        for one in (runtime, await world.open()):
+            result = json.loads(await one.collect(task.handle) or b"{}")
+            assert result["outcome"] == "success", result
+            assert [file["path"] for file in result["outputs"]] == ["a.txt", "sub/b.txt"]
+            assert await one.collect_outputs(task.handle) == b"left behind"
+            if one is not runtime:
+                await one.aclose()
+    finally:
+        await runtime.cleanup(task.handle)
+    assert not await runtime.collect_outputs(task.handle)
 
 
 async def test_handle_and_log_source_are_plain_values(launch: Launch) -> None:

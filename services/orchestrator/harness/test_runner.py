@@ -716,7 +716,8 @@ class Context:
 
     def __init__(self, raw: bytes) -> None:
         try:
-            data = from_json(raw.decode("utf-8"))
+            text, _, contents = raw.partition(b"\n")
+            data = from_json(text.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise ContextUnavailable(f"the context is not JSON: {error}") from None
         try:
@@ -739,6 +740,12 @@ class Context:
             self.python: str | None = data.get("python")
             self.env_dir: str = data.get("env_dir") or "/tmp/env"
             self.from_source: str = data.get("from_source", "if_needed")  # or "never", "at_once"
+            project, inputs = data.get("project") or {}, data.get("inputs") or {}
+            self.project_files: list[dict[str, Any]] = project.get("files") or []
+            self.input_files: list[dict[str, Any]] = inputs.get("files") or []
+            self.contents: bytes = contents  # of the files: the project's and then the inputs', unless they come by
+            self.contents_fd: int | None = data.get("contents_fd")
+            self.outputs: dict[str, int] | None = data.get("outputs")  # how much of `out` is handed back
             limits: dict[str, Any] = data["limits"]
             self.max_lines = limits["lines"]
             self.max_bytes = limits["bytes"]
@@ -751,6 +758,229 @@ class Context:
             raise ContextUnavailable(f"the context lacks something: {type(error).__name__}: {error}") from None
         if self.mode not in ("run", "build", "all"):
             raise ContextUnavailable(f"the context asks for the unknown mode {self.mode!r}")
+
+
+# --- Files on their way into the work folder, and out of it: a project, inputs, and what the agent leaves in `out`
+
+
+INPUT_FOLDER, OUTPUT_FOLDER = "in", "out"
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not to wait for the other end of a pipe
+NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+KIND, REGULAR, FOLDER, LINK = 0o170000, 0o100000, 0o040000, 0o120000
+DEEPEST = 30  # folders inside one another in `out`
+MOST_SEEN = 10000  # entries of `out` that are looked at
+MOST_LEFT_OUT = 100  # lines about files that are not kept
+LONGEST_PATH = 240  # characters
+
+
+# -- into the work folder
+
+
+def lay_out(context: Context) -> None:
+    """Makes the folders and unpacks what goes along. Raises ContextUnavailable."""
+    try:
+        make_folders()
+        if context.project_files or context.input_files:
+            content = read_all(context.contents_fd) if context.contents_fd is not None else context.contents
+            rest = unpack("", context.project_files, content)
+            rest = unpack(INPUT_FOLDER + "/", context.input_files, rest)
+            if rest:
+                raise ContextUnavailable("there is more content than the files of this test have")
+        if context.input_files:
+            os.chmod(INPUT_FOLDER, 0o555)
+    except (OSError, KeyError, TypeError, AttributeError) as error:
+        raise ContextUnavailable(f"the files of this test cannot be laid out: {error}") from None
+
+
+def make_folders() -> None:
+    """Both are there always: nobody has to ask before writing."""
+    for folder in (INPUT_FOLDER, OUTPUT_FOLDER):
+        try:
+            os.mkdir(folder, 0o755)
+        except FileExistsError:  # a container that is started anew
+            pass
+
+
+def folders_of_the_agent() -> dict[str, str]:
+    """How it finds them, wherever the work folder is."""
+    work = os.getcwd()
+    return {"ASSAY_INPUT_DIR": f"{work}/{INPUT_FOLDER}", "ASSAY_OUTPUT_DIR": f"{work}/{OUTPUT_FOLDER}"}
+
+
+def unpack(prefix: str, files: Sequence[Mapping[str, Any]], content: bytes) -> bytes:
+    """Writes files, read-only, in folders that are read-only afterwards; gives back what is left of the content."""
+    from hashlib import sha256
+
+    folders: list[str] = []
+    start = 0
+    for file in files:
+        path, size = file["path"], file["size"]
+        parts = path.split("/")
+        if not path or "" in parts or "." in parts or ".." in parts:
+            raise ContextUnavailable(f"the file name {path!r} leads elsewhere")
+        data = content[start : start + size]
+        start += size
+        if sha256(data).hexdigest() != file["sha256"]:
+            raise ContextUnavailable(f"the file {path!r} is not the one that was handed in: its SHA-256 differs")
+        for depth in range(1, len(parts)):
+            folder = prefix + "/".join(parts[:depth])
+            if folder not in folders:
+                os.mkdir(folder, 0o755)
+                folders.append(folder)
+        fd = os.open(prefix + path, NEW_FILE_FLAGS, 0o600)
+        try:
+            write_all(fd, data)
+            os.fchmod(fd, 0o555 if file.get("executable") else 0o444)
+        finally:
+            os.close(fd)
+    for folder in folders:
+        os.chmod(folder, 0o555)
+    return content[start:]
+
+
+# -- out of it
+
+
+class Left:
+    """What the agent has left in `out`: open files in a fixed order, and why others are not among them."""
+
+    def __init__(self, max_files: int, max_bytes: int) -> None:
+        self.files: list[dict[str, object]] = []
+        self.left_out: list[str] = []
+        self.fds: list[int] = []
+        self.room = max_bytes
+        self.max_files = max_files
+        self.max_bytes = max_bytes
+        self.seen = 0
+        self.more = 0  # reasons that found no room in the list
+
+    def find(self) -> None:
+        """Looks through the folder. Nothing of the agent's may run any more."""
+        try:
+            top = os.open(OUTPUT_FOLDER, FOLDER_FLAGS)
+        except OSError:
+            self._leave_out(OUTPUT_FOLDER, "is no folder any more")
+        else:
+            self._look(top, "", 0)
+        if self.more:
+            self.left_out.append(f"and {self.more} more")
+
+    def content(self) -> Iterator[bytes]:
+        """The bytes of the files, one behind the other."""
+        for index, fd in enumerate(self.fds):
+            os.lseek(fd, 0, 0)
+            left = int(str(self.files[index]["size"]))
+            while left > 0:
+                data = os.read(fd, min(READ_BYTES, left))
+                if not data:  # shorter than a moment ago: whoever takes it sees that it is not this file
+                    data = b"\0" * min(READ_BYTES, left)
+                left -= len(data)
+                yield data
+
+    def size(self) -> int:
+        return self.max_bytes - self.room
+
+    def _look(self, folder: int, prefix: str, depth: int) -> None:
+        """Takes the files of a folder, which is closed then, and of those in it."""
+        try:
+            for name in sorted(os.listdir(folder)):
+                self.seen += 1
+                if self.seen > MOST_SEEN:
+                    if self.seen == MOST_SEEN + 1:
+                        self._leave_out(prefix + name, f"and what follows: only {MOST_SEEN} entries are looked at")
+                    return
+                path = prefix + name
+                why = bad_name(path)
+                if not why:
+                    try:
+                        why = self._take(folder, name, path, depth)
+                    except OSError as error:
+                        why = f"cannot be read: {error.strerror}"
+                if why:
+                    self._leave_out(path, why)
+        finally:
+            os.close(folder)
+
+    def _take(self, folder: int, name: str, path: str, depth: int) -> str:
+        """Keeps this file or looks into this folder; else says why not."""
+        kind = os.lstat(name, dir_fd=folder).st_mode & KIND
+        if kind == FOLDER:
+            if depth >= DEEPEST:
+                return f"lies deeper than {DEEPEST} folders"
+            self._look(os.open(name, FOLDER_FLAGS, dir_fd=folder), path + "/", depth + 1)
+            return ""
+        if kind != REGULAR:
+            return "is a link" if kind == LINK else "is neither a file nor a folder"
+        if len(self.files) >= self.max_files:
+            return f"is one too many: {self.max_files} files are kept"
+        fd = os.open(name, FILE_FLAGS, dir_fd=folder)
+        why = "" if os.fstat(fd).st_mode & KIND == REGULAR else "is neither a file nor a folder"
+        size = os.fstat(fd).st_size
+        if not why and size > self.room:
+            why = f"has {size} bytes: {self.max_bytes} bytes are kept in all"
+        if why:
+            os.close(fd)
+            return why
+        return self._keep(fd, path, size)
+
+    def _keep(self, fd: int, path: str, size: int) -> str:
+        from hashlib import sha256
+
+        digest = sha256()
+        read = 0
+        while read < size and (data := os.read(fd, min(READ_BYTES, size - read))):
+            digest.update(data)
+            read += len(data)
+        if read != size:
+            os.close(fd)
+            return "changes while it is read"
+        self.room -= size
+        self.fds.append(fd)
+        executable = bool(os.fstat(fd).st_mode & 0o100)
+        self.files.append({"path": path, "size": size, "sha256": digest.hexdigest(), "executable": executable})
+        return ""
+
+    def _leave_out(self, path: str, why: str) -> None:
+        if len(self.left_out) < MOST_LEFT_OUT - 1:
+            shown = path if len(path) <= LONGEST_PATH else path[:LONGEST_PATH] + "..."
+            self.left_out.append(f"{shown!r} {why}"[:500].encode("utf-8", "replace").decode("utf-8"))
+        else:
+            self.more += 1
+
+
+def bad_name(path: str) -> str:
+    """Why a file of this name cannot be kept: it must be the same everywhere, and printable."""
+    if len(path) > LONGEST_PATH:
+        return f"has a name of more than {LONGEST_PATH} characters"
+    if any(letter < " " or "\x7f" <= letter < "\xa0" or "\ud800" <= letter < "\ue000" for letter in path):
+        return "has a name that is no printable text"
+    if "\\" in path:
+        return "has a backslash in its name"
+    return ""
+
+
+class Delivery:
+    """A result and the files behind it, as something to read from: urllib sends it piece by piece, again if need be."""
+
+    def __init__(self, head: bytes, left: Left) -> None:
+        self.head = head
+        self.left = left
+        self.rest = b""
+        self.pieces: Iterator[bytes] = iter(())
+        self.rewind()
+
+    def rewind(self) -> None:
+        self.rest, self.pieces = self.head, self.left.content()
+
+    def size(self) -> int:
+        return len(self.head) + self.left.size()
+
+    def read(self, most: int = READ_BYTES) -> bytes:
+        if not self.rest:
+            self.rest = next(self.pieces, b"")
+        data, self.rest = self.rest[:most], self.rest[most:]
+        return data
 
 
 # --- Where the context comes from and the result goes
@@ -768,14 +998,18 @@ def take_context() -> Context:
     return Context(raw)
 
 
-def deliver(result: Mapping[str, object], result_fd: int | None) -> bool:
-    data = to_json(result).encode("utf-8", "replace")
+def deliver(result: Mapping[str, object], result_fd: int | None, left: Left | None = None) -> bool:
+    """One line of JSON, and behind it the content of the files that it lists."""
+    data = to_json(result).encode("utf-8", "replace") + b"\n"
+    body = Delivery(data, left) if left is not None and left.files else data
     url = ENVIRONMENT.get("ASSAY_RESULT_URL")
     try:
         if url is not None:
-            transfer(url, data)
+            transfer(url, body)
         elif result_fd is not None:
             write_all(result_fd, data)
+            for piece in left.content() if left is not None else ():
+                write_all(result_fd, piece)
             os.close(result_fd)
     except (OSError, ContextUnavailable) as error:
         complain(f"the result cannot be delivered: {error}")
@@ -783,7 +1017,7 @@ def deliver(result: Mapping[str, object], result_fd: int | None) -> bool:
     return True
 
 
-def transfer(url: str, body: bytes | None) -> bytes:
+def transfer(url: str, body: bytes | Delivery | None) -> bytes:
     """GET, or PUT of a body, tried again for about 12 s: a new container's network does not always come up at once."""
     import http.client
     import urllib.error
@@ -792,6 +1026,9 @@ def transfer(url: str, body: bytes | None) -> bytes:
     problem = ""
     for pause in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 0.0):
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        if isinstance(body, Delivery):
+            body.rewind()
+            headers["Content-Length"] = str(body.size())
         request = urllib.request.Request(url, data=body, headers=headers, method="GET" if body is None else "PUT")
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:  # the URL is the runtime's, not the agent's
@@ -3715,9 +3952,14 @@ class Run:
         if python == f"{context.env_dir}/bin/python":
             self.resolved = installed_in(context.env_dir)  # now: an agent may be able to write there
             self.built = built_in(context.env_dir, self.resolved)
-        for name, text in context.files.items():
-            if name not in ("requirements.txt", "Dockerfile") and "/" not in name:
-                self._write(name, text)
+        try:
+            lay_out(context)
+        except ContextUnavailable as error:
+            return self.failure("CONTEXT_UNAVAILABLE", str(error))
+        if not context.project_files:
+            for name, text in context.files.items():
+                if name not in ("requirements.txt", "Dockerfile") and "/" not in name:
+                    self._write(name, text)
         output.mark("running")
         output.flush()
         job = {
@@ -3727,7 +3969,7 @@ class Run:
             "agent_path": context.agent_path,
             "test_id": context.test_id,
             "timeout_s": context.timeout_s,
-            "env": {**context.env, **self._given_by_the_platform()},
+            "env": {**context.env, **self._given_by_the_platform(), **folders_of_the_agent()},
             "python": python,
             "response_bytes": context.response_bytes,
         }
@@ -3754,6 +3996,16 @@ class Run:
         output.mark("finished")
         self.entry = entry_in(answer.announced)
         return self._verdict(self.watch, answer)
+
+    def left_behind(self, result: dict[str, object]) -> Left | None:
+        """What the agent has left in its output folder, named in the result. However its test ended, it has run."""
+        limits = self.context.outputs
+        if self.watch is None or limits is None:
+            return None
+        left = Left(limits["max_files"], limits["max_bytes"])
+        left.find()
+        result["outputs"], result["outputs_left_out"] = left.files, left.left_out
+        return left
 
     def _given_by_the_platform(self) -> dict[str, str]:
         """What a container platform has put into our environment for the agent: its role, and its secrets by name."""
@@ -3873,7 +4125,7 @@ def run_test(output: Output, signals: Signals) -> int:
         go_to_a_work_folder()
     run = Run(context, output, signals)
     started = time.monotonic()
-    result: Mapping[str, object] | None = run.lacking()
+    result: dict[str, object] | None = run.lacking()
     python = context.python or (sys.executable if IN_CONTAINER else None)
     installs = context.mode == "build" or (context.mode == "all" and wants_install(context.requirements))
     if installs and result is None:
@@ -3892,8 +4144,9 @@ def run_test(output: Output, signals: Signals) -> int:
             return 0 if deliver(report, context.result_fd) else 1
     if result is None:
         result = run.agent(child or start_agent(), python)
+    left = run.left_behind(result)
     output.flush()
-    delivered = deliver(result, context.result_fd)
+    delivered = deliver(result, context.result_fd, left)
     output.mark(
         "end", f',"lines":{output.seq},"outcome":{quote(str(result["outcome"]))},"code":{to_json(result["code"])}'
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from services.orchestrator.ports import TaskSpec
+from services.orchestrator.ports import Bundle, TaskSpec
 
 VERSION: Final = 1
 LIMITS: Final = {"lines": 100_000, "bytes": 50 << 20, "line_bytes": 16 << 10, "response_bytes": 1 << 20}
@@ -37,22 +37,41 @@ def files(spec: TaskSpec) -> dict[str, str]:
     return {"agent.py": spec.agent_code, **({"Dockerfile": spec.dockerfile} if spec.dockerfile else {})}
 
 
+def archives(spec: TaskSpec) -> dict[str, Any]:
+    """The files that go along, by their lists, and how much of what the agent leaves is wanted back."""
+    lists: dict[str, Any] = {"outputs": {"max_files": spec.output_files, "max_bytes": spec.output_bytes}}
+    if spec.project is not None:
+        lists["project"] = {"files": _listed(spec.project), "agent_path": spec.agent_path}
+    if spec.inputs is not None:
+        lists["inputs"] = {"files": _listed(spec.inputs)}
+    return lists
+
+
+def _listed(bundle: Bundle) -> list[dict[str, Any]]:
+    return [file.model_dump() for file in bundle.files]
+
+
 def requirements_file(spec: TaskSpec) -> str:
     return "\n".join(spec.requirements) + "\n"
 
 
 def whole(spec: TaskSpec) -> bytes:
-    """The context of a task that installs and runs in one go. The same spec gives the same bytes."""
-    context = envelope(spec) | {
-        "mode": "all",
-        "files": files(spec) | ({"requirements.txt": requirements_file(spec)} if spec.requirements else {}),
-        "query": query(spec),
-        "env": dict(spec.env or {}),
-        "timeout_s": spec.timeout_s,
-    }
+    """The context of a task that installs and runs in one go: a line of JSON, and behind it the content of the files
+    that go along. The same spec gives the same bytes."""
+    context = (
+        envelope(spec)
+        | archives(spec)
+        | {
+            "mode": "all",
+            "files": files(spec) | ({"requirements.txt": requirements_file(spec)} if spec.requirements else {}),
+            "query": query(spec),
+            "env": dict(spec.env or {}),
+            "timeout_s": spec.timeout_s,
+        }
+    )
     if spec.secret_refs:
         # Their values come from elsewhere, into the harness's environment: it hands on these and nothing else.
         context["secret_names"] = sorted(spec.secret_refs)
     if spec.system_packages:
         context["system_packages"] = list(spec.system_packages)
-    return json.dumps(context, sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(context, sort_keys=True, separators=(",", ":")).encode() + b"\n" + spec.contents

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 Order = dict[str, Any]
 
 REPORT, INSTRUCTIONS, FIRST_FREE_FD = 6, 7, 8  # below: 0 context, 1 output, 2 errors, 3 result, 4 status, 5 lock
+CONTENTS = 8  # of files that go along, where there are any
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -103,6 +104,12 @@ def open_files(order: Order, lock: int | None) -> None:
     for fd, place in files:
         os.dup2(fd, place)
     os.unlink(order["context"])
+    if order["contents"]:
+        contents = os.open(order["contents"], os.O_RDONLY | os.O_CLOEXEC)
+        if contents != CONTENTS:
+            os.dup2(contents, CONTENTS)
+        fcntl.fcntl(CONTENTS, fcntl.F_SETFD, 0)  # to outlive the exec
+        os.unlink(order["contents"])
 
 
 def leave_privileges(order: Order) -> None:

@@ -58,6 +58,8 @@ class Order:
     """resource limits by their names in the `resource` module"""
     uid: int | None = None
     nice: int = 0
+    contents: str = ""
+    """the content of files that go along; it leaves the disk when the process starts"""
     folder: str = ""
     lock: str = ""
     """a file to hold a lock on while the process lives; the answer is Busy when another one holds it"""

@@ -20,7 +20,7 @@ from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.launcher import Order
 from services.orchestrator.runtimes.removal import remove_tree
 from services.orchestrator.runtimes.system_view import PYTHON_FOLDER, View
-from services.orchestrator.runtimes.task_folder import BUILD, OUTPUT, RUN, WHEELS, Plan, Stage, TaskFolder
+from services.orchestrator.runtimes.task_folder import BUILD, CONTENTS, OUTPUT, RUN, WHEELS, Plan, Stage, TaskFolder
 
 _LARGEST_FILE: Final = 1 << 30  # far above what the harness writes; a bound for what must never happen
 _LARGEST_INSTALLED_FILE: Final = 8 << 30
@@ -44,6 +44,8 @@ class Orders:
         }
         run = {
             **base,
+            **context.archives(spec),
+            "contents_fd": sandbox.CONTENTS_FD if spec.contents else None,
             "mode": "run",
             "files": context.files(spec),
             "query": context.query(spec),
@@ -154,6 +156,7 @@ class Orders:
         return Order(
             record=folder / stage.record,
             context=folder / stage.context,
+            contents=folder / CONTENTS if stage is RUN and folder.has_contents else "",
             output=folder / OUTPUT,
             errors=folder / stage.errors,
             result=folder / stage.result,

@@ -94,6 +94,10 @@ class ProcessRuntime:
                 return result if "outcome" in values else None
         return None
 
+    async def collect_outputs(self, handle: Handle) -> bytes | None:
+        """What stands behind the result of the run."""
+        return await asyncio.to_thread(self._of(handle).folder.outputs, RUN)
+
     async def stop(self, handle: Handle, *, grace_s: float) -> None:
         """SIGTERM to the harness, after `grace_s` seconds SIGKILL to everything; nothing more is started."""
         task = self._of(handle)

@@ -18,6 +18,7 @@ TOOLS: Final = "/assay/bin"
 CA_BUNDLE: Final = "/etc/ssl/certs/ca-certificates.crt"
 STATUS_FD: Final = 4  # forkserver.py puts the status file there
 RESULT_FD: Final = 3
+CONTENTS_FD: Final = 8
 
 _WRITABLE: Final = ("/dev/shm", "/tmp", "/work")  # noqa: S108 - private to each sandbox
 

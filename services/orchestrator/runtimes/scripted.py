@@ -59,6 +59,11 @@ class ScriptedRuntime:
             return None
         return play.result(end, stopped=end < play.ends)
 
+    async def collect_outputs(self, handle: Handle) -> bytes | None:
+        """The files that the script leaves."""
+        play = Play.model_validate(handle)
+        return None if play.token in self._cleaned else play.outputs().data
+
     async def stop(self, handle: Handle, *, grace_s: float) -> None:
         """Ends the play now, or after the grace time when the script ignores being asked."""
         play = Play.model_validate(handle)

@@ -60,6 +60,8 @@ class Steps:
     def hand_over(self, folder: TaskFolder, spec: TaskSpec, plan: Plan) -> None:
         """Writes down what is to be done. The plan comes last: with it the folder is complete."""
         folder.create()
+        if spec.contents:
+            folder.write_contents(spec.contents)
         for stage, context in self._orders.contexts(spec, plan).items():
             folder.write_context(stage, context)
         if plan.environment is not None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from services.orchestrator.runtimes.processes import Identity
 
 OUTPUT: Final = "output.jsonl"
+CONTENTS: Final = "contents"
 _PLAN: Final = "plan.json"
 _STOPPED: Final = "stopped"
 
@@ -89,6 +90,15 @@ class TaskFolder:
         """Writes what the harness will read, whole or not at all."""
         self._write(stage.context, context)
 
+    def write_contents(self, contents: bytes) -> None:
+        """Writes the content of the files that go along, whole or not at all."""
+        self._write_bytes(CONTENTS, contents)
+
+    @property
+    def has_contents(self) -> bool:
+        """Whether files go along."""
+        return os.path.lexists(self / CONTENTS)
+
     def read_context(self, stage: Stage) -> dict[str, Any] | None:
         """What the harness would read; None once a process has taken it."""
         return self._read(stage.context)
@@ -158,8 +168,13 @@ class TaskFolder:
         return values
 
     def result(self, stage: Stage) -> bytes | None:
-        """What the harness handed in, as far as it is written."""
-        return _bytes(self / stage.result) or None
+        """What the harness handed in, as far as it is written: one line of JSON."""
+        return (_bytes(self / stage.result, first_line=True) or b"").removesuffix(b"\n") or None
+
+    def outputs(self, stage: Stage) -> bytes | None:
+        """What the harness handed in behind its result: the content of files."""
+        _, line_end, rest = (_bytes(self / stage.result) or b"").partition(b"\n")
+        return rest if line_end else None
 
     def complaint(self, stage: Stage) -> str:
         """The last words on standard error, of bubblewrap or of the harness."""
@@ -180,8 +195,11 @@ class TaskFolder:
                 os.unlink(self / name)  # noqa: PTH108
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
+        self._write_bytes(name, json.dumps(values).encode())
+
+    def _write_bytes(self, name: str, content: bytes) -> None:
         temporary = self / f".{name}"
-        data = memoryview(json.dumps(values).encode())
+        data = memoryview(content)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             while data:
@@ -198,8 +216,9 @@ class TaskFolder:
         return values
 
 
-def _bytes(path: str) -> bytes | None:
-    """What is in a file; None when there is none. Several times a task, and so without pathlib."""
+def _bytes(path: str, *, first_line: bool = False) -> bytes | None:
+    """What is in a file, or its first line with its end; None when there is none. Several times a task, and so without
+    pathlib."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -207,7 +226,10 @@ def _bytes(path: str) -> bytes | None:
     try:
         parts = []
         while part := os.read(fd, 1 << 20):
-            parts.append(part)
+            line, end, _ = part.partition(b"\n") if first_line else (part, b"", b"")
+            parts.append(line + end)
+            if end:
+                break
         return b"".join(parts)
     finally:
         os.close(fd)

@@ -17,6 +17,7 @@ class FakeTask:
     spec: TaskSpec
     sighting: Sighting = field(default_factory=lambda: Sighting(Phase.RUNNING))
     result: bytes | None = None
+    outputs: bytes | None = None
 
     def answer(self, response: object = "done", **changes: Any) -> None:
         """The harness hands its result in, and the task ends."""
@@ -68,6 +69,10 @@ class FakeRuntime:
     async def collect(self, handle: Handle) -> bytes | None:
         task = self.world.tasks.get(str(handle["token"]))
         return task.result if task else None
+
+    async def collect_outputs(self, handle: Handle) -> bytes | None:
+        task = self.world.tasks.get(str(handle["token"]))
+        return task.outputs if task else None
 
     async def stop(self, handle: Handle, *, grace_s: float) -> None:
         self.world.stops.append((str(handle["token"]), grace_s))

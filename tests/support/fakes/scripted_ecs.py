@@ -22,6 +22,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from shared.aws.connect import Aws
 from shared.clock import Clock
+from shared.domain.files import join
 
 ACCOUNT = "arn:aws:ecs:eu-central-1:123456789012"
 SECRETS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
@@ -59,6 +60,8 @@ class Script:
     run_for: float = 0.0
     lines: int = 1
     fails: bool = False
+    leaves: dict[str, str] = field(default_factory=dict)
+    """Files in its output folder, path to text."""
     ignores_stop: bool = False
     starts_after: float = 0.05
     stopped_after: float = 0.05
@@ -156,7 +159,9 @@ class FakeTask:
         code = "CANCELLED" if self.stopped_by_us else "AGENT_EXCEPTION" if script.fails else None
         fields = {name: self.context[name] for name in ("test_id", "attempt", "nonce")}
         outcome = {"outcome": "error" if code else "success", "code": code, "response": None if code else "done"}
-        return json.dumps({**fields, **outcome, "lines": script.lines}).encode()
+        left = join({path: text.encode() for path, text in script.leaves.items()})
+        outputs = [file._asdict() for file in left.files]
+        return json.dumps({**fields, **outcome, "lines": script.lines, "outputs": outputs}).encode() + b"\n" + left.data
 
 
 @dataclass
@@ -289,7 +294,12 @@ class ScriptedCloud:
     def start(self, order: dict[str, Any]) -> FakeTask:
         """Starts a task, as RunTask does."""
         environment = {one["name"]: one["value"] for one in order["overrides"]["containerOverrides"][0]["environment"]}
-        context = json.loads(self.objects[self._key(environment["ASSAY_CONTEXT_URL"])])
+        body = self.objects[self._key(environment["ASSAY_CONTEXT_URL"])]
+        line, _, contents = body.partition(b"\n")
+        context = json.loads(line)
+        listed = [*context.get("project", {}).get("files", []), *context.get("inputs", {}).get("files", [])]
+        if len(contents) != sum(file["size"] for file in listed):
+            self.wrong.append("the content behind the context is not that of its files")
         script = Script(**json.loads(context["files"]["agent.py"] or "{}"))
         arn = f"{ACCOUNT}:task/tests/{next(self._numbers):032x}"
         result_key = self._key(environment["ASSAY_RESULT_URL"])

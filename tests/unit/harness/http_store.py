@@ -22,6 +22,8 @@ class Store:
     url: str = ""
     requests: list[str] = field(default_factory=list)
     result: dict[str, Any] | None = None
+    contents: bytes = b""
+    """What came behind the result."""
     content_type: str = ""
 
 
@@ -47,7 +49,8 @@ def store(given: Store) -> Iterator[Store]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             given.content_type = self.headers["Content-Type"]
             if not given.failures:
-                given.result = json.loads(body)
+                line, _, given.contents = body.partition(b"\n")
+                given.result = json.loads(line)
             self.respond(b"")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's

@@ -46,7 +46,7 @@ def test_the_agent_sees_only_what_the_image_says_about_itself() -> None:
     image = {"PATH": "/opt/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "SSL_CERT_FILE": "/etc/ca"}
     outcome = run_in_container(ITS_ENVIRONMENT, env={**OF_THE_PLATFORM, **image, "HOME": "/nonexistent"})
     home = outcome.response.pop("HOME")
-    assert outcome.response == image
+    assert outcome.response == {**image, "ASSAY_INPUT_DIR": f"{home}/in", "ASSAY_OUTPUT_DIR": f"{home}/out"}
     assert Path(home).name == "work"
 
 
@@ -158,7 +158,7 @@ def test_pieces_that_escaping_makes_count_as_lines() -> None:
 
 @pytest.mark.usefixtures("sandbox")
 def test_an_agent_works_below_tmp_where_nothing_else_can_be_written(tmp_path: Path) -> None:
-    code = "import os\ndef run(q): return [os.getcwd(), os.environ['HOME'], os.listdir('.')]"
+    code = "import os\ndef run(q): return [os.getcwd(), os.environ['HOME'], sorted(os.listdir('.'))]"
     harness = shutil.copy(HARNESS, tmp_path)
     with store(Store(json.dumps(context(code)).encode())) as served:
         read_only = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
@@ -172,4 +172,4 @@ def test_an_agent_works_below_tmp_where_nothing_else_can_be_written(tmp_path: Pa
         )
     assert done.returncode == 0, done.stderr
     assert served.result is not None
-    assert served.result["response"] == ["/tmp/work", "/tmp/work", ["agent.py"]]
+    assert served.result["response"] == ["/tmp/work", "/tmp/work", ["agent.py", "in", "out"]]

@@ -180,7 +180,9 @@ def test_the_agent_gets_its_environment_and_nothing_of_the_harness(outcome_of: R
         def run(q): return {k: v for k, v in os.environ.items() if k.startswith(("ASSAY", "MODEL", "PATH"))}
     """
     environment = outcome_of(code, env={"MODEL_ID": "m", "PATH": "/bin"}, process_env={"ASSAY_SECRET": "x"}).response
-    assert environment == {"MODEL_ID": "m", "PATH": "/bin"}
+    work = environment["ASSAY_INPUT_DIR"].removesuffix("/in")
+    folders = {"ASSAY_INPUT_DIR": f"{work}/in", "ASSAY_OUTPUT_DIR": f"{work}/out"}
+    assert environment == {"MODEL_ID": "m", "PATH": "/bin", **folders}
 
 
 def test_exit_exists_as_in_every_python() -> None:

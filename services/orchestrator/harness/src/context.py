@@ -25,7 +25,8 @@ class Context:
 
     def __init__(self, raw: bytes) -> None:
         try:
-            data = from_json(raw.decode("utf-8"))
+            text, _, contents = raw.partition(b"\n")
+            data = from_json(text.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise ContextUnavailable(f"the context is not JSON: {error}") from None
         try:
@@ -48,6 +49,12 @@ class Context:
             self.python: str | None = data.get("python")
             self.env_dir: str = data.get("env_dir") or "/tmp/env"
             self.from_source: str = data.get("from_source", "if_needed")  # or "never", "at_once"
+            project, inputs = data.get("project") or {}, data.get("inputs") or {}
+            self.project_files: list[dict[str, Any]] = project.get("files") or []
+            self.input_files: list[dict[str, Any]] = inputs.get("files") or []
+            self.contents: bytes = contents  # of the files: the project's and then the inputs', unless they come by
+            self.contents_fd: int | None = data.get("contents_fd")
+            self.outputs: dict[str, int] | None = data.get("outputs")  # how much of `out` is handed back
             limits: dict[str, Any] = data["limits"]
             self.max_lines = limits["lines"]
             self.max_bytes = limits["bytes"]

@@ -19,7 +19,6 @@ from services.orchestrator.harness.src.system import Signals, shield
 from services.orchestrator.harness.src.transport import deliver, take_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import NoReturn
 
 
@@ -47,7 +46,7 @@ def run_test(output: Output, signals: Signals) -> int:
         go_to_a_work_folder()
     run = Run(context, output, signals)
     started = time.monotonic()
-    result: Mapping[str, object] | None = run.lacking()
+    result: dict[str, object] | None = run.lacking()
     python = context.python or (sys.executable if IN_CONTAINER else None)
     installs = context.mode == "build" or (context.mode == "all" and wants_install(context.requirements))
     if installs and result is None:
@@ -66,8 +65,9 @@ def run_test(output: Output, signals: Signals) -> int:
             return 0 if deliver(report, context.result_fd) else 1
     if result is None:
         result = run.agent(child or start_agent(), python)
+    left = run.left_behind(result)
     output.flush()
-    delivered = deliver(result, context.result_fd)
+    delivered = deliver(result, context.result_fd, left)
     output.mark(
         "end", f',"lines":{output.seq},"outcome":{quote(str(result["outcome"]))},"code":{to_json(result["code"])}'
     )

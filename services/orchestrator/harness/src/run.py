@@ -8,9 +8,10 @@ import time
 
 from services.orchestrator.harness.src.answers import jsonable
 from services.orchestrator.harness.src.children import Child
-from services.orchestrator.harness.src.context import VERSION, Context
+from services.orchestrator.harness.src.context import VERSION, Context, ContextUnavailable
 from services.orchestrator.harness.src.environment import ENVIRONMENT, IN_CONTAINER, OF_THE_TASK, REGION
 from services.orchestrator.harness.src.file_descriptors import write_all
+from services.orchestrator.harness.src.files import Left, folders_of_the_agent, lay_out
 from services.orchestrator.harness.src.install import Installer, InstallFailed, Stopped, built_in, installed_in
 from services.orchestrator.harness.src.jsontext import NotJson, from_json, to_json
 from services.orchestrator.harness.src.memory import out_of_memory_kills
@@ -103,9 +104,14 @@ class Run:
         if python == f"{context.env_dir}/bin/python":
             self.resolved = installed_in(context.env_dir)  # now: an agent may be able to write there
             self.built = built_in(context.env_dir, self.resolved)
-        for name, text in context.files.items():
-            if name not in ("requirements.txt", "Dockerfile") and "/" not in name:
-                self._write(name, text)
+        try:
+            lay_out(context)
+        except ContextUnavailable as error:
+            return self.failure("CONTEXT_UNAVAILABLE", str(error))
+        if not context.project_files:
+            for name, text in context.files.items():
+                if name not in ("requirements.txt", "Dockerfile") and "/" not in name:
+                    self._write(name, text)
         output.mark("running")
         output.flush()
         job = {
@@ -115,7 +121,7 @@ class Run:
             "agent_path": context.agent_path,
             "test_id": context.test_id,
             "timeout_s": context.timeout_s,
-            "env": {**context.env, **self._given_by_the_platform()},
+            "env": {**context.env, **self._given_by_the_platform(), **folders_of_the_agent()},
             "python": python,
             "response_bytes": context.response_bytes,
         }
@@ -142,6 +148,16 @@ class Run:
         output.mark("finished")
         self.entry = entry_in(answer.announced)
         return self._verdict(self.watch, answer)
+
+    def left_behind(self, result: dict[str, object]) -> Left | None:
+        """What the agent has left in its output folder, named in the result. However its test ended, it has run."""
+        limits = self.context.outputs
+        if self.watch is None or limits is None:
+            return None
+        left = Left(limits["max_files"], limits["max_bytes"])
+        left.find()
+        result["outputs"], result["outputs_left_out"] = left.files, left.left_out
+        return left
 
     def _given_by_the_platform(self) -> dict[str, str]:
         """What a container platform has put into our environment for the agent: its role, and its secrets by name."""

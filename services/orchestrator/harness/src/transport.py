@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from services.orchestrator.harness.src.context import Context, ContextUnavailable
 from services.orchestrator.harness.src.environment import ENVIRONMENT
 from services.orchestrator.harness.src.file_descriptors import complain, read_all, write_all
+from services.orchestrator.harness.src.files import Delivery, Left
 from services.orchestrator.harness.src.jsontext import to_json
 
 if TYPE_CHECKING:
@@ -27,14 +28,18 @@ def take_context() -> Context:
     return Context(raw)
 
 
-def deliver(result: Mapping[str, object], result_fd: int | None) -> bool:
-    data = to_json(result).encode("utf-8", "replace")
+def deliver(result: Mapping[str, object], result_fd: int | None, left: Left | None = None) -> bool:
+    """One line of JSON, and behind it the content of the files that it lists."""
+    data = to_json(result).encode("utf-8", "replace") + b"\n"
+    body = Delivery(data, left) if left is not None and left.files else data
     url = ENVIRONMENT.get("ASSAY_RESULT_URL")
     try:
         if url is not None:
-            transfer(url, data)
+            transfer(url, body)
         elif result_fd is not None:
             write_all(result_fd, data)
+            for piece in left.content() if left is not None else ():
+                write_all(result_fd, piece)
             os.close(result_fd)
     except (OSError, ContextUnavailable) as error:
         complain(f"the result cannot be delivered: {error}")
@@ -42,7 +47,7 @@ def deliver(result: Mapping[str, object], result_fd: int | None) -> bool:
     return True
 
 
-def transfer(url: str, body: bytes | None) -> bytes:
+def transfer(url: str, body: bytes | Delivery | None) -> bytes:
     """GET, or PUT of a body, tried again for about 12 s: a new container's network does not always come up at once."""
     import http.client
     import urllib.error
@@ -51,6 +56,9 @@ def transfer(url: str, body: bytes | None) -> bytes:
     problem = ""
     for pause in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 0.0):
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        if isinstance(body, Delivery):
+            body.rewind()
+            headers["Content-Length"] = str(body.size())
         request = urllib.request.Request(url, data=body, headers=headers, method="GET" if body is None else "PUT")
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:  # the URL is the runtime's, not the agent's

@@ -16,6 +16,9 @@ log = structlog.get_logger()
 LARGEST_RESULT: Final = 8 << 20
 """Bytes; far above what the harness writes. One that is larger is cut, and then cannot be read."""
 
+LARGEST_OUTPUTS: Final = 128 << 20
+"""Bytes; above what the settings allow."""
+
 
 class Results:
     """The objects of tasks."""
@@ -24,8 +27,14 @@ class Results:
         self._objects = objects
 
     async def fetch(self, task: EcsTask) -> bytes | None:
-        """What the harness handed in; None where there is nothing (yet). Raises AwsError."""
-        return await self._objects.get(task.result_key, limit=LARGEST_RESULT)
+        """What the harness handed in: a line of JSON; None where there is nothing (yet). Raises AwsError."""
+        found = await self._objects.get(task.result_key, limit=LARGEST_RESULT)
+        return None if found is None else found.partition(b"\n")[0]
+
+    async def outputs(self, task: EcsTask) -> bytes | None:
+        """What stands behind that line: the content of files. Raises AwsError."""
+        found = await self._objects.get(task.result_key, limit=LARGEST_RESULT + LARGEST_OUTPUTS)
+        return None if found is None else found.partition(b"\n")[2]
 
     async def remove(self, task: EcsTask) -> None:
         """Deletes both objects. What cannot be deleted now, the lifecycle rule of the bucket deletes in two days."""

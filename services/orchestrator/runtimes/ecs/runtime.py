@@ -137,6 +137,10 @@ class EcsRuntime:
             return known.result
         return await self._results.fetch(task)
 
+    async def collect_outputs(self, handle: Handle) -> bytes | None:
+        """What stands behind the result. Raises AwsError."""
+        return await self._results.outputs(EcsTask.of(handle)) if is_ours(handle) else None
+
     async def stop(self, handle: Handle, *, grace_s: float) -> None:  # noqa: ARG002 - ECS has its own: stopTimeout
         """Has the task stopped. Returns at once: the call is made, and made again, in the background."""
         if not is_ours(handle):
