@@ -59,14 +59,16 @@ def _for_checkers(test: ast.expr) -> bool:
     )
 
 
-def package_to_wrap_in(folder: str, files: Mapping[str, bytes]) -> str:
+def package_to_wrap_in(folder: str, files: Mapping[str, bytes], entrypoint: str = "") -> str:
     """The name of the package that a folder is itself, when its code only works as that: it imports beyond the
-    folder's top (`from .tools import x` in a file at the top), or its own modules by the folder's name (`from
-    folder.tools import x`). Else an empty text."""
+    folder's top (`from .tools import x` in a file at the top), its own modules by the folder's name (`from
+    folder.tools import x`), or the entry point is said by that name. Else an empty text."""
     own = folder if folder.isidentifier() and folder not in sys.stdlib_module_names else ""
     there = {path.split("/")[0].removesuffix(".py") for path in files}
     is_package = "__init__.py" in files and own not in there
-    beyond = by_name = others = False
+    beyond = others = False
+    module = entrypoint.partition(":")[0]
+    by_name = bool(own) and own not in there and module.split(".")[0] == own
     for path, data in files.items():
         if not path.endswith(".py") or (tree := parsed(data)) is None:
             continue

@@ -52,9 +52,11 @@ class Project:
         folder: str | os.PathLike[str],
         agent_path: str = "",
         include: Iterable[str | os.PathLike[str]] = (),
+        entrypoint: str = "",
     ) -> Project:
         """All files of a folder that are not ignored, and those in `include` even if they are. `agent_path`: the
-        agent's file, relative to the folder. Raises BadProject, OSError."""
+        agent's file, relative to the folder. `entrypoint` says whether the folder is a package by itself
+        (`folder.agent:run`). Raises BadProject, OSError."""
         root = _absolute(folder)
         walk = _Walk(root)
         walk.folder(root, ignore.ignored_around(root), frozenset())
@@ -67,10 +69,15 @@ class Project:
             raise BadProject(f"{folder} has no files to send{walk.hint()}")
         if agent_path and agent_path not in walk.files:
             raise BadProject(walk.missing(agent_path))
-        return _made(walk, agent_path)
+        return _made(walk, agent_path, entrypoint)
 
     @classmethod
-    def from_files(cls, agent: str | os.PathLike[str], include: Iterable[str | os.PathLike[str]]) -> Project:
+    def from_files(
+        cls,
+        agent: str | os.PathLike[str],
+        include: Iterable[str | os.PathLike[str]],
+        entrypoint: str = "",
+    ) -> Project:
         """An agent's file with files and folders beside it. Paths in `include` are relative to the agent's folder, or
         to the current one. Raises BadProject, OSError."""
         file = _absolute(agent)
@@ -82,7 +89,7 @@ class Project:
         walk = _Walk(root)
         for path in (file, *wanted):
             walk.named(path)
-        return _made(walk, file.relative_to(root).as_posix())
+        return _made(walk, file.relative_to(root).as_posix(), entrypoint)
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
@@ -97,10 +104,10 @@ def _named(path: Path, beside: Path) -> Path:
     raise BadProject(f"{path}: there is no such file or folder beside the agent's file, nor here")
 
 
-def _made(walk: _Walk, agent_path: str) -> Project:
+def _made(walk: _Walk, agent_path: str, entrypoint: str) -> Project:
     files = list(walk.files.values())
-    if name := package_to_wrap_in(walk.root.name, {file.path: file.data for file in files}):
-        if not agent_path:
+    if name := package_to_wrap_in(walk.root.name, {file.path: file.data for file in files}, entrypoint):
+        if not agent_path and not entrypoint.startswith(f"{name}."):  # the entry point says it better
             agent_path = next((one for one in _AGENT_FILES if one in walk.files), "")
         agent_path = agent_path and f"{name}/{agent_path}"
         top = [file for file in files if file.path in _AT_THE_TOP]

@@ -158,13 +158,13 @@ def _limits(spec: test_pb2.TestSpec, options: SubmitOptions) -> None:
 def _agent(agent: Source | Project, options: SubmitOptions) -> tuple[str, Project | None]:
     """The source of a single file, or a project that has it."""
     include, more = list(options.get("include", ())), options.get("project_files") or {}
-    path = options.get("agent_path", "")
+    path, entrypoint = options.get("agent_path", ""), options.get("entrypoint", "")
     if isinstance(agent, Project):
         project = agent
     elif isinstance(agent, os.PathLike) and Path(agent).is_dir():
-        project = Project.from_folder(agent, path)
+        project = Project.from_folder(agent, path, entrypoint=entrypoint)
     elif isinstance(agent, os.PathLike) and (include or more):
-        project = Project.from_files(agent, include)
+        project = Project.from_files(agent, include, entrypoint)
     elif isinstance(agent, os.PathLike):
         return read_source(agent), None
     elif include:

@@ -41,6 +41,7 @@ def gather(
     *,
     include: Sequence[Path] = (),
     agent_file: str = "",
+    entrypoint: str = "",
     alone: bool = False,
     requirements: Path | None = None,
     files: Iterable[str] = (),
@@ -54,7 +55,7 @@ def gather(
             raise typer.BadParameter("names a file in a folder, and a single file was given", param_hint="--agent-file")
         return _single(paths[0], requirements, inputs, alone=alone)
     read = read_requirements(requirements, own_project=True) if requirements else Requirements()
-    handed_in, notes = _project(paths, include, agent_file)
+    handed_in, notes = _project(paths, include, agent_file, entrypoint)
     notes += [f"{note}" for note in read.notes]
     if not env_file:
         notes += [f"{one.path}: {one.why}" for one in handed_in.left_out if one.path == ".env"]
@@ -94,10 +95,12 @@ def _imports_others(source: str) -> bool:
     return tree is not None and any(not one.level and one.top not in sys.stdlib_module_names for one in imports(tree))
 
 
-def _project(paths: Sequence[Path], include: Sequence[Path], agent_file: str) -> tuple[Project, list[str]]:
+def _project(
+    paths: Sequence[Path], include: Sequence[Path], agent_file: str, entrypoint: str
+) -> tuple[Project, list[str]]:
     first, *rest = paths
     if len(paths) == 1 and first.is_dir():
-        return Project.from_folder(first, _within(first, agent_file), include), []
+        return Project.from_folder(first, _within(first, agent_file), include, entrypoint), []
     if first.is_dir() and not agent_file:
         raise typer.BadParameter("with several paths, one that is a folder comes after the agent's file")
     if agent_file:
@@ -109,7 +112,7 @@ def _project(paths: Sequence[Path], include: Sequence[Path], agent_file: str) ->
         agent = next((path for name in _AGENT_FILES for path in paths if path.name == name), first)
         notes = [f"the agent's file is {agent}; --agent-file names another"] if rest else []
     others = [path.absolute() for path in paths if path != agent]
-    return Project.from_files(agent, [*others, *include]), notes
+    return Project.from_files(agent, [*others, *include], entrypoint), notes
 
 
 def _within(folder: Path, agent_file: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli import arguments
-from assay.cli.complaint import complain
 from assay.cli.jsontext import json_text
 from assay.cli.options import FollowJson
 
@@ -142,12 +141,15 @@ def submit(
             paths,
             include=include or (),
             agent_file=agent_file,
+            entrypoint=entrypoint,
             alone=alone,
             requirements=requirements,
             files=file or (),
             env_file=bool(env_file),
         )
     except (ValueError, OSError) as error:
+        from assay.cli.complaint import complain
+
         complain(error, None, as_json=as_json)
         raise typer.Exit(ERROR) from error
     options["agent_name"] = agent or handed_in.agent_name

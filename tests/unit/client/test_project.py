@@ -221,6 +221,21 @@ def test_a_folder_that_is_itself_a_package_is_sent_as_one(
     assert (sent(found), found.agent_path) == (wrapped, agent)
 
 
+@pytest.mark.parametrize(
+    ("entrypoint", "wrapped", "agent"),
+    [
+        ("my_agent.agent:root_agent", ["my_agent/agent.py"], ""),
+        ("agent:root_agent", ["agent.py"], ""),
+        ("my_agent_2.agent:x", ["agent.py"], ""),
+    ],
+)
+def test_an_entry_point_by_the_name_of_the_folder_makes_it_a_package(
+    tmp_path: Path, entrypoint: str, wrapped: list[str], agent: str
+) -> None:
+    found = Project.from_folder(grow(tmp_path / "my_agent", {"agent.py": "root_agent = 1"}), entrypoint=entrypoint)
+    assert (sent(found), found.agent_path) == (wrapped, agent)
+
+
 def test_files_beside_an_agent_go_with_it_and_no_others(tmp_path: Path) -> None:
     """Case 51."""
     grow(tmp_path, {"agent.py": "", "tools.py": "", "prompts/system.txt": "", "prompts/x.pyc": "", "other.py": ""})
