@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.orchestrator.ports import Alive, Handle, Launched, Phase, Sighting, TaskSpec
+from shared.domain.files import join
 
 
 @dataclass
@@ -23,6 +24,12 @@ class FakeTask:
         """The harness hands its result in, and the task ends."""
         fields = {"nonce": self.spec.nonce, "outcome": "success", "response": response, **changes}
         self.end(0, json.dumps(fields).encode())
+
+    def leave(self, files: Mapping[str, bytes], *, outcome: str = "success", **changes: Any) -> None:
+        """The same, with files in the output folder."""
+        left = join(files)
+        self.outputs = left.data
+        self.answer(outcome=outcome, outputs=[file._asdict() for file in left.files], **changes)
 
     def end(self, exit_code: int, result: bytes | None = None) -> None:
         self.result = result
