@@ -15,7 +15,7 @@ from services.logstreamer.sequence import PhaseMark, Sequencer, Step, runs
 from shared.clock import Clock
 from shared.domain.logsequence import BLOCK, first_seq
 from shared.events.letter import Letter
-from shared.events.logs import LogLine, LogsAppended, LogsCompleted
+from shared.events.logs import LogLine, LogsAppended, LogsCompleted, LogsPartial, PartialLine
 from shared.events.tasks import HarnessPhase, TaskPhase
 from shared.store.documents import Chunk, Execution, StoredLine
 from shared.store.logs import MOST_LINES
@@ -36,6 +36,8 @@ LONGEST_REREAD_S: Final = 10.0
 HOLE_S: Final = 90.0
 """How long the lines behind a hole are kept back. A log driver drops lines when its buffer is full (ADR 17): those will
 never come, and who reads along must not wait for them to the end of the test."""
+STALE_PARTIAL_S: Final = 30.0
+"""What a line said so long ago is not told any more. CloudWatch shows output a few seconds after it was written."""
 MOST_HOLES: Final = 20
 """That an event names."""
 
@@ -158,6 +160,7 @@ class Follower:
         self._newest = cursor
         # What is not stored with the lines, whoever reads on after us must read again.
         await self._store(step.lines, self._cursor if self._sequencer.knows_more else cursor)
+        self._tell_partials(step.partials)
 
     async def _store(self, lines: list[LogLine], cursor: Cursor) -> None:
         pieces = runs(lines, max_lines=MOST_LINES, max_size=CHUNK_SIZE)
@@ -194,6 +197,17 @@ class Follower:
             attempt=self.test.attempt,
             at=self._clock.now(),
             lines=tuple(lines),
+        )
+        self._relay.announce([Letter.of(event, self.test.traceparent)])
+
+    def _tell_partials(self, partials: Sequence[PartialLine]) -> None:
+        """For who looks on now. What is read late, by whoever takes over, is no news."""
+        now = self._clock.now()
+        fresh = tuple(partial for partial in partials if now.timestamp() - partial.ts < STALE_PARTIAL_S)
+        if not fresh:
+            return
+        event = LogsPartial(
+            test_id=self.test.id, user_id=self.test.user_id, attempt=self.test.attempt, at=now, lines=fresh
         )
         self._relay.announce([Letter.of(event, self.test.traceparent)])
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
-from shared.events.logs import LogLine
+from shared.events.logs import LogLine, PartialLine
 from shared.events.tasks import HarnessPhase
+
+PARTIAL: Final = b'{"partial":'
+"""How the harness begins what it tells of a line that has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Step:
 
     lines: list[LogLine] = field(default_factory=list)
     """In order, new; a hole before one of them, or one that fills an earlier hole, only after `release`."""
+    partials: list[PartialLine] = field(default_factory=list)
+    """The newest of each stream, where no line came after it."""
     phases: list[PhaseMark] = field(default_factory=list)
     unreadable: int = 0
 
@@ -73,14 +78,18 @@ class Sequencer:
         """Takes output in. Lines that are ahead of a hole are kept back until the hole is filled or `release`
         is called."""
         step = Step()
+        partials: dict[str, PartialLine] = {}
         for piece in raw:
             found = _parse(piece)
             if isinstance(found, LogLine):
                 self._take(found, step)
+            elif isinstance(found, PartialLine):
+                partials[found.stream] = found
             elif found is not None and found.get("nonce") == self._nonce:
                 self._mark(found, step)
             else:
                 step.unreadable += 1
+        step.partials = [partial for partial in partials.values() if partial.after >= self.last]
         return step
 
     def release(self) -> list[LogLine]:
@@ -132,8 +141,10 @@ def runs(lines: Sequence[LogLine], *, max_lines: int, max_size: int) -> list[lis
     return pieces
 
 
-def _parse(piece: bytes) -> LogLine | dict[str, Any] | None:
+def _parse(piece: bytes) -> LogLine | PartialLine | dict[str, Any] | None:
     try:
+        if piece.startswith(PARTIAL):
+            return PartialLine.model_validate_json(piece)
         if b'"mark"' not in piece[:12]:
             return LogLine.model_validate_json(piece)
         mark = json.loads(piece)

@@ -17,7 +17,7 @@ import structlog
 
 from shared.background import background, every
 from shared.bus.connect import Bus
-from shared.bus.streams import stream_of
+from shared.bus.streams import is_kept, stream_of
 from shared.clock import Clock
 from shared.events.letter import Letter
 from shared.telemetry.metrics import EVENTS_PUBLISHED, OUTBOX_SWEPT
@@ -108,16 +108,7 @@ class Relay:
 
     async def _send(self, letters: list[tuple[Letter, bool]]) -> int:
         """Publishes these; how many the bus took."""
-        jetstream = self._bus.jetstream
-        answers = await asyncio.gather(
-            *(
-                jetstream.publish(
-                    letter.subject, letter.body, stream=stream_of(letter.subject).name, headers=letter.headers
-                )
-                for letter, _ in letters
-            ),
-            return_exceptions=True,
-        )
+        answers = await asyncio.gather(*(self._put(letter) for letter, _ in letters), return_exceptions=True)
         for (letter, kept), answer in zip(letters, answers, strict=True):
             if isinstance(answer, BaseException):
                 log.warning("event_not_published", subject=letter.subject, error=repr(answer))
@@ -128,6 +119,13 @@ class Relay:
         if self._sent:
             self._some_sent.set()
         return sum(not isinstance(answer, BaseException) for answer in answers)
+
+    async def _put(self, letter: Letter) -> None:
+        if is_kept(letter.subject):
+            stream = stream_of(letter.subject).name
+            await self._bus.jetstream.publish(letter.subject, letter.body, stream=stream, headers=letter.headers)
+        else:
+            await self._bus.client.publish(letter.subject, letter.body, headers=letter.headers)
 
     def _taken(self) -> list[tuple[str, str]]:
         taken, self._sent = self._sent, []

@@ -50,12 +50,21 @@ class Stream:
 
 TESTS: Final = Stream("TESTS", ("test.>",), 7 * _DAY_S, 1024 * _MIB)
 TASKS: Final = Stream("TASKS", ("task.>",), 7 * _DAY_S, 512 * _MIB)
-LOGS: Final = Stream("LOGS", ("logs.>",), _DAY_S, 2048 * _MIB)
+LOGS: Final = Stream("LOGS", ("logs.appended.>", "logs.completed.>"), _DAY_S, 2048 * _MIB)
 PACKAGES: Final = Stream("PACKAGES", ("package.>",), 7 * _DAY_S, 128 * _MIB)
 DEAD: Final = Stream("DEAD", ("dead.>", EXHAUSTED), 30 * _DAY_S, 256 * _MIB)
 
 ALL: Final = (TESTS, TASKS, LOGS, PACKAGES, DEAD)
 _BY_DOMAIN: Final = {"test": TESTS, "task": TASKS, "logs": LOGS, "package": PACKAGES, "dead": DEAD}
+
+
+PASSING: Final = "logs.partial."
+"""Subjects of the events that no stream keeps: they are for who listens now."""
+
+
+def is_kept(subject: str) -> bool:
+    """Whether a stream keeps what is published on `subject`, and says so to who publishes it."""
+    return not subject.startswith(PASSING)
 
 
 def stream_of(subject: str) -> Stream:

@@ -27,6 +27,18 @@ class LogLine(BaseModel):
     )
 
 
+class PartialLine(BaseModel):
+    """What a line that has not ended says so far. It has no number; the line that becomes of it will have one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    ts: float = Field(description="when the harness told it, seconds since 1970")
+    stream: Stream
+    level: Level
+    text: str = Field(description="all of the line so far, without what was written over")
+    after: int = Field(ge=0, description="number of the last line before it, of any stream")
+
+
 class LogsAppended(Event):
     """Lines were read and stored. They follow one another without a hole."""
 
@@ -36,6 +48,18 @@ class LogsAppended(Event):
 
     def facets(self) -> tuple[object, ...]:
         return (self.lines[0].seq, self.lines[-1].seq)
+
+
+class LogsPartial(Event):
+    """Lines have not ended yet: what they say so far, one of each stream at most. For who looks on now: these are not
+    stored, here or elsewhere, and may be lost. A line of the stream takes the place of what was told of it."""
+
+    type: ClassVar[str] = "logs.partial"
+    told_by: ClassVar[str] = "logstreamer"
+    lines: tuple[PartialLine, ...] = Field(min_length=1, description="each {ts, stream, level, text, after}")
+
+    def facets(self) -> tuple[object, ...]:
+        return tuple((line.stream, line.ts) for line in self.lines)
 
 
 class LogsCompleted(Event):

@@ -437,3 +437,67 @@ async def test_a_negative_number_is_refused(stage: Stage) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await collected(alice.stream("StreamLogs", pb.StreamLogsRequest(test_id="x", from_seq=-1)))
     assert refused.value.code() is Code.INVALID_ARGUMENT
+
+
+# -- lines that have not ended
+
+
+class Watching(Reading):
+    """A stream of logs with the lines that have not ended: all of it in order."""
+
+    def __init__(self, stream: Any) -> None:
+        self.seen: list[str] = []
+        super().__init__(stream)
+
+    async def _read(self) -> None:
+        async for message in self.stream:
+            self.seqs += [one.seq for one in message.lines]
+            self.seen += [one.text for one in message.lines]
+            self.seen += [f"({one.text})" for one in message.partial_lines]
+            if message.HasField("complete"):
+                self.complete = message.complete
+
+
+def look_on(client: Client, test_id: str, **fields: Any) -> Watching:
+    request = pb.StreamLogsRequest(test_id=test_id, **{"follow": True, "partial_lines": True, **fields})
+    return Watching(client.stream("StreamLogs", request))
+
+
+async def test_who_asked_for_it_sees_what_a_line_says_before_it_ends_and_then_the_line(stage: Stage) -> None:
+    alice = await stage.client()
+    test_id = await running_test(stage, alice)
+    watching, reading = look_on(alice, test_id), read_logs(alice, test_id)
+    warned = look_on(alice, test_id, min_level=log_pb2.LOG_LEVEL_WARNING)
+    other = look_on(alice, test_id, streams=[log_pb2.LOG_STREAM_STDERR])
+    await until(lambda: stage.live.followed == 1 and stage.listening(test_id) == 4)
+    await stage.others.wrote(test_id, lines(1, 1))
+    await watching.to(1)
+    await stage.others.says(test_id, "so", after=1)
+    await until(lambda: watching.seen[-1:] == ["(so)"])
+    await stage.others.says(test_id, "so far", after=1)
+    await until(lambda: watching.seen[-1:] == ["(so far)"])
+    await stage.others.wrote(test_id, lines(2, 2, "so far so good"))
+    await stage.others.says(test_id, "so far", after=1)  # late: the line was told
+    await end(stage, test_id, 2)
+    for one in (watching, reading, warned, other):
+        await one.end()
+    assert watching.seen == ["line 1", "(so)", "(so far)", "so far so good"]
+    assert reading.seqs == [1, 2]
+    assert warned.seen == other.seen == []
+    assert watching.complete is not None
+    assert watching.complete.complete
+
+
+async def test_what_a_line_says_waits_for_the_lines_before_it(watchful: Stage) -> None:
+    alice = await watchful.client()
+    test_id = await running_test(watchful, alice)
+    watching = look_on(alice, test_id)
+    await until(lambda: watchful.listening(test_id) == 1)
+    await watchful.others.says(test_id, "ahead", after=2)
+    await watchful.others.wrote(test_id, lines(1, 2), tell=False)  # the news of these was lost
+    await until(lambda: watching.seen[-1:] == ["(ahead)"])
+    await watchful.others.says(test_id, "of the second attempt", after=1_000_000)
+    await until(lambda: watching.seen[-1:] == ["(of the second attempt)"])
+    await end(watchful, test_id, 2)
+    await watching.end()
+    assert watching.seen == ["line 1", "line 2", "(ahead)", "(of the second attempt)"]

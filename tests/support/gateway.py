@@ -31,7 +31,7 @@ from shared.domain.failure import FailureCode
 from shared.domain.lifecycle import State
 from shared.events.base import Event
 from shared.events.letter import Letter
-from shared.events.logs import LogLine, LogsAppended, LogsCompleted
+from shared.events.logs import LogLine, LogsAppended, LogsCompleted, LogsPartial, PartialLine, Stream
 from shared.events.tests import TestCompleted, TestFailed, TestQueued, TestRequeued, TestRunning, TestScheduled
 from shared.ids import TestId, UserId
 from shared.store.connect import Database, connected
@@ -195,6 +195,13 @@ class Others:
             told = tuple(LogLine.model_validate(line.model_dump()) for line in lines)
             await self.publish(LogsAppended(**ids(test), lines=told))
 
+    async def says(self, test_id: str, text: str, *, after: int, stream: Stream = "stdout") -> None:
+        """A line has not ended."""
+        execution = await self.execution(test_id)
+        said = PartialLine(ts=now().timestamp(), stream=stream, level="info", text=text, after=after)
+        event = LogsPartial(**ids(execution), lines=(said,))
+        await self.bus.client.publish(event.subject, event.model_dump_json().encode())
+
     async def stored(self, test_id: str, lines: Sequence[StoredLine]) -> None:
         size = sum(len(line.text) for line in lines)
         await self.lines.append(
@@ -292,6 +299,11 @@ class Stage:
     def live(self) -> Any:
         assert self.health.live is not None
         return self.health.live
+
+    def listening(self, test_id: str) -> int:
+        """How many follow this test, and hear what is told of it."""
+        channel = self.live._channels.get(test_id)
+        return len(channel.followers) if channel is not None and channel.open.is_set() else 0
 
     async def client(
         self, user: str = "alice", *, role: str = "user", expires_at: datetime | None = None, options: Any = None

@@ -117,6 +117,7 @@ class TestRpc(TestServiceServicer):
             from_seq=request.from_seq,
             wanted=Wanted.of(request.min_level, request.streams),
             follow=request.follow,
+            partials=request.partial_lines,
         )
         async for message in packed:
             yield cast("Any", message)  # serialised already: the interceptor lets bytes pass

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from services.gateway.errors import ShuttingDown
 from services.gateway.metrics import DROPPED_BACK
 from services.gateway.streams.batch import Batch
+from shared.events.logs import PartialLine
 from shared.store.documents import Execution
 
 MOST_BATCHES: Final = 256
@@ -29,6 +31,8 @@ class News:
     """What a follower has not seen yet."""
 
     batches: list[Batch] = field(default_factory=list)
+    partials: list[PartialLine] = field(default_factory=list)
+    """The newest of each stream."""
     sight: Sight | None = None
     lost: bool = False
     """It was too slow: lines are missing here and must be read from the store."""
@@ -37,10 +41,12 @@ class News:
 class Follower:
     """Takes what the channel tells, never waits, and hands it to its client when that is ready."""
 
-    def __init__(self, *, lines: bool) -> None:
+    def __init__(self, *, lines: bool, partials: bool = False) -> None:
         self.wants_lines = lines
+        self.wants_partials = partials
         self._batches: deque[Batch] = deque()
         self._size = 0
+        self._partials: dict[str, PartialLine] = {}
         self._sight: Sight | None = None
         self._lost = False
         self._closing = False
@@ -57,6 +63,11 @@ class Follower:
             self._batches.clear()
             self._size = 0
             self._lost = True
+        self._something.set()
+
+    def hear_partials(self, partials: Sequence[PartialLine]) -> None:
+        """Lines have not ended. Of each stream only the newest word on it counts."""
+        self._partials |= {partial.stream: partial for partial in partials}
         self._something.set()
 
     def see(self, sight: Sight) -> None:
@@ -80,8 +91,9 @@ class Follower:
         if self._closing:
             raise ShuttingDown
         self._something.clear()
-        news = News(list(self._batches), self._sight, self._lost)
+        news = News(list(self._batches), list(self._partials.values()), self._sight, self._lost)
         self._batches.clear()
+        self._partials.clear()
         self._size = 0
         self._sight = None
         self._lost = False

@@ -22,7 +22,7 @@ from services.gateway.streams.batch import Batch
 from services.gateway.streams.follower import Follower, Sight
 from shared.background import background
 from shared.domain.logsequence import BLOCK
-from shared.events.logs import LogsAppended, LogsCompleted
+from shared.events.logs import LogsAppended, LogsCompleted, LogsPartial
 from shared.events.tests import (
     TestArchived,
     TestCancelRequested,
@@ -82,7 +82,9 @@ class Live:
                 follower.close()
 
     @asynccontextmanager
-    async def following(self, test_id: TestId, user_id: UserId, *, lines: bool) -> AsyncIterator[Follower]:
+    async def following(
+        self, test_id: TestId, user_id: UserId, *, lines: bool, partials: bool = False
+    ) -> AsyncIterator[Follower]:
         """A follower that hears everything from here on; a look at the store comes first. Raises ShuttingDown."""
         if self._tasks is None:
             raise ShuttingDown
@@ -91,7 +93,7 @@ class Live:
             channel = _Channel(test_id, user_id, self._feed, self._tests, self._lines, look_s=self._look_s)
             self._channels[test_id] = channel
             channel.begin(self._tasks)
-        follower = Follower(lines=lines)
+        follower = Follower(lines=lines, partials=partials)
         channel.followers.add(follower)
         FOLLOWERS.inc()
         FOLLOWED.set(len(self._channels))
@@ -176,6 +178,8 @@ class _Channel:
         fact = ".".join(message.subject.split(".", 2)[:2])
         if fact == LogsAppended.type:
             self._heard_lines(message.data)
+        elif fact == LogsPartial.type:
+            self._heard_partials(message.data)
         elif any(fact in (_FOR_READERS if follower.wants_lines else _FOR_WATCHERS) for follower in self.followers):
             self._moved.set()
 
@@ -191,6 +195,18 @@ class _Channel:
         batch = Batch(lines, len(data))
         for follower in hearers:
             follower.hear(batch)
+
+    def _heard_partials(self, data: bytes) -> None:
+        hearers = [follower for follower in self.followers if follower.wants_partials]
+        if not hearers:
+            return
+        try:
+            partials = LogsPartial.model_validate_json(data).lines
+        except ValidationError as error:
+            log.warning("partial_lines_not_understood", test_id=self._test_id, error=str(error)[:200])
+            return
+        for follower in hearers:
+            follower.hear_partials(partials)
 
     async def _look(self, *, lines_too: bool) -> None:
         try:

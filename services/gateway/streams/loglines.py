@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from assay.v1 import log_pb2, test_service_pb2
+from shared.events.logs import PartialLine
 
 STREAMS: Final = {
     "stdout": log_pb2.LOG_STREAM_STDOUT,
@@ -65,7 +66,7 @@ class Wanted:
     def everything(self) -> bool:
         return not self.min_level and not self.streams
 
-    def takes(self, line: log_pb2.LogLine) -> bool:
+    def takes(self, line: log_pb2.LogLine | log_pb2.PartialLine) -> bool:
         return line.level >= self.min_level and (not self.streams or line.stream in self.streams)
 
     def of_lines(self, lines: Sequence[log_pb2.LogLine]) -> Sequence[log_pb2.LogLine]:
@@ -74,15 +75,30 @@ class Wanted:
 
 def message(line: Line) -> log_pb2.LogLine:
     """The line as a message."""
-    seconds = int(line.ts)
     return log_pb2.LogLine(
         seq=line.seq,
-        time=Timestamp(seconds=seconds, nanos=round((line.ts - seconds) * 1e6) % 1_000_000 * 1000),
+        time=_timestamp(line.ts),
         stream=STREAMS.get(line.stream, log_pb2.LOG_STREAM_UNSPECIFIED),
         level=LEVELS.get(line.level, log_pb2.LOG_LEVEL_UNSPECIFIED),
         text=line.text,
         continued=line.cont,
     )
+
+
+def partial_message(partial: PartialLine) -> log_pb2.PartialLine:
+    """What a line that has not ended says, as a message."""
+    return log_pb2.PartialLine(
+        time=_timestamp(partial.ts),
+        stream=STREAMS[partial.stream],
+        level=LEVELS[partial.level],
+        text=partial.text,
+        after_seq=partial.after,
+    )
+
+
+def _timestamp(ts: float) -> Timestamp:
+    seconds = int(ts)
+    return Timestamp(seconds=seconds, nanos=round((ts - seconds) * 1e6) % 1_000_000 * 1000)
 
 
 def joined(parts: Sequence[bytes]) -> list[bytes]:

@@ -21,8 +21,9 @@ from services.gateway.ports import Lines, Tests
 from services.gateway.streams.account import complete, is_over, missing
 from services.gateway.streams.follower import News
 from services.gateway.streams.live import Live
-from services.gateway.streams.loglines import Wanted, joined, message, messages
-from shared.domain.logsequence import follows
+from services.gateway.streams.loglines import Wanted, joined, message, messages, partial_message
+from shared.domain.logsequence import attempt_of, first_seq, follows
+from shared.events.logs import PartialLine
 from shared.ids import TestId
 from shared.store.documents import StoredLine
 
@@ -42,7 +43,14 @@ class LogStreams:
         self._hole_patience_s = hole_patience_s
 
     async def stream(
-        self, test_id: str, caller: Caller, *, from_seq: int, wanted: Wanted, follow: bool
+        self,
+        test_id: str,
+        caller: Caller,
+        *,
+        from_seq: int,
+        wanted: Wanted,
+        follow: bool,
+        partials: bool = False,
     ) -> AsyncIterator[bytes]:
         """Serialised messages, the account of the output last where that has ended. Raises NoSuchTest, ShuttingDown."""
         if from_seq < 0:
@@ -50,14 +58,16 @@ class LogStreams:
         execution = await fetch(self._tests, caller, test_id)
         reader = _Reader(self._lines, execution.id, from_seq, wanted, self._hole_patience_s)
         if follow and not is_over(execution):
-            async with self._live.following(execution.id, execution.user_id, lines=True) as follower:
+            async with self._live.following(execution.id, execution.user_id, lines=True, partials=partials) as follower:
                 while not is_over(execution):
                     async for packed in reader.stored(patient=True):
+                        yield packed
+                    for packed in reader.open_lines():
                         yield packed
                     level = True
                     while level:
                         news = await follower.news()
-                        for packed in joined(reader.live(news)):
+                        for packed in [*joined(reader.live(news)), *reader.open_lines()]:
                             yield packed
                         level = reader.is_level
                         if news.sight is not None:
@@ -81,6 +91,7 @@ class _Reader:
         self._test_id = test_id
         self._wanted = wanted
         self._hole_patience_s = hole_patience_s
+        self._partials: dict[str, PartialLine] = {}
 
     async def stored(self, *, patient: bool) -> AsyncIterator[bytes]:
         """What the store has after `last`. A hole is waited for a moment if `patient`, then stepped over."""
@@ -105,6 +116,7 @@ class _Reader:
 
     def live(self, news: News) -> list[bytes]:
         """What came live and joins on. From a gap on nothing is taken, and the store must be read."""
+        self._partials |= {partial.stream: partial for partial in news.partials}
         packed: list[bytes] = []
         if news.lost:
             self.is_level = False
@@ -119,6 +131,21 @@ class _Reader:
             packed += batch.after(self.last, self._wanted)
             self.last = batch.last
         return packed
+
+    def open_lines(self) -> list[bytes]:
+        """What lines that have not ended say, once all the lines before them were taken. What a line has overtaken is
+        old; what is ahead waits for its lines."""
+        now = {stream: one for stream, one in self._partials.items() if is_next(self.last, one.after)}
+        self._partials = {
+            stream: one for stream, one in self._partials.items() if stream not in now and one.after > self.last
+        }
+        found = [made for one in now.values() if self._wanted.takes(made := partial_message(one))]
+        return [test_service_pb2.StreamLogsResponse(partial_lines=found).SerializeToString()] if found else []
+
+
+def is_next(last: int, after: int) -> bool:
+    """Whether what comes after the line `after` is what comes next for who has read up to the line `last`."""
+    return last == after or (last < after == first_seq(attempt_of(after + 1)) - 1)
 
 
 def unbroken(last: int, lines: Sequence[StoredLine]) -> int:

@@ -16,7 +16,7 @@ Speed is a feature: every test pays for a start of this file. So nothing is impo
 running it: where that matters, compile it once with py_compile and run the .pyc.
 
     python3 -S -I test_runner.py            context on fd 0, or from ASSAY_CONTEXT_URL
-    python test_runner.py --agent IN OUT    inside: the agent's process as another interpreter (see _exec_agent)
+    python test_runner.py --agent IN ...    inside: the agent's process as another interpreter (see _exec_agent)
 """
 
 # Made from services/orchestrator/harness/src/ by deploy/setup/join.py: edit there.
@@ -24,6 +24,7 @@ running it: where that matters, compile it once with py_compile and run the .pyc
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import io
 import posix as os  # what is in os without what makes its import cost a millisecond
 import select
 import sys
@@ -32,8 +33,9 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-    from types import CodeType, ModuleType, TracebackType
+    from types import CodeType, FrameType, ModuleType, TracebackType
     from typing import Any, NoReturn
+    from typing_extensions import Buffer
 
 
 # --- JSON: the C scanner and encoder without the json package, which imports re
@@ -256,33 +258,355 @@ def find_program(name: str, path: str) -> str | None:
     return None
 
 
-# --- The level of a line of output
+# --- Frames: how pieces of standard error, and text whose level is known, are marked in the one pipe of an agent
 
 
-LEVEL_WORDS = (
-    ("DEBUG", "debug"),
-    ("INFO", "info"),
-    ("WARNING", "warning"),
-    ("WARN", "warning"),
-    ("ERROR", "error"),
-    ("CRITICAL", "critical"),
+FRAME_BYTES = 4096  # PIPE_BUF of Linux: a write of so many bytes is not mixed with those of others (pipe(7))
+TOKEN_BYTES = 12
+HEAD_BYTES = TOKEN_BYTES + 3
+CODES = tuple(
+    (stream, level)
+    for stream in ("stdout", "stderr")
+    for level in ("", "debug", "info", "warning", "error", "critical")
 )
 
 
-def level_of(text: str, default: str) -> str:
-    """The level that a line names with its first word, as logging does; else the default of its stream."""
-    if text[:1] == "[":
-        text = text[1:]
-    if text[:1] in ("D", "I", "W", "E", "C"):
-        for word, level in LEVEL_WORDS:
-            if text.startswith(word) and not text[len(word) : len(word) + 1].isalnum():
-                return level
-    return default
+def new_token() -> bytes:
+    """It begins with a byte that no UTF-8 text holds, so that text is never mistaken for the beginning of a token."""
+    return b"\xff" + os.urandom(TOKEN_BYTES - 1)
+
+
+def framed(token: bytes, stream: str, level: str, text: bytes) -> Iterator[bytes]:
+    """The text in as many frames as it takes."""
+    code = bytes([CODES.index((stream, level))])
+    room = FRAME_BYTES - HEAD_BYTES
+    for at in range(0, len(text), room):
+        piece = text[at : at + room]
+        yield b"".join((token, code, len(piece).to_bytes(2, "big"), piece))
+
+
+class Unframer:
+    """Tells apart what one pipe brings, wherever its reads end."""
+
+    def __init__(self, token: bytes) -> None:
+        self.token = token
+        self.rest = b""  # the beginning of a frame, at most a frame long
+
+    def feed(self, data: bytes) -> list[tuple[str, str, bytes]]:
+        """Pieces of the streams, in order: which stream, the level ("" where it is not known), bytes."""
+        if self.rest:
+            data, self.rest = self.rest + data, b""
+        pieces: list[tuple[str, str, bytes]] = []
+        raw = at = 0  # from where on nothing was handed on, and where to look for a token
+        while (start := data.find(self.token, at)) >= 0:
+            body = start + HEAD_BYTES
+            if len(data) < body:
+                break
+            code, length = data[body - 3], int.from_bytes(data[body - 2 : body], "big")
+            if code >= len(CODES) or length > FRAME_BYTES:  # an agent that plays with our token: it is text
+                at = start + 1
+                continue
+            if len(data) < body + length:
+                break
+            if start > raw:
+                pieces.append(("stdout", "", data[raw:start]))
+            pieces.append((*CODES[code], data[body : body + length]))
+            raw = at = body + length
+        if start < 0:
+            start = len(data) - self._begun(data)
+        if start > raw:
+            pieces.append(("stdout", "", data[raw:start]))
+        self.rest = data[start:]
+        return pieces
+
+    def end(self) -> list[tuple[str, str, bytes]]:
+        """A frame that was never finished is shown as it is: nothing is lost."""
+        rest, self.rest = self.rest, b""
+        return [("stdout", "", rest)] if rest else []
+
+    def _begun(self, data: bytes) -> int:
+        """How many of the last bytes may be the beginning of a token."""
+        if self.token[:1] not in data[1 - TOKEN_BYTES :]:
+            return 0
+        for size in range(min(TOKEN_BYTES - 1, len(data)), 0, -1):
+            if data.endswith(self.token[:size]):
+                return size
+        return 0
+
+
+# --- The level of a line of output, by what its text says
+
+
+WORDS = {
+    **dict.fromkeys(("TRACE", "DEBUG"), "debug"),
+    **dict.fromkeys(("INFO", "NOTICE", "SUCCESS"), "info"),
+    **dict.fromkeys(("WARN", "WARNING"), "warning"),
+    **dict.fromkeys(("ERROR", "SEVERE"), "error"),
+    **dict.fromkeys(("FATAL", "CRITICAL", "EMERG", "EMERGENCY", "ALERT"), "critical"),
+}
+UNUSUAL = ("error", "warn", "debug", "trace", "fatal", "critical", "severe", "emerg", "alert")  # how words begin
+USUAL = ("info", "notice", "success")
+LONGER = {"warn": "warning", "emerg": "emergency"}
+IN_ANY_CASE = frozenset(("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "CRITICAL"))  # before a colon
+IN_JSON = {**WORDS, "ERR": "error", "INFORMATION": "info", "DEFAULT": "info"}
+LETTERS = {"D": "debug", "I": "info", "W": "warning", "E": "error", "C": "critical", "F": "critical"}
+NUMBERS = {10: "debug", 20: "debug", 30: "info", 40: "warning", 50: "error", 60: "critical"}  # of pino and bunyan
+KEYS = ("level", "levelname", "severity", "lvl", "log.level", "log_level", "severity_text", "@level")
+
+# Text without any of these, in lower case, says nothing about a level beyond the usual one.
+MARKS = (*UNUSUAL, "level", "lvl", "severity", '"err"', 'file "', "above exc", "] ")
+BYTE_MARKS = tuple(mark.encode() for mark in MARKS)
+HEAD = 160  # characters in which a level stands, if at all
+TIMES = frozenset(
+    (
+        *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+        *("mon", "tue", "wed", "thu", "fri", "sat", "sun", "am", "pm", "utc", "gmt", "z", "t"),
+    )
+)
+SHAPE = str.maketrans("123456789", "000000000")
+MOST_SHAPES = 512
+known_shapes: dict[tuple[str, str, str], bool] = {}
+
+
+def says_nothing(data: bytes) -> bool:
+    """Whether no line of this can have another level than the usual one: for many lines at once."""
+    text = data.lower()
+    return not any(mark in text for mark in BYTE_MARKS)
+
+
+def level_of(text: str, default: str = "info") -> str:
+    """The level that a line names in one of the usual formats; else the default."""
+    head = text[:HEAD]
+    if "\x1b" in head:
+        head = without_escapes(text[: 2 * HEAD])[:HEAD]
+    lower = head.lower()
+    for mark in MARKS:
+        if mark in lower:
+            break
+    else:
+        return default
+    head = head.lstrip()
+    if head[:1] == "{" and head[1:].lstrip()[:1] == '"' and text.rstrip()[-1:] == "}":
+        return _level_of_json(text) or default
+    if head[:1] in LETTERS and head[1:5].isdigit():  # klog and glog: E0102 15:04:05.000000
+        return LETTERS[head[0]] if head[0] in "IWEF" and _is_time(head.partition(" ")[2].partition(" ")[0]) else default
+    if head[:1] == "[" and head[1:2] in LETTERS and head[2:3] == " " and head[3:4].isdigit():  # tornado, jupyter
+        return LETTERS[head[1]]
+    if "=" in head and (level := _level_of_pairs(head)):
+        return level
+    return _level_of_words(head, head.lower()) or default
+
+
+def _level_of_words(head: str, lower: str) -> str:
+    places = []
+    for word in UNUSUAL:
+        at = lower.find(word)
+        while at >= 0:
+            places.append((at, word))
+            at = lower.find(word, at + 3)
+    if not places:
+        return ""
+    # the usual ones end the search: what follows is the message
+    places.extend((at, word) for word in USUAL if (at := lower.find(word)) >= 0)
+    places.sort()
+    for at, stem in places[:8]:
+        longer = LONGER.get(stem)
+        end = at + len(longer if longer and lower.startswith(longer, at) else stem)
+        word = head[at:end]
+        if _fits(word, head[:at], head[end:]):
+            return WORDS[word.upper()]
+    return _level_of_warning(head)
+
+
+def _fits(word: str, before: str, after: str) -> bool:
+    """As `_is_a_level`, which is asked once for each way in which a program writes its lines."""
+    if before[-1:].isalnum() or before[-1:] in ("_", ".") or after[:1].isalnum() or after[:1] == "_":
+        return False
+    following = after.lstrip()[:2]
+    if following[:1].isalnum():
+        following = "x"
+    shape = before.translate(SHAPE), word, after[:1] + following
+    found = known_shapes.get(shape)
+    if found is None:
+        if len(known_shapes) >= MOST_SHAPES:
+            known_shapes.clear()
+        found = known_shapes[shape] = _is_a_level(word, before, after)
+    return found
+
+
+def _is_a_level(word: str, before: str, after: str) -> bool:
+    """Whether this word, between what stands before and behind it, is where loggers write the level."""
+    glued = after[:1] in "-=" and after[:1] and not after[1:2].isspace()
+    if glued or after.lstrip()[:1] == "=":
+        return False  # ERROR-free, DEBUG=1
+    upper = word.isupper()
+    first = before.lstrip()
+    bracketed = before.rstrip()[-1:] in ("[", "<", "(") and after.lstrip()[:1] in ("]", ">", ")", "/")
+    if not first.strip("[<(| "):
+        if first:
+            return bracketed or (upper and not first.strip("[| "))
+        return upper or (after[:1] == ":" and word.upper() in IN_ANY_CASE)
+    if before[-1:] in "-=" and not before[-2:-1].isspace():
+        return False  # a part of something else
+    names = _names_behind_the_time(before)
+    between = _ends_a_field(before) and _begins_a_field(after)
+    if names is None:  # a name, then the level: each of them ended by what does not end words of a sentence
+        few = len(before.split()) <= 3
+        return upper and few and ((bracketed and before.rstrip()[-1:] == "[") or (between and _is_one_name(before)))
+    if upper:
+        return names <= 1
+    return bracketed or (between and names <= 1) or (names == 0 and after[:1] == ":")
+
+
+def _ends_a_field(before: str) -> bool:
+    return before[-1:] in (":", "\t") or before.rstrip()[-1:] == "|" or before[-3:] == " - "
+
+
+def _begins_a_field(after: str) -> bool:
+    return after[:1] in (":", "\t", "") or after.lstrip()[:1] == "|" or after.lstrip()[:2] == "- "
+
+
+def _is_one_name(before: str) -> bool:
+    """`my.agent - `, `my.agent:`, `web_1  | `."""
+    return len(before.rstrip(" \t:|-").split()) == 1
+
+
+def _names_behind_the_time(before: str) -> int | None:
+    """How many words stand between a time at the beginning and here, without those in brackets and those that are a
+    field of their own; None where the beginning is no time."""
+    words = before.split()
+    if not _is_time(words[0].strip("[<(")) and words[0].strip("[<(").lower() not in TIMES:
+        return None
+    names = 0
+    depth = words[0][:1] in ("[", "(")
+    for index, word in enumerate(words):
+        following = words[index + 1] if index + 1 < len(words) else ""
+        opened = word[:1] in ("[", "(", "<")
+        inside = depth or opened
+        depth = inside and word.rstrip(":,")[-1:] not in ("]", ")", ">")
+        if not (inside or _is_timely(word) or word in ("-", "|") or word[-1:] in ":|" or following in ("-", "|")):
+            names += 1
+    return names
+
+
+def _is_time(word: str) -> bool:
+    """2026-01-02, 03:04:05,123, 2026-01-02T03:04:05Z, 01/02/26, 1767322445.123."""
+    if not word[:1].isdigit():
+        return False
+    whole = word.partition(".")[0]
+    return (
+        (word.count(":") >= 1 and word[1:2] != "")
+        or word.count("-") >= 2
+        or word.count("/") >= 2
+        or (whole.isdigit() and len(whole) >= 9)
+    )
+
+
+def _is_timely(word: str) -> bool:
+    word = word.strip("[]()<>:,;|+-")
+    return word[:1].isdigit() or not word or word.lower() in TIMES
+
+
+def _level_of_pairs(head: str) -> str:
+    """logfmt: `time=... level=error msg=...`."""
+    key, equals, _ = head.partition(" ")[0].partition("=")
+    if not equals or not key.replace(".", "_").replace("@", "_").isidentifier():
+        return ""
+    for pair in head.split():
+        key, _, value = pair.partition("=")
+        if key in KEYS:
+            return IN_JSON.get(value.strip("'\"").upper(), "")
+    return ""
+
+
+def _level_of_warning(head: str) -> str:
+    """How `warnings` of a child process write: `file.py:3: UserWarning: text`."""
+    place, _, rest = head.partition(": ")
+    kind = rest.partition(":")[0]
+    return "warning" if place.rpartition(":")[2].isdigit() and kind.endswith("Warning") and kind.isidentifier() else ""
+
+
+def _level_of_json(text: str) -> str:
+    if not any(key in text[: 16 * 1024] for key in ("level", "severity", "lvl")):
+        return ""
+    try:
+        entry = from_json(text)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(entry, dict):
+        return ""
+    inner = entry.get("log", entry.get("record"))  # of the Elastic schema, of loguru
+    for holder in (entry, inner) if isinstance(inner, dict) else (entry,):
+        for key in KEYS:
+            level = holder.get(key)
+            if isinstance(level, dict):
+                level = level.get("name")
+            if isinstance(level, str):
+                return IN_JSON.get(level.strip().upper(), "")
+            if type(level) is int and "time" in holder:
+                return NUMBERS.get(level, "")
+    return ""
+
+
+def without_escapes(text: str) -> str:
+    """The text without colours and whatever else is said to a terminal."""
+    pieces = text.split("\x1b")
+    kept = [pieces[0]]
+    for piece in pieces[1:]:
+        if piece[:1] == "[":
+            end = 1
+            while end < len(piece) and not "@" <= piece[end] <= "~":
+                end += 1
+            kept.append(piece[end + 1 :])
+        elif piece[:1] == "]":
+            kept.append(piece.partition("\x07")[2])  # a link or a title; another end is an escape of its own
+        else:
+            kept.append(piece[1:])
+    return "".join(kept)
+
+
+class Levels:
+    """The levels of the lines of one stream: a traceback is an error from its first line to its last."""
+
+    def __init__(self, default: str = "info") -> None:
+        self.default = default
+        self.in_traceback = False
+
+    def of(self, text: str) -> str:
+        if "\x1b" in text:
+            text = without_escapes(text)
+        if self.in_traceback:
+            return self._of_traceback(text)
+        # Of a child process, or printed; what the agent's own Python writes comes with its level.
+        if text[-34:].rstrip().endswith("Traceback (most recent call last):") or (
+            text[:8] == '  File "' and '", line ' in text
+        ):
+            self.in_traceback = True
+            return "error"
+        if text[:11] in ("During hand", "The above e") and text.rstrip() in CHAINED:
+            return "error"
+        return level_of(text, self.default)
+
+    def _of_traceback(self, text: str) -> str:
+        plain = text.strip()
+        if not plain:
+            self.in_traceback = False
+            return level_of(text, self.default)
+        if text[:1] != " " or not plain.strip("+-"):  # the exception itself, or the lower edge of a group
+            self.in_traceback = False
+        return "error"
+
+
+CHAINED = (
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
+)
 
 
 # --- The output protocol: one JSON object per line on fd 1
 
 
+PARTIAL_BYTES = 8 << 20  # of text of lines that have not ended, in one run: who looks on is served, not flooded
 LONGEST_ESCAPE = 6  # bytes for one: \\u0000 for a control character; three for a byte that is no UTF-8
 
 
@@ -296,20 +620,20 @@ class Output:
         self.last_allowed = self.room = sys.maxsize  # the highest number, and the bytes left
         self.line_bytes = 16384  # of a line as the agent wrote it
         self.encoded_bytes = sys.maxsize  # of the text of a line as it leaves, quoted and escaped
+        self.partial_room = PARTIAL_BYTES
         self.truncated = False
         self.broken = False
         self.waiting: list[str] = []
 
-    def line(self, stream: str, raw: bytes, *, default: str, continued: bool = False) -> None:
+    def line(self, stream: str, text: str, size: int, level: str, *, continued: bool = False) -> None:
+        """A line of the agent or the installer; `size`: bytes that it had as they wrote it."""
         if self.truncated:
             return
-        self.room -= len(raw)
+        self.room -= size
         if self.seq >= self.last_allowed or self.room < 0:
             self._truncate()
             return
-        text = raw.decode("utf-8", "replace")
-        level = level_of(text, default)
-        if len(raw) * LONGEST_ESCAPE > self.encoded_bytes:
+        if size * LONGEST_ESCAPE > self.encoded_bytes:
             while cut := cut_of(text, self.encoded_bytes):
                 self._append(stream, level, text[:cut], ',"cont":true' if continued else "")
                 text, continued = text[cut:], True
@@ -317,6 +641,17 @@ class Output:
                     self._truncate()
                     return
         self._append(stream, level, text, ',"cont":true' if continued else "")
+
+    def partial(self, stream: str, level: str, text: str) -> None:
+        """What a line that has not ended says so far. It has no number: nobody keeps it, and nobody misses it."""
+        if len(text) * LONGEST_ESCAPE > self.encoded_bytes and (cut := cut_of(text, self.encoded_bytes)):
+            text = text[:cut]
+        said = quote(text)
+        self.partial_room -= len(said)
+        if self.partial_room >= 0 and not self.truncated:
+            self.waiting.append(
+                f'{{"partial":true,"ts":{time.time():.6f},"stream":"{stream}","level":"{level}","text":{said},"after":{self.seq}}}\n'
+            )
 
     def say(self, text: str, level: str = "info") -> None:
         """A line of our own, of the stream `system`."""
@@ -369,57 +704,122 @@ def encoded_size(text: str) -> int:
 
 # how faulthandler writes a frame of this file; the user of a log looks for frames of the agent
 OUR_FRAMES = f'  File "{level_of.__code__.co_filename}", line '.encode()
+PARTIAL_AFTER_S = 0.2  # that a line has not ended is told after this, and its changes no more often than so
+LONG_PARTIAL = 4096  # bytes; each time all of the line so far is told, so a long one is told less often
+LONG_PARTIAL_S = 1.0
+ERASED = (b"\x1b[2K", b"\x1b[K", b"\x1b[0K")  # how a terminal is told that the line is empty from here on: it is
 
 
-class Stream:
-    """Cuts what one pipe brings into lines, and long lines into pieces at character boundaries."""
+class Lines:
+    """Cuts what one stream brings into lines, and long lines into pieces at character boundaries.
+
+    A line is what a terminal would show in the end: what stood before a carriage return was written over.
+    """
 
     def __init__(
-        self, fd: int, name: str, output: Output, default: str = "info", collector: Collector | None = None
+        self, name: str, output: Output, level: str = "", *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`collector` gets all of it, too, whatever the log keeps."""
-        self.collector = collector
-        self.fd = fd
+        """`level`: of all lines; where it is "", of each what its writer or its text says. `clock`: in seconds."""
+        self.clock = clock
         self.name = name
         self.output = output
-        self.default = default
+        self.level = level
+        self.levels = Levels()
         self.rest = b""
+        self.known = ""  # the level that came with what is in `rest`
         self.continued = False
+        self.piece_level = ""  # of the line that goes on
+        self.told = b""  # of `rest`, to whoever looks on
+        self.told_at = 0.0
+        self.changed_at = 0.0  # when `rest` was no longer what was told
 
-    def feed(self, data: bytes) -> None:
-        if self.collector is not None:
-            self.collector.take(data)
+    def feed(self, data: bytes, level: str = "") -> None:
         if self.output.truncated:
             return
-        lines = (self.rest + data).split(b"\n")
-        self.rest = lines.pop()
+        if self.rest:
+            known = level or self.known
+            data = self.rest + data
+        else:
+            known = level
+        overwrites = b"\r" in data
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        usual = ""
+        if len(lines) > 1 and not level and not self.levels.in_traceback and says_nothing(data):
+            usual = self.levels.default
         for line in lines:
-            self._emit(self._long(line))
+            if overwrites:
+                line = last_state(line)
+            self._emit(self._long(line, known) if len(line) > self.output.line_bytes else line, known or usual)
             self.continued = False
-        self.rest = self._long(self.rest)
+            known = level
+        if overwrites:
+            rest = last_state(rest) + (b"\r" if rest[-1:] == b"\r" else b"")
+        self.rest = self._long(rest, known)
+        self.known = known if self.rest else ""
+        if lines:
+            self.told, self.changed_at = b"", 0.0
+        if not self.changed_at and self.rest and self.rest != self.told:
+            self.changed_at = self.clock()
 
     def end(self) -> None:
         """A last line without a newline is a line."""
         if self.rest:
-            self._emit(self.rest)
+            self._emit(last_state(self.rest), self.known)
             self.rest = b""
 
-    def _long(self, line: bytes) -> bytes:
+    def partial(self, now: float) -> float | None:
+        """Tells what the open line says so far if it is time to; when it will be, where there is something to tell."""
+        if not self.changed_at:
+            return None
+        if not self.rest or self.rest == self.told or self.output.truncated:
+            self.changed_at = 0.0
+            return None
+        gap = PARTIAL_AFTER_S if len(self.rest) < LONG_PARTIAL else LONG_PARTIAL_S
+        due = max(self.changed_at + PARTIAL_AFTER_S, self.told_at + gap)
+        if due > now:
+            return due
+        text = whole_characters(last_state(self.rest)).decode("utf-8", "replace")
+        level = self.level or self.known or self.piece_level or level_of(text, self.levels.default)
+        if text:
+            self.output.partial(self.name, level, text)
+        self.told, self.told_at, self.changed_at = self.rest, now, 0.0
+        return None
+
+    def _long(self, line: bytes, known: str) -> bytes:
         """Sends off full pieces of a long line, gives back what is left of it."""
         limit = self.output.line_bytes
         while len(line) > limit:
             cut = limit
             while cut > limit - 4 and line[cut] & 0xC0 == 0x80:  # inside a UTF-8 sequence
                 cut -= 1
-            self._emit(line[:cut])
+            self._emit(line[:cut], known)
             self.continued = True
             line = line[cut:]
         return line
 
-    def _emit(self, line: bytes) -> None:
-        if line.startswith(OUR_FRAMES) and b", in " not in line:  # of a stack that faulthandler dumped
+    def _emit(self, line: bytes, known: str) -> None:
+        text = line.decode("utf-8", "replace")
+        if not self.continued:
+            self.piece_level = self.level or known or self.levels.of(text)
+        self.output.line(self.name, text, len(line), self.piece_level, continued=self.continued)
+
+
+class Stream(Lines):
+    """One pipe that brings one stream."""
+
+    def __init__(self, fd: int, name: str, output: Output, level: str = "") -> None:
+        super().__init__(name, output, level)
+        self.fd = fd
+
+
+class Faults(Stream):
+    """What Python says of itself when it dies or is told to end: where each thread was."""
+
+    def _emit(self, line: bytes, known: str) -> None:
+        if line.startswith(OUR_FRAMES) and b", in " not in line:
             return
-        self.output.line(self.name, line, default=self.default, continued=self.continued)
+        super()._emit(line, known)
 
 
 class Transcript(Stream):
@@ -427,8 +827,8 @@ class Transcript(Stream):
 
     tail: tuple[str, ...] = ()
 
-    def _emit(self, line: bytes) -> None:
-        super()._emit(line)
+    def _emit(self, line: bytes, known: str) -> None:
+        super()._emit(line, known)
         if line.strip():
             self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
 
@@ -452,6 +852,35 @@ class Collector:
 
     def text(self) -> str:
         return b"".join(self.pieces).decode("utf-8", "replace")
+
+
+class Channel:
+    """The one pipe of an agent: standard output and standard error, in the order in which they were written."""
+
+    def __init__(self, fd: int, token: bytes, output: Output, collector: Collector | None = None) -> None:
+        """`collector`: also gets all of standard output, whatever the log keeps of it."""
+        self.fd = fd
+        self.collector = collector
+        self.frames = Unframer(token)
+        self.lines = {name: Lines(name, output) for name in ("stdout", "stderr")}
+
+    def feed(self, data: bytes) -> None:
+        self._take(self.frames.feed(data))
+
+    def end(self) -> None:
+        self._take(self.frames.end())
+        for lines in self.lines.values():
+            lines.end()
+
+    def partial(self, now: float) -> float | None:
+        due = [at for lines in self.lines.values() if (at := lines.partial(now)) is not None]
+        return min(due) if due else None
+
+    def _take(self, pieces: list[tuple[str, str, bytes]]) -> None:
+        for stream, level, data in pieces:
+            if self.collector is not None and stream == "stdout":
+                self.collector.take(data)
+            self.lines[stream].feed(data, level)
 
 
 ANNOUNCES = b'{"entry":'
@@ -482,6 +911,31 @@ class Answer:
 
     def end(self) -> None:
         pass
+
+    def partial(self, now: float) -> float | None:
+        """It is no output."""
+        del now
+        return None
+
+
+def last_state(line: bytes) -> bytes:
+    """What a line shows after all that was written over it; the carriage returns at its end move nothing."""
+    line = line.rstrip(b"\r")
+    line = line[line.rfind(b"\r") + 1 :]
+    if b"\x1b[" in line:
+        for erased in ERASED:
+            line = line.replace(erased, b"")
+    return line
+
+
+def whole_characters(data: bytes) -> bytes:
+    """Without the beginning of a UTF-8 character whose rest has not come."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 != 0x80:
+            size = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+            return data[:-back] if size > back else data
+    return data
 
 
 # --- Child processes: a fork with pipes, and nothing else that is open
@@ -547,12 +1001,17 @@ class Watch:
     """Reads what a child writes until it and all its descendants are gone; ends it after `seconds`, or on SIGTERM."""
 
     def __init__(
-        self, child: Child, readers: Sequence[Stream | Answer], seconds: float, output: Output, signals: Signals
+        self,
+        child: Child,
+        readers: Sequence[Stream | Channel | Answer],
+        seconds: float,
+        output: Output,
+        signals: Signals,
     ) -> None:
         self.pid = child.pid
         self.output = output
         self.signals = signals
-        self.pipes: dict[int, Stream | Answer] = {reader.fd: reader for reader in readers}
+        self.pipes: dict[int, Stream | Channel | Answer] = {reader.fd: reader for reader in readers}
         self.answer = next((reader for reader in readers if isinstance(reader, Answer)), None)
         self.answered = False
         self.stopped = ""  # why we ended it: TIMED_OUT, CANCELLED, or ANSWERED when it answered and then would not end
@@ -579,6 +1038,7 @@ class Watch:
             elif self.others:
                 kill_all_but_us()
             wait = 0.01 if self.exited and self.others else max(0.0, self.until - now)
+            wait = min(wait, self._tell_partials(now))
             for fd, _ in poll.poll(min(wait, 3600.0) * 1000 + 1):
                 if fd == self.signals.fd:
                     self.signals.read()
@@ -595,6 +1055,12 @@ class Watch:
             os.close(fd)
         self._reap()
         self.output.flush()
+
+    def _tell_partials(self, now: float) -> float:
+        """Tells of lines that have not ended; seconds until there is more to tell."""
+        due = [at for reader in self.pipes.values() if (at := reader.partial(now)) is not None]
+        self.output.flush()
+        return max(0.0, min(due) - now) if due else 3600.0
 
     def _end_what_must_end(self, now: float) -> None:
         if self.stopped:
@@ -3641,6 +4107,107 @@ def _said(error: BaseException) -> str:
         return "(its text cannot be shown)"
 
 
+# --- Standard streams of the agent's process: ordinary text files, which say beside what they write what it is
+
+
+MOST_CALLERS = 30  # from a write back to who logs: rich takes about ten
+
+
+class AgentPipe(io.FileIO):
+    """One of the fds 1 and 2. A process that the agent forks has it too; another program has the plain pipe."""
+
+    def __init__(self, fd: int, stream: str, token: bytes) -> None:
+        super().__init__(fd, "w", closefd=False)
+        self.name = f"<{stream}>"  # as usual
+        self._number = fd
+        self._stream = stream
+        self._token = token
+        self._pipe = _identity(fd)
+
+    def write(self, data: Buffer, /) -> int:
+        """All of it. Waits where the agent made the pipe one that does not (asyncio does, to write to it)."""
+        if self.closed:
+            raise ValueError("write to closed file")
+        level = level_of_caller(sys._getframe(1))
+        view = memoryview(data).cast("B")
+        if (level or self._stream == "stderr") and self._is_still_ours():
+            for frame in framed(self._token, self._stream, level, bytes(view)):
+                _write_whole(self._number, frame)
+        else:
+            _write_whole(self._number, view)
+        return len(view)
+
+    def _is_still_ours(self) -> bool:
+        """Whether it is where the harness reads: the agent may have put a file of its own in its place."""
+        try:
+            return _identity(self._number) == self._pipe
+        except OSError:
+            return False
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    state = os.fstat(fd)
+    return state.st_dev, state.st_ino
+
+
+def _write_whole(fd: int, data: bytes | memoryview) -> None:
+    while data:
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:
+            import select
+
+            poll = select.poll()
+            poll.register(fd, select.POLLOUT)
+            poll.poll()
+
+
+def level_of_caller(frame: FrameType | None) -> str:
+    """What the code that writes says of its text: the level of a log record, `warning` for a warning, `error` for an
+    exception that is printed; "" where it is just text."""
+    modules = sys.modules
+    logging, warnings, traceback = modules.get("logging"), modules.get("warnings"), modules.get("traceback")
+    of_logging = logging.__dict__ if logging is not None else None
+    for _ in range(MOST_CALLERS):
+        if frame is None:
+            break
+        space = frame.f_globals
+        if space is of_logging:
+            if frame.f_code.co_name in ("handle", "callHandlers"):
+                return _level_of_record(frame.f_locals.get("record"))
+        elif traceback is not None and space is traceback.__dict__:
+            if frame.f_code.co_name in ("print", "print_exception"):
+                return "error"
+        elif warnings is not None and space is warnings.__dict__ and frame.f_code.co_name.startswith("_showwarn"):
+            return "warning"
+        frame = frame.f_back
+    return ""
+
+
+def _level_of_record(record: object) -> str:
+    number = getattr(record, "levelno", None)
+    if type(number) is not int:
+        return ""
+    return (
+        "critical" if number >= 50 else "error" if number >= 40 else "warning" if number >= 30
+        else "info" if number >= 20 else "debug"
+    )  # fmt: skip
+
+
+def renew_streams(token: bytes) -> None:
+    """Standard streams made for what fds 0, 1 and 2 are now; every line leaves at once, and nothing is unprintable."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)  # type: ignore[misc]
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        stream = io.TextIOWrapper(
+            io.BufferedWriter(AgentPipe(fd, name, token)),
+            encoding="utf-8",
+            errors="backslashreplace",
+            line_buffering=True,
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
 # --- The agent's process, from its fork to its end
 
 
@@ -3651,25 +4218,27 @@ SCRIPT_EXIT = (
 
 
 def start_agent() -> Child:
-    """Forks the process that will be the agent. It waits for instructions; if none come, it is not needed."""
+    """Forks the process that will be the agent. It waits for instructions; if none come, it is not needed.
+
+    Its pipes: what it writes, what Python says of it when it dies, and its answer."""
     return fork_with(3, _await_instructions)
 
 
 def _await_instructions(outputs: Sequence[int], instructions: int) -> None:
-    out, err, answer = outputs
-    settle(out, err, (answer, instructions))
+    out, faults, answer = outputs
+    settle(out, out, (faults, answer, instructions))
     raw = read_all(instructions)
     os.close(instructions)
     if not raw:
         os._exit(0)
     job = from_json(raw.decode("utf-8"))
     if job["python"] is not None:
-        _exec_agent(job["python"], raw, answer)
+        _exec_agent(job["python"], raw, faults, answer)
     change_environment({**environment_of_children(), **job["env"]})
-    run_agent(job, answer)
+    run_agent(job, faults, answer)
 
 
-def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
+def _exec_agent(python: str, raw: bytes, faults: int, answer: int) -> NoReturn:
     """Goes on as the interpreter of an installed environment. The instructions go along in memory, not in a file."""
     job = from_json(raw.decode("utf-8"))
     env = environment_of_children()
@@ -3680,20 +4249,21 @@ def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
     memory = os.memfd_create("instructions", 0)
     write_all(memory, raw)
     os.lseek(memory, 0, 0)
-    os.set_inheritable(answer, True)
+    for fd in (faults, answer):
+        os.set_inheritable(fd, True)
     from os.path import realpath
 
     this = __file__
     if this.endswith("c") and realpath(python) != realpath(sys.executable):
         this = this[:-1]  # compiled for one version of Python
     try:
-        os.execve(python, [python, this, "--agent", str(memory), str(answer)], env)
+        os.execve(python, [python, this, "--agent", *map(str, (memory, faults, answer))], env)
     except OSError as error:
         Reply(answer).fail("DEPENDENCY_INSTALL_FAILED", f"The environment of this test cannot be started: {error}")
         os._exit(1)
 
 
-def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
+def run_agent(job: Mapping[str, Any], faults: int, answer: int) -> NoReturn:
     """The life of the agent's process: load, call, answer, end as interpreters do (threads, exit handlers, buffers)."""
     import faulthandler
 
@@ -3704,19 +4274,12 @@ def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
         os.close(fd)
     except OSError:
         pass
-    faulthandler.enable()
-    faulthandler.register(_signal.SIGTERM, chain=True)  # an agent that is stopped leaves in its log where it was
-    renew_streams()
+    faulthandler.enable(faults)
+    faulthandler.register(
+        _signal.SIGTERM, faults, chain=True
+    )  # an agent that is stopped leaves in its log where it was
+    renew_streams(bytes.fromhex(job["token"]))
     _leave(_load_and_call(job, Reply(answer)))
-
-
-def renew_streams() -> None:
-    """Standard streams made for what fds 0, 1 and 2 are now; every line leaves at once, and nothing is unprintable."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)  # type: ignore[misc]
-    for fd, name in ((1, "stdout"), (2, "stderr")):
-        stream = open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
 
 
 def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
@@ -3794,13 +4357,21 @@ def _leave(code: int) -> NoReturn:
 
         atexit._run_exitfuncs()
     except BaseException as error:
-        complain(f"while ending: {type(error).__name__}: {error}")
+        say_last(f"while ending: {type(error).__name__}: {error}")
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):  # closed or replaced by the agent
             pass
     os._exit(code)
+
+
+def say_last(text: str) -> None:
+    """To the log of the agent, whatever it did to its streams."""
+    try:
+        print(f"assay harness: {text}", file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):
+        complain(text)
 
 
 # --- Whether the memory of our container ran out
@@ -3912,6 +4483,7 @@ class Run:
         output.line_bytes = context.line_bytes
         if context.encoded_line_bytes:
             output.encoded_bytes = max(64, context.encoded_line_bytes - ENVELOPE_OF_LINE)
+            output.partial_room //= 2  # it goes through the platform's logs, which cost by the byte
             output.line_bytes = min(context.line_bytes, output.encoded_bytes)
 
     def lacking(self) -> dict[str, object] | None:
@@ -3962,7 +4534,9 @@ class Run:
                     self._write(name, text)
         output.mark("running")
         output.flush()
+        token = new_token()
         job = {
+            "token": token.hex(),
             "code": context.code,
             "entrypoint": context.entrypoint,
             "query": context.query,
@@ -3977,16 +4551,16 @@ class Run:
             instructions = to_json(job).encode("utf-8")
         except UnicodeEncodeError:
             return self.failure("CONTEXT_UNAVAILABLE", "The context holds half a surrogate pair: not Unicode text.")
-        out, err, back = child.readers
+        out, faults, back = child.readers
         answer = Answer(back, context.response_bytes + ENVELOPE_BYTES)
         if script_of(context.entrypoint) is not None:
             self.printed = Collector(context.response_bytes)
-        streams: list[Stream | Answer] = [
-            Stream(out, "stdout", output, collector=self.printed),
-            Stream(err, "stderr", output, "warning"),
+        readers = (
+            Channel(out, token, output, self.printed),
+            Faults(faults, "stderr", output, "error"),
             answer,
-        ]
-        self.watch = Watch(child, streams, context.timeout_s, output, self.signals)
+        )
+        self.watch = Watch(child, readers, context.timeout_s, output, self.signals)
         try:
             write_all(child.instructions, instructions)
             os.close(child.instructions)
@@ -4158,11 +4732,12 @@ def run_test(output: Output, signals: Signals) -> int:
 
 def main() -> NoReturn:
     if sys.argv[1:2] == ["--agent"]:
-        memory, answer = int(sys.argv[2]), int(sys.argv[3])
-        os.set_inheritable(answer, False)
+        memory, faults, answer = map(int, sys.argv[2:5])
+        for fd in (faults, answer):
+            os.set_inheritable(fd, False)
         job = from_json(read_all(memory).decode("utf-8"))
         os.close(memory)
-        run_agent(job, answer)
+        run_agent(job, faults, answer)
     output = Output(1)
     code = 1
     try:

@@ -6,6 +6,9 @@ from services.gateway.errors import ShuttingDown
 from services.gateway.streams.batch import Batch
 from services.gateway.streams.follower import MOST_BATCHES, MOST_BYTES, Follower, News
 from services.gateway.streams.loglines import Wanted
+from services.gateway.streams.logs import is_next
+from shared.domain.logsequence import first_seq
+from shared.events.logs import PartialLine
 from tests.support.gateway import line, lines
 
 
@@ -63,3 +66,28 @@ def test_a_batch_is_serialised_once_for_all_who_want_the_same() -> None:
     assert shared.after(1, everything) == shared.packed(Wanted.of(0, [2]))
     assert shared.after(2, everything) == []
     assert shared.packed(Wanted.of(5, [])) == []
+
+
+async def test_of_lines_that_have_not_ended_only_the_newest_of_each_stream_waits() -> None:
+    follower = Follower(lines=True, partials=True)
+    for number in range(1000):
+        follower.hear_partials([PartialLine(ts=1.0, stream="stdout", level="info", text=str(number), after=0)])
+    follower.hear_partials([PartialLine(ts=1.0, stream="stderr", level="info", text="x", after=0)])
+    assert sorted(one.text for one in (await follower.news()).partials) == ["999", "x"]
+    assert await follower.news(0.01) == News()
+
+
+@pytest.mark.parametrize(
+    ("last", "after", "expected"),
+    [
+        pytest.param(0, 0, True, id="before the first line"),
+        pytest.param(5, 5, True, id="after the last line"),
+        pytest.param(6, 5, False, id="overtaken"),
+        pytest.param(4, 5, False, id="ahead"),
+        pytest.param(57, first_seq(2) - 1, True, id="before the first line of the next attempt"),
+        pytest.param(57, first_seq(2), False, id="behind the first line of the next attempt"),
+        pytest.param(first_seq(2), 57, False, id="of the attempt before"),
+    ],
+)
+def test_an_open_line_is_shown_where_it_belongs(last: int, after: int, expected: bool) -> None:
+    assert is_next(last, after) is expected

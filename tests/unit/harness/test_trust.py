@@ -92,7 +92,7 @@ def test_the_agent_has_only_its_own_files_open(python: str | None) -> None:
     found: dict[str, Any] = run(code, python=python, sandbox=True).response
     assert found.pop("0") == "/dev/null"
     assert found.pop("1") == found.pop("2") == "pipe"
-    assert list(found.values()) == ["pipe"]  # its way to answer
+    assert list(found.values()) == ["pipe", "pipe"]  # its ways to answer, and to say where it was when it died
 
 
 FORGER = """

@@ -11,13 +11,13 @@ from services.logstreamer.sequence import Sequencer
 from shared.clock import ManualClock
 from shared.domain.lifecycle import State
 from shared.domain.logsequence import BLOCK
-from shared.events.logs import LogsAppended, LogsCompleted
+from shared.events.logs import LogsAppended, LogsCompleted, LogsPartial
 from shared.events.tasks import HarnessPhase, TaskPhase
 from shared.store.documents import Chunk, StoredLine
 from tests.support.fakes.output import ChunksInMemory, FilledFeed, KeptLetters, OneTest
 from tests.support.samples import NOW, execution
 from tests.support.until import until
-from tests.unit.logstreamer.protocol import NONCE, mark, written
+from tests.unit.logstreamer.protocol import NONCE, mark, partial, written
 
 
 def stored(*numbers: int) -> list[StoredLine]:
@@ -281,3 +281,24 @@ async def test_no_message_is_larger_than_nats_takes(text: str) -> None:
 def test_each_attempt_has_its_own_numbers() -> None:
     assert numbers_of(1) == range(1, BLOCK + 1)
     assert numbers_of(2) == range(BLOCK + 1, 2 * BLOCK + 1)
+
+
+async def test_lines_that_have_not_ended_are_told_between_the_lines_and_stored_nowhere() -> None:
+    followed = Followed()
+    now = NOW.timestamp()
+    followed.feed.put(written(1), partial(1, "so", ts=now), partial(1, "so far", ts=now + 0.2))
+    followed.feed.put(written(2, "so far so good"), mark("end", lines=2))
+    await followed.follower.run()
+    assert followed.wire.subjects == ["logs.appended", "logs.partial", "logs.appended"]
+    told = LogsPartial.model_validate_json(followed.wire.letters[1].body)
+    assert [(line.text, line.after) for line in told.lines] == [("so far", 1)]
+    assert followed.chunks.numbers == [1, 2]
+    assert (followed.completed.expected, followed.completed.received, followed.completed.complete) == (2, 2, True)
+
+
+async def test_what_a_line_said_long_ago_is_no_news() -> None:
+    followed = Followed()
+    followed.feed.put(partial(0, "old", ts=NOW.timestamp() - 31))
+    followed.feed.put(mark("end", lines=0))
+    await followed.follower.run()
+    assert followed.wire.subjects == []

@@ -9,7 +9,7 @@ from shared.domain.logsequence import first_seq
 from shared.events.logs import LogLine
 from shared.events.tasks import HarnessPhase
 from tests.support.samples import line
-from tests.unit.logstreamer.protocol import NONCE, mark, written
+from tests.unit.logstreamer.protocol import NONCE, mark, partial, written
 
 
 @st.composite
@@ -140,3 +140,19 @@ def test_lines_that_fit_stay_together() -> None:
     lines = [line(seq) for seq in range(1, 11)]
     assert runs(lines, max_lines=10, max_size=10_000) == [lines]
     assert runs([], max_lines=10, max_size=10_000) == []
+
+
+def test_of_lines_that_have_not_ended_only_the_newest_word_counts_and_lines_take_its_place() -> None:
+    sequencer = Sequencer(nonce=NONCE, first=1)
+    told = sequencer.feed([partial(0, "a"), partial(0, "ab"), partial(0, "x", stream="stderr")])
+    assert [(one.stream, one.text) for one in told.partials] == [("stdout", "ab"), ("stderr", "x")]
+    assert (told.lines, told.unreadable, sequencer.last) == ([], 0, 0)
+    assert sequencer.feed([partial(0, "abc"), written(1)]).partials == []
+    assert sequencer.feed([partial(0, "abc")]).partials == []  # read a second time
+    assert [one.after for one in sequencer.feed([partial(1, "next")]).partials] == [1]
+
+
+def test_what_only_looks_like_an_open_line_is_unreadable() -> None:
+    sequencer = Sequencer(nonce=NONCE, first=1)
+    step = sequencer.feed([b'{"partial":true}', b'{"partial":', partial(-1), partial(0, stream="elsewhere")])
+    assert (step.partials, step.unreadable) == ([], 4)

@@ -12,9 +12,11 @@ from shared.bus.streams import (
     MAX_DELIVER,
     RETRY_DELAYS_S,
     consumer_config,
+    is_kept,
     stream_of,
 )
 from shared.errors import Conflict, Malformed, Unavailable
+from shared.events.catalog import ALL as EVENTS
 from shared.events.tests import TestRunning
 
 
@@ -54,6 +56,14 @@ def test_a_consumer_is_durable_explicit_and_bounded() -> None:
     assert config.durable_name == "scheduler-test-submitted"
     assert (config.max_deliver, config.ack_wait) == (MAX_DELIVER, ACK_WAIT_S)
     assert config.ack_policy == "explicit"
+
+
+def test_only_what_passes_by_is_in_no_stream() -> None:
+    kept = [kind.type for kind in EVENTS if is_kept(kind.pattern())]
+    assert [kind.type for kind in EVENTS if kind.type not in kept] == ["logs.partial"]
+    for fact in kept:
+        assert any(f"{fact}.".startswith(subject.removesuffix(">")) for subject in stream_of(fact).subjects)
+    assert not any("logs.partial.".startswith(subject.removesuffix(">")) for subject in stream_of("logs.x").subjects)
 
 
 def test_every_subject_has_one_stream_with_limits() -> None:

@@ -16,5 +16,5 @@ Speed is a feature: every test pays for a start of this file. So nothing is impo
 running it: where that matters, compile it once with py_compile and run the .pyc.
 
     python3 -S -I test_runner.py            context on fd 0, or from ASSAY_CONTEXT_URL
-    python test_runner.py --agent IN OUT    inside: the agent's process as another interpreter (see _exec_agent)
+    python test_runner.py --agent IN ...    inside: the agent's process as another interpreter (see _exec_agent)
 """

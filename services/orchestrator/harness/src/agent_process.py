@@ -7,6 +7,7 @@ import posix as os  # what is in os without what makes its import cost a millise
 import sys
 from typing import TYPE_CHECKING
 
+from services.orchestrator.harness.src.agent_streams import renew_streams
 from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.children import Child, fork_with, settle
@@ -32,25 +33,27 @@ SCRIPT_EXIT = (
 
 
 def start_agent() -> Child:
-    """Forks the process that will be the agent. It waits for instructions; if none come, it is not needed."""
+    """Forks the process that will be the agent. It waits for instructions; if none come, it is not needed.
+
+    Its pipes: what it writes, what Python says of it when it dies, and its answer."""
     return fork_with(3, _await_instructions)
 
 
 def _await_instructions(outputs: Sequence[int], instructions: int) -> None:
-    out, err, answer = outputs
-    settle(out, err, (answer, instructions))
+    out, faults, answer = outputs
+    settle(out, out, (faults, answer, instructions))
     raw = read_all(instructions)
     os.close(instructions)
     if not raw:
         os._exit(0)
     job = from_json(raw.decode("utf-8"))
     if job["python"] is not None:
-        _exec_agent(job["python"], raw, answer)
+        _exec_agent(job["python"], raw, faults, answer)
     change_environment({**environment_of_children(), **job["env"]})
-    run_agent(job, answer)
+    run_agent(job, faults, answer)
 
 
-def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
+def _exec_agent(python: str, raw: bytes, faults: int, answer: int) -> NoReturn:
     """Goes on as the interpreter of an installed environment. The instructions go along in memory, not in a file."""
     job = from_json(raw.decode("utf-8"))
     env = environment_of_children()
@@ -61,20 +64,21 @@ def _exec_agent(python: str, raw: bytes, answer: int) -> NoReturn:
     memory = os.memfd_create("instructions", 0)
     write_all(memory, raw)
     os.lseek(memory, 0, 0)
-    os.set_inheritable(answer, True)
+    for fd in (faults, answer):
+        os.set_inheritable(fd, True)
     from os.path import realpath
 
     this = __file__
     if this.endswith("c") and realpath(python) != realpath(sys.executable):
         this = this[:-1]  # compiled for one version of Python
     try:
-        os.execve(python, [python, this, "--agent", str(memory), str(answer)], env)
+        os.execve(python, [python, this, "--agent", *map(str, (memory, faults, answer))], env)
     except OSError as error:
         Reply(answer).fail("DEPENDENCY_INSTALL_FAILED", f"The environment of this test cannot be started: {error}")
         os._exit(1)
 
 
-def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
+def run_agent(job: Mapping[str, Any], faults: int, answer: int) -> NoReturn:
     """The life of the agent's process: load, call, answer, end as interpreters do (threads, exit handlers, buffers)."""
     import faulthandler
 
@@ -85,19 +89,12 @@ def run_agent(job: Mapping[str, Any], answer: int) -> NoReturn:
         os.close(fd)
     except OSError:
         pass
-    faulthandler.enable()
-    faulthandler.register(_signal.SIGTERM, chain=True)  # an agent that is stopped leaves in its log where it was
-    renew_streams()
+    faulthandler.enable(faults)
+    faulthandler.register(
+        _signal.SIGTERM, faults, chain=True
+    )  # an agent that is stopped leaves in its log where it was
+    renew_streams(bytes.fromhex(job["token"]))
     _leave(_load_and_call(job, Reply(answer)))
-
-
-def renew_streams() -> None:
-    """Standard streams made for what fds 0, 1 and 2 are now; every line leaves at once, and nothing is unprintable."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)  # type: ignore[misc]
-    for fd, name in ((1, "stdout"), (2, "stderr")):
-        stream = open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
 
 
 def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
@@ -175,10 +172,18 @@ def _leave(code: int) -> NoReturn:
 
         atexit._run_exitfuncs()
     except BaseException as error:
-        complain(f"while ending: {type(error).__name__}: {error}")
+        say_last(f"while ending: {type(error).__name__}: {error}")
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):  # closed or replaced by the agent
             pass
     os._exit(code)
+
+
+def say_last(text: str) -> None:
+    """To the log of the agent, whatever it did to its streams."""
+    try:
+        print(f"assay harness: {text}", file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):
+        complain(text)

@@ -79,11 +79,12 @@ def run_test(output: Output, signals: Signals) -> int:
 
 def main() -> NoReturn:
     if sys.argv[1:2] == ["--agent"]:
-        memory, answer = int(sys.argv[2]), int(sys.argv[3])
-        os.set_inheritable(answer, False)
+        memory, faults, answer = map(int, sys.argv[2:5])
+        for fd in (faults, answer):
+            os.set_inheritable(fd, False)
         job = from_json(read_all(memory).decode("utf-8"))
         os.close(memory)
-        run_agent(job, answer)
+        run_agent(job, faults, answer)
     output = Output(1)
     code = 1
     try:

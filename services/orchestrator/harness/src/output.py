@@ -7,8 +7,8 @@ import time
 
 from services.orchestrator.harness.src.file_descriptors import complain, write_all
 from services.orchestrator.harness.src.jsontext import quote
-from services.orchestrator.harness.src.levels import level_of
 
+PARTIAL_BYTES = 8 << 20  # of text of lines that have not ended, in one run: who looks on is served, not flooded
 LONGEST_ESCAPE = 6  # bytes for one: \\u0000 for a control character; three for a byte that is no UTF-8
 
 
@@ -22,20 +22,20 @@ class Output:
         self.last_allowed = self.room = sys.maxsize  # the highest number, and the bytes left
         self.line_bytes = 16384  # of a line as the agent wrote it
         self.encoded_bytes = sys.maxsize  # of the text of a line as it leaves, quoted and escaped
+        self.partial_room = PARTIAL_BYTES
         self.truncated = False
         self.broken = False
         self.waiting: list[str] = []
 
-    def line(self, stream: str, raw: bytes, *, default: str, continued: bool = False) -> None:
+    def line(self, stream: str, text: str, size: int, level: str, *, continued: bool = False) -> None:
+        """A line of the agent or the installer; `size`: bytes that it had as they wrote it."""
         if self.truncated:
             return
-        self.room -= len(raw)
+        self.room -= size
         if self.seq >= self.last_allowed or self.room < 0:
             self._truncate()
             return
-        text = raw.decode("utf-8", "replace")
-        level = level_of(text, default)
-        if len(raw) * LONGEST_ESCAPE > self.encoded_bytes:
+        if size * LONGEST_ESCAPE > self.encoded_bytes:
             while cut := cut_of(text, self.encoded_bytes):
                 self._append(stream, level, text[:cut], ',"cont":true' if continued else "")
                 text, continued = text[cut:], True
@@ -43,6 +43,17 @@ class Output:
                     self._truncate()
                     return
         self._append(stream, level, text, ',"cont":true' if continued else "")
+
+    def partial(self, stream: str, level: str, text: str) -> None:
+        """What a line that has not ended says so far. It has no number: nobody keeps it, and nobody misses it."""
+        if len(text) * LONGEST_ESCAPE > self.encoded_bytes and (cut := cut_of(text, self.encoded_bytes)):
+            text = text[:cut]
+        said = quote(text)
+        self.partial_room -= len(said)
+        if self.partial_room >= 0 and not self.truncated:
+            self.waiting.append(
+                f'{{"partial":true,"ts":{time.time():.6f},"stream":"{stream}","level":"{level}","text":{said},"after":{self.seq}}}\n'
+            )
 
     def say(self, text: str, level: str = "info") -> None:
         """A line of our own, of the stream `system`."""

@@ -12,6 +12,7 @@ from services.orchestrator.harness.src.context import VERSION, Context, ContextU
 from services.orchestrator.harness.src.environment import ENVIRONMENT, IN_CONTAINER, OF_THE_TASK, REGION
 from services.orchestrator.harness.src.file_descriptors import write_all
 from services.orchestrator.harness.src.files import Left, folders_of_the_agent, lay_out
+from services.orchestrator.harness.src.frames import new_token
 from services.orchestrator.harness.src.install import Installer, InstallFailed, Stopped, built_in, installed_in
 from services.orchestrator.harness.src.jsontext import NotJson, from_json, to_json
 from services.orchestrator.harness.src.memory import out_of_memory_kills
@@ -20,7 +21,7 @@ from services.orchestrator.harness.src.particulars import MAX_HINT, conversions_
 from services.orchestrator.harness.src.printed import printed_answer
 from services.orchestrator.harness.src.reply import MAX_MESSAGE, MAX_TRACEBACK
 from services.orchestrator.harness.src.script import script_of
-from services.orchestrator.harness.src.streams import Answer, Collector, Stream
+from services.orchestrator.harness.src.streams import Answer, Channel, Collector, Faults
 from services.orchestrator.harness.src.system import Signals
 from services.orchestrator.harness.src.system_packages import missing_packages
 from services.orchestrator.harness.src.usage import tokens_of
@@ -64,6 +65,7 @@ class Run:
         output.line_bytes = context.line_bytes
         if context.encoded_line_bytes:
             output.encoded_bytes = max(64, context.encoded_line_bytes - ENVELOPE_OF_LINE)
+            output.partial_room //= 2  # it goes through the platform's logs, which cost by the byte
             output.line_bytes = min(context.line_bytes, output.encoded_bytes)
 
     def lacking(self) -> dict[str, object] | None:
@@ -114,7 +116,9 @@ class Run:
                     self._write(name, text)
         output.mark("running")
         output.flush()
+        token = new_token()
         job = {
+            "token": token.hex(),
             "code": context.code,
             "entrypoint": context.entrypoint,
             "query": context.query,
@@ -129,16 +133,16 @@ class Run:
             instructions = to_json(job).encode("utf-8")
         except UnicodeEncodeError:
             return self.failure("CONTEXT_UNAVAILABLE", "The context holds half a surrogate pair: not Unicode text.")
-        out, err, back = child.readers
+        out, faults, back = child.readers
         answer = Answer(back, context.response_bytes + ENVELOPE_BYTES)
         if script_of(context.entrypoint) is not None:
             self.printed = Collector(context.response_bytes)
-        streams: list[Stream | Answer] = [
-            Stream(out, "stdout", output, collector=self.printed),
-            Stream(err, "stderr", output, "warning"),
+        readers = (
+            Channel(out, token, output, self.printed),
+            Faults(faults, "stderr", output, "error"),
             answer,
-        ]
-        self.watch = Watch(child, streams, context.timeout_s, output, self.signals)
+        )
+        self.watch = Watch(child, readers, context.timeout_s, output, self.signals)
         try:
             write_all(child.instructions, instructions)
             os.close(child.instructions)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from services.orchestrator.harness.src.children import Child
 from services.orchestrator.harness.src.file_descriptors import READ_BYTES
 from services.orchestrator.harness.src.output import Output
-from services.orchestrator.harness.src.streams import Answer, Stream
+from services.orchestrator.harness.src.streams import Answer, Channel, Stream
 from services.orchestrator.harness.src.system import Signals
 
 if TYPE_CHECKING:
@@ -27,12 +27,17 @@ class Watch:
     """Reads what a child writes until it and all its descendants are gone; ends it after `seconds`, or on SIGTERM."""
 
     def __init__(
-        self, child: Child, readers: Sequence[Stream | Answer], seconds: float, output: Output, signals: Signals
+        self,
+        child: Child,
+        readers: Sequence[Stream | Channel | Answer],
+        seconds: float,
+        output: Output,
+        signals: Signals,
     ) -> None:
         self.pid = child.pid
         self.output = output
         self.signals = signals
-        self.pipes: dict[int, Stream | Answer] = {reader.fd: reader for reader in readers}
+        self.pipes: dict[int, Stream | Channel | Answer] = {reader.fd: reader for reader in readers}
         self.answer = next((reader for reader in readers if isinstance(reader, Answer)), None)
         self.answered = False
         self.stopped = ""  # why we ended it: TIMED_OUT, CANCELLED, or ANSWERED when it answered and then would not end
@@ -59,6 +64,7 @@ class Watch:
             elif self.others:
                 kill_all_but_us()
             wait = 0.01 if self.exited and self.others else max(0.0, self.until - now)
+            wait = min(wait, self._tell_partials(now))
             for fd, _ in poll.poll(min(wait, 3600.0) * 1000 + 1):
                 if fd == self.signals.fd:
                     self.signals.read()
@@ -75,6 +81,12 @@ class Watch:
             os.close(fd)
         self._reap()
         self.output.flush()
+
+    def _tell_partials(self, now: float) -> float:
+        """Tells of lines that have not ended; seconds until there is more to tell."""
+        due = [at for reader in self.pipes.values() if (at := reader.partial(now)) is not None]
+        self.output.flush()
+        return max(0.0, min(due) - now) if due else 3600.0
 
     def _end_what_must_end(self, now: float) -> None:
         if self.stopped:
