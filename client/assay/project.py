@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,7 +206,8 @@ class _Walk:
             return
         about = path.stat()
         if len(self.files) >= MOST_FILES:
-            raise BadProject(f"more than {MOST_FILES:,} files: leave some out with .assayignore{self._largest()}")
+            crowds = "; ".join(crowded(self.files.values()))
+            raise BadProject(f"more than {MOST_FILES:,} files: leave some out with .assayignore (so far: {crowds})")
         if self.bytes + about.st_size > MOST_BYTES:
             raise BadProject(
                 f"more than {MOST_BYTES >> 20} MiB of files, of which {relative} has {about.st_size >> 10:,} KiB: "
@@ -230,6 +232,13 @@ def largest(files: Iterable[BundleFile], count: int = 5) -> Iterator[str]:
     """The largest files with their sizes, for whoever has to leave some out."""
     for file in sorted(files, key=lambda file: -len(file.data))[:count]:
         yield f"{file.path} {len(file.data) / 1024:,.1f} KiB"
+
+
+def crowded(files: Iterable[BundleFile], count: int = 5) -> Iterator[str]:
+    """The folders at the top with the most files."""
+    folders = Counter(f"{file.path.split('/')[0]}/" for file in files if "/" in file.path)
+    for folder, number in folders.most_common(count):
+        yield f"{folder} {number:,}"
 
 
 def inputs(files: Iterable[tuple[str, Path]]) -> Bundle:

@@ -12,7 +12,7 @@ from assay.cli.screen import PlainScreen, open_screen
 from assay.cli.session import ERROR, PASSED
 from assay.cli.text import safe
 from assay.errors import AssayError, Details, FieldViolation, InvalidRequest
-from assay.project import Project, largest
+from assay.project import Project, crowded, largest
 
 if TYPE_CHECKING:
     from assay.cli.handed_in import HandedIn
@@ -56,13 +56,22 @@ def with_the_largest(error: InvalidRequest, handed_in: HandedIn) -> AssayError:
     bundles: dict[str, Bundle] = {"spec.inputs": handed_in.inputs}
     if isinstance(handed_in.agent, Project):
         bundles["spec.project"] = handed_in.agent.bundle
+    whole = "spec.project" if "spec.project" in bundles else "spec.inputs"  # what an upload, called `data`, was of
     told = [
-        FieldViolation(one.field, f"{one.description} (largest: {'; '.join(largest(bundles[one.field].files))})")
-        if one.field in bundles and ("large" in one.description or "most" in one.description)
-        else one
-        for one in error.violations
+        _named(violation, whole if violation.field == "data" else violation.field, bundles)
+        for violation in error.violations
     ]
     details = error.details
     return InvalidRequest(
         error.message, code=error.code, details=Details(details.reason, details.metadata, fields=tuple(told))
     )
+
+
+def _named(violation: FieldViolation, field: str, bundles: dict[str, Bundle]) -> FieldViolation:
+    said = violation.description
+    if field not in bundles or "at most" not in said:
+        return FieldViolation(field, said)
+    files = bundles[field].files
+    if "files;" in said:
+        return FieldViolation(field, f"{said} (most of them in: {'; '.join(crowded(files))})")
+    return FieldViolation(field, f"{said} (largest: {'; '.join(largest(files))})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import zipfile
 
 import pytest
@@ -224,6 +225,16 @@ async def test_a_project_that_is_too_large_is_told_with_its_largest_files(cli: C
     assert "(largest: a.bin 2.9 KiB; b.bin 2.0 KiB; agent.py 0.0 KiB)" in ran.err
 
 
+async def test_an_upload_of_too_many_files_is_told_with_their_folders(cli: Cli, fake: FakeServer) -> None:
+    bad = error_details_pb2.BadRequest()
+    bad.field_violations.add(field="data", description="has 5 files; an upload may have at most 3")
+    fake.refusals["UploadArchive"] = [Refusal(StatusCode.INVALID_ARGUMENT, "no", (bad,))]
+    grow(cli.folder / "bot", {"agent.py": "x", "a/1": random.Random(1).randbytes(1 << 21), "a/2": "", "b/1": ""})
+    ran = await cli("submit", "bot", "-q", "x")
+    assert ran.code == 2
+    assert "spec.project  has 5 files; an upload may have at most 3 (most of them in: a/ 2; b/ 1)" in ran.err
+
+
 @pytest.fixture
 def with_files(fake: FakeServer) -> FakeServer:
     test = passed("tst_a")
@@ -292,6 +303,16 @@ async def test_a_hostile_name_is_not_written(cli: Cli, fake: FakeServer) -> None
     assert ran.code == 2
     assert "leads out of the folder" in ran.err
     assert not (cli.folder / "evil.txt").exists()
+
+
+async def test_what_was_not_kept_is_said(cli: Cli, fake: FakeServer) -> None:
+    test = passed("tst_a")
+    test.result.files_left_out.extend(["link: a link\x1b[2J", *(f"{number}: too large" for number in range(6))])
+    fake.stories["tst_a"] = Story([test])
+    for command in ("files", "watch"):
+        shown = (await cli(command, "tst_a")).out
+        assert "  not kept: link: a link\\x1b[2J\n" in shown
+        assert "  and 2 more (--json has all)\n" in shown
 
 
 async def test_a_story_ends_with_the_files_that_were_left(cli: Cli, with_files: FakeServer) -> None:
