@@ -69,14 +69,6 @@ FAILING = {
     "SIGKILL for itself": Agent(
         "import os, signal\ndef run(q): os.kill(os.getpid(), signal.SIGKILL)", failure="AGENT_EXITED", says="SIGKILL"
     ),
-    "an answer that is not JSON": Agent("def run(q): return {1, 2}", failure="RESULT_INVALID", says="a set"),
-    "an answer with a cycle": Agent(
-        "def run(q):\n    loop = []\n    loop.append(loop)\n    return loop", failure="RESULT_INVALID"
-    ),
-    "not a number": Agent("def run(q): return float('nan')", failure="RESULT_INVALID", says="nan"),
-    "an answer over 1 MiB": Agent(
-        "def run(q): return 'x' * (1 << 20)", failure="RESULT_TOO_LARGE", says="1,048,578 bytes"
-    ),
     "a requirement that does not exist": Agent(
         "def run(q): return 1",
         failure="DEPENDENCY_INSTALL_FAILED",
@@ -208,6 +200,26 @@ PASSING = {
         state=COMPLETED,
         lines=None,
         response="done",
+    ),
+    "an answer that is not JSON": Agent("def run(q): return {2, 1}", state=COMPLETED, response=[1, 2]),
+    "an answer with a cycle": Agent(
+        "def run(q):\n    loop = []\n    loop.append(loop)\n    return loop", state=COMPLETED, response=["[cycle]"]
+    ),
+    "not a number": Agent("def run(q): return float('nan')", state=COMPLETED, response=None),
+    "an object that answers to every name and fails when shown": Agent(
+        """
+        class Liar:
+            def __getattr__(self, name): return Liar()
+            def __repr__(self): raise RuntimeError
+        def run(q): return [Liar()]
+        """,
+        state=COMPLETED,
+        response=["<unrepresentable Liar>"],
+    ),
+    "an answer over 1 MiB": Agent(
+        "def run(q): return ['x' * (2 << 20), 'kept']",
+        state=COMPLETED,
+        response=["x" * 1_048_485 + " [cut: 1,048,485 of 2,097,152 characters]", "kept"],
     ),
     "no answer at all": Agent("def run(q): pass", state=COMPLETED, response=None),
     "the largest answer": Agent(

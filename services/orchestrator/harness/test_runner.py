@@ -1201,6 +1201,7 @@ class Context:
             self.entrypoint: str | None = data.get("entrypoint")
             self.query: str | None = data.get("query", "")  # None: run without one
             self.agent_path: str = (data.get("project") or {}).get("agent_path") or ""  # "": agent.py alone
+            self.strict_answer: bool = data.get("strict_answer") is True
             self.env: dict[str, str] = data.get("env") or {}
             self.timeout_s: float = data["timeout_s"]
             self.python: str | None = data.get("python")
@@ -3789,85 +3790,1099 @@ def _limit_files() -> list[str]:
     return [f"{folder.rstrip('/')}/pids.max" for folder in (*folders, "/sys/fs/cgroup", "/sys/fs/cgroup/pids")]
 
 
-# --- From what an agent returns to JSON
+# --- What can be told of a value by its type alone: nothing that overrides attribute access is asked
+
+
+class Unfit:
+    """What a conversion gives back where it has nothing to say; the next one is tried."""
+
+
+UNFIT = Unfit()
+
+
+class Kind:
+    """A type: the classes it is made of, and what they define."""
+
+    def __init__(self, cls: type) -> None:
+        line = [one for one in type.__dict__["__mro__"].__get__(cls) if one is not object]
+        self.cls = cls
+        self.classes = {(root_of(one), type.__dict__["__name__"].__get__(one)) for one in line}
+        self.roots = {root for root, _ in self.classes}
+        self.attributes = {name for one in line for name in type.__dict__["__dict__"].__get__(one)}
+
+
+def root_of(cls: type) -> str:
+    """The package that it comes from."""
+    return module_of(cls).partition(".")[0]
+
+
+def module_of(cls: type) -> str:
+    module = type.__dict__["__module__"].__get__(cls)
+    return module if isinstance(module, str) else ""
+
+
+def is_a(package: str, *names: str) -> Callable[[Kind], bool]:
+    """Of one of these classes of a package or made from one; without names: of anything of the package."""
+    wanted = {(package, name) for name in names}
+    if not names:
+        return lambda kind: package in kind.roots
+    return lambda kind: not wanted.isdisjoint(kind.classes)
+
+
+def comes_from(*packages: str) -> Callable[[Kind], bool]:
+    return lambda kind: not kind.roots.isdisjoint(packages)
+
+
+def has(*attributes: str) -> Callable[[Kind], bool]:
+    """Defines all of these, by itself or by what it is made from."""
+    return lambda kind: kind.attributes.issuperset(attributes)
+
+
+def part(value: Any, name: str) -> Any:
+    """An attribute that an object really has, or UNFIT: objects that answer to every name are not believed."""
+    if name in attributes_of(value):
+        return getattr(value, name)
+    line = type.__dict__["__mro__"].__get__(type(value))
+    defined = [type.__dict__["__dict__"].__get__(one) for one in line]
+    if any(name in one for one in defined):
+        return getattr(value, name)
+    if any("__pydantic_extra__" in one for one in defined) and name in (value.__pydantic_extra__ or ()):
+        return getattr(value, name)
+    return UNFIT
+
+
+def attributes_of(value: object) -> dict[Any, Any]:
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:  # it has slots
+        return {}
+    return found if type(found) is dict else {}
+
+
+def at(value: Any, path: str) -> Any:
+    """What lies there, or UNFIT: `choices.0.message.content`."""
+    for name in path.split("."):
+        if name.lstrip("-").isdigit():
+            if not isinstance(value, (list, tuple)) or not value:
+                return UNFIT
+            value = value[int(name)]
+        else:
+            value = value.get(name, UNFIT) if type(value) is dict else part(value, name)
+        if value is UNFIT or value is None:
+            return UNFIT
+    return value
+
+
+def taken(path: str) -> tuple[str, Callable[[Any], Any]]:
+    """What lies there, and how that is told."""
+    return f".{path}", lambda value: at(value, path)
+
+
+def said(path: str) -> tuple[str, Callable[[Any], Any]]:
+    """As `taken`; a list of blocks as chat APIs have them becomes its text. Not where there are only calls of tools."""
+
+    def say(value: Any) -> Any:
+        found = words(at(value, path))
+        return UNFIT if found == "" and at(value, "tool_calls") not in (UNFIT, [], ()) else found
+
+    return f".{path}", say
+
+
+def words(content: Any) -> Any:
+    """The text of blocks; UNFIT where none has text. Anything else stays what it is."""
+    if not isinstance(content, (list, tuple)) or not content:
+        return UNFIT if isinstance(content, (list, tuple)) else content
+    texts = [block if isinstance(block, str) else at(block, "text") for block in content]
+    texts = [text for text in texts if isinstance(text, str)]
+    return "".join(texts) if texts else UNFIT
+
+
+def called(method: str) -> tuple[str, Callable[[Any], Any]]:
+    """What this method gives, if that is anything, and how that is told."""
+
+    def call(value: Any) -> Any:
+        found = getattr(value, method)() if method in Kind(type(value)).attributes else None
+        return UNFIT if found is None else found
+
+    return method, call
+
+
+# --- The final text or output inside the message and result objects of the frameworks
+
+
+def fields_of_prediction(value: Any) -> object:
+    """Of dspy: the only field, or all of them by name."""
+    fields = value.toDict()
+    return next(iter(fields.values())) if len(fields) == 1 else fields
+
+
+def delta(value: Any) -> object:
+    """The text that a piece of a stream adds, as the clients of chat APIs have them; nothing in pieces without."""
+    kind = at(value, "type")
+    if kind in ("response.output_text.delta", "content_block_delta"):
+        text = at(value, "delta")
+        text = text if isinstance(text, str) else at(text, "text")
+        return text if isinstance(text, str) else ""
+    if isinstance(kind, str) and (kind.startswith(("response.", "content_block_", "message_")) or kind == "text"):
+        return ""  # the end of a response has the whole text again; so has `text` of Anthropic's helper
+    name = type(value).__name__
+    if not name.endswith("Chunk") and name != "ModelResponseStream":  # litellm's
+        return UNFIT
+    text = at(value, "choices.0.delta.content")
+    return text if isinstance(text, str) else ""
+
+
+def nothing_but_chunks(kind: Kind) -> bool:
+    return not kind.roots.isdisjoint(CHAT_CLIENTS) and any(
+        name.endswith(("Chunk", "Event", "ModelResponseStream")) for _, name in kind.classes
+    )
+
+
+CHAT_CLIENTS = (
+    *("openai", "litellm", "groq", "mistralai", "together", "fireworks", "cerebras", "azure", "huggingface_hub"),
+    *("xai_sdk", "ai21", "portkey_ai", "zhipuai", "dashscope", "ollama", "cohere", "anthropic"),
+)
+
+# Which objects, how it is told in the notes, what is taken. The first that gives something counts.
+FRAMEWORK_ANSWERS = (
+    (nothing_but_chunks, ".delta", delta),
+    (is_a("strands", "AgentResult"), *taken("structured_output")),
+    (is_a("strands", "AgentResult"), "str", lambda value: str(value).rstrip("\n")),
+    (is_a("agents", "RunResultBase"), *taken("final_output")),
+    (is_a("pydantic_ai", "AgentRunResultEvent"), *taken("result")),
+    (is_a("pydantic_ai"), *taken("output")),
+    (is_a("pydantic_ai", "ModelResponse"), *said("parts")),
+    (is_a("langchain_core", "BaseMessage"), *said("content")),
+    (is_a("langchain_core", "LLMResult"), *taken("generations.0.0.text")),
+    (is_a("langchain_core", "ChatResult"), *taken("generations.0.text")),
+    (is_a("langchain_core", "Generation"), *taken("text")),
+    (is_a("langchain_core", "AgentFinish"), *taken("return_values")),
+    (is_a("langchain_core", "PromptValue"), *called("to_string")),
+    (is_a("crewai", "CrewOutput", "TaskOutput", "LiteAgentOutput"), *taken("json_dict")),
+    (is_a("crewai", "CrewOutput", "TaskOutput", "LiteAgentOutput"), *taken("pydantic")),
+    (is_a("crewai", "CrewOutput", "TaskOutput", "LiteAgentOutput"), *taken("raw")),
+    (is_a("dspy", "Prediction"), "toDict", fields_of_prediction),
+    (is_a("agno"), *said("content")),
+    (is_a("phi"), *said("content")),
+    (is_a("autogen_agentchat", "TaskResult"), *taken("messages.-1")),
+    (is_a("autogen_agentchat", "Response"), *taken("chat_message")),
+    (comes_from("autogen_agentchat", "autogen_core"), *said("content")),
+    (is_a("autogen", "ChatResult"), *taken("summary")),
+    (is_a("agent_framework"), *taken("text")),
+    (is_a("haystack", "ChatMessage"), *taken("text")),
+    (is_a("llama_index", "StreamingResponse"), *called("get_response")),
+    (is_a("llama_index", "StreamingAgentChatResponse"), "response_gen", lambda value: "".join(value.response_gen)),
+    (is_a("llama_index", "Response", "AgentChatResponse", "AgentOutput"), *taken("response")),
+    (is_a("llama_index", "ChatResponse"), *taken("message")),
+    (is_a("llama_index", "ChatMessage"), *said("content")),
+    (is_a("llama_index", "CompletionResponse"), *taken("text")),
+    (is_a("workflows", "StopEvent"), *taken("result")),
+    (is_a("llama_index", "StopEvent"), *taken("result")),
+    (is_a("smolagents", "RunResult", "FinalAnswerStep"), *taken("output")),
+    (is_a("smolagents", "ChatMessage"), *said("content")),
+    (is_a("google", "Event"), *taken("content")),
+    (is_a("google", "Content"), *said("parts")),
+    (is_a("google", "GenerateContentResponse"), *taken("text")),
+    (is_a("semantic_kernel", "AgentResponseItem"), *taken("message")),
+    (is_a("semantic_kernel", "ChatMessageContent"), *taken("content")),
+    (is_a("semantic_kernel", "FunctionResult"), "str", str),
+    (is_a("openai", "Response"), *taken("output_text")),
+    (is_a("openai", "ChatCompletionMessage"), *taken("parsed")),
+    (is_a("openai", "ChatCompletionMessage"), *said("content")),
+    (is_a("anthropic", "TextBlock"), *taken("text")),
+    (is_a("anthropic", "Message"), *said("content")),
+    (comes_from(*CHAT_CLIENTS), *taken("choices.0.message.parsed")),
+    (comes_from(*CHAT_CLIENTS), *said("choices.0.message.content")),
+    (comes_from(*CHAT_CLIENTS), *said("choices.0.text")),
+    (comes_from("ollama", "cohere"), *said("message.content")),
+    (comes_from("ollama"), *taken("response")),
+    (comes_from("cohere"), *taken("text")),
+    (is_a("camel", "ChatAgentResponse"), *taken("msgs.-1.content")),
+    (is_a("swarm", "Response"), *taken("messages.-1.content")),
+    (is_a("griptape"), *taken("output")),
+    (is_a("mirascope"), *said("content")),
+    (is_a("browser_use", "AgentHistoryList"), *called("final_result")),
+    (is_a("mcp", "CallToolResult"), *taken("structuredContent")),
+    (is_a("mcp", "CallToolResult"), *said("content")),
+    (is_a("mcp", "TextContent"), *taken("text")),
+    (is_a("requests", "Response"), *called("json")),
+    (is_a("requests", "Response"), *taken("text")),
+    (is_a("httpx", "Response"), *called("json")),
+    (is_a("httpx", "Response"), *taken("text")),
+)
+
+
+# --- From values that JSON has no form for to values that it has: one table, in a closed order
+
+
+MOST_ROWS = 200_000  # taken of a table or an array: more than any answer holds
+MOST_TYPES = 2000  # remembered
+
+
+class Fields(dict):  # type: ignore[type-arg]
+    """Attributes by name: a dictionary whose places are told as `.name`."""
+
+
+class Each:
+    """Values to be taken one by one, as far as there is room; `total` of them, where that is known."""
+
+    def __init__(self, values: Iterable[Any], total: int | None = None) -> None:
+        self.values = values
+        self.total = total
+
+
+def moment(value: Any) -> object:
+    """ISO 8601 as pydantic writes it: UTC is Z. Nothing for pandas' NaT."""
+    text = value.isoformat()
+    if text == "NaT":
+        return None
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+def period(value: Any) -> str:
+    """ISO 8601, as pydantic writes it: P1DT2H, PT0.5S, -P1D."""
+    micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
+    sign, micros = ("-", -micros) if micros < 0 else ("", micros)
+    seconds, micros = divmod(micros, 1_000_000)
+    days, seconds = divmod(seconds, 86_400)
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    fraction = f".{micros:06}".rstrip("0") if micros else ""
+    time = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M")) if count)
+    time += f"{seconds}{fraction}S" if seconds or fraction else ""
+    day = f"{days}D" if days else ""
+    return f"{sign}P{day}T{time}" if time else f"{sign}P{day or 'T0S'}"
+
+
+def base64(value: Any) -> str:
+    from binascii import b2a_base64
+
+    return b2a_base64(bytes(value), newline=False).decode("ascii")
+
+
+def picture(value: Any) -> str:
+    """A PIL image as the base64 of a PNG."""
+    from io import BytesIO
+
+    data = BytesIO()
+    value.save(data, "PNG")
+    return base64(data.getvalue())
+
+
+def dumped(value: Any) -> object:
+    """A pydantic model; where it holds what pydantic cannot write as JSON, its fields, to be converted by us."""
+    try:
+        return value.model_dump(mode="json")
+    except Exception:
+        return value.model_dump()
+
+
+def fields(value: Any, names: Iterable[str]) -> Fields:
+    """Those that are there; one that cannot be read does not cost the others."""
+    found = Fields()
+    for name in names:
+        try:
+            found[name] = getattr(value, name)
+        except AttributeError:
+            continue
+        except Exception as problem:
+            found[name] = f"[cannot be read: {type_name(type(problem))}]"
+    return found
+
+
+def fields_of_dataclass(value: Any) -> Fields:
+    declared = type(value).__dataclass_fields__
+    return fields(value, [name for name, one in declared.items() if one._field_type.name == "_FIELD"])
+
+
+def message_of_protobuf(value: Any) -> object:
+    from google.protobuf.json_format import MessageToDict
+
+    return MessageToDict(value)
+
+
+def table_rows(value: Any) -> object:
+    """A pandas DataFrame as a list of objects; an index that says something becomes a column."""
+    total = len(value)
+    value = value.head(MOST_ROWS)
+    if type(value.index).__name__ != "RangeIndex":
+        value = value.reset_index()
+    if len(set(value.columns)) != len(value.columns):  # names that come twice would be lost in an object
+        return {"columns": value.columns.tolist(), "rows": value.values.tolist()}
+    return Each(value.to_dict("records"), total)
+
+
+def series(value: Any) -> object:
+    total = len(value)
+    value = value.head(MOST_ROWS)
+    if type(value.index).__name__ == "RangeIndex" or not value.index.is_unique:
+        return Each(value.tolist(), total)
+    return {key: value.iloc[place] for place, key in enumerate(value.index.tolist())}
+
+
+def array(value: Any) -> object:
+    """Of numpy, torch, jax, array: numbers as numbers; times, which numpy would give as integers, as text."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind in ("M", "m"):
+        value = value.astype(str)
+    if not getattr(value, "shape", (1,)):
+        found = value.tolist()
+        return UNFIT if type(found) is type(value) else found  # of a precision that Python has not
+    total = len(value)
+    size = getattr(value, "size", total)
+    size = size if isinstance(size, int) else value.numel()
+    if size > MOST_ROWS * 10:
+        value = value[: max(1, total * MOST_ROWS * 10 // size)]
+    return Each(value.tolist(), total)
+
+
+def scalar(value: Any) -> object:
+    """Of numpy. Its times are text: as an integer nobody knows in which unit they are."""
+    if value.dtype.kind in ("M", "m"):
+        text = str(value)
+        return None if text == "NaT" else text
+    found = value.item()
+    return UNFIT if type(found) is type(value) else found  # of a precision that Python has not
+
+
+def decoded(name: str) -> tuple[str, Any]:
+    """A method that gives JSON text, or already what is in it."""
+
+    def decode(value: Any) -> object:
+        found = getattr(value, name)()
+        return from_json(found) if isinstance(found, str) else UNFIT
+
+    return name, decode
+
+
+def plain_result(method: str) -> tuple[str, Any]:
+    """What it gives, if that is data."""
+    how, call = called(method)
+
+    def data(value: Any) -> object:
+        found = call(value)
+        return found if isinstance(found, (dict, list, tuple)) else UNFIT
+
+    return how, data
+
+
+def items(value: Any) -> object:
+    return {key: value[key] for key in value.keys()}  # noqa: SIM118 - of no dict, which may iterate over something else
+
+
+def never_awaited(value: Any) -> str:
+    name = part(value, "__qualname__")
+    value.close()
+    return f"[a coroutine that was not awaited: {name}]"
+
+
+def error(value: BaseException) -> str:
+    text = str(value)
+    return f"{type_name(type(value))}: {text}" if text else type_name(type(value))
+
+
+def is_of_the_agent(kind: Kind) -> bool:
+    """Of the agent's code: neither Python's nor from an installed package, whose objects hold clients and keys."""
+    path = str(getattr(sys.modules.get(module_of(kind.cls)), "__file__", None) or "")
+    return path != "" and not any(place in path for place in ("/site-packages/", "/dist-packages/", "/lib/python"))
+
+
+def public_attributes(value: Any) -> object:
+    slots = [name for one in type(value).__mro__ for name in _slots_of(one)]
+    names = [name for name in (*attributes_of(value), *slots) if isinstance(name, str) and not name.startswith("_")]
+    return fields(value, names) or UNFIT
+
+
+def _slots_of(cls: type) -> tuple[str, ...]:
+    slots = cls.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def is_anything(_: Kind) -> bool:
+    return True
+
+
+def is_iterable(kind: Kind) -> bool:
+    """But no file, which would be read, and no type."""
+    return "__iter__" in kind.attributes and not kind.attributes & {"read", "fileno", "__subclasscheck__"}
+
+
+DATA_CONVERSIONS = (
+    *FRAMEWORK_ANSWERS,
+    (is_a("unittest", "NonCallableMock"), "repr", repr),  # answers to every name
+    (has("__subclasscheck__"), "repr", repr),  # a type
+    (has("model_dump"), "model_dump", dumped),
+    (has("__fields__", "dict"), *called("dict")),  # pydantic 1
+    (has("__dataclass_fields__"), "its fields", fields_of_dataclass),
+    (has("__attrs_attrs__"), "its fields", lambda value: fields(value, [one.name for one in value.__attrs_attrs__])),
+    (has("__struct_fields__"), "its fields", lambda value: fields(value, value.__struct_fields__)),  # msgspec
+    (has("DESCRIPTOR", "ListFields"), "MessageToDict", message_of_protobuf),
+    (has("_fields", "_asdict"), "its fields", lambda value: fields(value, value._fields)),  # a NamedTuple
+)
+# of what is no dictionary, list or tuple
+VALUE_CONVERSIONS = (
+    (is_a("builtins", "bytes", "bytearray", "memoryview"), "base64", base64),
+    (is_a("pandas", "DataFrame"), "a list of its rows", table_rows),
+    (is_a("pandas", "Series"), "tolist", series),
+    (is_a("pandas", "NaTType", "NAType"), "null", lambda _: None),
+    (has("to_dicts", "to_series"), *called("to_dicts")),  # polars
+    (has("to_list", "to_frame", "len"), *called("to_list")),  # polars
+    (has("to_pylist"), *called("to_pylist")),  # pyarrow
+    (is_a("numpy", "generic"), "item", scalar),
+    (has("tolist"), "tolist", array),
+    (is_a("enum", "Enum"), ".value", lambda value: value._value_),
+    (is_a("datetime", "datetime", "date", "time"), "isoformat", moment),
+    (is_a("datetime", "timedelta"), "ISO 8601", period),
+    (is_a("decimal", "Decimal"), "str", str),
+    (is_a("fractions", "Fraction"), "str", str),
+    (is_a("uuid", "UUID"), "str", str),
+    (is_a("pathlib", "PurePath"), "str", str),
+    (is_a("ipaddress"), "str", str),
+    (is_a("re", "Pattern"), *taken("pattern")),
+    (is_a("builtins", "complex"), "str", lambda value: str(value).strip("()")),
+    (is_a("builtins", "BaseException"), "str", error),
+    (is_a("builtins", "set", "frozenset"), "a sorted list", sorted),
+    (is_a("builtins", "set", "frozenset"), "a list", list),
+    (is_a("collections", "UserString"), "str", str),
+    (is_a("PIL", "Image"), "base64 of a PNG", picture),
+    (is_a("types", "SimpleNamespace"), "its attributes", public_attributes),
+    (is_a("argparse", "Namespace"), "its attributes", public_attributes),
+    (has("_asdict"), *plain_result("_asdict")),
+    (has("to_dict"), *plain_result("to_dict")),
+    (has("toDict"), *plain_result("toDict")),
+    (has("as_dict"), *plain_result("as_dict")),
+    (has("asdict"), *plain_result("asdict")),
+    (has("dict"), *plain_result("dict")),
+    (has("to_json"), *decoded("to_json")),
+    (has("keys", "__getitem__"), "its items", items),
+    (has("cr_frame", "close"), "a mark", never_awaited),
+    (is_iterable, "a list", Each),
+    (is_anything, *taken("final_output")),
+    (is_anything, *taken("output")),
+    (is_anything, *said("content")),
+    (has("__str__"), "str", str),
+    (has("__repr__"), "repr", repr),
+    (is_of_the_agent, "its attributes", public_attributes),
+)
+
+_known: dict[type, tuple[tuple[str, Any], ...]] = {}
+
+
+def conversions_for(cls: type) -> tuple[tuple[str, Any], ...]:
+    """What may be done with values of this type, in order: how it is told, and the function."""
+    found = _known.get(cls)
+    if found is None:
+        kind = Kind(cls)
+        table = DATA_CONVERSIONS if issubclass(cls, (dict, list, tuple)) else DATA_CONVERSIONS + VALUE_CONVERSIONS
+        found = tuple((how, convert) for applies, how, convert in table if applies(kind))
+        if len(_known) < MOST_TYPES:
+            _known[cls] = found
+    return found
+
+
+# --- Cuts plain data to a size as JSON: the longest texts first, then what stands last
+
+
+SHORTEST = 1000  # bytes that a text keeps before lists and objects are cut
+MARK = 80  # bytes that a mark may have
+
+
+def json_size(value: object) -> int:
+    """Bytes as JSON in UTF-8."""
+    return len(to_json(value).encode("utf-8"))
+
+
+def fitted(value: Any, limit: int) -> tuple[Any, list[tuple[str, str, str]]]:
+    """The value with marks where something is cut, and what was cut: where in the answer, of which type, what was done.
+
+    `limit`: bytes, some hundreds at least."""
+    cuts: list[tuple[str, str, str]] = []
+    longest = longest_text(sorted(sizes_of_texts(value), reverse=True), json_size(value) - limit)
+    value = with_shorter_texts(value, longest, "", cuts)
+    if json_size(value) > limit:
+        value = beginning_of(value, limit, "", cuts)
+    return value, cuts
+
+
+def sizes_of_texts(value: Any) -> Iterator[int]:
+    if isinstance(value, str):
+        yield json_size(value)
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from sizes_of_texts(item)
+
+
+def longest_text(sizes: list[int], excess: int) -> int:
+    """How many bytes a text may have so that cutting the longer ones saves so many."""
+    above = 0
+    for count, size in enumerate(sizes, 1):
+        above += size
+        each = (above - excess) // count - MARK
+        if each < SHORTEST:
+            continue
+        if count == len(sizes) or each >= sizes[count]:
+            return each
+    return SHORTEST
+
+
+def with_shorter_texts(value: Any, longest: int, path: str, cuts: list[tuple[str, str, str]]) -> Any:
+    if isinstance(value, str):
+        return shortened(value, longest, path, cuts) if json_size(value) > longest + MARK else value
+    if isinstance(value, list):
+        return [with_shorter_texts(item, longest, f"{path}[{index}]", cuts) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: with_shorter_texts(item, longest, f"{path}[{key!r:.80}]", cuts) for key, item in value.items()}
+    return value
+
+
+def shortened(text: str, limit: int, path: str, cuts: list[tuple[str, str, str]]) -> str:
+    kept = text[:limit]
+    while kept and (size := json_size(kept)) > limit:  # what is longer than the average may stand at the beginning
+        kept = kept[: min(len(kept) - 1, len(kept) * limit // size)]
+    cuts.append((path, "str", f"cut: {len(kept):,} of {len(text):,} characters"))
+    return f"{kept} [cut: {len(kept):,} of {len(text):,} characters]"
+
+
+def beginning_of(value: Any, room: int, path: str, cuts: list[tuple[str, str, str]]) -> Any:
+    """As much of it as has room: of few items a fair share of each, of many those at the beginning."""
+    if isinstance(value, str):
+        return shortened(value, max(1, room - MARK), path, cuts)
+    if not isinstance(value, (list, dict)):
+        return value
+    by_name = isinstance(value, dict)
+    left = room - 2 - MARK
+    sizes = [json_size(item) + (json_size(key) + 2 if by_name else 1) for key, item in _items(value)]
+    share = _share(sizes, left)
+    kept: list[tuple[Any, Any]] = []
+    for (key, item), size in zip(_items(value), sizes):  # noqa: B905 - Python 3.9 knows no `strict`
+        allowed = left if share is None else share
+        if size > allowed and (allowed < 4 * MARK or not isinstance(item, (str, list, dict))):
+            break
+        if size > allowed:
+            where = f"{path}[{key!r:.80}]"
+            item = beginning_of(item, allowed - (json_size(key) + 2 if by_name else 1), where, cuts)
+            size = allowed
+        kept.append((key, item))
+        left -= size
+    more = len(value) - len(kept)
+    if more:
+        kept.append(("[cut]", f"[cut: {more:,} more]"))
+        cuts.append((path, type(value).__name__, f"cut: {len(value) - more:,} of {len(value):,}"))
+    return dict(kept) if by_name else [item for _, item in kept]
+
+
+def _items(value: Any) -> Iterator[tuple[Any, Any]]:
+    yield from value.items() if isinstance(value, dict) else enumerate(value)
+
+
+def _share(sizes: list[int], room: int) -> int | None:
+    """How much each of the large items may have, so that all go in; None where that would be little."""
+    above = sum(sizes)
+    for rank, size in enumerate(sorted(sizes)):
+        each = (room - (sum(sizes) - above)) // (len(sizes) - rank)
+        if each < size:
+            return each if each >= SHORTEST else None
+        above -= size
+    return None
+
+
+# --- From what an agent returns to JSON: nothing of it is thrown away, and what is not plain JSON is noted
 
 
 MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
+MAX_NOTES = 100
+MAX_PATH = 300  # characters
+ROOM = 16 << 20  # characters that are looked at before an answer is cut: a bound on memory and time
+COST = 20  # of a value beside its text: all that fits into 1 MiB of JSON has room
+NESTED = "The answer is nested more than 64 levels deep, or contains itself, at {where}"
+HALF = "{where} holds half a surrogate pair: not Unicode text"
+HUGE = 10**4300  # more digits than int() reads back
 
 
-def unwrap(value: Any) -> Any:
-    """The answer inside what frameworks return: pydantic-ai keeps it in `.output`, LangChain messages in `.content`."""
-    families = _families(value)
-    if "pydantic_ai" in families and hasattr(value, "output"):
-        return value.output
-    if "langchain_core" in families and hasattr(value, "content"):
-        return value.content
-    return value
+class TooLarge(Exception):
+    """The answer has more bytes as JSON than are kept, and is not to be cut."""
 
 
-def _families(value: object) -> set[str]:
-    """The packages that its class and its base classes come from."""
-    return {cls.__module__.partition(".")[0] for cls in type(value).__mro__}
+class Note:
+    """What was made of a value that is not plain JSON, and of `more` others like it."""
+
+    def __init__(self, path: str, kind: str, how: str, refusal: str) -> None:
+        self.path = path
+        self.kind = kind
+        self.how = how
+        self.refusal = refusal  # what a strict test says of it
+        self.more = 0
 
 
-def jsonable(value: Any, where: str, depth: int = 0) -> Any:
-    """The value as plain JSON data. Raises NotJson saying what stands in the way, and where."""
-    if value is None or value is True or value is False:
+class Answering:
+    """One answer on its way to JSON. With `strict` it raises NotJson instead of converting."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
+        self.room = ROOM
+        self._notes: dict[tuple[str, str, str], Note] = {}  # by a path in which all places of a list are one
+        self._unlisted = 0
+        self._above: set[int] = set()  # what the value lies in
+
+    def json(self, value: object, limit: int) -> Any:
+        """Plain data of at most `limit` bytes as JSON. Raises NotJson and TooLarge where it is strict."""
+        try:
+            plain = unwarned(lambda: self.plain(value))
+        except (RecursionError, MemoryError):
+            plain = self._as_repr(value, ())
+        size = json_size(plain)
+        if size > limit:
+            if self.strict:
+                raise TooLarge(f"The answer has {size:,} bytes as JSON; {limit:,} are allowed.")
+            plain, cuts = fitted(plain, limit)
+            for path, kind, how in cuts:
+                self._add(Note(f"answer{path}", kind, how, ""), path)
+        return plain
+
+    def notes(self) -> list[dict[str, str]]:
+        """At most 100 of them, the last one being how many there are beside."""
+        told = [
+            {"path": note.path, "type": note.kind, "how": note.how + (f", and {note.more:,} more" if note.more else "")}
+            for note in self._notes.values()
+        ]
+        if self._unlisted:
+            told.append({"path": "answer", "type": "", "how": f"{self._unlisted:,} more conversions, not listed"})
+        return told
+
+    def take_notes(self, other: Answering) -> None:
+        """As if the other's values had been ours. Raises NotJson where we are strict."""
+        for (general, _, _), note in other._notes.items():
+            if self.strict:
+                raise NotJson(note.refusal)
+            self._add(note, general)
+        self._unlisted += other._unlisted
+
+    def plain(self, value: Any, place: tuple[Any, ...] = ()) -> Any:
+        """The value as plain JSON data. Raises NotJson where it is strict.
+
+        `place`: the place around it, its key there, whether that is an attribute; () is the answer itself."""
+        kind = type(value)
+        if value is None or value is True or value is False:
+            self.room -= COST
+            return value
+        if issubclass(kind, str):
+            return self._text(str.__str__(value), place)
+        if issubclass(kind, int):
+            return self._integer(int.__int__(value), place)
+        if issubclass(kind, float):
+            return self._number(float.__float__(value), place)
+        for bad, mark in ((id(value) in self._above, "cycle"), (len(self._above) >= MAX_DEPTH, "nested too deep")):
+            if bad:
+                self._note(place, kind, f"the mark [{mark}]", NESTED)
+                self.room -= len(mark)
+                return f"[{mark}]"
+        self._above.add(id(value))
+        try:
+            self.room -= 2 * COST
+            if kind is dict or kind is Fields:
+                return self._object(value, place, attributes=kind is Fields)
+            if kind is list or kind is tuple:
+                return self._list(value, place)
+            return self._converted(value, kind, place)
+        finally:
+            self._above.discard(id(value))
+
+    def _converted(self, value: Any, kind: type, place: tuple[Any, ...]) -> Any:
+        if kind is Collected:
+            self.take_notes(value.answering)
+            return value.plain
+        for how, convert in conversions_for(kind):
+            try:
+                made = convert(value)
+                iterator = iter(made.values) if type(made) is Each else None
+            except BaseException:  # foreign objects may do anything when asked: the next line of the table is tried
+                continue
+            if made is UNFIT or made is value:
+                continue
+            self._note(place, kind, how)
+            if iterator is not None:
+                return self._each(iterator, made.total, place)
+            return self.plain(made, place)
+        if issubclass(kind, dict):
+            return self._object(value, place, attributes=False)
+        if issubclass(kind, list):
+            return self._list(list.__getitem__(value, slice(None)), place)
+        if issubclass(kind, tuple):
+            return self._list(tuple.__getitem__(value, slice(None)), place)
+        return self._as_repr(value, place)
+
+    def _as_repr(self, value: object, place: tuple[Any, ...]) -> str:
+        self._note(place, type(value), "repr")
+        try:
+            return self._text(str.__str__(repr(value)), place)
+        except BaseException:
+            return f"<unrepresentable {named(type(value))}>"
+
+    def _object(self, value: dict[Any, Any], place: tuple[Any, ...], *, attributes: bool) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        pairs = list(dict.items(value))
+        for key, item in pairs:
+            if self.room < 0:
+                found["[cut]"] = self._cut(place, type(value), len(pairs) - len(found))
+                break
+            name = key if type(key) is str and key.isascii() else self._key(key, place)
+            if name in found:
+                self._note(place, type(key), "a name of its own for a key that is there twice as text")
+                while name in found:
+                    name = f"{name} ({named(type(key))})"
+            self.room -= len(name) + 4
+            found[name] = self.plain(item, (place, name, attributes))
+        return found
+
+    def _list(self, value: Sequence[Any], place: tuple[Any, ...]) -> list[Any]:
+        found: list[Any] = []
+        for item in value:
+            if self.room < 0:
+                found.append(self._cut(place, list, len(value) - len(found)))
+                break
+            found.append(self.plain(item, (place, len(found), False)))
+        return found
+
+    def _each(self, iterator: Iterator[Any], total: int | None, place: tuple[Any, ...]) -> list[Any]:
+        """As a list; what comes before an iteration breaks is kept."""
+        found: list[Any] = []
+        while self.room >= 0:
+            try:
+                item = next(iterator)
+            except StopIteration:
+                if total is not None and total > len(found):
+                    found.append(self._cut(place, list, total - len(found)))
+                return found
+            except BaseException as error:
+                self._note(place, type(error), "a mark: the iteration ended with it")
+                found.append(f"[ended with {named(type(error))}]")
+                return found
+            found.append(self.plain(item, (place, len(found), False)))
+        found.append(self._cut(place, list, None))
+        return found
+
+    def _cut(self, place: tuple[Any, ...], kind: type, more: int | None) -> str:
+        self._note(place, kind, "cut", "{where} has more than is kept")
+        return f"[cut: {more:,} more]" if more is not None else "[cut: there is more]"
+
+    def _text(self, value: str, place: tuple[Any, ...]) -> str:
+        if len(value) > ROOM:
+            self._note(place, str, f"cut: {ROOM:,} of {len(value):,} characters", "{where} has more than is kept")
+            value = value[:ROOM]
+        self.room -= len(value) + COST
+        if not value.isascii():
+            try:
+                value.encode("utf-8")
+            except UnicodeEncodeError:
+                self._note(place, str, "Unicode, with U+FFFD for half a surrogate pair", HALF)
+                return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return value
-    if isinstance(value, str):
-        return _text(value, where)
-    if isinstance(value, int):
-        if abs(value) >= 10**4300:  # more digits than int() reads back
-            raise NotJson(f"{where} is an integer of more than 4300 digits.")
-        return int(value)
-    if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
-            raise NotJson(f"{where} is {float(value)!r}: JSON has no such number.")
-        return float(value)
-    if depth >= MAX_DEPTH:
-        raise NotJson(f"The answer is nested more than {MAX_DEPTH} levels deep, or contains itself, at {where[:200]}.")
-    if isinstance(value, dict):
-        return {_key(key, where): jsonable(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+
+    def _integer(self, value: int, place: tuple[Any, ...]) -> int | str:
+        self.room -= COST
+        if -HUGE < value < HUGE:
+            return value
+        self._note(place, int, "hex", "{where} is an integer of more than 4300 digits")
+        return self._text(hex(value), place)
+
+    def _number(self, value: float, place: tuple[Any, ...]) -> float | None:
+        self.room -= COST
+        if value == value and value not in (float("inf"), float("-inf")):
+            return value
+        self._note(place, float, f"null for {value!r}", f"{{where}} is {value!r}: JSON has no such number")
+        return None
+
+    def _key(self, key: Any, place: tuple[Any, ...]) -> str:
+        kind = type(key)
+        if issubclass(kind, str):
+            return self._text(str.__str__(key), place)
+        self._note(place, kind, "text for a key", "{where} has a key of type {kind}: JSON has only text there")
+        aside = Answering()
+        aside.room = 1000
+        plain = aside.plain(key)
+        if plain is None and key is not None:
+            return str(key)  # not a number
+        return plain if isinstance(plain, str) else to_json(plain)
+
+    def _note(
+        self,
+        place: tuple[Any, ...],
+        kind: type,
+        how: str,
+        refusal: str = "{where} is a {kind}: not something that JSON can hold",
+    ) -> None:
+        general, name = written(place, general=True), named(kind)
+        alike = None if self.strict else self._notes.get((general, name, how))
+        if alike is not None:
+            alike.more += 1
+            return
+        path = written(place)
+        refused = refusal.format(where=path, kind=name) + "."
+        if self.strict:
+            raise NotJson(refused)
+        self._add(Note(path, name, how, refused), general)
+
+    def _add(self, note: Note, general: str) -> None:
+        alike = self._notes.get((general, note.kind, note.how))
+        if alike is not None:
+            alike.more += 1 + note.more
+        elif len(self._notes) < MAX_NOTES - 1:
+            self._notes[general, note.kind, note.how] = note
+        else:
+            self._unlisted += 1 + note.more
+
+
+class Collected:
+    """What an agent gave piece by piece: as plain data already, with the notes on it."""
+
+    def __init__(self, plain: object, answering: Answering, usage: object = None) -> None:
+        self.plain = plain
+        self.answering = answering
+        self.usage = usage  # what the last piece that knew said of tokens
+
+
+def unwarned(work: Callable[[], Any]) -> Any:
+    """What libraries warn of when we look into their objects is no output of the agent."""
+    warnings = sys.modules.get("warnings")
+    if warnings is None:
+        return work()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return work()
+
+
+def written(place: tuple[Any, ...], *, general: bool = False) -> str:
+    """`answer['due'][3].total`; in general `answer['due'][*].total`."""
+    parts = []
+    while place:
+        place, key, attribute = place
+        text = f".{key}" if attribute else "[*]" if general and type(key) is int else f"[{key!r}]"
+        parts.append(text if len(text) <= 80 else f"{text[:70]}…{text[-9:]}")
+    path = "answer" + "".join(reversed(parts))
+    return path if len(path) <= MAX_PATH else f"{path[: MAX_PATH // 2]}…{path[1 - MAX_PATH // 2 :]}"
+
+
+def named(kind: type) -> str:
     try:
-        plain = _as_plain(value)
-    except Exception as error:
-        raise NotJson(f"{where} is a {type_name(type(value))} that cannot be turned into JSON: {error}") from None
-    if plain is value:
-        raise NotJson(f"{where} is a {type_name(type(value))}: not something that JSON can hold.")
-    return jsonable(plain, where, depth + 1)
+        return type_name(kind)
+    except Exception:  # a type that lies about its own name
+        return "?"
 
 
-def _as_plain(value: Any) -> Any:
-    kind = type(value)
-    if "pydantic_ai" in _families(value) and hasattr(value, "output"):
-        return value.output
-    if hasattr(kind, "model_dump"):
-        return value.model_dump(mode="json")
-    if hasattr(kind, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in kind.__dataclass_fields__ if hasattr(value, name)}
-    for name in ("output", "content"):
-        if hasattr(value, name):
-            return getattr(value, name)
-    return value
+# --- The tokens that an agent says it used
 
 
-def _text(value: str, where: str) -> str:
-    value = str.__str__(value)
+MAX_TOKENS = 2**53  # what every reader of JSON can hold
+# Where result and message objects have them, and dictionaries of that form.
+PLACES = (
+    "usage",
+    "usage_metadata",  # langchain, google
+    "token_usage",  # crewai, smolagents
+    "context_wrapper.usage",  # openai-agents
+    "metrics.accumulated_usage",  # strands
+    "metrics",  # agno
+    "models_usage",  # autogen
+    "response_metadata.token_usage",
+    "metadata.usage",  # semantic-kernel
+    "raw.usage",  # llama-index
+    "",  # the value itself
+)
+NAMES = (
+    (
+        "input_tokens",
+        *("prompt_tokens", "request_tokens", "prompt_eval_count", "inputTokens", "prompt_token_count"),
+    ),
+    (
+        "output_tokens",
+        *("completion_tokens", "response_tokens", "eval_count", "outputTokens", "candidates_token_count"),
+    ),
+)
+
+
+def usage_of(value: Any, module: object) -> dict[str, int] | None:
+    """Tokens, where the agent tells: in what its framework's result carries, in the answer as
+    `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
     try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise NotJson(f"{where} holds half a surrogate pair: not Unicode text.") from None
-    return value
+        return _told_by(value) or _of_models(value) or tokens_of(getattr(module, "usage", None))
+    except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
+        return None
 
 
-def _key(key: object, where: str) -> str:
-    if isinstance(key, str):
-        return _text(key, where)
-    if key is None or isinstance(key, (bool, int, float)):
-        return to_json(key)
-    raise NotJson(f"{where} has a key of type {type_name(type(key))}: JSON has only text there.")
+def _told_by(value: Any) -> dict[str, int] | None:
+    for place in PLACES:
+        found = at(value, place) if place else value
+        if found is UNFIT:
+            continue
+        if callable(found) and not tokens_of(found):  # a method; in newer pydantic-ai a value that may still be called
+            found = found() if place == "usage" else None
+        if tokens := tokens_of(found):
+            return tokens
+    messages = at(value, "messages")
+    if isinstance(messages, (list, tuple)):
+        return _summed([_told_by(message) for message in messages[-1000:]])
+    return None
+
+
+def _of_models(value: Any) -> dict[str, int] | None:
+    """As dspy tells it: {"provider/model": {"prompt_tokens": 1, ...}}."""
+    method = at(value, "get_lm_usage")
+    models = method() if callable(method) else None
+    return _summed([tokens_of(one) for one in models.values()]) if isinstance(models, dict) else None
+
+
+def tokens_of(candidate: Any) -> dict[str, int] | None:
+    found = []
+    for names in NAMES:
+        get = candidate.get if isinstance(candidate, dict) else lambda name: getattr(candidate, name, None)
+        found.append(next((got for got in map(get, names) if type(got) is int and 0 <= got <= MAX_TOKENS), None))
+    if found == [None, None]:
+        return None
+    return {"input_tokens": found[0] or 0, "output_tokens": found[1] or 0}
+
+
+def _summed(parts: list[Any]) -> dict[str, int] | None:
+    counts = [part for part in parts if part]
+    return (
+        {name: sum(count[name] for count in counts) for name in ("input_tokens", "output_tokens")} if counts else None
+    )
+
+
+# --- What an agent gives piece by piece: generators, iterators and streams of model clients, which are consumed
+
+
+NO_STREAM = {"read", "fileno", "__len__", "__getitem__", "__subclasscheck__"}  # files and collections
+# Objects that hold a stream, the method that gives it, and where its events have what the model says. The object itself
+# is the answer when the stream has ended.
+HOLDERS = ((is_a("agents", "RunResultStreaming"), "stream_events", "data"),)
+# Last pieces of a stream that are all of the answer.
+WHOLE_ANSWERS = (
+    is_a("autogen_agentchat", "TaskResult", "Response"),
+    is_a("smolagents", "FinalAnswerStep"),
+    is_a("pydantic_ai", "AgentRunResultEvent"),
+)
+
+
+def is_stream(value: object) -> bool:
+    """An iterator, or an object that can be iterated and closed and is no collection."""
+    kind = Kind(type(value))
+    if "__next__" in kind.attributes or kind.attributes.issuperset({"__iter__", "close"}):
+        return not kind.attributes & NO_STREAM and not _is_known(kind)
+    return False
+
+
+def is_async_stream(value: object) -> bool:
+    kind = Kind(type(value))
+    return "__aiter__" in kind.attributes and not kind.attributes & NO_STREAM and not _is_known(kind)
+
+
+async def consume_inside(value: object) -> bool:
+    """Consumes the stream that an object holds, and says whether it holds one."""
+    kind = Kind(type(value))
+    for applies, method, path in HOLDERS:
+        if applies(kind):
+            yields = Yields()
+            async for event in getattr(value, method)():
+                piece = at(event, path)
+                if piece is not UNFIT:
+                    yields.take(piece)
+            yields.end_line()
+            return True
+    return False
+
+
+def _is_known(kind: Kind) -> bool:
+    """A mock answers to every name; the result of an HTTP request is more than its bytes."""
+    return "unittest" in kind.roots or is_a("requests", "Response")(kind) or is_a("httpx", "Response")(kind)
+
+
+class Yields:
+    """Takes the pieces. Each is a line of the log at once, except for the pieces of a text, which make one line."""
+
+    def __init__(self) -> None:
+        self.answering = Answering()
+        self.values: list[object] = []
+        self.left_out = 0
+        self.usage: object = None
+        self.within_line = False
+        self.whole: Collected | None = None
+
+    def take(self, item: Any) -> None:
+        value = unwarned(lambda: self.answering.plain(item, ((), len(self.values), False)))
+        text = value if isinstance(value, str) else to_json(value)
+        if isinstance(value, str) and not isinstance(item, str) and _is_piece(item):
+            print(text, end="", flush=True)
+            self.within_line = not text.endswith("\n") if text else self.within_line
+        else:
+            self.end_line()
+            print(text, flush=True)
+        if self.answering.room >= 0:
+            self.values.append(value)
+        else:
+            self.left_out += 1
+        if not isinstance(item, (str, int, float)):
+            self.usage = usage_of(item, None) or self.usage
+            self.whole = _whole(item)
+
+    def end_line(self) -> None:
+        if self.within_line:
+            print(flush=True)
+            self.within_line = False
+
+    def joined(self) -> Collected:
+        """Text is joined, other values are a list; where the last piece is the whole answer, it is that."""
+        self.end_line()
+        if self.whole is not None:
+            return self.whole
+        if self.values and all(isinstance(value, str) for value in self.values):
+            plain: object = "".join(value for value in self.values if isinstance(value, str))
+        else:
+            plain = self.values
+        if self.left_out and isinstance(plain, list):
+            plain.append(f"[cut: {self.left_out:,} more]")
+        elif self.left_out:
+            plain = f"{plain} [cut: {self.left_out:,} more pieces]"
+        return Collected(plain, self.answering, self.usage)
+
+
+def _is_piece(item: object) -> bool:
+    return type(item).__name__.endswith(("Chunk", "Event", "Delta")) or any(
+        how == ".delta" and applies(Kind(type(item))) for applies, how, _ in FRAMEWORK_ANSWERS
+    )
+
+
+def _whole(item: Any) -> Collected | None:
+    """The answer, where this piece is all of it."""
+    kind, last = Kind(type(item)), item
+    if type(item) is dict and len(item) == 1:
+        last = item.get("result")  # the last event of strands' stream_async
+        if not is_a("strands", "AgentResult")(Kind(type(last))):
+            return None
+    elif not any(applies(kind) for applies in WHOLE_ANSWERS):
+        return None
+    answering = Answering()
+    return Collected(answering.plain(last), answering, usage_of(last, None))
+
+
+def collected(stream: Any) -> object:
+    """Consumes it. What a generator returns is the answer; where it returns nothing, all that it gave."""
+    yields = Yields()
+    iterator = iter(stream)
+    try:
+        while True:
+            yields.take(next(iterator))
+    except StopIteration as end:
+        return yields.joined() if end.value is None else end.value
+    finally:
+        yields.end_line()
+
+
+async def collected_async(stream: Any) -> object:
+    yields = Yields()
+    try:
+        async for item in stream:
+            yields.take(item)
+    finally:
+        yields.end_line()
+    return yields.joined()
 
 
 # --- The call of the entry point
@@ -3882,93 +4897,20 @@ def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], obj
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # no frame but this one
             raise QueryNotAccepted(f"{plan.call} is not accepted: {error}.") from None
         raise
-    if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
+    if hasattr(type(value), "__await__") or is_async_stream(value):
         return complete(_consume(value))
-    if type(value).__name__ == "generator":
-        return _iterated(value)
-    return value
+    return collected(value) if is_stream(value) else value
 
 
 async def _consume(value: Any) -> object:
+    """In the loop that the agent's clients belong to."""
     if hasattr(type(value), "__await__"):
         value = await value
-    if type(value).__name__ == "async_generator":
-        values: list[object] = []
-        async for item in value:
-            values.append(_shown(item, len(values)))
-        return _joined(values)
-    if type(value).__name__ == "generator":
-        return _iterated(value)
-    return value
-
-
-def _iterated(generator: Any) -> object:
-    """What the generator returns is the answer; where it returns nothing, all that it yielded."""
-    values: list[object] = []
-    while True:
-        try:
-            item = next(generator)
-        except StopIteration as end:
-            return _joined(values) if end.value is None else end.value
-        values.append(_shown(item, len(values)))
-
-
-def _shown(item: Any, index: int) -> object:
-    """A yield is a log line."""
-    value = jsonable(unwrap(item), f"answer[{index}]")
-    print(value if isinstance(value, str) else to_json(value), flush=True)
-    return value
-
-
-def _joined(values: list[object]) -> object:
-    if values and all(isinstance(value, str) for value in values):
-        return "".join(value for value in values if isinstance(value, str))
-    return values
-
-
-# --- The tokens that an agent says it used
-
-
-MAX_TOKENS = 2**53  # what every reader of JSON can hold
-
-
-def usage_of(value: Any, module: object) -> dict[str, int] | None:
-    """Tokens, where the agent tells: in what its framework's result carries, in the answer as
-    `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
-    try:
-        usage = getattr(value, "usage", None)
-        if callable(usage) and not tokens_of(usage):  # a method; in newer pydantic-ai a value that may still be called
-            usage = usage()
-        candidates = [usage, getattr(value, "usage_metadata", None), value]
-        if isinstance(value, dict):
-            candidates.append(value.get("usage"))
-            messages = value.get("messages")
-            if isinstance(messages, list):
-                candidates.append(_summed([getattr(message, "usage_metadata", None) for message in messages]))
-        candidates.append(getattr(module, "usage", None))
-        return next(filter(None, map(tokens_of, candidates)), None)
-    except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
-        return None
-
-
-def tokens_of(candidate: Any) -> dict[str, int] | None:
-    found = []
-    for names in (
-        ("input_tokens", "prompt_tokens", "request_tokens", "prompt_eval_count"),
-        ("output_tokens", "completion_tokens", "response_tokens", "eval_count"),
-    ):
-        get = candidate.get if isinstance(candidate, dict) else lambda name: getattr(candidate, name, None)
-        found.append(next((got for got in map(get, names) if type(got) is int and 0 <= got <= MAX_TOKENS), None))
-    if found == [None, None]:
-        return None
-    return {"input_tokens": found[0] or 0, "output_tokens": found[1] or 0}
-
-
-def _summed(parts: list[Any]) -> dict[str, int] | None:
-    counts = list(filter(None, map(tokens_of, parts)))
-    return (
-        {name: sum(count[name] for count in counts) for name in ("input_tokens", "output_tokens")} if counts else None
-    )
+    if await consume_inside(value):
+        return value
+    if is_async_stream(value):
+        return await collected_async(value)
+    return collected(value) if is_stream(value) else value
 
 
 # --- What an agent's process says beside its answer, cut to what is kept: it may say anything
@@ -4020,6 +4962,7 @@ def text_in(value: object, most: int) -> str:
 
 MAX_MESSAGE = 8 * 1024  # characters of an error message
 MAX_TRACEBACK = 32 * 1024
+MAX_SHOWN = 12 * 1024  # bytes of an answer that a strict test refuses: a line of the log
 
 
 class Reply:
@@ -4033,13 +4976,18 @@ class Reply:
         """False in a copy that the agent forked: whatever its function does there, it is not asked."""
         return os.getpid() == self.owner
 
-    def answer(self, value: Any, module: object, limit: int) -> None:
-        response = jsonable(unwrap(value), "answer")
-        size = len(to_json(response).encode("utf-8"))
-        if size > limit:
-            self.fail("RESULT_TOO_LARGE", f"The answer has {size:,} bytes as JSON; {limit:,} are allowed.")
+    def answer(self, value: Any, module: object, limit: int, *, strict: bool = False) -> None:
+        """Converts it, or fails where it is `strict` and not plain JSON of at most `limit` bytes."""
+        answering = Answering(strict=strict)
+        try:
+            response = answering.json(value, limit)
+        except (NotJson, TooLarge) as error:
+            kept = Answering().json(value, MAX_SHOWN)
+            print(f"The answer, converted: {to_json(kept)}", flush=True)  # it was paid for
+            self.fail("RESULT_INVALID" if isinstance(error, NotJson) else "RESULT_TOO_LARGE", str(error))
         else:
-            self._send({"response": response, "usage": usage_of(value, module)})
+            usage = unwarned(lambda: usage_of(value, module))
+            self._send({"response": response, "usage": usage, "conversions": answering.notes()})
 
     def printed(self) -> None:
         """The answer is what was printed, which the harness has."""
@@ -4300,15 +5248,13 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         finally:
             reply.announce(entry.report())
         value = call_entry(plan, _complete)
-        reply.answer(value, module, job["response_bytes"])
+        reply.answer(value, module, job["response_bytes"], strict=job["strict_answer"])
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
     except EntrypointAmbiguous as error:
         reply.fail("ENTRYPOINT_AMBIGUOUS", str(error))
     except QueryNotAccepted as error:
         reply.fail("QUERY_NOT_ACCEPTED", str(error))
-    except NotJson as error:
-        reply.fail("RESULT_INVALID", str(error))
     except SystemExit as error:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
@@ -4546,6 +5492,7 @@ class Run:
             "env": {**context.env, **self._given_by_the_platform(), **folders_of_the_agent()},
             "python": python,
             "response_bytes": context.response_bytes,
+            "strict_answer": context.strict_answer,
         }
         try:
             instructions = to_json(job).encode("utf-8")
@@ -4631,8 +5578,13 @@ class Run:
                     code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK], hint
                 )
             if self.printed is not None and reply.get("printed") is True:
-                reply["response"] = printed_answer(self.printed.text(), self.context.response_bytes)
-            response = jsonable(reply["response"], "answer")
+                printed = Answering()
+                response = printed.json(
+                    printed_answer(self.printed.text(), self.context.response_bytes), self.context.response_bytes
+                )
+                self.conversions = printed.notes()
+            else:
+                response = Answering(strict=True).plain(reply["response"])
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")
             return self._result("success", None, response, None, tokens_of(reply["usage"]))

@@ -8,11 +8,11 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.answers import jsonable, unwrap
+from services.orchestrator.harness.src.answers import Answering
 from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
-from services.orchestrator.harness.src.jsontext import NotJson, to_json
+from services.orchestrator.harness.src.jsontext import to_json
 from services.orchestrator.harness.src.naming import type_name
 from services.packager.server_src.reports import problem, say
 from services.packager.server_src.settings import HERE, Settings
@@ -50,16 +50,14 @@ def work(settings: Settings, requests: int, answers: int) -> None:
         asyncio.set_event_loop(loop)
         try:
             plan = entry.bind(json.loads(line)["query"])
-            response = jsonable(unwrap(call_entry(plan, loop.run_until_complete)), "answer")
-            if len(to_json(response).encode()) > settings.response_bytes:
-                raise NotJson(f"The answer has more than {settings.response_bytes} bytes as JSON.")
-            reply({"response": response})
+            answering = Answering()
+            reply({"response": answering.json(call_entry(plan, loop.run_until_complete), settings.response_bytes)})
+            for note in answering.notes():
+                if "cut" in note["how"]:  # of the rest its user knows from the test
+                    say("WARNING", f"{note['path']} is {note['how']}")
         except QueryNotAccepted as error:
             say("ERROR", str(error))
             reply(problem("QUERY_NOT_ACCEPTED", str(error)))
-        except NotJson as error:
-            say("ERROR", str(error))
-            reply(problem("RESULT_INVALID", str(error)))
         except SystemExit:
             reply(problem("AGENT_EXITED", "The agent called sys.exit() instead of returning an answer."))
             raise

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.orchestrator.harness.src.jsontext import to_json
 from tests.unit.harness.started import LIMITS, Outcome, interpreters, run
 
 Run = Callable[..., Outcome]
@@ -21,12 +22,10 @@ KEPT: dict[str, tuple[str, Any]] = {
         "[__import__('enum').StrEnum('A', 'X').X, __import__('enum').IntEnum('B', 'Y').Y]",
         ["x", 1],
     ),
-    "named tuple": ("__import__('collections').namedtuple('P', 'x y')(1, 2)", [1, 2]),
     "dataclass": (
         "__import__('dataclasses').make_dataclass('D', ['a', 'b'])(1, {'c': (2,)})",
         {"a": 1, "b": {"c": [2]}},
     ),
-    "object with an output": ("type('Result', (), {'output': {'a': 1}})()", {"a": 1}),
     "object with a content": ("[type('Message', (), {'content': 'hello'})()]", ["hello"]),
     "object with model_dump": ("type('Model', (), {'model_dump': lambda s, mode: {'mode': mode}})()", {"mode": "json"}),
     "empty": ("[{}, [], '']", [{}, [], ""]),
@@ -40,42 +39,126 @@ def test_an_answer_arrives_as_it_was_given(name: str, outcome_of: Run) -> None:
     assert outcome_of(f"def run(q): return {expression}").response == answer
 
 
-REFUSED: dict[str, tuple[str, str]] = {
+Notes = list[tuple[str, str, str]]
+TO_JSON: dict[str, tuple[str, Any, Notes]] = {
+    "named tuple": (
+        "__import__('collections').namedtuple('P', 'x y')(1, {2})",
+        {"x": 1, "y": [2]},
+        [("answer", "P", "its fields"), ("answer.y", "set", "a sorted list")],
+    ),
+    "set": ("{'found': [1, {3, 2}]}", {"found": [1, [2, 3]]}, [("answer['found'][1]", "set", "a sorted list")]),
+    "bytes": ("b'abc'", "YWJj", [("answer", "bytes", "base64")]),
+    "own object": (
+        "type('Thing', (), {'__init__': lambda s: s.__dict__.update(a=1, _b=2)})()",
+        {"a": 1},
+        [("answer", "Thing", "its attributes")],
+    ),
+    "function": ("[print]", ["<built-in function print>"], [("answer[0]", "builtin_function_or_method", "repr")]),
+    "date": ("__import__('datetime').date(2025, 1, 1)", "2025-01-01", [("answer", "datetime.date", "isoformat")]),
+    "not a number": ("{'x': float('nan')}", {"x": None}, [("answer['x']", "float", "null for nan")]),
+    "infinity": ("[float('-inf')]", [None], [("answer[0]", "float", "null for -inf")]),
+    "half a surrogate": (
+        "{'x': 'a\\ud800'}",
+        {"x": "a\ufffd"},
+        [("answer['x']", "str", "Unicode, with U+FFFD for half a surrogate pair")],
+    ),
+    "half a surrogate as key": (
+        "{'\\ud800': 1}",
+        {"\ufffd": 1},
+        [("answer", "str", "Unicode, with U+FFFD for half a surrogate pair")],
+    ),
+    "key that is a tuple": ("{(1, 'x'): 3}", {'[1,"x"]': 3}, [("answer", "tuple", "text for a key")]),
+    "contains itself": (
+        "(lambda a: a.append(a) or a)([1])",
+        [1, "[cycle]"],
+        [("answer[1]", "list", "the mark [cycle]")],
+    ),
+    "more digits than Python reads": ("[16**5000]", ["0x1" + "0" * 5000], [("answer[0]", "int", "hex")]),
+    "complex": ("1 + 2j", "1+2j", [("answer", "complex", "str")]),
+    "model that fails to dump": (
+        "type('M', (), {'model_dump': lambda s, mode='': 1 / 0, '__str__': lambda s: 'kept'})()",
+        "kept",
+        [("answer", "M", "str")],
+    ),
+    "object with an output": (
+        "type('Result', (), {'output': {'a': 1}})()",
+        {"a": 1},
+        [("answer", "Result", ".output")],
+    ),
+    "iterator": ("map(str, [1, 2])", "12", []),
+    "coroutine inside": (
+        "[(lambda: (yield))(), (lambda c: c)(__import__('asyncio').sleep(0))]",
+        [[None], "[a coroutine that was not awaited: sleep]"],
+        [("answer[0]", "generator", "a list"), ("answer[1]", "coroutine", "a mark")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TO_JSON)
+def test_an_answer_that_is_not_plain_json_is_converted_and_noted(name: str, outcome_of: Run) -> None:
+    expression, answer, notes = TO_JSON[name]
+    outcome = outcome_of(f"def run(q): return {expression}")
+    assert outcome.response == answer
+    assert [(one["path"], one["type"], one["how"]) for one in outcome.result["conversions"]] == notes
+
+
+def test_an_answer_that_is_too_deep_ends_with_a_mark(outcome_of: Run) -> None:
+    outcome = outcome_of("def run(q): return eval('[' * 70 + ']' * 70)")
+    answer = outcome.response
+    for _ in range(64):
+        [answer] = answer
+    assert answer == "[nested too deep]"
+    assert [one["how"] for one in outcome.result["conversions"]] == ["the mark [nested too deep]"]
+
+
+STRICT: dict[str, tuple[str, str]] = {
     "set": ("{'found': [1, {2, 3}]}", "answer['found'][1] is a set"),
     "bytes": ("b'abc'", "answer is a bytes"),
-    "object": ("object()", "answer is a object"),
     "own class": ("type('Thing', (), {})()", "answer is a Thing"),
     "function": ("[print]", "answer[0] is a builtin_function_or_method"),
     "date": ("__import__('datetime').date(2025, 1, 1)", "answer is a datetime.date"),
     "not a number": ("{'x': float('nan')}", "answer['x'] is nan"),
     "infinity": ("[float('-inf')]", "answer[0] is -inf"),
     "half a surrogate": ("{'x': '\\ud800'}", "answer['x'] holds half a surrogate pair"),
-    "half a surrogate as key": ("{'\\ud800': 1}", "answer holds half a surrogate pair"),
-    "key that cannot be text": ("{(1, 2): 3}", "answer has a key of type tuple"),
+    "key that is no text": ("{(1, 2): 3}", "answer has a key of type tuple"),
     "contains itself": ("(lambda a: a.append(a) or a)([])", "nested more than 64 levels"),
     "too deep": ("eval('[' * 70 + ']' * 70)", "nested more than 64 levels"),
     "more digits than Python reads": ("10**5000", "more than 4300 digits"),
-    "model that fails to dump": (
-        "type('M', (), {'model_dump': lambda s, mode: 1 / 0})()",
-        "cannot be turned into JSON",
-    ),
-    "complex": ("1j", "answer is a complex"),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_an_answer_that_is_not_json_says_what_and_where(name: str, outcome_of: Run) -> None:
-    expression, message = REFUSED[name]
-    outcome = outcome_of(f"def run(q): return {expression}")
+@pytest.mark.parametrize("name", STRICT)
+def test_a_strict_test_says_what_is_not_json_and_where_and_keeps_the_answer_in_the_log(name: str) -> None:
+    expression, message = STRICT[name]
+    outcome = run(f"def run(q): return {expression}", strict_answer=True)
     assert outcome.code == "RESULT_INVALID"
     assert message in outcome.message
+    assert outcome.text.startswith("The answer, converted: ")
+    assert outcome.result["conversions"] == []
 
 
-def test_a_yield_that_is_not_json_is_refused_too(outcome_of: Run) -> None:
-    outcome = outcome_of("def run(q):\n    yield 1\n    yield object()")
+def test_a_strict_test_takes_plain_json_and_refuses_what_is_too_large() -> None:
+    plain = run("def run(q): return {'a': [1, None, (2.5, 'x')]}", strict_answer=True)
+    assert plain.response == {"a": [1, None, [2.5, "x"]]}
+    large = run(f"def run(q): return 'x' * {LIMITS['response_bytes']}", strict_answer=True)
+    assert large.code == "RESULT_TOO_LARGE"
+    assert "1,048,578 bytes" in large.message
+    assert large.text.startswith('The answer, converted: "xxx')
+    assert len(large.text) < LIMITS["line_bytes"]
+
+
+def test_a_strict_test_refuses_a_yield_that_is_not_json() -> None:
+    outcome = run("def run(q):\n    yield 1\n    yield {2}", strict_answer=True)
     assert outcome.code == "RESULT_INVALID"
-    assert "answer[1] is a object" in outcome.message
-    assert outcome.text == "1"
+    assert "answer[1] is a set" in outcome.message
+    assert outcome.text.startswith("1\n[2]\nThe answer, converted: ")
+
+
+def test_yields_that_are_not_json_are_converted_and_noted(outcome_of: Run) -> None:
+    outcome = outcome_of("def run(q):\n    yield 1\n    yield {2}")
+    assert outcome.response == [1, [2]]
+    assert outcome.text == "1\n[2]"
+    assert [one["path"] for one in outcome.result["conversions"]] == ["answer[1]"]
 
 
 def test_an_answer_of_exactly_the_limit_is_kept(outcome_of: Run) -> None:
@@ -84,10 +167,16 @@ def test_an_answer_of_exactly_the_limit_is_kept(outcome_of: Run) -> None:
     assert outcome.response == "ä" * ((size - 2) // 2)
 
 
-def test_an_answer_over_the_limit_is_refused_with_its_size(outcome_of: Run) -> None:
-    outcome = outcome_of(f"def run(q): return 'x' * {LIMITS['response_bytes']}")
-    assert outcome.code == "RESULT_TOO_LARGE"
-    assert "1,048,578 bytes" in outcome.message
+def test_of_an_answer_over_the_limit_as_much_is_kept_as_fits_and_what_is_cut_is_noted(outcome_of: Run) -> None:
+    outcome = outcome_of("def run(q): return {'raw': 'x' * (3 << 20), 'rows': [7] * 9, 'answer': 'short'}")
+    answer = outcome.response
+    assert (answer["rows"], answer["answer"]) == ([7] * 9, "short")
+    assert answer["raw"].startswith("x" * 1_000_000)
+    assert answer["raw"].endswith(" of 3,145,728 characters]")
+    assert len(to_json(answer)) <= LIMITS["response_bytes"]
+    [note] = outcome.result["conversions"]
+    assert (note["path"], note["type"]) == ("answer['raw']", "str")
+    assert note["how"].startswith("cut: 1,048,")
 
 
 def test_a_pydantic_model_is_dumped_for_json() -> None:

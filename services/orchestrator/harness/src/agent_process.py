@@ -15,7 +15,7 @@ from services.orchestrator.harness.src.entry import EntrypointAmbiguous, Entrypo
 from services.orchestrator.harness.src.environment import change_environment, environment_of_children
 from services.orchestrator.harness.src.file_descriptors import complain, read_all, write_all
 from services.orchestrator.harness.src.hints import hint_for
-from services.orchestrator.harness.src.jsontext import NotJson, from_json
+from services.orchestrator.harness.src.jsontext import from_json
 from services.orchestrator.harness.src.load import load_agent
 from services.orchestrator.harness.src.reply import Reply
 from services.orchestrator.harness.src.script import Script, script_of
@@ -115,15 +115,13 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         finally:
             reply.announce(entry.report())
         value = call_entry(plan, _complete)
-        reply.answer(value, module, job["response_bytes"])
+        reply.answer(value, module, job["response_bytes"], strict=job["strict_answer"])
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
     except EntrypointAmbiguous as error:
         reply.fail("ENTRYPOINT_AMBIGUOUS", str(error))
     except QueryNotAccepted as error:
         reply.fail("QUERY_NOT_ACCEPTED", str(error))
-    except NotJson as error:
-        reply.fail("RESULT_INVALID", str(error))
     except SystemExit as error:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.answers import jsonable, unwrap
 from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted
-from services.orchestrator.harness.src.jsontext import to_json
+from services.orchestrator.harness.src.yields import (
+    collected,
+    collected_async,
+    consume_inside,
+    is_async_stream,
+    is_stream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -22,45 +27,17 @@ def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], obj
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # no frame but this one
             raise QueryNotAccepted(f"{plan.call} is not accepted: {error}.") from None
         raise
-    if hasattr(type(value), "__await__") or type(value).__name__ == "async_generator":
+    if hasattr(type(value), "__await__") or is_async_stream(value):
         return complete(_consume(value))
-    if type(value).__name__ == "generator":
-        return _iterated(value)
-    return value
+    return collected(value) if is_stream(value) else value
 
 
 async def _consume(value: Any) -> object:
+    """In the loop that the agent's clients belong to."""
     if hasattr(type(value), "__await__"):
         value = await value
-    if type(value).__name__ == "async_generator":
-        values: list[object] = []
-        async for item in value:
-            values.append(_shown(item, len(values)))
-        return _joined(values)
-    if type(value).__name__ == "generator":
-        return _iterated(value)
-    return value
-
-
-def _iterated(generator: Any) -> object:
-    """What the generator returns is the answer; where it returns nothing, all that it yielded."""
-    values: list[object] = []
-    while True:
-        try:
-            item = next(generator)
-        except StopIteration as end:
-            return _joined(values) if end.value is None else end.value
-        values.append(_shown(item, len(values)))
-
-
-def _shown(item: Any, index: int) -> object:
-    """A yield is a log line."""
-    value = jsonable(unwrap(item), f"answer[{index}]")
-    print(value if isinstance(value, str) else to_json(value), flush=True)
-    return value
-
-
-def _joined(values: list[object]) -> object:
-    if values and all(isinstance(value, str) for value in values):
-        return "".join(value for value in values if isinstance(value, str))
-    return values
+    if await consume_inside(value):
+        return value
+    if is_async_stream(value):
+        return await collected_async(value)
+    return collected(value) if is_stream(value) else value

@@ -44,6 +44,7 @@ class Context:
             self.entrypoint: str | None = data.get("entrypoint")
             self.query: str | None = data.get("query", "")  # None: run without one
             self.agent_path: str = (data.get("project") or {}).get("agent_path") or ""  # "": agent.py alone
+            self.strict_answer: bool = data.get("strict_answer") is True
             self.env: dict[str, str] = data.get("env") or {}
             self.timeout_s: float = data["timeout_s"]
             self.python: str | None = data.get("python")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import posix as os  # what is in os without what makes its import cost a millisecond
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.answers import jsonable, unwrap
+from services.orchestrator.harness.src.answers import Answering, TooLarge, unwarned
 from services.orchestrator.harness.src.file_descriptors import complain, write_all
 from services.orchestrator.harness.src.hints import environment_variable
-from services.orchestrator.harness.src.jsontext import to_json
+from services.orchestrator.harness.src.jsontext import NotJson, to_json
 from services.orchestrator.harness.src.naming import type_name
 from services.orchestrator.harness.src.particulars import MAX_HINT
 from services.orchestrator.harness.src.usage import usage_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE = 8 * 1024  # characters of an error message
 MAX_TRACEBACK = 32 * 1024
+MAX_SHOWN = 12 * 1024  # bytes of an answer that a strict test refuses: a line of the log
 
 
 class Reply:
@@ -34,13 +35,18 @@ class Reply:
         """False in a copy that the agent forked: whatever its function does there, it is not asked."""
         return os.getpid() == self.owner
 
-    def answer(self, value: Any, module: object, limit: int) -> None:
-        response = jsonable(unwrap(value), "answer")
-        size = len(to_json(response).encode("utf-8"))
-        if size > limit:
-            self.fail("RESULT_TOO_LARGE", f"The answer has {size:,} bytes as JSON; {limit:,} are allowed.")
+    def answer(self, value: Any, module: object, limit: int, *, strict: bool = False) -> None:
+        """Converts it, or fails where it is `strict` and not plain JSON of at most `limit` bytes."""
+        answering = Answering(strict=strict)
+        try:
+            response = answering.json(value, limit)
+        except (NotJson, TooLarge) as error:
+            kept = Answering().json(value, MAX_SHOWN)
+            print(f"The answer, converted: {to_json(kept)}", flush=True)  # it was paid for
+            self.fail("RESULT_INVALID" if isinstance(error, NotJson) else "RESULT_TOO_LARGE", str(error))
         else:
-            self._send({"response": response, "usage": usage_of(value, module)})
+            usage = unwarned(lambda: usage_of(value, module))
+            self._send({"response": response, "usage": usage, "conversions": answering.notes()})
 
     def printed(self) -> None:
         """The answer is what was printed, which the harness has."""

@@ -6,7 +6,7 @@ import posix as os  # what is in os without what makes its import cost a millise
 import sys
 import time
 
-from services.orchestrator.harness.src.answers import jsonable
+from services.orchestrator.harness.src.answers import Answering
 from services.orchestrator.harness.src.children import Child
 from services.orchestrator.harness.src.context import VERSION, Context, ContextUnavailable
 from services.orchestrator.harness.src.environment import ENVIRONMENT, IN_CONTAINER, OF_THE_TASK, REGION
@@ -128,6 +128,7 @@ class Run:
             "env": {**context.env, **self._given_by_the_platform(), **folders_of_the_agent()},
             "python": python,
             "response_bytes": context.response_bytes,
+            "strict_answer": context.strict_answer,
         }
         try:
             instructions = to_json(job).encode("utf-8")
@@ -213,8 +214,13 @@ class Run:
                     code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK], hint
                 )
             if self.printed is not None and reply.get("printed") is True:
-                reply["response"] = printed_answer(self.printed.text(), self.context.response_bytes)
-            response = jsonable(reply["response"], "answer")
+                printed = Answering()
+                response = printed.json(
+                    printed_answer(self.printed.text(), self.context.response_bytes), self.context.response_bytes
+                )
+                self.conversions = printed.notes()
+            else:
+                response = Answering(strict=True).plain(reply["response"])
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")
             return self._result("success", None, response, None, tokens_of(reply["usage"]))
