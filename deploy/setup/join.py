@@ -55,6 +55,7 @@ PRODUCTS = (
             f"{HARNESS}.context",
             f"{HARNESS}.files",
             f"{HARNESS}.transport",
+            f"{HARNESS}.install_message",
             f"{HARNESS}.install",
             f"{HARNESS}.load",
             f"{HARNESS}.parameters",

@@ -5,11 +5,16 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from services.orchestrator.harness_result import HarnessResult
 from services.orchestrator.ports import Phase, Sighting
 from shared.domain.failure import KINDS, Failure, FailureCode, Stage
 from shared.domain.lifecycle import MAX_ATTEMPTS, State
+
+_MAY_BE_MEMORY: Final = frozenset(
+    {FailureCode.AGENT_EXITED, FailureCode.AGENT_EXCEPTION, FailureCode.DEPENDENCY_INSTALL_FAILED}
+)
 
 
 class StopCause(StrEnum):
@@ -29,6 +34,10 @@ class Evidence:
     result: HarnessResult | None = None
     result_problem: str = ""
     """Why the result object could not be used, where there was one."""
+    state: State = State.RUNNING
+    """Of the test, as far as it was told: BUILDING while its container starts and its requirements are installed."""
+    memory_mib: int = 0
+    """The test's limit; 0 where it is not known."""
     told_to_stop: StopCause | None = None
     cancelled_by: str = ""
     cancel_reason: str = ""
@@ -63,6 +72,7 @@ def diagnose(evidence: Evidence) -> Failure | None:
         return Failure.of(
             FailureCode.TIMED_OUT,
             f"The task did not end by its deadline, long after the agent's time limit of {evidence.timeout_s} s.",
+            stage=_stage(evidence),
         )
     if result is not None:
         return _reported(result, evidence)
@@ -72,14 +82,45 @@ def diagnose(evidence: Evidence) -> Failure | None:
 def _cancelled(evidence: Evidence) -> Failure:
     reason = f": {evidence.cancel_reason}" if evidence.cancel_reason else "."
     by = f" by {evidence.cancelled_by}" if evidence.cancelled_by else ""
-    return Failure.of(FailureCode.CANCELLED, f"Cancelled{by} while it ran{reason}")
+    stage = _stage(evidence)
+    when = "while it ran"
+    if stage is Stage.BUILD:
+        when = "while its requirements were installed" if _has_installed(evidence) else "before it ran"
+    return Failure.of(FailureCode.CANCELLED, f"Cancelled{by} {when}{reason}", stage=stage)
+
+
+def _has_installed(evidence: Evidence) -> bool:
+    return evidence.result is not None and evidence.result.phases.build_ms is not None
+
+
+def _stage(evidence: Evidence) -> Stage:
+    """Whether the agent had begun to run: by what the harness says, else by what the test was told to be."""
+    phases = evidence.result.phases if evidence.result else None
+    if phases is not None and phases.run_ms is not None:
+        return Stage.RUN
+    return Stage.BUILD if _has_installed(evidence) or evidence.state is State.BUILDING else Stage.RUN
+
+
+def _out_of_memory(evidence: Evidence) -> Failure:
+    """With the limit, where it is the agent's: requirements are installed with another one."""
+    stage = _stage(evidence)
+    if stage is Stage.BUILD:
+        return Failure.of(
+            FailureCode.OUT_OF_MEMORY,
+            "Installing the requirements took more memory than there is for it.",
+            stage=stage,
+            hint="Leave out requirements that the agent does not need, take versions with wheels (building from source "
+            "takes more), or ask the operator for more memory to install.",
+        )
+    limit = f"its limit of {evidence.memory_mib} MiB" if evidence.memory_mib else "its limit"
+    return Failure.of(FailureCode.OUT_OF_MEMORY, f"The agent used more memory than {limit}.")
 
 
 def _reported(result: HarnessResult, evidence: Evidence) -> Failure:
     """The harness lived to tell."""
     code = result.code or FailureCode.INTERNAL
-    if evidence.sighting.out_of_memory and code in {FailureCode.AGENT_EXITED, FailureCode.AGENT_EXCEPTION}:
-        return Failure.of(FailureCode.OUT_OF_MEMORY)
+    if evidence.sighting.out_of_memory and code in _MAY_BE_MEMORY:
+        return _out_of_memory(evidence)
     if code is FailureCode.CANCELLED:  # somebody else told the container to stop: a host that shuts down, an operator
         cause = evidence.sighting.cause or FailureCode.TASK_LOST
         said = f" ({evidence.sighting.stop_reason})" if evidence.sighting.stop_reason else ""
@@ -87,7 +128,8 @@ def _reported(result: HarnessResult, evidence: Evidence) -> Failure:
     message = result.error.message if result.error else ""
     if code is FailureCode.AGENT_EXCEPTION and result.error and result.error.type:
         message = f"{result.error.type}: {message}" if message else result.error.type
-    return Failure.of(code, message or None, hint=(result.error.hint if result.error else "") or None)
+    stage = _stage(evidence) if code in {FailureCode.TIMED_OUT, FailureCode.OUT_OF_MEMORY} else None
+    return Failure.of(code, message or None, stage=stage, hint=(result.error.hint if result.error else "") or None)
 
 
 def _silent(evidence: Evidence) -> Failure:
@@ -96,7 +138,7 @@ def _silent(evidence: Evidence) -> Failure:
     The agent cannot end it (it is the first process of its container), so the fault is ours."""
     sighting = evidence.sighting
     if sighting.out_of_memory:
-        return Failure.of(FailureCode.OUT_OF_MEMORY)
+        return _out_of_memory(evidence)
     reason = f" ({sighting.stop_reason})" if sighting.stop_reason else ""
     if sighting.cause is not None:  # the platform's own word, before any guess
         return Failure.of(sighting.cause, f"{KINDS[sighting.cause].message[:-1]}{reason}.")

@@ -170,6 +170,8 @@ class Finish:
                     sighting=sighting,
                     result=result,
                     result_problem=problem,
+                    state=test.state,
+                    memory_mib=test.input.resources.memory_mib,
                     told_to_stop=cause,
                     cancelled_by=test.cancel.by if test.cancel else "",
                     cancel_reason=test.cancel.reason if test.cancel else "",

@@ -89,8 +89,7 @@ KINDS: Final[dict[FailureCode, Kind]] = {
     FailureCode.DEPENDENCY_INSTALL_FAILED: Kind(
         Stage.BUILD,
         "The requirements could not be installed.",
-        "Read the build lines of the log: a name is misspelt, a version does not exist, or two requirements contradict "
-        "each other.",
+        "Read the build lines of the log: they have all that the installer said.",
     ),
     FailureCode.SYSTEM_PACKAGE_MISSING: Kind(
         Stage.BUILD,
@@ -107,13 +106,13 @@ KINDS: Final[dict[FailureCode, Kind]] = {
     FailureCode.AGENT_IMPORT_ERROR: Kind(
         Stage.RUN,
         "The agent's code could not be loaded.",
-        "Fix the error shown; a missing module belongs into the requirements.",
+        "Read the traceback: its last lines say what went wrong while the file was loaded, and where.",
     ),
     FailureCode.ENTRYPOINT_NOT_FOUND: Kind(
         Stage.RUN,
         "The agent's code has no such entry point.",
-        "Define one of run, main, handle, invoke or agent in the code, or name yours with the entry point setting "
-        "(agent:my_function).",
+        "Define run(query) in the code, or name what is meant with the entry point setting (agent:my_function); "
+        "__main__ runs the file as a script.",
     ),
     FailureCode.ENTRYPOINT_AMBIGUOUS: Kind(
         Stage.RUN,
@@ -153,7 +152,8 @@ KINDS: Final[dict[FailureCode, Kind]] = {
     FailureCode.OUT_OF_MEMORY: Kind(
         Stage.RUN,
         "The agent used more memory than its limit.",
-        "Give the test more memory, or make the agent hold less at once.",
+        "Give the test more memory (--memory 1g), or make the agent hold less at once. Files in /work, /tmp and "
+        "/dev/shm of its sandbox count as memory, too.",
     ),
     FailureCode.CANCELLED: Kind(Stage.RUN, "The test was cancelled.", "Submit it again when you want it to run."),
     FailureCode.CAPACITY_UNAVAILABLE: Kind(

@@ -830,7 +830,7 @@ class Transcript(Stream):
     def _emit(self, line: bytes, known: str) -> None:
         super()._emit(line, known)
         if line.strip():
-            self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
+            self.tail = (*self.tail[-59:], line.decode("utf-8", "replace"))
 
 
 class Collector:
@@ -1512,6 +1512,146 @@ def transfer(url: str, body: bytes | Delivery | None) -> bytes:
     raise ContextUnavailable(f"{'GET' if body is None else 'PUT'} failed: {problem}")
 
 
+# --- What an installer said, as a message: its decisive lines first, and what the user can do
+
+
+MOST_SAID = 2000  # characters
+_UV_GLYPHS = "×╰─▶│├"
+OTHER_FILE = (
+    "What the index has is not what the hashes were made for. Make them anew from a release that you trust "
+    "(pip-compile --generate-hashes, uv export), or find out who changed it."
+)
+NOT_ALL_HASHES = (
+    "With hashes, everything that is needed has to be listed with one: compile the file anew (pip-compile "
+    "--generate-hashes, uv export), or hand it in without hashes."
+)
+NO_ROOM = (
+    "The requirements need more room than there is where they are installed: leave out what the agent does not use, or "
+    "ask the operator for more."
+)
+NO_NETWORK = (
+    "The package index could not be reached. Submit the test again; if it stays so, the operator should check the "
+    "network and ASSAY_PROCESS_BUILD_ENV (UV_DEFAULT_INDEX, HTTPS_PROXY), or the variables of the image."
+)
+NO_COMPILER = (
+    "It has no wheel for this version of Python, and building it needs a compiler or libraries that are not there. "
+    "Take a version with a wheel, or ask the operator for what it needs where requirements are installed."
+)
+NOT_BUILT = (
+    "It has no wheel for this version of Python, and its own build fails. Take a newer version: it may have a wheel."
+)
+NOT_FOR_THIS_PYTHON = "There is no release of it for this version of Python: take another version."
+CONTRADICTION = "Two requirements contradict each other: loosen or drop one of the versions that are named."
+NOT_THERE = "Check the name and the version: the name may be misspelt, and not every version is there."
+# Words of the installer, in lower case and on one line; the first kind that has one of them counts.
+INSTALL_PROBLEMS = (
+    (OTHER_FILE, ("hash mismatch for", "do not match the hashes")),
+    (NOT_ALL_HASHES, ("no trusted hash was provided", "hash-checking is required", "--require-hashes mode")),
+    (NO_ROOM, ("no space left on device", "disk quota exceeded")),
+    (
+        NO_NETWORK,
+        (
+            *("connection refused", "connection broken", "dns error", "name resolution", "tcp connect error"),
+            *("failed to establish a new connection", "network is unreachable", "error sending request"),
+            *("operation timed out", "read timed out", "connection reset", "could not connect"),
+            *("http status server error", "http error 50"),
+        ),
+    ),
+    (
+        NO_COMPILER,
+        (
+            *("gcc' failed", "unable to execute 'gcc'", "gcc: not found", "no such file or directory: 'gcc'"),
+            *("g++' failed", "clang' failed", "cc' failed", "python.h: no such file", "linker `cc` not found"),
+            *("c compiler", "rust compiler", "the rust package manager", "cmake must be installed", "pkg-config"),
+            *("ld: cannot find", "fatal error:", "pg_config executable not found", "unable to find a compiler"),
+        ),
+    ),
+    (NOT_BUILT, ("build backend returned an error", "failed to build", "subprocess-exited-with-error")),
+    (
+        NOT_FOR_THIS_PYTHON,
+        ("matching python abi tag", "matching python version tag", "requires a different python", "requires-python"),
+    ),
+    (CONTRADICTION, ("conflicting dependencies", "resolutionimpossible", "depends on")),
+    (
+        NOT_THERE,
+        (
+            *("there is no version of", "there are no versions of", "was not found in the package registry"),
+            *("no matching distribution found", "could not find a version", "not found in the provided"),
+        ),
+    ),
+)
+
+
+def explained(tail: Sequence[str]) -> tuple[str, str]:
+    """The message and the hint (empty: the usual one) for the last lines that an installer said before it failed."""
+    flat = " ".join(" ".join(tail).lower().split())
+    hint = next((advice for advice, words in INSTALL_PROBLEMS if any(word in flat for word in words)), "")
+    said = _of_uv(tail) or _of_pip(tail) or "\n".join(tail[-20:])
+    return _without_passwords(said)[:MOST_SAID], hint
+
+
+def _of_uv(tail: Sequence[str]) -> str:
+    """`error: ...` with its causes, as one text; of a build that failed also its last word."""
+    lines = [line.strip().lstrip(_UV_GLYPHS).strip() for line in tail]
+    starts = [index for index, line in enumerate(tail) if line.lstrip().startswith(("error: ", "× "))]
+    if not starts or any(line.startswith(("ERROR: ", "error: subprocess-exited")) for line in tail):
+        return ""
+    first = starts[0]
+    said = [lines[first].removeprefix("error: ")]
+    for index in range(first + 1, len(lines)):
+        line = lines[index]
+        if line.startswith(("[stdout]", "[stderr]", "hint: ", "help: ")):
+            break
+        if line:
+            said.append(line.removeprefix("cause: ").removeprefix("Caused by: "))
+    message = said[0]
+    for line in said[1:]:
+        message += (" " if message.endswith((".", ":", ",")) else ": ") + line
+    if "[stderr]" in lines[first:] and (last := _last_word(lines[first:])):
+        message += f" ({last})"
+    return message
+
+
+def _of_pip(tail: Sequence[str]) -> str:
+    """Its `ERROR:` lines with what belongs to them, without the list of all versions and advice on pip."""
+    said: list[str] = []
+    keeps = False
+    for line in tail:
+        text = line.strip()
+        if line.startswith("ERROR: "):
+            keeps = "DO NOT MATCH" in line or "hashes" in line.lower() or "Cannot install" in line
+            if "Could not find a version" not in line and "ResolutionImpossible" not in line:
+                said.append(text.removeprefix("ERROR: "))
+        elif text.startswith(("To fix this", "note: ")):
+            keeps = False
+        elif keeps and text and text != "The conflict is caused by:":
+            said.append(text.partition(" from http")[0])
+    if not said and any("subprocess-exited-with-error" in line for line in tail):
+        return f"A requirement cannot be built from source: {_last_word([line.strip() for line in tail])}"
+    return ": ".join(said[:1]) + ("; " + "; ".join(said[1:8]) if len(said) > 1 else "")
+
+
+def _last_word(lines: Sequence[str]) -> str:
+    """The line that names the error among what a build wrote."""
+    for line in reversed(lines):
+        head = line.partition(": ")[0]
+        if head.endswith(("Error", "error", "Exception")) and "subprocess" not in line and " " not in head.strip():
+            return line
+        if "fatal error:" in line or line.startswith("error: command"):
+            return line
+    return ""
+
+
+def _without_passwords(text: str) -> str:
+    """`https://user:password@host` without what is before the host."""
+    pieces = text.split("://")
+    for index in range(1, len(pieces)):
+        host = pieces[index].partition("/")[0].partition(" ")[0].partition("\n")[0]
+        if "@" in host:
+            pieces[index] = pieces[index].partition("@")[2]
+    return "://".join(pieces)
+
+
 # --- The requirements
 
 
@@ -1522,7 +1662,11 @@ BUILT = "built-from-source"  # a file in an environment for which something was
 
 
 class InstallFailed(Exception):
-    """The requirements cannot be installed; the message is the end of what the installer said."""
+    """The requirements cannot be installed; the message is what of the installer's words decides."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class NeedsSource(Exception):
@@ -1566,6 +1710,8 @@ class Installer:
         else:
             self._must(base, "-m", "venv", *shared, self.env_dir)
             command = [self.python, "-m", "pip", "install"]
+        if " --hash=" in self.requirements:
+            command.append("--require-hashes")  # of all that is installed, not only of what is named
         file = f"{self.env_dir}/requirements.txt"
         with open(file, "w", encoding="utf-8") as target:
             target.write(self.requirements)
@@ -1581,7 +1727,7 @@ class Installer:
                 raise NeedsSource
             code, said = self._call(*command, "-r", file)
         if code:
-            raise InstallFailed(said)
+            raise InstallFailed(*explained(said.split("\n")))
         if building:
             with open(f"{self.env_dir}/{BUILT}", "w", encoding="utf-8"):
                 pass  # for those who find this environment later (built_in)
@@ -5404,6 +5550,11 @@ AGENT_CODES = (
     "RESULT_TOO_LARGE",
     "RESULT_INVALID",
 )
+INSTALL_TOOK_LONG = (
+    "Pin the versions, so that the installer does not have to search, and take those with wheels, which are not built. "
+    "How long it may take is for the operator to say (ASSAY_PROCESS_BUILD_TIMEOUT_S); in a container the test's limit "
+    "counts."
+)
 OUT_OF_MEMORY_SAID = "The kernel ended a process of the agent: the memory of its container was used up."
 
 
@@ -5451,19 +5602,25 @@ class Run:
             self.output.mark("building")
         self.output.flush()
         started = time.monotonic()
-        failed = None
+        failed: tuple[str, str, str] | None = None
         try:
             Installer(self.context, self.output, self.signals).install()
         except InstallFailed as error:
-            failed = ("DEPENDENCY_INSTALL_FAILED", str(error)[-MAX_MESSAGE:])
+            failed = ("DEPENDENCY_INSTALL_FAILED", str(error)[:MAX_MESSAGE], error.hint)
             if self._memory_ran_out():
-                failed = ("OUT_OF_MEMORY", "Installing the requirements took more memory than the container has.")
+                failed = ("OUT_OF_MEMORY", "Installing the requirements took more memory than the container has.", "")
         except OSError as error:
-            failed = ("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}")
+            failed = ("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}", "")
         except Stopped as stop:
-            failed = (str(stop), "Stopped while installing the requirements.")
+            failed = ("CANCELLED", "Stopped while the requirements were installed.", "")
+            if str(stop) == "TIMED_OUT":
+                said = f"The requirements were not installed within {self.context.timeout_s:g} s."
+                failed = ("TIMED_OUT", said, INSTALL_TOOK_LONG)
         self.build_ms = (time.monotonic() - started) * 1000
-        return self.failure(*failed) if failed else None
+        if failed is None:
+            return None
+        code, message, hint = failed
+        return self.failure(code, message, hint=hint)
 
     def agent(self, child: Child, python: str | None) -> dict[str, object]:
         context, output = self.context, self.output

@@ -192,3 +192,27 @@ def test_the_secrets_of_the_agent_are_not_shown_to_installers(tmp_path: Path) ->
     assert outcome.code == "DEPENDENCY_INSTALL_FAILED"
     assert "UV_NO_PROGRESS=1" in outcome.text
     assert "s3cret" not in outcome.text
+
+
+SIX = "six==1.17.0 --hash=sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274"
+"""The wheel of that release."""
+
+
+def test_hashes_are_checked(installer_env: dict[str, str], env_dir: Path) -> None:
+    build = built(SIX + "\n", installer_env, env_dir)
+    assert build.exit_code == 0, build.output
+
+
+def test_a_file_that_is_not_what_its_hash_says_is_not_installed(installer_env: dict[str, str], env_dir: Path) -> None:
+    build = built(SIX.replace("4721f391", "00000000") + "\n", installer_env, env_dir)
+    assert build.code == "DEPENDENCY_INSTALL_FAILED"
+    assert "Hash mismatch for `six==1.17.0`" in build.result["error"]["message"]
+    assert build.result["error"]["hint"].startswith("What the index has is not what the hashes were made for.")
+
+
+def test_with_hashes_nothing_is_installed_that_has_none(installer_env: dict[str, str], env_dir: Path) -> None:
+    dateutil = "python-dateutil==2.9.0.post0 --hash=sha256:"
+    dateutil += "a8b2bc7bffae282281c8140a97d3aa9c14da0b136dfe83f850eea9a5f7470427"
+    build = built(dateutil + "\n", installer_env, env_dir)
+    assert build.code == "DEPENDENCY_INSTALL_FAILED"
+    assert "no trusted hash was provided for: `six`" in build.result["error"]["message"]

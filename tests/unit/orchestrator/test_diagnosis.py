@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from services.orchestrator.diagnosis import Evidence, StopCause, judge
-from services.orchestrator.harness_result import HarnessError, HarnessResult
+from services.orchestrator.harness_result import HarnessError, HarnessPhases, HarnessResult
 from services.orchestrator.ports import Phase, Sighting
 from shared.domain.failure import KINDS, FailureCode, Stage
 from shared.domain.lifecycle import MOVES, State
@@ -23,6 +23,12 @@ def answered() -> HarnessResult:
 def reported(code: str | None, kind: str = "", message: str = "") -> HarnessResult:
     error = HarnessError(type=kind, message=message) if kind or message else None
     return HarnessResult(nonce="n", success=False, code=FailureCode(code) if code else None, error=error)
+
+
+def installing(code: str, **error: str) -> HarnessResult:
+    """What the harness reports of an installation that did not come to its end."""
+    phases = HarnessPhases(build_ms=1000.0)
+    return HarnessResult(nonce="n", success=False, code=FailureCode(code), error=HarnessError(**error), phases=phases)
 
 
 def said(code: str) -> Sighting:
@@ -100,6 +106,15 @@ TABLE = [
         "KeyError",
         reported("AGENT_EXCEPTION", "KeyError"),
     ),
+    Row(
+        "reported-timeout-while-installing",
+        ENDED_BADLY,
+        "TIMED_OUT",
+        "TIMED_OUT",
+        "not installed within 600 s",
+        installing("TIMED_OUT", message="The requirements were not installed within 600 s."),
+        stage=Stage.BUILD,
+    ),
     Row("reported-timeout", ENDED_BADLY, "TIMED_OUT", "TIMED_OUT", result=reported("TIMED_OUT")),
     Row("reported-nothing-in-particular", ENDED_BADLY, "FAILED", "INTERNAL", result=reported(None)),
     # -- memory
@@ -110,6 +125,24 @@ TABLE = [
         "FAILED",
         "OUT_OF_MEMORY",
         result=reported("AGENT_EXCEPTION", "MemoryError"),
+    ),
+    Row(
+        "killed-installer-was-out-of-memory",
+        OUT_OF_MEMORY,
+        "FAILED",
+        "OUT_OF_MEMORY",
+        "Installing the requirements took more memory",
+        installing("DEPENDENCY_INSTALL_FAILED", message="noise"),
+        stage=Stage.BUILD,
+    ),
+    Row(
+        "out-of-memory-with-its-limit",
+        OUT_OF_MEMORY,
+        "FAILED",
+        "OUT_OF_MEMORY",
+        "more memory than its limit of 256 MiB.",
+        stage=Stage.RUN,
+        more={"memory_mib": 256},
     ),
     Row("other-failure-stays-itself", OUT_OF_MEMORY, "FAILED", "RESULT_TOO_LARGE", result=reported("RESULT_TOO_LARGE")),
     Row("out-of-memory-without-a-word", OUT_OF_MEMORY, "FAILED", "OUT_OF_MEMORY"),
@@ -131,6 +164,35 @@ TABLE = [
         "CANCELLED",
         "Cancelled while it ran.",
         more={"told_to_stop": CANCEL},
+    ),
+    Row(
+        "cancelled-while-installing",  # case 50
+        ENDED_BADLY,
+        "FAILED",
+        "CANCELLED",
+        "Cancelled by bob while its requirements were installed: too slow",
+        installing("CANCELLED", message="Stopped while the requirements were installed."),
+        stage=Stage.BUILD,
+        more=BY_BOB,
+    ),
+    Row(
+        "cancelled-before-it-ran-without-a-word",
+        Sighting(Phase.STOPPED, 137),
+        "FAILED",
+        "CANCELLED",
+        "Cancelled before it ran.",
+        stage=Stage.BUILD,
+        more={"told_to_stop": CANCEL, "state": State.BUILDING},
+    ),
+    Row(
+        "cancelled-while-it-ran-whatever-the-test-was-told-to-be",
+        ENDED_BADLY,
+        "FAILED",
+        "CANCELLED",
+        "Cancelled by bob while it ran",
+        HarnessResult(nonce="n", success=False, phases=HarnessPhases(build_ms=1.0, run_ms=5.0)),
+        stage=Stage.RUN,
+        more={**BY_BOB, "state": State.BUILDING},
     ),
     Row("cancelled-and-missing", MISSING, "FAILED", "CANCELLED", more=BY_BOB),
     Row("cancelled-and-out-of-memory", OUT_OF_MEMORY, "FAILED", "CANCELLED", more=BY_BOB),
@@ -234,7 +296,8 @@ def test_an_ending_is_judged(row: Row) -> None:
     assert verdict.failure.code == row.code
     assert row.says in verdict.failure.message
     assert verdict.failure.message
-    assert verdict.failure.hint == KINDS[verdict.failure.code].hint
+    if not (verdict.failure.code is FailureCode.OUT_OF_MEMORY and verdict.failure.stage is Stage.BUILD):
+        assert verdict.failure.hint == KINDS[verdict.failure.code].hint
     assert row.stage is None or verdict.failure.stage is row.stage
 
 

@@ -16,6 +16,7 @@ from services.orchestrator.harness.src.environment import (
     environment_of_children,
     find_program,
 )
+from services.orchestrator.harness.src.install_message import explained
 from services.orchestrator.harness.src.output import Output
 from services.orchestrator.harness.src.streams import Transcript
 from services.orchestrator.harness.src.system import Signals
@@ -32,7 +33,11 @@ BUILT = "built-from-source"  # a file in an environment for which something was
 
 
 class InstallFailed(Exception):
-    """The requirements cannot be installed; the message is the end of what the installer said."""
+    """The requirements cannot be installed; the message is what of the installer's words decides."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class NeedsSource(Exception):
@@ -76,6 +81,8 @@ class Installer:
         else:
             self._must(base, "-m", "venv", *shared, self.env_dir)
             command = [self.python, "-m", "pip", "install"]
+        if " --hash=" in self.requirements:
+            command.append("--require-hashes")  # of all that is installed, not only of what is named
         file = f"{self.env_dir}/requirements.txt"
         with open(file, "w", encoding="utf-8") as target:
             target.write(self.requirements)
@@ -91,7 +98,7 @@ class Installer:
                 raise NeedsSource
             code, said = self._call(*command, "-r", file)
         if code:
-            raise InstallFailed(said)
+            raise InstallFailed(*explained(said.split("\n")))
         if building:
             with open(f"{self.env_dir}/{BUILT}", "w", encoding="utf-8"):
                 pass  # for those who find this environment later (built_in)

@@ -40,6 +40,11 @@ AGENT_CODES = (
     "RESULT_TOO_LARGE",
     "RESULT_INVALID",
 )
+INSTALL_TOOK_LONG = (
+    "Pin the versions, so that the installer does not have to search, and take those with wheels, which are not built. "
+    "How long it may take is for the operator to say (ASSAY_PROCESS_BUILD_TIMEOUT_S); in a container the test's limit "
+    "counts."
+)
 OUT_OF_MEMORY_SAID = "The kernel ended a process of the agent: the memory of its container was used up."
 
 
@@ -87,19 +92,25 @@ class Run:
             self.output.mark("building")
         self.output.flush()
         started = time.monotonic()
-        failed = None
+        failed: tuple[str, str, str] | None = None
         try:
             Installer(self.context, self.output, self.signals).install()
         except InstallFailed as error:
-            failed = ("DEPENDENCY_INSTALL_FAILED", str(error)[-MAX_MESSAGE:])
+            failed = ("DEPENDENCY_INSTALL_FAILED", str(error)[:MAX_MESSAGE], error.hint)
             if self._memory_ran_out():
-                failed = ("OUT_OF_MEMORY", "Installing the requirements took more memory than the container has.")
+                failed = ("OUT_OF_MEMORY", "Installing the requirements took more memory than the container has.", "")
         except OSError as error:
-            failed = ("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}")
+            failed = ("DEPENDENCY_INSTALL_FAILED", f"The environment cannot be written: {error}", "")
         except Stopped as stop:
-            failed = (str(stop), "Stopped while installing the requirements.")
+            failed = ("CANCELLED", "Stopped while the requirements were installed.", "")
+            if str(stop) == "TIMED_OUT":
+                said = f"The requirements were not installed within {self.context.timeout_s:g} s."
+                failed = ("TIMED_OUT", said, INSTALL_TOOK_LONG)
         self.build_ms = (time.monotonic() - started) * 1000
-        return self.failure(*failed) if failed else None
+        if failed is None:
+            return None
+        code, message, hint = failed
+        return self.failure(code, message, hint=hint)
 
     def agent(self, child: Child, python: str | None) -> dict[str, object]:
         context, output = self.context, self.output

@@ -140,7 +140,7 @@ class Transcript(Stream):
     def _emit(self, line: bytes, known: str) -> None:
         super()._emit(line, known)
         if line.strip():
-            self.tail = (*self.tail[-19:], line.decode("utf-8", "replace"))
+            self.tail = (*self.tail[-59:], line.decode("utf-8", "replace"))
 
 
 class Collector:
