@@ -539,7 +539,7 @@ async def test_any_replica_tells_a_cancelled_task_to_stop_and_its_owner_ends_the
     ended = await scene.get(test)
     assert ended.failure
     assert ended.failure.code is FailureCode.CANCELLED
-    assert ended.failure.message == "Cancelled by bob while it ran: enough"
+    assert ended.failure.message == "Cancelled by bob before it ran: enough"
 
 
 async def test_what_does_not_stop_when_asked_is_not_asked_again(scene: Scene) -> None:

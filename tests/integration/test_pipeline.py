@@ -289,7 +289,9 @@ async def test_cancelling_while_it_has_a_slot(world: System, script: dict[str, A
     assert test.state is State.FAILED
     assert test.failure
     assert test.failure.code is FailureCode.CANCELLED
-    assert test.failure.message == "Cancelled by bob while it ran: enough"
+    when, stage = ("while it ran", Stage.RUN) if state is State.RUNNING else ("before it ran", Stage.BUILD)
+    assert test.failure.message == f"Cancelled by bob {when}: enough"
+    assert test.failure.stage is stage
     assert test.attempt == 1
 
 
