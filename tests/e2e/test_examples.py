@@ -51,6 +51,25 @@ def test_an_object_with_invoke(assay: Command) -> None:
     assert {line["stream"] for line in lines} == {"STDERR"}
 
 
+def test_a_project_with_a_table_and_a_report(assay: Command, tmp_path: Path) -> None:
+    path = EXAMPLES / "price_report"
+    ran = assay("submit", path, "--file", path / "prices.csv", "-q", "tea", "--follow", "--json")
+    test = ran.objects[-1]["test"]
+    assert (ran.code, test["result"]["response"]) == (0, {"count": 2, "lowest": 2.8, "highest": 3.2})
+    assert [file["path"] for file in test["output_files"]] == ["report.md"]
+    assert assay("download", test["id"], "--to", tmp_path).code == 0
+    assert (tmp_path / "report.md").read_text("utf-8") == "# Prices of tea\n\n2 offers, from 2.80 to 3.20.\n"
+    listed = assay("files", test["id"], "--json").objects[0]["files"]
+    assert [(file["kind"], file["path"]) for file in listed] == [
+        ("PROJECT", "agent.py"),
+        ("PROJECT", "prompts/report.md"),
+        ("PROJECT", "report/__init__.py"),
+        ("PROJECT", "report/summary.py"),
+        ("INPUT", "prices.csv"),
+        ("OUTPUT", "report.md"),
+    ]
+
+
 def test_pydantic_ai_installs_once_and_reports_its_tokens(assay: Command) -> None:
     code, first, lines = told(assay, "pydantic_ai_agent", "-q", "What shall I wear in Prague?")
     assert code == 0, (first["failure"], lines)
