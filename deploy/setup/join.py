@@ -73,6 +73,7 @@ PRODUCTS = (
             f"{HARNESS}.handed_on",
             f"{HARNESS}.entry",
             f"{HARNESS}.script",
+            f"{HARNESS}.offered",
             f"{HARNESS}.hints",
             f"{HARNESS}.kinds",
             f"{HARNESS}.framework_answers",
@@ -127,6 +128,9 @@ PRODUCTS = (
             f"{HARNESS}.usage",
             f"{HARNESS}.yields",
             f"{HARNESS}.call",
+            f"{HARNESS}.load",
+            f"{HARNESS}.script",
+            f"{SERVER}.script_runs",
             f"{SERVER}.worker",
             f"{SERVER}.main",
         ),
@@ -224,6 +228,10 @@ class _Joining:
                 self._take(module, inner, self.for_types)
             return True
         if isinstance(node, ast.Import):
+            if ast.unparse(node) == "import posix as os" and "os" in self.product.may_import:
+                self._bind(module, node, "os", "os")  # which has all of it; but `environ` is text there and bytes here
+                self.imports.lines.setdefault("import os", "import os")
+                return True
             for alias in node.names:
                 self._must_be_allowed(module, node, alias.name)
                 self._bind(module, node, alias.asname or alias.name, alias.name)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from services.packager.archive import write_archive
 from services.packager.content import ModelFacts, Options, Outcome, PackageFacts, contents, service_name
 from services.packager.ports import Pressed, Sink
-from shared.store.documents import Execution
+from shared.store.documents import EntryPoint, Execution
 from shared.store.package_documents import Package, PackageFile
 
 
@@ -48,6 +48,8 @@ def facts_of(test: Execution, package: Package) -> PackageFacts:
         system_packages=tuple(given.system_packages),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint,
+        without_query=given.without_query,
+        called=called(result.entry) if result and result.entry else "",
         env_names=tuple(sorted(given.env)),
         secret_names=tuple(sorted(given.secret_refs)),
         model=ModelFacts(model.provider, model.model_id, model.base_url, model.region) if model else None,
@@ -63,6 +65,11 @@ def facts_of(test: Execution, package: Package) -> PackageFacts:
             package.options.vpc_id,
         ),
     )
+
+
+def called(entry: EntryPoint) -> str:
+    """`run(task=query)` of `agent:run`; a script is named by how it is run."""
+    return entry.call if entry.kind == "script" or not entry.name else f"{entry.call} of {entry.name}"
 
 
 def assay_version() -> str:

@@ -4,6 +4,7 @@ import ast
 import http.client
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,8 +53,9 @@ def test_the_rules_of_the_server_are_those_of_the_harness() -> None:
         *("find_entry", "_named", "candidates_of", "decided", "parameters_of", "place_of", "bind", "value_for"),
         *("framework_plan", "graph_input", "command_plan", "call_entry", "_consume"),
         *("collected", "conversions_for", "fitted", "usage_of"),
+        *("load_agent", "place_in_project", "script_of", "printed_answer"),
     }
-    assert ours.keys() & theirs.keys() - same == {"load_agent"}, "from a file"
+    assert ours.keys() & theirs.keys() - same == set()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,10 @@ KINDS = {
         "from dataclasses import dataclass\n@dataclass\nclass R:\n    x: int\ndef run(q): return R(3)",
         {"x": 3},
     ),
-    "its own folder": ("import os\ndef run(q):\n    open('note', 'w').write(q)\n    return os.listdir()", ["note"]),
+    "its own folder": (
+        "import os\ndef run(q):\n    open('note', 'w').write(q)\n    return sorted(os.listdir())",
+        ["agent.py", "note"],
+    ),
     "set": ("def run(q): return {2, 1}", [1, 2]),
     "named tuple": (
         "from collections import namedtuple\ndef run(q): return namedtuple('P', 'x')(b'abc')",
@@ -122,6 +127,47 @@ def test_each_kind_of_agent_answers(kind: str, pack: Pack) -> None:
 def test_the_entry_point_of_the_test_is_called(pack: Pack) -> None:
     with serving(pack("def run(q): return 1\ndef other(q): return 2", entrypoint="agent:other")) as server:
         assert server.ask("x").body == {"response": 2}
+
+
+SCRIPT = """
+import os, sys
+print("about to answer", file=sys.stderr)
+if __name__ == "__main__":
+    if sys.argv[1:] == ["fail"]:
+        sys.exit(3)
+    if sys.argv[1:] == ["raise"]:
+        raise ValueError("as told")
+    print("asked", sys.argv[1:], sys.stdin.read(), os.environ.get("ASSAY_QUERY"))
+    print("counted", globals().setdefault("runs", 1), os.path.basename(__file__), os.path.exists("agent.py"))
+"""
+
+
+def test_a_script_is_run_for_each_query_and_its_output_is_the_answer(pack: Pack) -> None:
+    with serving(pack(SCRIPT, entrypoint="__main__")) as server:
+        for query in ("hi", "ü 'x'"):
+            said = f"asked [{query!r}] {query} {query}\ncounted 1 agent.py True"
+            assert server.ask(query)[:2] == (200, {"response": said})
+        assert server.ask(None)[:2] == (200, {"response": "asked []  None\ncounted 1 agent.py True"})
+        for query, how in (("fail", "exit code 3"), ("raise", "exit code 1")):
+            failed = server.ask(query)
+            assert (failed.status, failed.body["error"]["code"]) == (500, "SCRIPT_FAILED")
+            assert how in failed.body["error"]["message"]
+        assert server.ask("hi").status == 200
+        assert "asked ['hi'] hi hi" in server.said
+        assert "ValueError: as told" in server.said
+
+
+async def test_a_script_that_hangs_is_ended(pack: Pack) -> None:
+    code = "import sys, time\nif sys.argv[1:] == ['wait']:\n    time.sleep(60)\nprint('{\"a\": 1}')"
+    with serving(pack(code, entrypoint="agent:__main__"), TIMEOUT_S="4") as server:
+        assert server.ask("wait").status == 504
+        assert server.ask("go")[:2] == (200, {"response": {"a": 1}})
+
+
+def test_python_and_what_requirements_bring_along_are_on_path(pack: Pack) -> None:
+    code = "import shutil\ndef run(q): return shutil.which('python')"
+    with serving(pack(code)) as server:
+        assert server.ask("hi").body["response"] == str(Path(sys.executable).parent / "python")
 
 
 def test_what_an_async_agent_keeps_stays_usable(pack: Pack) -> None:

@@ -3699,8 +3699,6 @@ class Script:
         """To its end. Raises what it raises, SystemExit too, and EntrypointNotFound."""
         work = os.getcwd()
         begin_path()
-        if self.query is not None:
-            _offer(self.query)
         arguments = [] if self.query is None else [self.query]
         package = self.package
         root = work
@@ -3739,7 +3737,10 @@ def _new_main() -> ModuleType:
 _kept: list[Any] = []  # our own main module, whose names its functions still need
 
 
-def _offer(query: str) -> None:
+# --- The query where a script looks for it, beside its arguments
+
+
+def offer(query: str) -> None:
     """On standard input and in the environment. One memory file, so that no size makes a writer wait."""
     memory = os.memfd_create("query", 0)
     write_all(memory, query.encode("utf-8", "replace"))
@@ -5421,6 +5422,8 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
 def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:
     """To its end, which for a script may be sys.exit(0). Raises what it raises."""
     reply.announce(script.report())
+    if script.query is not None:
+        offer(script.query)
     try:
         script.run(job["code"], job["agent_path"])
     except SystemExit as end:

@@ -68,6 +68,11 @@ class PackageFacts:
     dockerfile: str = ""
     """the user's own"""
     entrypoint: str = ""
+    """as the test named it"""
+    without_query: bool = False
+    """whether the agent was tested without one"""
+    called: str = ""
+    """what was called in the test, and how; empty where the test does not say"""
     env_names: tuple[str, ...] = ()
     """variables that the test set; their values stay behind, for some may be secrets"""
     secret_names: tuple[str, ...] = ()
@@ -79,3 +84,8 @@ class PackageFacts:
     timeout_s: int = 300
     outcome: Outcome = field(default_factory=Outcome)
     options: Options = field(default_factory=Options)
+
+
+def is_script(facts: PackageFacts) -> bool:
+    """Whether the agent's file, or a package of the project, is run as a script."""
+    return facts.entrypoint.replace(":", ".").rpartition(".")[2] == "__main__"

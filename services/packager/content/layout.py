@@ -25,7 +25,7 @@ def contents(facts: PackageFacts) -> dict[str, bytes]:
         "agent.py": facts.agent_code.encode(),
         "cdk/config.json": cdk_config(facts),
         "docker-compose.yml": compose_file(facts),
-        "query.json": json_file({"query": facts.query}),
+        "query.json": json_file({"query": None if facts.without_query else facts.query}),
         "requirements.txt": requirements_file(facts),
     }
     if facts.dockerfile:

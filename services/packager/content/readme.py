@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from services.packager.content.docker import base_image, port
 from services.packager.content.environment import at_address, defaults, is_local, needed, workers
-from services.packager.content.facts import PackageFacts
+from services.packager.content.facts import PackageFacts, is_script
 from services.packager.content.names import image_name, service_name
 from services.packager.content.requirements import is_pinned
 from services.packager.content.system import COMPILER, compiled, system_packages
@@ -81,8 +81,9 @@ def _docker(facts: PackageFacts) -> Iterator[str]:
         _QUERY.format(port=listens),
     )
     yield ""
+    query = "no query, as in the test" if facts.without_query else "the query of the test"
     yield (
-        f"`query.json` is the query of the test. `docker logs {name}` shows what the agent prints. "
+        f"`query.json` is {query}. `docker logs {name}` shows what the agent prints. "
         f"`Dockerfile` builds on `{base_image(facts)}`; `--build-arg BASE_IMAGE=...` takes another image that has "
         "Python as `python3`."
     )
@@ -222,13 +223,20 @@ def _answers(facts: PackageFacts) -> Iterator[str]:
     yield "## What it answers"
     yield ""
     yield '`POST /query` with `{"query": "..."}` answers `{"response": ...}`: any JSON value, as in the test.'
+    if facts.without_query:
+        yield 'The agent was tested without a query: `{"query": null}`.'
+    if is_script(facts):
+        yield (
+            "The agent is a script: it is run anew for each query, with the query as its argument, on standard input "
+            "and in `ASSAY_QUERY`; what it prints on standard output is the answer, and goes to the log, too."
+        )
     yield 'Everything else is `{"error": {"code": "...", "message": "..."}}`:'
     yield ""
     yield "| Status | When |"
     yield "| --- | --- |"
     yield "| 400, 411, 413 | the query is not JSON of that form, has no length, is too large |"
     yield "| 401 | `API_TOKEN` is set and was not sent |"
-    yield "| 500 | the agent raised an exception (the traceback is in the log), or its answer is no JSON or too large |"
+    yield "| 500 | the agent raised an exception or its script failed (the log has more), its answer is too large |"
     yield "| 502 | the agent's process ended; the next query gets a new one |"
     yield "| 503 | all workers are busy, or the service is stopping; ask again |"
     yield f"| 504 | no answer within {facts.timeout_s} s; the agent was stopped |"
@@ -262,6 +270,8 @@ def _tested(facts: PackageFacts) -> Iterator[str]:
     yield f"| Test | `{facts.test_id}`, finished {facts.finished:%Y-%m-%d %H:%M} UTC |"
     yield f"| Agent | {markdown(facts.agent_name)} ({code_span(facts.agent_id)}) |"
     yield f"| Result | {'passed' if outcome.success else 'did not pass'} |"
+    if facts.called:
+        yield f"| Called | {code_span(facts.called)} |"
     yield f"| Python | {facts.python_version} |"
     if facts.model is not None:
         model = " ".join(part for part in (facts.model.provider, facts.model.model_id) if part)

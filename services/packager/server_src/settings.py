@@ -15,6 +15,8 @@ class Settings:
         with open(os.path.join(HERE, "agent.json"), encoding="utf-8") as file:
             given = json.load(file)
         self.entrypoint: str = given["entrypoint"]
+        self.agent_path: str = given["agent_path"]
+        """Where the agent's file lies in the folder `project`; empty where agent.py is all there is."""
         self.environment: dict[str, str] = given["environment"]
         self.needed: list[str] = given["needed"]
         self.port = int(os.environ.get("PORT") or given["port"])

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
-from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.answers import Answering
 from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
 from services.orchestrator.harness.src.jsontext import to_json
+from services.orchestrator.harness.src.load import load_agent
 from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.script import script_of
 from services.packager.server_src.reports import problem, say
-from services.packager.server_src.settings import HERE, Settings
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from services.packager.server_src.script_runs import answer_of_script, source_of
+from services.packager.server_src.settings import Settings
 
 
 def work(settings: Settings, requests: int, answers: int) -> None:
@@ -36,9 +34,14 @@ def work(settings: Settings, requests: int, answers: int) -> None:
             while data:
                 data = data[os.write(answers, data) :]
 
+    if script_of(settings.entrypoint) is not None:
+        reply({"ready": True})
+        for line in os.fdopen(requests, "rb"):
+            reply(answer_of_script(settings, json.loads(line)["query"]))
+        return
     try:
-        module, source = load_agent()
-        entry = find_entry(module, settings.entrypoint, source)
+        source = source_of(settings.agent_path or "agent.py")
+        entry = find_entry(load_agent(source, settings.agent_path), settings.entrypoint, source)
     except BaseException as error:
         if not isinstance(error, (EntrypointAmbiguous, EntrypointNotFound)):
             print_traceback()
@@ -70,16 +73,3 @@ def print_traceback() -> None:
     import traceback
 
     traceback.print_exc()
-
-
-def load_agent() -> tuple[ModuleType, str]:
-    """Runs agent.py as the module `agent`; with its source."""
-    path = os.path.join(HERE, "agent.py")
-    sys.argv = [path]
-    module = type(sys)("agent")
-    module.__file__ = path
-    sys.modules["agent"] = module
-    with open(path, "rb") as file:
-        source = file.read()
-    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
-    return module, source.decode("utf-8", "replace")

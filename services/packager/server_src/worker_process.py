@@ -28,7 +28,7 @@ class Worker:
         env.pop("API_TOKEN", None)
         # As in the test: `python` and what the requirements bring along are found by their names.
         env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), env.get("PATH", os.defpath)])
-        self._folder = tempfile.mkdtemp(prefix="agent-")  # agents may write where they are, as in the test
+        self._folder = work_folder(settings)
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         self.process = subprocess.Popen(
@@ -81,3 +81,13 @@ class Worker:
         os.close(self._requests)
         os.close(self._answers)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def work_folder(settings: Settings) -> str:
+    """A folder for one worker, with the agent's files in it, as in the test: an agent may write where it is."""
+    folder = tempfile.mkdtemp(prefix="agent-")
+    if settings.agent_path:
+        shutil.copytree(os.path.join(HERE, "project"), folder, dirs_exist_ok=True)
+    else:
+        shutil.copy(os.path.join(HERE, "agent.py"), folder)
+    return folder

@@ -49,6 +49,8 @@ class Settings:
         with open(os.path.join(HERE, "agent.json"), encoding="utf-8") as file:
             given = json.load(file)
         self.entrypoint: str = given["entrypoint"]
+        self.agent_path: str = given["agent_path"]
+        """Where the agent's file lies in the folder `project`; empty where agent.py is all there is."""
         self.environment: dict[str, str] = given["environment"]
         self.needed: list[str] = given["needed"]
         self.port = int(os.environ.get("PORT") or given["port"])
@@ -145,7 +147,7 @@ class Worker:
         env.pop("API_TOKEN", None)
         # As in the test: `python` and what the requirements bring along are found by their names.
         env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), env.get("PATH", os.defpath)])
-        self._folder = tempfile.mkdtemp(prefix="agent-")  # agents may write where they are, as in the test
+        self._folder = work_folder(settings)
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         self.process = subprocess.Popen(
@@ -198,6 +200,16 @@ class Worker:
         os.close(self._requests)
         os.close(self._answers)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def work_folder(settings: Settings) -> str:
+    """A folder for one worker, with the agent's files in it, as in the test: an agent may write where it is."""
+    folder = tempfile.mkdtemp(prefix="agent-")
+    if settings.agent_path:
+        shutil.copytree(os.path.join(HERE, "project"), folder, dirs_exist_ok=True)
+    else:
+        shutil.copy(os.path.join(HERE, "agent.py"), folder)
+    return folder
 
 
 # --- All workers, and which of them answers a query
@@ -3409,6 +3421,216 @@ async def _consume(value: Any) -> object:
     return collected(value) if is_stream(value) else value
 
 
+# --- The agent's file as a module: alone, or in its place in a project
+
+
+def load_agent(code: str, agent_path: str = "") -> ModuleType:
+    """Runs the agent's file, with the work folder first on the path: agent.py from memory as the module `agent`, the
+    file of a project under the name that other files of it import it by."""
+    work = os.getcwd()
+    begin_path()
+    if agent_path:
+        return _load_from_project(work, agent_path, code)
+    path = f"{work}/agent.py"
+    sys.argv = [path]
+    sys.path.insert(0, work)
+    module = type(sys)("agent")
+    module.__file__ = path
+    sys.modules["agent"] = module
+    exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # this is what we are for
+    return module
+
+
+def begin_path() -> None:
+    """Without what an interpreter puts there of its own; `exit` and `quit`, which python -S has not."""
+    if sys.path and sys.path[0] == __file__.rpartition("/")[0]:
+        del sys.path[0]
+    import builtins
+
+    for name in ("exit", "quit"):
+        if not hasattr(builtins, name):
+            setattr(builtins, name, sys.exit)
+
+
+def _load_from_project(work: str, agent_path: str, code: str) -> ModuleType:
+    root, name = place_in_project(work, agent_path, relative="from ." in code)
+    extend_path(work, root)
+    path = f"{work}/{agent_path}"
+    sys.argv = [path]
+    PLAIN_MODULES.add(name)
+    from importlib import import_module, util
+
+    if "." in name or path == f"{root}/{name}.py":
+        return import_module(name)
+    spec = util.spec_from_file_location(name, path)  # a name that no import statement can write: my-agent.py
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def extend_path(work: str, root: str) -> None:
+    """The work folder, src where there is one, and where the agent's own package begins: the first of them first."""
+    source = f"{work}/src"
+    roots = [work, *([source] if os.access(source, os.X_OK) else []), root]
+    sys.path[:0] = list(dict.fromkeys(roots))
+
+
+def place_in_project(work: str, agent_path: str, *, relative: bool = False) -> tuple[str, str]:
+    """The folder that the file is imported from, and its name there: upwards as long as there is an __init__.py. With
+    `relative` imports and no __init__.py its folders are packages all the same, as for `python -m`."""
+    folders = agent_path.split("/")
+    stem = folders.pop().rpartition(".py")[0]
+    top = len(folders)
+    while top and os.access(f"{work}/{'/'.join(folders[:top])}/__init__.py", os.R_OK):
+        top -= 1
+    if relative and top == len(folders) and folders:
+        top = 1 if folders[0] == "src" else 0
+    package = folders[top:]
+    root = "/".join((work, *folders[:top]))
+    if stem == "__init__" and package:
+        return root, ".".join(package)
+    if stem in ("__main__", "__init__") and not package:
+        return root, "agent"
+    if not package:
+        stem = "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in stem)
+    return root, ".".join((*package, stem))
+
+
+# --- An agent that is a script: run as `python agent.py QUERY`, or `python -m package QUERY`, would run it
+
+
+MAIN = "__main__"
+
+
+def script_of(entrypoint: str | None) -> str | None:
+    """Of `__main__` and `agent:__main__` the empty text, of `package.__main__` and `package:__main__` the package that
+    runs; None for what is no script."""
+    if not entrypoint or entrypoint.replace(":", ".").rpartition(".")[2] != MAIN:
+        return None
+    where = entrypoint.replace(":", ".").rpartition(".")[0]
+    if where.rpartition(".")[2] == MAIN:  # package.__main__:__main__
+        where = where.rpartition(".")[0]
+    return "" if where == "agent" else where
+
+
+class Script:
+    """What is run, for the result of the test."""
+
+    def __init__(self, package: str, agent_path: str, query: str | None) -> None:
+        self.package = package
+        self.file = package or agent_path or "agent.py"
+        self.query = query
+
+    def report(self) -> dict[str, object]:
+        run = f"python -m {self.package}" if self.package else f"python {self.file}"
+        return {
+            "name": f"{self.package}:{MAIN}" if self.package else MAIN,
+            "kind": "script",
+            "signature": "",
+            "call": (run if self.query is None else f'{run} "$query"')[:300],
+            "query_passed": self.query is not None,
+            "named": True,
+            "candidates": [],
+        }
+
+    def run(self, code: str, agent_path: str) -> None:
+        """To its end. Raises what it raises, SystemExit too, and EntrypointNotFound."""
+        work = os.getcwd()
+        begin_path()
+        arguments = [] if self.query is None else [self.query]
+        package = self.package
+        root = work
+        if agent_path:
+            root, name = place_in_project(work, agent_path, relative="from ." in code)
+            if not package and "." in name:  # so that its relative imports work
+                package = name.removesuffix(f".{MAIN}")
+        extend_path(work, root)
+        module = _new_main()
+        if not package:
+            path = f"{work}/{agent_path or 'agent.py'}"
+            sys.path.insert(0, path.rpartition("/")[0])
+            sys.argv = [path, *arguments]
+            module.__file__ = path
+            exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # this is what we are for
+            return
+        from importlib.util import find_spec
+
+        if find_spec(package) is None:
+            raise EntrypointNotFound(f"There is no module {package!r} to run as a script.")
+        import runpy
+
+        sys.argv = [package, *arguments]
+        runpy._run_module_as_main(package)  # type: ignore[attr-defined]  # what `python -m` itself does
+
+
+def _new_main() -> ModuleType:
+    module = type(sys)(MAIN)
+    module.__dict__["__builtins__"] = sys.modules["builtins"]
+    _kept.append(sys.modules[MAIN])
+    sys.modules[MAIN] = module
+    PLAIN_MODULES.add(MAIN)
+    return module
+
+
+_kept: list[Any] = []  # our own main module, whose names its functions still need
+
+
+# --- An agent that is a script: it is run anew for each query, as in the test, and what it prints is the answer
+
+
+LARGEST_VARIABLE = 128 * 1024  # what Linux takes of one
+
+
+def answer_of_script(settings: Settings, query: str | None) -> dict[str, Any]:
+    """Runs it to its end. Its output goes to the log, too. The query is on its standard input, a file, so that no
+    script has to read it."""
+    text = b"" if query is None else query.encode("utf-8", "replace")
+    env = dict(os.environ)
+    if query is not None and "\0" not in query and len(text) < LARGEST_VARIABLE:
+        env["ASSAY_QUERY"] = query
+    with tempfile.TemporaryFile() as asked:
+        asked.write(text)
+        asked.seek(0)
+        given = "--script" if query is not None else "--script-without-query"
+        process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, "server.py"), given], stdin=asked, stdout=subprocess.PIPE, env=env
+        )
+    assert process.stdout is not None
+    said = b""
+    while piece := os.read(process.stdout.fileno(), 65536):
+        written = 0
+        while written < len(piece):
+            written += os.write(1, piece[written:])
+        said += piece[: max(0, 4 * settings.response_bytes - len(said))]
+    code = process.wait()
+    process.stdout.close()
+    if code:
+        how = f"exit code {code}" if code > 0 else f"signal {-code}"
+        return problem("SCRIPT_FAILED", f"The script ended with {how}; the log has more.")
+    return {"response": printed_answer(said.decode("utf-8", "replace"), settings.response_bytes)}
+
+
+def be_the_script(settings: Settings, *, with_query: bool) -> None:
+    """In a process of its own, to its end. Raises what the script raises."""
+    query = sys.stdin.buffer.read().decode("utf-8", "replace") if with_query else None
+    sys.stdin.seek(0)
+    package = script_of(settings.entrypoint)
+    assert package is not None
+    code = source_of(settings.agent_path or "agent.py")
+    Script(package, settings.agent_path, query).run(code, settings.agent_path)
+
+
+def source_of(path: str) -> str:
+    """A Python file as Python reads it."""
+    import tokenize
+
+    with tokenize.open(path) as file:
+        return file.read()
+
+
 # --- Inside a worker
 
 
@@ -3427,9 +3649,14 @@ def work(settings: Settings, requests: int, answers: int) -> None:
             while data:
                 data = data[os.write(answers, data) :]
 
+    if script_of(settings.entrypoint) is not None:
+        reply({"ready": True})
+        for line in os.fdopen(requests, "rb"):
+            reply(answer_of_script(settings, json.loads(line)["query"]))
+        return
     try:
-        module, source = load_agent()
-        entry = find_entry(module, settings.entrypoint, source)
+        source = source_of(settings.agent_path or "agent.py")
+        entry = find_entry(load_agent(source, settings.agent_path), settings.entrypoint, source)
     except BaseException as error:
         if not isinstance(error, (EntrypointAmbiguous, EntrypointNotFound)):
             print_traceback()
@@ -3463,24 +3690,13 @@ def print_traceback() -> None:
     traceback.print_exc()
 
 
-def load_agent() -> tuple[ModuleType, str]:
-    """Runs agent.py as the module `agent`; with its source."""
-    path = os.path.join(HERE, "agent.py")
-    sys.argv = [path]
-    module = type(sys)("agent")
-    module.__file__ = path
-    sys.modules["agent"] = module
-    with open(path, "rb") as file:
-        source = file.read()
-    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
-    return module, source.decode("utf-8", "replace")
-
-
 # --- The program: the server, a worker, or a health check
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
         work(Settings(), int(sys.argv[2]), int(sys.argv[3]))
+    elif sys.argv[1:2] in (["--script"], ["--script-without-query"]):
+        be_the_script(Settings(), with_query=sys.argv[1] == "--script")
     else:
         sys.exit(check(Settings()) if sys.argv[1:] == ["--check"] else serve(Settings()))

@@ -17,6 +17,7 @@ from services.orchestrator.harness.src.file_descriptors import complain, read_al
 from services.orchestrator.harness.src.hints import hint_for
 from services.orchestrator.harness.src.jsontext import from_json
 from services.orchestrator.harness.src.load import load_agent
+from services.orchestrator.harness.src.offered import offer
 from services.orchestrator.harness.src.reply import Reply
 from services.orchestrator.harness.src.script import Script, script_of
 from services.orchestrator.harness.src.system import PR_SET_DUMPABLE, libc
@@ -142,6 +143,8 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
 def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:
     """To its end, which for a script may be sys.exit(0). Raises what it raises."""
     reply.announce(script.report())
+    if script.query is not None:
+        offer(script.query)
     try:
         script.run(job["code"], job["agent_path"])
     except SystemExit as end:

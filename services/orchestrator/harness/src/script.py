@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.entry import EntrypointNotFound
-from services.orchestrator.harness.src.file_descriptors import write_all
 from services.orchestrator.harness.src.load import begin_path, extend_path, place_in_project
 from services.orchestrator.harness.src.naming import PLAIN_MODULES
 
@@ -54,8 +53,6 @@ class Script:
         """To its end. Raises what it raises, SystemExit too, and EntrypointNotFound."""
         work = os.getcwd()
         begin_path()
-        if self.query is not None:
-            _offer(self.query)
         arguments = [] if self.query is None else [self.query]
         package = self.package
         root = work
@@ -92,20 +89,3 @@ def _new_main() -> ModuleType:
 
 
 _kept: list[Any] = []  # our own main module, whose names its functions still need
-
-
-def _offer(query: str) -> None:
-    """On standard input and in the environment. One memory file, so that no size makes a writer wait."""
-    memory = os.memfd_create("query", 0)
-    write_all(memory, query.encode("utf-8", "replace"))
-    os.lseek(memory, 0, 0)
-    os.dup2(memory, 0)
-    os.close(memory)
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)  # type: ignore[misc]
-    raw = query.encode("utf-8", "surrogateescape")
-    if b"\0" not in raw and len(raw) < 128 * 1024:  # what the kernel takes of one variable
-        os.putenv(b"ASSAY_QUERY", raw)
-        os.environ[b"ASSAY_QUERY"] = raw
-        known = sys.modules.get("os")
-        if known is not None:
-            known.environ["ASSAY_QUERY"] = query
