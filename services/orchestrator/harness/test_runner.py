@@ -1890,6 +1890,7 @@ def place_in_project(work: str, agent_path: str, *, relative: bool = False) -> t
 
 POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)  # as inspect counts them
 TAKES_VAR_POSITIONAL, TAKES_VAR_KEYWORD = 0x04, 0x08  # flags of a code object
+MOST_WRAPPED = 50  # decorators around one function
 LONGEST_DEFAULT = 40  # characters that a default has in a signature that is shown
 
 
@@ -1936,10 +1937,15 @@ def parameters_of(target: Any) -> list[Parameter] | None:
             return own[1:]
         if own is not None and own and own[0].kind == VAR_POSITIONAL:
             return own
-    elif type(target) is PlainFunction:
+    for _ in range(MOST_WRAPPED):
+        if type(target) is not PlainFunction:
+            break
         own = _own_parameters(target)
         if own is not None:
             return own
+        if "__signature__" in target.__dict__:
+            break
+        target = target.__wrapped__
     return _inspected(target)
 
 
@@ -2707,10 +2713,11 @@ class Tee:
         self._room = MOST_KEPT
 
     def write(self, text: str) -> int:
+        written = self._stream.write(text)  # first: who writes bytes to see whether that goes is told that it does not
         if self._room > 0:
             self._kept.append(text[: self._room])
             self._room -= len(text)
-        return int(self._stream.write(text))
+        return int(written)
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -2721,6 +2728,11 @@ class Tee:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def is_a_command(target: Any) -> bool:
+    """A click command or group, or a Typer app."""
+    return hasattr(target, "registered_commands") or (hasattr(target, "params") and hasattr(target, "main"))
 
 
 def command_plan(target: Any, name: str, query: str) -> Plan:
@@ -2745,9 +2757,7 @@ def _words(command: Any, name: str, query: str) -> tuple[list[str], list[str]]:
         return [chosen, *words], [chosen, *shown]
     texts, others = [], []
     for one in command.params:
-        is_text = getattr(one.type, "name", "") == "text"
-        is_argument = one.param_type_name == "argument"
-        if is_text and (is_argument or plain_name(one.name or "") in QUERY_NAMES):
+        if _is_text(one) and (_is_argument(one) or plain_name(one.name or "") in QUERY_NAMES):
             texts.append(one)
         elif one.required:
             others.append(one.name)
@@ -2760,10 +2770,22 @@ def _words(command: Any, name: str, query: str) -> tuple[list[str], list[str]]:
             f"query, as in @click.argument('query'), or write a function that takes the query."
         )
     target = texts[0]
-    if target.param_type_name == "argument":
+    if _is_argument(target):
         return ["--", query], [_quoted("query")]
     option = max(target.opts, key=len)
     return [f"{option}={query}" if option.startswith("--") else option + query], [f"{option}={_quoted('query')}"]
+
+
+def _is_argument(parameter: Any) -> bool:
+    return "Argument" in type(parameter).__name__
+
+
+def _is_text(parameter: Any) -> bool:
+    """By click's type, or by the annotation that newer versions of typer keep instead."""
+    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    if annotation is not None:
+        return annotation is str or str in (members_of(annotation) or ())
+    return getattr(getattr(parameter, "type", None), "name", "") == "text"
 
 
 def _quoted(text: str) -> str:
@@ -3484,6 +3506,8 @@ class Entry:
 
     def _object_plan(self, bound: Any, query: str | None) -> Plan:
         if query is not None:
+            if is_of_a_framework(self.target) and is_a_command(self.target):
+                self.kind = "command"
             plan = framework_plan(self.target, self.name, query)
             if plan is not None:
                 return plan

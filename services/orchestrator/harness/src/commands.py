@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.printed import printed_answer
 from services.orchestrator.harness.src.query_names import QUERY_NAMES, plain_name
+from services.orchestrator.harness.src.record_values import members_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -26,10 +27,11 @@ class Tee:
         self._room = MOST_KEPT
 
     def write(self, text: str) -> int:
+        written = self._stream.write(text)  # first: who writes bytes to see whether that goes is told that it does not
         if self._room > 0:
             self._kept.append(text[: self._room])
             self._room -= len(text)
-        return int(self._stream.write(text))
+        return int(written)
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -40,6 +42,11 @@ class Tee:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def is_a_command(target: Any) -> bool:
+    """A click command or group, or a Typer app."""
+    return hasattr(target, "registered_commands") or (hasattr(target, "params") and hasattr(target, "main"))
 
 
 def command_plan(target: Any, name: str, query: str) -> Plan:
@@ -64,9 +71,7 @@ def _words(command: Any, name: str, query: str) -> tuple[list[str], list[str]]:
         return [chosen, *words], [chosen, *shown]
     texts, others = [], []
     for one in command.params:
-        is_text = getattr(one.type, "name", "") == "text"
-        is_argument = one.param_type_name == "argument"
-        if is_text and (is_argument or plain_name(one.name or "") in QUERY_NAMES):
+        if _is_text(one) and (_is_argument(one) or plain_name(one.name or "") in QUERY_NAMES):
             texts.append(one)
         elif one.required:
             others.append(one.name)
@@ -79,10 +84,22 @@ def _words(command: Any, name: str, query: str) -> tuple[list[str], list[str]]:
             f"query, as in @click.argument('query'), or write a function that takes the query."
         )
     target = texts[0]
-    if target.param_type_name == "argument":
+    if _is_argument(target):
         return ["--", query], [_quoted("query")]
     option = max(target.opts, key=len)
     return [f"{option}={query}" if option.startswith("--") else option + query], [f"{option}={_quoted('query')}"]
+
+
+def _is_argument(parameter: Any) -> bool:
+    return "Argument" in type(parameter).__name__
+
+
+def _is_text(parameter: Any) -> bool:
+    """By click's type, or by the annotation that newer versions of typer keep instead."""
+    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    if annotation is not None:
+        return annotation is str or str in (members_of(annotation) or ())
+    return getattr(getattr(parameter, "type", None), "name", "") == "text"
 
 
 def _quoted(text: str) -> str:

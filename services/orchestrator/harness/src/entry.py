@@ -16,6 +16,7 @@ from services.orchestrator.harness.src.candidates import (
     fallbacks_of,
     methods_of,
 )
+from services.orchestrator.harness.src.commands import is_a_command
 from services.orchestrator.harness.src.frameworks import framework_plan, is_a_server, is_of_a_framework
 from services.orchestrator.harness.src.handed_on import handed_on_as_text
 from services.orchestrator.harness.src.naming import file_of, type_name
@@ -112,6 +113,8 @@ class Entry:
 
     def _object_plan(self, bound: Any, query: str | None) -> Plan:
         if query is not None:
+            if is_of_a_framework(self.target) and is_a_command(self.target):
+                self.kind = "command"
             plan = framework_plan(self.target, self.name, query)
             if plan is not None:
                 return plan

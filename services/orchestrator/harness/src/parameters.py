@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)  # as inspect counts them
 TAKES_VAR_POSITIONAL, TAKES_VAR_KEYWORD = 0x04, 0x08  # flags of a code object
+MOST_WRAPPED = 50  # decorators around one function
 LONGEST_DEFAULT = 40  # characters that a default has in a signature that is shown
 
 
@@ -60,10 +61,15 @@ def parameters_of(target: Any) -> list[Parameter] | None:
             return own[1:]
         if own is not None and own and own[0].kind == VAR_POSITIONAL:
             return own
-    elif type(target) is PlainFunction:
+    for _ in range(MOST_WRAPPED):
+        if type(target) is not PlainFunction:
+            break
         own = _own_parameters(target)
         if own is not None:
             return own
+        if "__signature__" in target.__dict__:
+            break
+        target = target.__wrapped__
     return _inspected(target)
 
 
