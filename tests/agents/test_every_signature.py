@@ -85,7 +85,9 @@ def function_of(parameters: str, kind: str) -> Callable[..., Any]:
     return function
 
 
-def in_shell(function: Callable[..., Any], shell: str) -> Any:
+def in_shell(  # noqa: C901 - one line for each
+    function: Callable[..., Any], shell: str
+) -> Any:
     """The function as something that is called in another way. Raises what Python raises for what cannot be."""
 
     @functools.wraps(function)
@@ -137,10 +139,10 @@ def in_shell(function: Callable[..., Any], shell: str) -> Any:
         "wrapped by nothing": nothing,
         "wrapped with an argument": one_more,
         "unmarked": unmarked,
-        "lambda": lambda *a, **k: function(*a, **k),
+        "lambda": lambda *a, **k: function(*a, **k),  # noqa: PLW0108 - is the case
     }
     if shell == "wrapped twice":
-        return functools.wraps(anything)(lambda *args, **kwargs: anything(*args, **kwargs))
+        return functools.wraps(anything)(lambda *args, **kwargs: anything(*args, **kwargs))  # noqa: PLW0108 - is the case
     return shells.get(shell, function)
 
 
@@ -221,11 +223,10 @@ def test_without_a_query_what_is_called_needs_none(parameters: str, kind: str, s
     module = types.ModuleType("agent")
     module.__dict__["run"] = target
     try:
-        entry = find_entry(module, None, "", without_query=True)
-        plan = entry.bind(None)
-        assert not plan.query_passed
-    except (QueryNotAccepted, EntrypointNotFound) as refusal:
-        assert str(refusal)
+        plan = find_entry(module, None, "", without_query=True).bind(None)
+    except (QueryNotAccepted, EntrypointNotFound):
+        return
+    assert not plan.query_passed
 
 
 @settings(max_examples=300, deadline=None)

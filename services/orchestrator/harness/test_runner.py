@@ -1219,6 +1219,8 @@ class Context:
             self.line_bytes = max(16, limits["line_bytes"])
             self.encoded_line_bytes = limits.get("encoded_line_bytes", CONTAINER_LINE_BYTES if IN_CONTAINER else None)
             self.response_bytes = limits["response_bytes"]
+            self.memory_mib: int = data.get("memory_mib") or 0  # 0: not said
+            self.max_processes: int = data.get("max_processes") or 0  # and threads
             self.secret_names: list[str] = data.get("secret_names") or []
             self.system_packages: list[str] = data.get("system_packages") or []
         except (KeyError, TypeError, AttributeError) as error:
@@ -1844,10 +1846,11 @@ def _load_from_project(work: str, agent_path: str, code: str) -> ModuleType:
     path = f"{work}/{agent_path}"
     sys.argv = [path]
     PLAIN_MODULES.add(name)
-    from importlib import import_module, util
-
     if "." in name or path == f"{root}/{name}.py":
-        return import_module(name)
+        __import__(name)
+        return sys.modules[name]
+    from importlib import util
+
     spec = util.spec_from_file_location(name, path)  # a name that no import statement can write: my-agent.py
     assert spec is not None
     assert spec.loader is not None
@@ -2655,13 +2658,13 @@ def _listed(names: Sequence[str]) -> str:
 class CallContext:
     """Has what agents ask either platform's context for. Nothing in it is a secret or leads anywhere."""
 
-    def __init__(self, test_id: str, timeout_s: float) -> None:
+    def __init__(self, test_id: str, timeout_s: float, memory_mib: int) -> None:
         self.session_id = self.aws_request_id = self.request_id = test_id
         self.request_headers: dict[str, str] = {}
         self.function_name = "agent"
         self.function_version = "$LATEST"
         self.invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:agent"
-        self.memory_limit_in_mb = "512"
+        self.memory_limit_in_mb = str(memory_mib or 512)  # text, as Lambda has it
         self.log_group_name = "assay"
         self.log_stream_name = test_id
         self.identity = self.client_context = self.request = None
@@ -3470,7 +3473,7 @@ class Entry:
         self.signature = shown_signature(parameters_of(target)) if is_function(target) else ""
         self.plan: Plan | None = None
 
-    def bind(self, query: str | None, *, test_id: str = "", timeout_s: float = 300.0) -> Plan:
+    def bind(self, query: str | None, *, test_id: str = "", timeout_s: float = 300.0, memory_mib: int = 0) -> Plan:
         """The call for this query. Raises QueryNotAccepted, and EntrypointNotFound for an object without a method."""
 
         def bound(function: Any, name: str) -> Plan:
@@ -3482,7 +3485,7 @@ class Entry:
                 parameters,
                 query,
                 scope=_scope_of(function, self.module),
-                context=lambda: CallContext(test_id, timeout_s),
+                context=lambda: CallContext(test_id, timeout_s, memory_mib),
                 session=test_id or "session",
                 handler=self.registered,
                 as_text=self._wants_text(function, parameters, query),
@@ -3850,8 +3853,9 @@ EAGAIN = 11
 FORKING = ("subprocess.py", "popen_fork.py", "popen_spawn_posix.py", "util.py")  # files that start processes
 
 
-def hint_for(error: BaseException, *, project: bool = False) -> str:
-    """What to do about it. `project` says that more than one file was handed in."""
+def hint_for(error: BaseException, *, project: bool = False, max_processes: int = 0) -> str:
+    """What to do about it. `project` says that more than one file was handed in, `max_processes` how many processes and
+    threads there may be (0: what the system tells)."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _missing_module(error.name, project=project)
     if isinstance(error, ImportError) and "relative import" in str(error):
@@ -3867,8 +3871,9 @@ def hint_for(error: BaseException, *, project: bool = False) -> str:
             "a script (-e __main__): then input() reads the query."
         )
     if _is_without_processes(error):
+        limit = f"{max_processes} " if max_processes else process_limit()
         return (
-            f"The agent reached the limit of {process_limit()}processes and threads at once: start fewer, as in "
+            f"The agent reached the limit of {limit}processes and threads at once: start fewer, as in "
             "ThreadPoolExecutor(max_workers=16)."
         )
     return ""
@@ -3944,7 +3949,7 @@ def process_limit() -> str:
         limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     except (ImportError, OSError, ValueError):
         return ""
-    return f"{limit} " if 0 < limit < 100_000 else ""
+    return f"{limit} " if 0 < limit < 10_000 else ""  # more is what a machine has, not what a test may have
 
 
 def _limit_files() -> list[str]:
@@ -5415,7 +5420,7 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         entry = find_entry(module, job["entrypoint"], job["code"], without_query=query is None)
         code = "AGENT_EXCEPTION"
         try:
-            plan = entry.bind(query, test_id=job["test_id"], timeout_s=job["timeout_s"])
+            plan = entry.bind(query, test_id=job["test_id"], timeout_s=job["timeout_s"], memory_mib=job["memory_mib"])
         finally:
             reply.announce(entry.report())
         value = call_entry(plan, _complete)
@@ -5437,7 +5442,9 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
             import traceback
 
             traceback.print_exc()
-        reply.fail(code, None, error, hint_for(error, project=bool(job["agent_path"])))
+        reply.fail(
+            code, None, error, hint_for(error, project=bool(job["agent_path"]), max_processes=job["max_processes"])
+        )
     else:
         return 0
     return 1
@@ -5673,6 +5680,8 @@ class Run:
             "agent_path": context.agent_path,
             "test_id": context.test_id,
             "timeout_s": context.timeout_s,
+            "memory_mib": context.memory_mib,
+            "max_processes": context.max_processes,
             "env": {**context.env, **self._given_by_the_platform(), **folders_of_the_agent()},
             "python": python,
             "response_bytes": context.response_bytes,

@@ -24,6 +24,7 @@ def envelope(spec: TaskSpec) -> dict[str, Any]:
         "entrypoint": spec.entrypoint,
         "limits": LIMITS,
         "strict_answer": spec.strict_answer,
+        "memory_mib": spec.memory_mib,
     }
 
 

@@ -51,6 +51,7 @@ class Orders:
             "query": context.query(spec),
             "env": dict(spec.env or {}),
             "timeout_s": spec.timeout_s,
+            "max_processes": self._host.options.processes,
         }
         if plan.environment is None:
             return {RUN: run}

@@ -1295,13 +1295,13 @@ def _listed(names: Sequence[str]) -> str:
 class CallContext:
     """Has what agents ask either platform's context for. Nothing in it is a secret or leads anywhere."""
 
-    def __init__(self, test_id: str, timeout_s: float) -> None:
+    def __init__(self, test_id: str, timeout_s: float, memory_mib: int) -> None:
         self.session_id = self.aws_request_id = self.request_id = test_id
         self.request_headers: dict[str, str] = {}
         self.function_name = "agent"
         self.function_version = "$LATEST"
         self.invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:agent"
-        self.memory_limit_in_mb = "512"
+        self.memory_limit_in_mb = str(memory_mib or 512)  # text, as Lambda has it
         self.log_group_name = "assay"
         self.log_stream_name = test_id
         self.identity = self.client_context = self.request = None
@@ -2110,7 +2110,7 @@ class Entry:
         self.signature = shown_signature(parameters_of(target)) if is_function(target) else ""
         self.plan: Plan | None = None
 
-    def bind(self, query: str | None, *, test_id: str = "", timeout_s: float = 300.0) -> Plan:
+    def bind(self, query: str | None, *, test_id: str = "", timeout_s: float = 300.0, memory_mib: int = 0) -> Plan:
         """The call for this query. Raises QueryNotAccepted, and EntrypointNotFound for an object without a method."""
 
         def bound(function: Any, name: str) -> Plan:
@@ -2122,7 +2122,7 @@ class Entry:
                 parameters,
                 query,
                 scope=_scope_of(function, self.module),
-                context=lambda: CallContext(test_id, timeout_s),
+                context=lambda: CallContext(test_id, timeout_s, memory_mib),
                 session=test_id or "session",
                 handler=self.registered,
                 as_text=self._wants_text(function, parameters, query),

@@ -112,7 +112,7 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         entry = find_entry(module, job["entrypoint"], job["code"], without_query=query is None)
         code = "AGENT_EXCEPTION"
         try:
-            plan = entry.bind(query, test_id=job["test_id"], timeout_s=job["timeout_s"])
+            plan = entry.bind(query, test_id=job["test_id"], timeout_s=job["timeout_s"], memory_mib=job["memory_mib"])
         finally:
             reply.announce(entry.report())
         value = call_entry(plan, _complete)
@@ -134,7 +134,9 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
             import traceback
 
             traceback.print_exc()
-        reply.fail(code, None, error, hint_for(error, project=bool(job["agent_path"])))
+        reply.fail(
+            code, None, error, hint_for(error, project=bool(job["agent_path"]), max_processes=job["max_processes"])
+        )
     else:
         return 0
     return 1

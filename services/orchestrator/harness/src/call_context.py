@@ -8,13 +8,13 @@ import time
 class CallContext:
     """Has what agents ask either platform's context for. Nothing in it is a secret or leads anywhere."""
 
-    def __init__(self, test_id: str, timeout_s: float) -> None:
+    def __init__(self, test_id: str, timeout_s: float, memory_mib: int) -> None:
         self.session_id = self.aws_request_id = self.request_id = test_id
         self.request_headers: dict[str, str] = {}
         self.function_name = "agent"
         self.function_version = "$LATEST"
         self.invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:agent"
-        self.memory_limit_in_mb = "512"
+        self.memory_limit_in_mb = str(memory_mib or 512)  # text, as Lambda has it
         self.log_group_name = "assay"
         self.log_stream_name = test_id
         self.identity = self.client_context = self.request = None

@@ -62,6 +62,8 @@ class Context:
             self.line_bytes = max(16, limits["line_bytes"])
             self.encoded_line_bytes = limits.get("encoded_line_bytes", CONTAINER_LINE_BYTES if IN_CONTAINER else None)
             self.response_bytes = limits["response_bytes"]
+            self.memory_mib: int = data.get("memory_mib") or 0  # 0: not said
+            self.max_processes: int = data.get("max_processes") or 0  # and threads
             self.secret_names: list[str] = data.get("secret_names") or []
             self.system_packages: list[str] = data.get("system_packages") or []
         except (KeyError, TypeError, AttributeError) as error:

@@ -77,7 +77,7 @@ class Entry:
         self.signature = shown_signature(parameters_of(target)) if is_function(target) else ""
         self.plan: Plan | None = None
 
-    def bind(self, query: str | None, *, test_id: str = "", timeout_s: float = 300.0) -> Plan:
+    def bind(self, query: str | None, *, test_id: str = "", timeout_s: float = 300.0, memory_mib: int = 0) -> Plan:
         """The call for this query. Raises QueryNotAccepted, and EntrypointNotFound for an object without a method."""
 
         def bound(function: Any, name: str) -> Plan:
@@ -89,7 +89,7 @@ class Entry:
                 parameters,
                 query,
                 scope=_scope_of(function, self.module),
-                context=lambda: CallContext(test_id, timeout_s),
+                context=lambda: CallContext(test_id, timeout_s, memory_mib),
                 session=test_id or "session",
                 handler=self.registered,
                 as_text=self._wants_text(function, parameters, query),

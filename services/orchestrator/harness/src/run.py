@@ -136,6 +136,8 @@ class Run:
             "agent_path": context.agent_path,
             "test_id": context.test_id,
             "timeout_s": context.timeout_s,
+            "memory_mib": context.memory_mib,
+            "max_processes": context.max_processes,
             "env": {**context.env, **self._given_by_the_platform(), **folders_of_the_agent()},
             "python": python,
             "response_bytes": context.response_bytes,
