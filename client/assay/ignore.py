@@ -19,21 +19,17 @@ _VERSIONS = "version control"
 _EDITOR = "settings of an editor"
 _CREDENTIALS = "credentials of this machine"
 _ALWAYS = {
-    **dict.fromkeys(
-        (".git", ".hg", ".svn", ".bzr", ".gitignore", ".gitattributes", ".gitmodules", ".assayignore"), _VERSIONS
-    ),
-    **dict.fromkeys(
-        ("__pycache__", "*.pyc", "*.pyo", "*.egg-info", "*.dist-info", "__pypackages__", "node_modules"), _CACHE
-    ),
-    **dict.fromkeys(
-        (".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".tox", ".nox", ".eggs", ".cache"), _CACHE
-    ),
+    **dict.fromkeys((".git", ".hg", ".svn", ".bzr", ".gitignore", ".gitattributes", ".gitmodules"), _VERSIONS),
+    **dict.fromkeys(("__pycache__", "*.pyc", "*.pyo", "*.egg-info", "*.dist-info", "__pypackages__"), _CACHE),
+    **dict.fromkeys((".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".tox", ".nox", ".eggs"), _CACHE),
+    **dict.fromkeys((".cache", "node_modules"), _CACHE),
     **dict.fromkeys((".coverage", "htmlcov", ".ipynb_checkpoints", ".terraform"), _CACHE),
     **dict.fromkeys((".venv", "venv"), "a virtual environment"),
     **dict.fromkeys((".idea", ".vscode", ".vs", ".fleet", ".zed", "*.swp", "*.swo", "*~", ".#*"), _EDITOR),
     **dict.fromkeys((".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", "._*"), "written by the system"),
     **dict.fromkeys((".aws", ".ssh", ".gnupg", ".netrc", ".pypirc", ".npmrc", ".kube", ".docker"), _CREDENTIALS),
     ".assay": "data of Assay",
+    ".assayignore": "says what is left out",
 }
 _EXACT = {name: why for name, why in _ALWAYS.items() if "*" not in name}
 _PATTERNS = tuple((name, why) for name, why in _ALWAYS.items() if "*" in name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from report.summary import summed_up
 
-TEMPLATE = Path(__file__).parent / "prompts" / "report.md"
+TEMPLATE = Path(__file__).parent / "prompts" / "report.txt"
 
 
 def run(query: str) -> dict[str, object]:

@@ -62,7 +62,7 @@ def test_a_project_with_a_table_and_a_report(assay: Command, tmp_path: Path) -> 
     listed = assay("files", test["id"], "--json").objects[0]["files"]
     assert [(file["kind"], file["path"]) for file in listed] == [
         ("PROJECT", "agent.py"),
-        ("PROJECT", "prompts/report.md"),
+        ("PROJECT", "prompts/report.txt"),
         ("PROJECT", "report/__init__.py"),
         ("PROJECT", "report/summary.py"),
         ("INPUT", "prices.csv"),
