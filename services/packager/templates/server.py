@@ -3482,10 +3482,11 @@ def _load_from_project(work: str, agent_path: str, code: str) -> ModuleType:
     path = f"{work}/{agent_path}"
     sys.argv = [path]
     PLAIN_MODULES.add(name)
-    from importlib import import_module, util
-
     if "." in name or path == f"{root}/{name}.py":
-        return import_module(name)
+        __import__(name)
+        return sys.modules[name]
+    from importlib import util
+
     spec = util.spec_from_file_location(name, path)  # a name that no import statement can write: my-agent.py
     assert spec is not None
     assert spec.loader is not None
