@@ -17,6 +17,7 @@ from assay import ignore
 from assay.imports import Imported, imports, parsed
 
 _MOST_FILES = 200  # looked into; a project of more is handed in as a folder anyway
+_SCRIPT_BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  # as in PEP 723
 _OPENS = frozenset({"open", "Path", "joinpath", "join", "read_text", "FileSystemLoader", "load_dotenv", "from_file"})
 
 
@@ -53,7 +54,8 @@ def needs(file: Path, source: str, requirements: Collection[str] = ()) -> Needs:
     tree = parsed(source)
     if tree is None:
         return Needs()  # the server says what is wrong with it
-    search = _Search(file.parent, frozenset(_module_name(one) for one in requirements))
+    installed = (*requirements, *_of_script(source))
+    search = _Search(file.parent, frozenset(_module_name(one) for one in installed))
     modules = tuple(_found(search, tree, file))
     _follow(search, [need.path for need in modules])
     for path in _opened(tree, file.parent):
@@ -150,6 +152,20 @@ def _path_texts(tree: ast.Module) -> Iterator[str]:
         for part in parts:
             if isinstance(part, ast.Constant) and isinstance(part.value, str) and "\0" not in part.value:
                 yield part.value
+
+
+def _of_script(source: str) -> list[str]:
+    """The dependencies of a PEP 723 block; none where there is no such block, or one that nobody can read."""
+    import tomllib
+
+    if not (block := _SCRIPT_BLOCK.search(source)):
+        return []
+    lines = [line.removeprefix("#").removeprefix(" ") for line in block["content"].splitlines()]
+    try:
+        found = tomllib.loads("\n".join(lines)).get("dependencies", [])
+    except tomllib.TOMLDecodeError:
+        return []
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
 
 def _module_name(requirement: str) -> str:

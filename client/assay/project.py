@@ -107,9 +107,11 @@ def _named(path: Path, beside: Path) -> Path:
 
 def _made(walk: _Walk, agent_path: str, entrypoint: str) -> Project:
     files = list(walk.files.values())
-    if name := package_to_wrap_in(walk.root.name, {file.path: file.data for file in files}, entrypoint):
+    usual = next((one for one in _AGENT_FILES if one in walk.files), "")
+    sources = {file.path: file.data for file in files}
+    if name := package_to_wrap_in(walk.root.name, sources, agent_path or usual, entrypoint):
         if not agent_path and not entrypoint.startswith(f"{name}."):  # the entry point says it better
-            agent_path = next((one for one in _AGENT_FILES if one in walk.files), "")
+            agent_path = usual
         agent_path = agent_path and f"{name}/{agent_path}"
         top = [file for file in files if file.path in _AT_THE_TOP]
         files = [BundleFile(f"{name}/{file.path}", file.data, file.executable) for file in files] + top

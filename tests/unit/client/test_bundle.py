@@ -1,4 +1,3 @@
-import hashlib
 import io
 import random
 import zipfile
@@ -7,20 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.bundle import PIECE, Bundle, BundleFile
+from shared.domain.files import join
 
 paths = st.text(alphabet="abcäé中/._- ", min_size=1, max_size=12).filter(lambda path: path.strip("/. ") == path)
 files = st.dictionaries(paths, st.tuples(st.binary(max_size=40), st.booleans()), max_size=6)
 
 
-def test_the_digest_is_what_the_server_computes() -> None:
-    bundle = Bundle.of([BundleFile("b/run.sh", b"echo", executable=True), BundleFile("agent.py", b"x")])
-    lines = sorted(
-        [
-            f"{hashlib.sha256(b'echo').hexdigest()} x b/run.sh\n",
-            f"{hashlib.sha256(b'x').hexdigest()} - agent.py\n",
-        ]
-    )
-    assert bundle.digest == hashlib.sha256("".join(lines).encode()).hexdigest()
+@given(files)
+def test_the_digest_is_what_the_server_computes(content: dict[str, tuple[bytes, bool]]) -> None:
+    bundle = Bundle.of(BundleFile(path, data, executable) for path, (data, executable) in content.items())
+    executables = [path for path, (_, executable) in content.items() if executable]
+    assert bundle.digest == join({path: data for path, (data, _) in content.items()}, executables).digest
 
 
 @given(files, st.randoms(use_true_random=False))

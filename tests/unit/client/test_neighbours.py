@@ -60,6 +60,11 @@ def test_what_is_installed_is_not_taken_for_a_folder_of_that_name(tmp_path: Path
     grow(tmp_path, {"agent.py": "import my_lib", "my_lib/__init__.py": ""})
     assert looked_at(tmp_path, ("My.Lib[x]>=1 ; python_version > '3'",)) == Needs()
     assert looked_at(tmp_path, ("other",)).modules
+    block = "# /// script\n# dependencies = [\n#   'my-lib>=1',\n# ]\n# ///\n"
+    grow(tmp_path, {"agent.py": f"{block}import my_lib"})
+    assert looked_at(tmp_path) == Needs()
+    grow(tmp_path, {"agent.py": f"{block.replace('[', '][')}import my_lib"})
+    assert looked_at(tmp_path).modules
 
 
 def test_what_lies_above_is_found_by_dots(tmp_path: Path) -> None:
