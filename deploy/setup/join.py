@@ -74,6 +74,7 @@ PRODUCTS = (
             f"{HARNESS}.entry",
             f"{HARNESS}.script",
             f"{HARNESS}.offered",
+            f"{HARNESS}.missing_program",
             f"{HARNESS}.hints",
             f"{HARNESS}.kinds",
             f"{HARNESS}.framework_answers",

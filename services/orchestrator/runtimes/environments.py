@@ -23,6 +23,7 @@ from services.orchestrator.runtimes.removal import remove_tree
 
 _STAGING: Final = ".staging-"
 _LOCK: Final = ".lock-"
+_FORM: Final = 2  # of what is in an environment: the harness writes down what was built from source
 _HASH: Final = re.compile(r"\s+--hash[=\s]\s*")
 
 
@@ -58,7 +59,7 @@ class Environments:
         wanted = normalised(requirements)
         if not wanted:
             return None
-        return hashlib.sha256(json.dumps([self._interpreter, wanted]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([_FORM, self._interpreter, wanted]).encode()).hexdigest()
 
     def path(self, key: str) -> Path:
         """Where the environment is once it is published."""

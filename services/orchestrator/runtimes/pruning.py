@@ -28,6 +28,7 @@ def prune(host: Host, environments: Environments, *, outputs_s: float, environme
     _folders(host.root / "trials", time.time() - _LEFTOVER_S)
     current = host.view.current().folder
     _folders(current.parent, time.time() - max(environments_s, _LEFTOVER_S), but=current)
+    host.view.copies.prune(older_than_s=_LEFTOVER_S)
     remove_orphaned_groups(host)
 
 

@@ -2,7 +2,8 @@
 
 One mount instead of a dozen saves a millisecond a task. The folder is named by its content, so running tasks
 keep theirs when the harness, the host's name servers or its programs change. It has the programs that a task may
-see (programs.py); libraries and data below /usr are mounted from the host.
+see (programs.py); libraries and data below /usr are mounted from the host. A program lies on the disk once, however
+many folders have it (copies.py): anybody may name another set of packages.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from services.orchestrator.runtimes import programs
+from services.orchestrator.runtimes.copies import Copies
 from services.orchestrator.runtimes.sandbox import CA_BUNDLE, HARNESS_FOLDER, INSIDE_UID, MOUNT_POINTS
 
 HARNESS: Final = Path(__file__).parent.parent / "harness" / "test_runner.py"
@@ -34,6 +35,7 @@ _CA_BUNDLES: Final = (
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # Alpine
 )
+_MOST_REMEMBERED: Final = 1000
 _COMPILE: Final = "import py_compile, sys; py_compile.compile(sys.argv[1], sys.argv[2], sys.argv[3], doraise=True)"
 
 
@@ -55,6 +57,7 @@ class SystemView:
 
     def __init__(self, parent: Path, environ: Mapping[str, str], *, interpreter: str) -> None:
         self._parent = parent
+        self.copies = Copies(parent.with_name("programs"))
         self._interpreter = interpreter
         bundles = (environ.get("SSL_CERT_FILE"), *_CA_BUNDLES)
         self._ca = next((Path(path) for path in bundles if path and Path(path).is_file()), None)
@@ -81,7 +84,7 @@ class SystemView:
         view = self.ready(packages)
         if view is None:
             stamps = [_stamp(path) for path in self._sources]
-            if stamps != self._seen:
+            if stamps != self._seen or len(self._views) > _MOST_REMEMBERED:
                 self._views, self._seen = {}, stamps
             view = self._views[packages] = self._made(self._contents(), programs.visible(self._interpreter, packages))
         return view
@@ -122,7 +125,7 @@ class SystemView:
             (folder / path[1:]).parent.mkdir(parents=True, exist_ok=True)
             (folder / path[1:]).write_bytes(content)
         for path in usr.files:
-            _copy(path, folder / path[1:])
+            self.copies.link(path, folder / path[1:])
         links = {**usr.links, **{f"{PYTHON_FOLDER}/{name}": self._interpreter for name in ("python", "python3")}}
         for path, leads_to in links.items():
             (folder / path[1:]).parent.mkdir(parents=True, exist_ok=True)
@@ -133,16 +136,6 @@ class SystemView:
         subprocess.run(
             [self._interpreter, "-S", "-I", "-c", _COMPILE, *names], check=False, capture_output=True, timeout=60
         )
-
-
-def _copy(path: str, target: Path) -> None:
-    """A program as it is, but without setuid and setgid: those are not for agents. One that we may not read is left
-    out."""
-    with contextlib.suppress(FileNotFoundError, PermissionError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target, follow_symlinks=False)
-        if not target.is_symlink():
-            target.chmod(stat.S_IMODE(os.stat(path).st_mode) & 0o755)  # noqa: PTH116
 
 
 def _name(files: Mapping[str, bytes], usr: programs.Usr) -> str:

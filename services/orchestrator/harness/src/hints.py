@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.orchestrator.harness.src.missing_program import program_hint
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -91,6 +93,9 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
             "The agent asked for input, and nobody is there to type. Take the query as a parameter, or run the file as "
             "a script (-e __main__): then input() reads the query."
         )
+    program = program_hint(error)
+    if program:
+        return program
     if _is_without_processes(error):
         limit = f"{max_processes} " if max_processes else process_limit()
         return (
