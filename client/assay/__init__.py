@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from assay.files import FileKind, TestFile
     from assay.findings import Finding, Severity
     from assay.listing import AsyncListing, Listing
-    from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
+    from assay.logs import LogLevel, LogLine, LogsComplete, LogStream, LogUpdate, PartialLine
     from assay.outcome import AgentError, Conversion, EntryPoint, Failure
     from assay.packages import DownloadLink, Package, PackageFile, PackageState
     from assay.project import BadProject, LeftOut, Project
@@ -101,7 +101,7 @@ _MODULES = {
     "files": "FileKind TestFile",
     "findings": "Finding Severity",
     "listing": "AsyncListing Listing",
-    "logs": "LogLevel LogLine LogStream LogsComplete",
+    "logs": "LogLevel LogLine LogStream LogsComplete LogUpdate PartialLine",
     "outcome": "AgentError Conversion EntryPoint Failure",
     "packages": "DownloadLink Package PackageFile PackageState",
     "project": "BadProject LeftOut Project",
@@ -158,6 +158,7 @@ __all__ = [
     "LogLevel",
     "LogLine",
     "LogStream",
+    "LogUpdate",
     "Logs",
     "LogsComplete",
     "Model",
@@ -170,6 +171,7 @@ __all__ = [
     "PackageFile",
     "PackageState",
     "Page",
+    "PartialLine",
     "PermissionDenied",
     "Project",
     "QueueStatus",

@@ -18,7 +18,7 @@ from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
 from assay.files import FileKind, TestFile
 from assay.listing import Listing
-from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
+from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream, LogUpdate
 from assay.package_blocking import Packages
 from assay.project import Project
 from assay.queue import QueueStatus
@@ -251,19 +251,33 @@ class Logs:
 
     def batches(self) -> Generator[list[LogLine]]:
         """Lines in the groups in which they arrive: cheaper when there are many."""
+        with closing(self._updates(partials=False)) as updates:
+            for update in updates:
+                yield update.lines
+
+    def updates(self) -> Generator[LogUpdate]:
+        """The same, and what lines that have not ended say so far, in order with the lines. Only with `follow`."""
+        with closing(self._updates(partials=True)) as updates:
+            yield from updates
+
+    def _updates(self, *, partials: bool) -> Generator[LogUpdate]:
         cursor, wanted = self._cursor, self._wanted
         if wanted.tail is not None:
             answer = self._calls.unary(self._calls.tests.GetLogs, wanted.tail_request())
             if fresh := cursor.take(*translate.log_batch(answer)):
-                yield fresh
+                yield LogUpdate(fresh, [])
             if not wanted.follow or cursor.complete:
                 return
         stream = self._calls.stream(
-            self._calls.tests.StreamLogs, lambda: wanted.stream_request(cursor.next_seq), endless=wanted.follow
+            self._calls.tests.StreamLogs,
+            lambda: wanted.stream_request(cursor.next_seq, partials=partials),
+            endless=wanted.follow,
         )
         with closing(stream) as messages:
             for message in messages:
-                if fresh := cursor.take(*translate.log_batch(message)):
-                    yield fresh
+                fresh = cursor.take(*translate.log_batch(message))
+                said = [translate.partial_line(one) for one in message.partial_lines]
+                if fresh or said:
+                    yield LogUpdate(fresh, said)
                 if cursor.complete:
                     return

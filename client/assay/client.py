@@ -21,7 +21,7 @@ from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
 from assay.files import FileKind, TestFile
 from assay.listing import AsyncListing
-from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream
+from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream, LogUpdate
 from assay.package_client import AsyncPackages
 from assay.project import Project
 from assay.queue import QueueStatus
@@ -255,19 +255,34 @@ class AsyncLogs:
 
     async def batches(self) -> AsyncGenerator[list[LogLine]]:
         """Lines in the groups in which they arrive: cheaper when there are many."""
+        async with aclosing(self._updates(partials=False)) as updates:
+            async for update in updates:
+                yield update.lines
+
+    async def updates(self) -> AsyncGenerator[LogUpdate]:
+        """The same, and what lines that have not ended say so far, in order with the lines. Only with `follow`."""
+        async with aclosing(self._updates(partials=True)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _updates(self, *, partials: bool) -> AsyncGenerator[LogUpdate]:
         cursor, wanted = self._cursor, self._wanted
         if wanted.tail is not None:
             answer = await self._calls.unary(self._calls.tests.GetLogs, wanted.tail_request())
             if fresh := cursor.take(*translate.log_batch(answer)):
-                yield fresh
+                yield LogUpdate(fresh, [])
             if not wanted.follow or cursor.complete:
                 return
         stream = self._calls.stream(
-            self._calls.tests.StreamLogs, lambda: wanted.stream_request(cursor.next_seq), endless=wanted.follow
+            self._calls.tests.StreamLogs,
+            lambda: wanted.stream_request(cursor.next_seq, partials=partials),
+            endless=wanted.follow,
         )
         async with aclosing(stream) as messages:
             async for message in messages:
-                if fresh := cursor.take(*translate.log_batch(message)):
-                    yield fresh
+                fresh = cursor.take(*translate.log_batch(message))
+                said = [translate.partial_line(one) for one in message.partial_lines]
+                if fresh or said:
+                    yield LogUpdate(fresh, said)
                 if cursor.complete:
                     return

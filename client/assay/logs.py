@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from assay.plain import plain
 
@@ -49,6 +49,31 @@ class LogLine:
     def to_dict(self) -> dict[str, Any]:
         value: dict[str, Any] = plain(self)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class PartialLine:
+    """What a line that has not ended says so far: a prompt, the words of a model, a bar. It has no number, for the line
+    that becomes of it will have one; `after_seq` is the number of the last line before it, of any stream.
+
+    The next one of its stream takes its place, and a line of the stream does."""
+
+    time: datetime
+    stream: LogStream
+    level: LogLevel
+    text: str
+    after_seq: int
+
+    def to_dict(self) -> dict[str, Any]:
+        value: dict[str, Any] = plain(self)
+        return value
+
+
+class LogUpdate(NamedTuple):
+    """What came together: lines, and then what lines that have not ended say after them."""
+
+    lines: list[LogLine]
+    partials: list[PartialLine]
 
 
 @dataclass(frozen=True, slots=True)

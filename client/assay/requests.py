@@ -107,13 +107,14 @@ class LogSelection:
     min_level: LogLevel | str | None
     streams: tuple[LogStream | str, ...]
 
-    def stream_request(self, from_seq: int) -> test_service_pb2.StreamLogsRequest:
+    def stream_request(self, from_seq: int, *, partials: bool = False) -> test_service_pb2.StreamLogsRequest:
         return test_service_pb2.StreamLogsRequest(
             test_id=self.test_id,
             from_seq=from_seq,
             follow=self.follow,
             min_level=self._level(),
             streams=self._streams(),
+            partial_lines=partials,
         )
 
     def tail_request(self) -> test_service_pb2.GetLogsRequest:

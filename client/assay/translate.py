@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.files import FileKind, TestFile
 from assay.findings import Finding, Severity
-from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
+from assay.logs import LogLevel, LogLine, LogsComplete, LogStream, PartialLine
 from assay.outcome import AgentError, Conversion, Cost, EntryPoint, Failure, Metrics, Result, TokenUsage
 from assay.queue import QueueStatus
 from assay.specification import Model, TestSpec
@@ -239,6 +239,16 @@ def log_line(message: log_pb2.LogLine) -> LogLine:
         level=_LEVELS.get(message.level, LogLevel.UNKNOWN),
         text=message.text,
         continued=message.continued,
+    )
+
+
+def partial_line(message: log_pb2.PartialLine) -> PartialLine:
+    return PartialLine(
+        time=_instant(message.time),
+        stream=_STREAMS.get(message.stream, LogStream.UNKNOWN),
+        level=_LEVELS.get(message.level, LogLevel.UNKNOWN),
+        text=message.text,
+        after_seq=message.after_seq,
     )
 
 

@@ -16,7 +16,7 @@ from assay.cli import files_text, result_text, text
 from assay.cli.jsontext import json_text
 from assay.cli.screen import open_screen
 from assay.cli.session import FAILED, PASSED
-from assay.logs import LogLine, LogsComplete, LogStream
+from assay.logs import LogLine, LogsComplete, LogStream, PartialLine
 from assay.tests import Test, TestState, Update
 
 if TYPE_CHECKING:
@@ -35,11 +35,14 @@ _IMPLIED = {
 
 
 class Teller(Protocol):
-    """Tells the story to somebody."""
+    """Tells the story to somebody. `looks_on`: also wants to know what lines that have not ended say so far."""
+
+    looks_on: bool
 
     def submitted(self, test: Test) -> None: ...
     def update(self, update: Update) -> None: ...
     def lines(self, batch: Sequence[LogLine]) -> None: ...
+    def open_lines(self, partials: Sequence[PartialLine]) -> None: ...
     def draining(self) -> None: ...
     def ended(self, test: Test, logs: LogsComplete | None, *, with_logs: bool) -> None: ...
     def left(self, test_id: str) -> None: ...
@@ -78,9 +81,17 @@ async def _watch(client: AsyncAssay, test_id: str, teller: Teller) -> Test:
 
 async def _read(client: AsyncAssay, test_id: str, teller: Teller) -> LogsComplete | None:
     logs = client.logs(test_id, follow=True)
-    async with aclosing(logs.batches()) as batches:
-        async for batch in batches:
-            teller.lines(batch)
+    if not teller.looks_on:
+        async with aclosing(logs.batches()) as batches:
+            async for batch in batches:
+                teller.lines(batch)
+        return logs.complete
+    async with aclosing(logs.updates()) as updates:
+        async for lines, partials in updates:
+            if lines:
+                teller.lines(lines)
+            if partials:
+                teller.open_lines(partials)
     return logs.complete
 
 
@@ -98,6 +109,8 @@ async def _last_lines(reading: asyncio.Task[LogsComplete | None], teller: Teller
 
 class StoryTeller:
     """For people: a status line, the output, and at the end the answer or the failure."""
+
+    looks_on = True
 
     def __init__(self) -> None:
         self._screen = open_screen()
@@ -122,7 +135,13 @@ class StoryTeller:
         for implied, group in groupby(batch, key=lambda line: _IMPLIED.get(line.stream)):
             if implied is not None:
                 self._imply(implied)
-            self._screen.show(text.log_line(line) for line in group)
+            self._screen.log(list(group))
+
+    def open_lines(self, partials: Sequence[PartialLine]) -> None:
+        for said in partials:
+            if (implied := _IMPLIED.get(said.stream)) is not None:
+                self._imply(implied)
+        self._screen.say(partials)
 
     def draining(self) -> None:
         self._screen.status("ended", "waiting for the last lines")
@@ -162,6 +181,8 @@ class StoryTeller:
 class JsonTeller:
     """For programs: one JSON object a line."""
 
+    looks_on = False
+
     def submitted(self, test: Test) -> None:
         self._tell({"event": "submitted", "test": test.to_dict()})
 
@@ -172,6 +193,9 @@ class JsonTeller:
     def lines(self, batch: Sequence[LogLine]) -> None:
         for line in batch:
             self._tell({"event": "log", "line": line.to_dict()})
+
+    def open_lines(self, partials: Sequence[PartialLine]) -> None:
+        """Says nothing: a program gets whole lines."""
 
     def draining(self) -> None:
         """Says nothing: the lines say it themselves."""

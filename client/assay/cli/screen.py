@@ -5,16 +5,21 @@ Owns colours, cursor and width; knows nothing of tests.
 
 from __future__ import annotations
 
-import os
+import asyncio
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from assay.cli import text
+from assay.cli.openlines import SETTLED_S, GrowingLines
+from assay.cli.output import colours
 from assay.cli.text import Line
+from assay.logs import LogLine, LogStream, PartialLine
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.live import Live
     from rich.text import Text
 
@@ -35,21 +40,23 @@ STYLES = {
 
 class Screen(Protocol):
     """`status` is what goes on now, a part of the story; `busy` is what one waits for, told on a terminal only; `show`
-    adds lines that stay. `width` is None where lines may have any length."""
+    adds lines that stay, and `log` those of an agent; `say` shows what its lines that have not ended say so far.
+    `width` is None where lines may have any length."""
 
     width: int | None
 
     def status(self, phase: str, detail: str = "") -> None: ...
     def busy(self, phase: str, detail: str = "") -> None: ...
     def show(self, lines: Iterable[Line]) -> None: ...
+    def log(self, lines: Sequence[LogLine]) -> None: ...
+    def say(self, partials: Sequence[PartialLine]) -> None: ...
     def close(self) -> None: ...
 
 
 def open_screen(out: TextIO | None = None) -> Screen:
     """A live screen on a terminal that may be coloured, else a plain one."""
     out = out or sys.stdout
-    plain = not out.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return PlainScreen(out) if plain else LiveScreen(out)
+    return LiveScreen(out) if colours(out) else PlainScreen(out)
 
 
 class PlainScreen:
@@ -58,6 +65,8 @@ class PlainScreen:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._said: tuple[str, str] | None = None
+        self._growing = GrowingLines(_head, text.safe)
+        self._timer: asyncio.TimerHandle | None = None
         # A terminal without colour still has a width; a pipe has none.
         self.width = shutil.get_terminal_size().columns if out.isatty() else None
 
@@ -71,15 +80,37 @@ class PlainScreen:
             self.status(phase, detail)
 
     def show(self, lines: Iterable[Line]) -> None:
-        text = "\n".join("".join(piece for piece, _ in line).rstrip() for line in lines)
-        self._write(text)
+        self._write("\n".join("".join(piece for piece, _ in line).rstrip() for line in lines))
+
+    def log(self, lines: Sequence[LogLine]) -> None:
+        said = [self._growing.end(line) for line in lines]
+        self._put("".join(f"{text.rstrip()}\n" for text in said if text))
+
+    def say(self, partials: Sequence[PartialLine]) -> None:
+        self._put("".join(self._growing.say(said) for said in partials))
+        if self._growing.waits and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SETTLED_S, self._settle)
 
     def close(self) -> None:
-        self._out.flush()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._put(self._growing.interrupt())
+
+    def _settle(self) -> None:
+        self._timer = None
+        self._put(self._growing.settle())
 
     def _write(self, text: str) -> None:
-        self._out.write(text + "\n")
+        self._put(f"{self._growing.interrupt()}{text}\n")
+
+    def _put(self, text: str) -> None:
+        self._out.write(text)
         self._out.flush()
+
+
+def _head(line: LogLine | PartialLine, continued: bool) -> str:
+    return text.log_line(line, continued=continued)[0][0]
 
 
 class LiveScreen:
@@ -90,6 +121,7 @@ class LiveScreen:
 
         self._console = Console(file=out, highlight=False, soft_wrap=True)
         self._live: Live | None = None
+        self._open: dict[LogStream, PartialLine] = {}
         self._phase, self._detail, self._since = "", "", time.monotonic()
         self.width: int | None = self._console.width
 
@@ -97,16 +129,26 @@ class LiveScreen:
         if phase != self._phase:
             self._since = time.monotonic()
         self._phase, self._detail = phase, detail
+        self._refresh()
+
+    busy = status
+
+    def log(self, lines: Sequence[LogLine]) -> None:
+        for line in lines:
+            self._open.pop(line.stream, None)
+        self.show(text.log_line(line, colours=True) for line in lines)
+
+    def say(self, partials: Sequence[PartialLine]) -> None:
+        self._open |= {said.stream: said for said in partials}
+        self._refresh()
+
+    def _refresh(self) -> None:
         if self._live is None:
             from rich.live import Live
 
-            self._live = Live(
-                get_renderable=self._status_line, console=self._console, refresh_per_second=10, transient=True
-            )
+            self._live = Live(get_renderable=self._below, console=self._console, refresh_per_second=10, transient=True)
             self._live.start()
         self._live.refresh()
-
-    busy = status
 
     def show(self, lines: Iterable[Line]) -> None:
         from rich.text import Text
@@ -118,6 +160,16 @@ class LiveScreen:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _below(self) -> RenderableType:
+        from rich.console import Group
+
+        lines = [self._open_line(said) for said in self._open.values()]
+        return Group(*lines, *([self._status_line()] if self._phase else []))
+
+    def _open_line(self, said: PartialLine) -> Text:
+        head, (shown, style) = text.log_line(said)
+        return self._text([head, (text.tail_of(shown, self._console.width - 1 - len(head[0])), style)])
 
     def _status_line(self) -> Text:
         from rich.text import Text
@@ -136,4 +188,9 @@ class LiveScreen:
 
         if len(line) == 1 and line[0][1] == "json":
             return JSONHighlighter()(Text(line[0][0]))
-        return Text.assemble(*((piece, STYLES.get(style, "")) for piece, style in line))
+        return Text.assemble(*(self._piece(piece, STYLES.get(style, "")) for piece, style in line))
+
+    def _piece(self, piece: str, style: str) -> Text:
+        from rich.text import Text
+
+        return Text.from_ansi(piece, style=style) if "\x1b" in piece else Text(piece, style)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from assay.cli.jsontext import json_text
 from assay.cli.options import JsonLines, TestId
 
 if TYPE_CHECKING:
+    from assay.cli.screen import Screen
     from assay.client import AsyncAssay, AsyncLogs
 
 
@@ -37,6 +39,10 @@ def logs(
         list[str] | None, typer.Option(metavar="NAME", help="Only stdout, stderr, build or system.")
     ] = None,
     times: Annotated[bool, typer.Option("--times", "-t", help="Show time and stream of each line.")] = False,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="With --follow --json: also what lines that have not ended say so far."),
+    ] = False,
     as_json: JsonLines = False,
 ) -> None:
     """Print the output of a test."""
@@ -52,27 +58,30 @@ def logs(
             min_level=level or None,
             streams=stream or (),
         )
-        return await _print_logs(wanted, times=times, as_json=as_json)
+        return await _print_logs(wanted, times=times, as_json=as_json, partial=partial)
 
     run(context, body, as_json=as_json)
 
 
-async def _print_logs(wanted: AsyncLogs, *, times: bool, as_json: bool) -> int:
+async def _print_logs(wanted: AsyncLogs, *, times: bool, as_json: bool, partial: bool) -> int:
     from assay.cli import text
     from assay.cli.output import RawOutput
     from assay.cli.screen import open_screen
     from assay.cli.session import PASSED
 
-    raw = RawOutput(sys.stdout)
-    screen = open_screen()
-    async for batch in wanted.batches():
-        if as_json:
-            print("\n".join(json_text(line.to_dict()) for line in batch), flush=True)
-        elif times:
-            screen.show(text.log_line(line) for line in batch)
-        else:
-            raw.write(batch)
-    raw.close()
+    if as_json:
+        await _print_json(wanted, partial=partial)
+    else:
+        out = TimedOutput(open_screen()) if times else RawOutput(sys.stdout)
+        try:
+            async with aclosing(wanted.updates()) as updates:
+                async for lines, partials in updates:
+                    if lines:
+                        out.write(lines)
+                    if partials:
+                        out.say(partials)
+        finally:
+            out.close()
     if wanted.complete is None:
         return PASSED
     if as_json:
@@ -81,6 +90,25 @@ async def _print_logs(wanted: AsyncLogs, *, times: bool, as_json: bool) -> int:
         note = "".join(piece for piece, _ in text.output(wanted.complete)).strip()
         print(f"note: {note}", file=sys.stderr)
     return PASSED
+
+
+async def _print_json(wanted: AsyncLogs, *, partial: bool) -> None:
+    if not partial:
+        async for batch in wanted.batches():
+            print("\n".join(json_text(line.to_dict()) for line in batch), flush=True)
+        return
+    async for lines, partials in wanted.updates():
+        found = [line.to_dict() for line in lines] + [{"partial": said.to_dict()} for said in partials]
+        print("\n".join(map(json_text, found)), flush=True)
+
+
+class TimedOutput:
+    """Lines with their times, on a screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.write = screen.log
+        self.say = screen.say
+        self.close = screen.close
 
 
 def watch(context: typer.Context, test: TestId, as_json: JsonLines = False) -> None:

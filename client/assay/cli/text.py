@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from assay.logs import LogLevel, LogLine, LogsComplete, LogStream
+from assay.logs import LogLevel, LogLine, LogsComplete, LogStream, PartialLine
 from assay.outcome import Failure
 from assay.tests import Test, TestState
 
@@ -22,6 +22,7 @@ _SHOWN_FILES = 5
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # not the tab
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOURS = re.compile(rf"({_COLOUR.pattern})")
 
 STATE_STYLES = {
     TestState.SUBMITTED: "dim",
@@ -47,6 +48,28 @@ def safe(text: str) -> str:
         lambda found: f"\\x{ord(found[0]):02x}" if found[0] < "\x80" else f"\\u{ord(found[0]):04x}",
         _COLOUR.sub("", text),
     )
+
+
+def coloured(text: str) -> str:
+    """As `safe`, with the colours: for a terminal that may be coloured."""
+    if "\x1b" not in text:
+        return safe(text)
+    pieces = _COLOURS.split(text)  # text, colour, text, ...
+    shown = "".join(piece if at % 2 else safe(piece) for at, piece in enumerate(pieces))
+    return f"{shown}\x1b[0m" if len(pieces) > 1 else shown
+
+
+def tail_of(text: str, width: int) -> str:
+    """The end of it, in so many columns of a terminal."""
+    from rich.cells import cell_len
+
+    if cell_len(text) <= width:
+        return text
+    room, at = width - 1, len(text)
+    while at > 0 and room >= (cells := cell_len(text[at - 1])):
+        room -= cells
+        at -= 1
+    return f"…{text[at:]}" if width > 0 else ""
 
 
 def block(text: str) -> list[str]:
@@ -111,15 +134,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def log_line(line: LogLine) -> Line:
-    """A line beside others of a story: with its time, and marked where it is not the agent's ordinary output."""
+def log_line(line: LogLine | PartialLine, *, continued: bool = False, colours: bool = False) -> Line:
+    """A line beside others of a story: with its time, and marked where it is not the agent's ordinary output.
+
+    `continued`: it is the rest of one. `colours`: the text keeps those that the agent gave it."""
     style = _LEVEL_STYLES.get(line.level, "")
     if line.stream in (LogStream.BUILD, LogStream.SYSTEM):
         style = style or "dim"
     mark = {LogStream.STDERR: "!", LogStream.BUILD: "+", LogStream.SYSTEM: "*"}.get(line.stream, "|")
-    if line.continued:
+    if continued or (isinstance(line, LogLine) and line.continued):
         mark = ">"
-    return [(f"  {clock(line.time)} {mark} ", "dim"), (safe(line.text), style)]
+    return [(f"  {clock(line.time)} {mark} ", "dim"), ((coloured if colours else safe)(line.text), style)]
 
 
 def head(test: Test) -> Line:

@@ -42,6 +42,12 @@ def line(seq: int, text: str | None = None, **more: Any) -> log_pb2.LogLine:
     return made
 
 
+def partial_line(text: str, after: int = 0, stream: Any = log_pb2.LOG_STREAM_STDOUT) -> log_pb2.PartialLine:
+    made = log_pb2.PartialLine(stream=stream, level=log_pb2.LOG_LEVEL_INFO, text=text, after_seq=after)
+    made.time.FromMilliseconds(SECOND * 1000)
+    return made
+
+
 def a_test(test_id: str, state: str, **more: Any) -> test_pb2.Test:
     made = test_pb2.Test(id=test_id, user_id="alice", state=test_pb2.TestState.Value(f"TEST_STATE_{state}"), **more)
     if not made.HasField("spec"):
@@ -89,6 +95,20 @@ class Story:
     complete: log_pb2.LogsComplete | None = None
     gate: asyncio.Event | None = None
     told: asyncio.Event | None = None
+    live: asyncio.Queue[test_service_pb2.StreamLogsResponse] | None = None
+    """More messages of the output, up to the one that completes it."""
+
+    def say(self, *lines: log_pb2.LogLine, partial: str | None = None, **more: Any) -> None:
+        """A message of the output; `partial` is what a line says that has not ended."""
+        assert self.live is not None
+        said = [] if partial is None else [partial_line(partial, **more)]
+        self.live.put_nowait(test_service_pb2.StreamLogsResponse(lines=lines, partial_lines=said))
+
+    def end(self, count: int) -> None:
+        """No more lines come."""
+        assert self.live is not None
+        complete = log_pb2.LogsComplete(expected=count, received=count, complete=True)
+        self.live.put_nowait(test_service_pb2.StreamLogsResponse(complete=complete))
 
 
 class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceServicer):
@@ -233,6 +253,13 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
             yield test_service_pb2.StreamLogsResponse(lines=wanted[:cut][number : number + 2])
         if cut is not None:
             await refuse(context, Refusal(grpc.StatusCode.UNAVAILABLE, "going down"))
+        while story.live is not None:
+            message = await story.live.get()
+            if not request.partial_lines:
+                message.ClearField("partial_lines")
+            yield message
+            if message.HasField("complete"):
+                return
         if story.complete is not None:
             yield test_service_pb2.StreamLogsResponse(complete=story.complete)
 

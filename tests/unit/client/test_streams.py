@@ -212,3 +212,18 @@ async def test_a_watched_queue_outlives_a_lost_connection_and_repeats_nothing(
                 break
     assert seen == [1, 2, 3, 4]
     await until(lambda: fake.streams_closed == 4)
+
+
+async def test_what_open_lines_say_comes_in_order_with_the_lines_for_who_asks(
+    client: AsyncAssay, fake: FakeServer
+) -> None:
+    fake.stories["tst_a"] = story = Story([passed("tst_a")], [line(1)], live=asyncio.Queue())
+    for _ in range(2):
+        story.say(partial="so", after=1)
+        story.say(line(2, "so far"), partial="and", after=2)
+        story.end(2)
+    seen: list[str] = []
+    async for lines, partials in client.logs("tst_a", follow=True).updates():
+        seen += [entry.text for entry in lines] + [f"({said.text} after {said.after_seq})" for said in partials]
+    assert seen == ["line 1", "(so after 1)", "so far", "(and after 2)"]
+    assert [entry.text async for entry in client.logs("tst_a", follow=True)] == ["line 1", "so far"]
