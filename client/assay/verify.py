@@ -21,7 +21,7 @@ MANIFEST: Final = "manifest.json"
 SUMS: Final = "SHA256SUMS"
 FORMAT: Final = re.compile(r"assay-package/1(\.[0-9]+)?")
 MOST_FILES: Final = 1000
-MOST_BYTES: Final = 64 << 20  # unpacked, of all files; a package is below 1 MiB
+MOST_BYTES: Final = 64 << 20  # unpacked, of all files; a project and its inputs have some 15 MiB at most
 _PIECE: Final = 1 << 16
 _SUM: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _ENCRYPTED: Final = 0x1
@@ -178,6 +178,7 @@ def _compare_manifest(contents: Mapping[str, PackedFile | bytes], folder: str, f
     try:
         listed = {str(entry["path"]): (entry["size"], entry["sha256"]) for entry in manifest["files"]}
         agent = manifest["agent"]["sha256"]
+        agent_path = str(manifest["agent"].get("path", "agent.py"))
     except (KeyError, TypeError):
         found.problems.append(f"{MANIFEST} has no list of files")
         return
@@ -187,8 +188,8 @@ def _compare_manifest(contents: Mapping[str, PackedFile | bytes], folder: str, f
         if isinstance(data, PackedFile) and path != MANIFEST
     }
     _compare(MANIFEST, listed, there, found)
-    if "agent.py" in there and there["agent.py"][1] != agent:
-        found.problems.append("agent.py is not the code that was tested")
+    if agent_path in there and there[agent_path][1] != agent:
+        found.problems.append(f"{agent_path} is not the code that was tested")
 
 
 def _compare(by: str, listed: Mapping[str, Any], there: Mapping[str, Any], found: Verification) -> None:

@@ -79,11 +79,11 @@ class GatewaySettings(CommonSettings, AwsSettings):
     gateway_project_max_bytes: int = Field(
         5 * _MIB, ge=1024, le=15 * _MIB, description="largest project of a test, all files together, in bytes"
     )
-    gateway_project_max_files: int = Field(200, ge=1, le=2_000, description="most files of a project")
+    gateway_project_max_files: int = Field(200, ge=1, le=500, description="most files of a project")
     gateway_inputs_max_bytes: int = Field(
         10 * _MIB, ge=1024, le=15 * _MIB, description="largest input files of a test, all together, in bytes"
     )
-    gateway_inputs_max_files: int = Field(100, ge=1, le=2_000, description="most input files of a test")
+    gateway_inputs_max_files: int = Field(100, ge=1, le=400, description="most input files of a test")
     gateway_projects_keep_days: int = Field(
         90,
         ge=7,

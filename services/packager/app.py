@@ -21,6 +21,7 @@ from shared.clock import SystemClock
 from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.store.packages import Packages
+from shared.store.projects import Projects
 from shared.telemetry.health import Health
 
 FOLDER = "packages/"
@@ -49,6 +50,7 @@ async def running(
         pack = Pack(
             packages,
             Executions(database, lambda _: None),  # it tells nothing of tests
+            Projects(database),
             bucket.open,
             press,
             clock,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from services.packager.content.facts import PackageFacts
+from services.packager.content.handed_in import executables
 from services.packager.content.layout import contents
 from services.packager.content.manifest import MANIFEST, SUMS, checksums, manifest
 from services.packager.content.names import service_name
@@ -29,6 +30,7 @@ _STORED: Final = 0
 _TIME: Final = 0
 _DATE: Final = 1 << 5 | 1  # 1980-01-01, the first day that the format knows
 _PERMISSIONS: Final = 0o100644 << 16
+_RUNS: Final = 0o100755 << 16
 
 
 class Sink(Protocol):
@@ -97,6 +99,7 @@ def write_archive(files: Mapping[str, bytes], facts: PackageFacts, sink: Sink) -
     out = _Counted(sink)
     listed: list[PackedFile] = []
     directory: list[bytes] = []
+    runs = executables(facts)
     for path in sorted(everything):
         data = everything[path]
         name = f"{folder}/{path}".encode()
@@ -104,7 +107,8 @@ def write_archive(files: Mapping[str, bytes], facts: PackageFacts, sink: Sink) -
         common = (_NAMES_ARE_UTF8, _STORED, _TIME, _DATE, zlib.crc32(data), len(data), len(data), len(name), 0)
         out.write(_LOCAL.pack(b"PK\3\4", _VERSION, *common) + name)
         out.write(data)
-        directory.append(_CENTRAL.pack(b"PK\1\2", _MADE_BY, _VERSION, *common, 0, 0, 0, _PERMISSIONS, at) + name)
+        permissions = _RUNS if path in runs else _PERMISSIONS
+        directory.append(_CENTRAL.pack(b"PK\1\2", _MADE_BY, _VERSION, *common, 0, 0, 0, permissions, at) + name)
         listed.append(PackedFile(name.decode(), len(data), hashlib.sha256(data).hexdigest()))
     start = out.size
     for entry in directory:

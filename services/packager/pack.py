@@ -15,14 +15,15 @@ from typing import Any, Final
 import structlog
 
 from services.packager.metrics import BYTES, ENDED, POSTPONED, SECONDS, TAKEN_OVER, UNDER_WAY
-from services.packager.ports import OpenObjects, Packages, Press, Pressed, Sink, Tests
+from services.packager.ports import HandedIn, OpenObjects, Packages, Press, Pressed, Sink, StoredFiles, Tests
 from shared.aws.kinds import AwsError
 from shared.clock import Clock
 from shared.domain.failure import KINDS, Failure, FailureCode, Stage
+from shared.domain.files import cut
 from shared.errors import AssayError
 from shared.events.packages import PackageFailed, PackageReady
-from shared.ids import PackageId
-from shared.store.documents import Execution, FailureDoc
+from shared.ids import PackageId, UserId
+from shared.store.documents import ArchiveRef, Execution, FailureDoc
 from shared.store.package_documents import Package, PackageClaim
 from shared.store.packages import Made
 
@@ -47,6 +48,7 @@ class Pack:
         self,
         packages: Packages,
         tests: Tests,
+        files: StoredFiles,
         objects: OpenObjects,
         press: Press,
         clock: Clock,
@@ -60,6 +62,7 @@ class Pack:
     ) -> None:
         self._packages = packages
         self._tests = tests
+        self._files = files
         self._objects = objects
         self._press = press
         self._clock = clock
@@ -136,12 +139,27 @@ class Pack:
         test = await self._tests.get(package.test_id)
         if test is None:
             raise Unusable("The test is not there any more.")
+        handed_in = HandedIn(
+            await self._read(test.user_id, test.input.project), await self._read(test.user_id, test.input.inputs)
+        )
         objects = await self._objects()
         # Which package of a test is its newest is worth no wait for the journal: who makes it again says it again.
         await self._tests.change(test.id, where={}, set={"package_id": package.id}, brief=True, durable=False)
         key = f"{self._folder}{package.user_id}/{package.id}/{package.generation}.zip"
-        pressed = await objects.upload(key, partial(_pressed, self._press, test, package), content_type=ZIP)
+        pressed = await objects.upload(key, partial(_pressed, self._press, test, package, handed_in), content_type=ZIP)
         await self._finish(package, key, pressed)
+
+    async def _read(self, user: UserId, ref: ArchiveRef | None) -> dict[str, bytes]:
+        """The files by path. Raises Unusable where they were removed."""
+        if ref is None:
+            return {}
+        data = await self._files.read(user, ref.digest)
+        if data is None:
+            raise Unusable("The files of the test were removed from the store; submit them again for a new test.")
+        try:
+            return dict(cut(ref.files, data))
+        except ValueError as error:
+            raise Unusable(f"The stored files of the test are not those that were tested: {error}") from error
 
     async def _finish(self, package: Package, key: str, pressed: Pressed) -> None:
         now = self._clock.now()
@@ -194,9 +212,9 @@ class Pack:
             log.error("package_failed", package_id=package.id, test_id=package.test_id, error=failure.message)
 
 
-def _pressed(press: Press, test: Execution, package: Package, sink: Sink) -> Pressed:
+def _pressed(press: Press, test: Execution, package: Package, handed_in: HandedIn, sink: Sink) -> Pressed:
     try:
-        return press(test, package, sink)
+        return press(test, package, sink, handed_in)
     except AssayError:
         raise  # of the object store
     except Exception as error:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from shared.events.base import Event
-from shared.ids import PackageId, TestId
+from shared.ids import PackageId, TestId, UserId
 from shared.store.documents import Document, Execution
 from shared.store.package_documents import Package, PackageClaim, PackageFile
 from shared.store.packages import Made
@@ -56,6 +56,12 @@ class Tests(Protocol):
     ) -> Execution | None: ...
 
 
+class StoredFiles(Protocol):
+    """The files that users handed in (shared.store.projects.Projects)."""
+
+    async def read(self, user: UserId, digest: str) -> bytes | None: ...
+
+
 class Sink(Protocol):
     """What a ZIP is written to."""
 
@@ -90,5 +96,12 @@ class Pressed:
     files: Sequence[PackageFile]
 
 
-Press = Callable[[Execution, Package, Sink], Pressed]
+class HandedIn(NamedTuple):
+    """The files that were handed in with a test, by path."""
+
+    project: Mapping[str, bytes] = {}
+    inputs: Mapping[str, bytes] = {}
+
+
+Press = Callable[[Execution, Package, Sink, HandedIn], Pressed]
 """Writes a test's package. Called in a thread; the same test and options give the same bytes."""

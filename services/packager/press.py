@@ -7,14 +7,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 from services.packager.archive import write_archive
 from services.packager.content import ModelFacts, Options, Outcome, PackageFacts, contents, service_name
-from services.packager.ports import Pressed, Sink
+from services.packager.ports import HandedIn, Pressed, Sink
 from shared.store.documents import EntryPoint, Execution
 from shared.store.package_documents import Package, PackageFile
 
 
-def press(test: Execution, package: Package, sink: Sink) -> Pressed:
+def press(test: Execution, package: Package, sink: Sink, handed_in: HandedIn) -> Pressed:
     """Writes the package of this test to `sink`."""
-    facts = facts_of(test, package)
+    facts = facts_of(test, package, handed_in)
     summary = write_archive(contents(facts), facts, sink)
     return Pressed(
         size=summary.size,
@@ -25,13 +25,14 @@ def press(test: Execution, package: Package, sink: Sink) -> Pressed:
     )
 
 
-def facts_of(test: Execution, package: Package) -> PackageFacts:
+def facts_of(test: Execution, package: Package, handed_in: HandedIn) -> PackageFacts:
     """What is known of the test. Of its environment only the names: a value may be a secret."""
     given, result = test.input, test.result
     optional = {}
     if result and (python := re.match(r"\d+\.\d+", result.python)):
         optional["python_version"] = python[0]
     model = given.model
+    listed = given.project.files if given.project else []
     return PackageFacts(
         test_id=test.id,
         agent_id=test.agent_id,
@@ -46,6 +47,11 @@ def facts_of(test: Execution, package: Package) -> PackageFacts:
         resolved=tuple(result.resolved) if result else (),
         built_from_source=tuple(result.built_from_source) if result else (),
         system_packages=tuple(given.system_packages),
+        agent_path=given.agent_path,
+        project=handed_in.project,
+        executables=frozenset(file.path for file in listed if file.executable),
+        inputs=handed_in.inputs,
+        leaves_files=bool(test.output_files),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint,
         without_query=given.without_query,

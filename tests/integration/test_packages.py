@@ -17,6 +17,7 @@ import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 
 from assay.v1 import package_service_pb2 as pb
+from services.packager.ports import HandedIn
 from services.packager.press import press as real_press
 from shared.bus.streams import PACKAGES
 from shared.store.documents import Execution
@@ -317,7 +318,7 @@ async def test_its_time_is_over_by_the_clock_even_if_nobody_has_said_so(market: 
 
 
 async def test_a_package_that_cannot_be_made_says_why_and_can_be_asked_for_again(market: Shop, alice: Client) -> None:
-    def broken(test: Execution, package: Package, sink: Any) -> Any:
+    def broken(test: Execution, package: Package, sink: Any, handed_in: HandedIn) -> Any:
         raise ValueError("no such template")
 
     test_id = await market.completed(alice)
@@ -440,10 +441,10 @@ async def test_what_a_packager_made_too_late_is_not_taken(market: Shop, alice: C
     begun, go_on = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def slow(test: Execution, package: Package, sink: Any) -> Any:
+    def slow(test: Execution, package: Package, sink: Any, handed_in: HandedIn) -> Any:
         loop.call_soon_threadsafe(begun.set)
         asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
-        return real_press(test, package, sink)
+        return real_press(test, package, sink, handed_in)
 
     test_id = await market.completed(alice)
     async with market.packager("slow", press=slow, packager_lease_s=900.0):

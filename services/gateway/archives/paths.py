@@ -129,6 +129,8 @@ def _character_problem(path: str) -> str:
         return "has a backslash in it; folders are separated by /"
     if path.startswith("/") or _DRIVE.match(path):
         return "is an absolute path; give it relative to the project's folder"
+    if ":" in path:
+        return "has a colon in it, which other systems cannot have in a name; rename it"
     if any(map(_is_control, path)):
         return "has a control character in it; rename it"
     return ""

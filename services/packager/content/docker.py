@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from services.packager.content.environment import at_address, defaults, needed
 from services.packager.content.facts import PackageFacts
+from services.packager.content.handed_in import copies, folders
 from services.packager.content.names import image_name
 from services.packager.content.system import COMPILER, apt_get, compiled, system_packages
 from services.packager.content.text import Quoted, for_compose, yaml_file
@@ -23,9 +24,9 @@ RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r /tmp
 
 FROM {image}
 COPY --from=build /opt/venv /opt/venv
-COPY agent.json agent.py server.py /app/
+{copies}\
 # The one place that is written to: all else may be read-only. A VOLUME, so that it keeps its mode when it is mounted.
-RUN chmod 1777 /tmp
+RUN chmod 1777 /tmp{folders}
 VOLUME ["/tmp"]
 ENV PATH=/opt/venv/bin:$PATH \\
     HOME=/tmp \\
@@ -69,7 +70,15 @@ def dockerfile(facts: PackageFacts) -> bytes:
         system, image = f"# What the agent was tested with.\nFROM {image} AS system\n{apt_get(names)}\n", "system"
     if pins := compiled(facts):
         compiler = f"# To compile what no wheel was there for: {', '.join(pins)}\n{apt_get(COMPILER)}"
-    text = _DOCKERFILE.format(base=base_image(facts), port=port(facts), system=system, compiler=compiler, image=image)
+    text = _DOCKERFILE.format(
+        base=base_image(facts),
+        port=port(facts),
+        system=system,
+        compiler=compiler,
+        image=image,
+        copies=copies(facts),
+        folders=folders(facts),
+    )
     return text.encode("ascii")
 
 

@@ -72,7 +72,7 @@ def agent_file(facts: PackageFacts) -> bytes:
     return json_file(
         {
             "entrypoint": facts.entrypoint,
-            "agent_path": "",
+            "agent_path": facts.agent_path,
             "port": facts.options.port,
             "workers": workers(facts),
             "timeout_s": facts.timeout_s,

@@ -5,6 +5,7 @@ No secret can get into a package because none gets in here: of the environment o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -65,6 +66,16 @@ class PackageFacts:
     """those of them that were compiled in the test, as no wheel was there"""
     system_packages: tuple[str, ...] = ()
     """Debian packages whose programs the agent could use in the test"""
+    agent_path: str = ""
+    """where the agent's file lies in the project; empty where `agent_code` is all there is"""
+    project: Mapping[str, bytes] = field(default_factory=dict)
+    """the files of the project by path"""
+    executables: frozenset[str] = frozenset()
+    """those of them that may be run"""
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
+    """the input files of the test by path"""
+    leaves_files: bool = False
+    """whether the agent left files in its output folder"""
     dockerfile: str = ""
     """the user's own"""
     entrypoint: str = ""

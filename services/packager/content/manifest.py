@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.packager.content.environment import public_base_url
 from services.packager.content.facts import PackageFacts
+from services.packager.content.handed_in import agent_path, files_of
 from services.packager.content.names import service_name
 from services.packager.content.requirements import is_pinned
 from services.packager.content.system import compiled, system_packages
@@ -30,7 +31,8 @@ def manifest(files: Mapping[str, bytes], facts: PackageFacts) -> bytes:
             "id": facts.agent_id,
             "name": facts.agent_name,
             "entrypoint": facts.entrypoint,
-            "sha256": hashlib.sha256(facts.agent_code.encode()).hexdigest(),
+            "path": agent_path(facts),
+            "sha256": hashlib.sha256(files_of(facts)[agent_path(facts)]).hexdigest(),
         },
         "versions": {"assay": facts.assay_version, "python": facts.python_version},
         "requirements": {
@@ -84,9 +86,9 @@ def manifest(files: Mapping[str, bytes], facts: PackageFacts) -> bytes:
 
 
 def checksums(files: Mapping[str, bytes]) -> bytes:
-    """For `sha256sum -c SHA256SUMS`. The paths are all ours, so none needs escaping."""
+    """For `sha256sum -c SHA256SUMS`. No path has a line break or a backslash in it, so none needs escaping."""
     lines = (f"{hashlib.sha256(data).hexdigest()}  {path}\n" for path, data in sorted(files.items()))
-    return "".join(lines).encode("ascii")
+    return "".join(lines).encode()
 
 
 def _moment(moment: datetime) -> str:

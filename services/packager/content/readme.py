@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from services.packager.content.docker import base_image, port
 from services.packager.content.environment import at_address, defaults, is_local, needed, workers
 from services.packager.content.facts import PackageFacts, is_script
+from services.packager.content.handed_in import AGENT, INPUTS, PROJECT, described
 from services.packager.content.names import image_name, service_name
 from services.packager.content.requirements import is_pinned
 from services.packager.content.system import COMPILER, compiled, system_packages
@@ -34,6 +35,7 @@ def readme(facts: PackageFacts) -> bytes:
         _variables(facts),
         _answers(facts),
         _custom(facts),
+        described(facts),
         _tested(facts),
         _files(facts),
     )
@@ -297,7 +299,7 @@ def _tested(facts: PackageFacts) -> Iterator[str]:
 
 def _files(facts: PackageFacts) -> Iterator[str]:
     rows = [
-        ("agent.py", "the tested code, byte for byte"),
+        (PROJECT, "the tested files, byte for byte") if facts.agent_path else (AGENT, "the tested code, byte for byte"),
         ("server.py", "answers HTTP with it; needs nothing but Python"),
         ("agent.json", "entry point, port and defaults"),
         ("query.json", "the query of the test"),
@@ -310,6 +312,8 @@ def _files(facts: PackageFacts) -> Iterator[str]:
     ]
     if facts.dockerfile:
         rows.insert(6, (CUSTOM, "your own"))
+    if facts.inputs:
+        rows.insert(1, (INPUTS, "the input files of the test"))
     yield "## Files"
     yield ""
     yield "| File | |"

@@ -138,6 +138,9 @@ except Exception:  # another interpreter than CPython, or one whose private part
 # --- Worker processes, seen from the server
 
 
+OUTPUT_FOLDER = "/work/out"
+
+
 class Worker:
     """One process with the agent loaded in it. Used by one thread at a time."""
 
@@ -148,6 +151,7 @@ class Worker:
         # As in the test: `python` and what the requirements bring along are found by their names.
         env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), env.get("PATH", os.defpath)])
         self._folder = work_folder(settings)
+        env.update(ASSAY_INPUT_DIR=f"{self._folder}/in", ASSAY_OUTPUT_DIR=f"{self._folder}/out")
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         self.process = subprocess.Popen(
@@ -209,6 +213,14 @@ def work_folder(settings: Settings) -> str:
         shutil.copytree(os.path.join(HERE, "project"), folder, dirs_exist_ok=True)
     else:
         shutil.copy(os.path.join(HERE, "agent.py"), folder)
+    inputs = os.path.join(HERE, "inputs")
+    if os.path.isdir(inputs):
+        os.symlink(inputs, os.path.join(folder, "in"))
+    else:
+        os.mkdir(os.path.join(folder, "in"))
+    os.mkdir(os.path.join(folder, "out"))
+    if os.path.islink(OUTPUT_FOLDER):  # of our image
+        os.makedirs(os.path.realpath(OUTPUT_FOLDER), exist_ok=True)
     return folder
 
 
