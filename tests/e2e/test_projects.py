@@ -188,12 +188,15 @@ async def test_a_package_has_the_project_byte_for_byte(client: AsyncAssay, tmp_p
         "Dockerfile": "FROM x\n",
         "data/ünïcode $(x) `y`.bin": os.urandom(1000),
     }
-    test = await passed(client, laid_out(tmp_path / "project", files), inputs={"a b.txt": b"input"})
-    file = await client.packages.download(test.id, tmp_path / "packages")
-    with zipfile.ZipFile(file.path) as archive:
+    test = await passed(
+        client, laid_out(tmp_path / "project", files), inputs={"a b.txt": b"input"}, agent_path="src/app/main.py"
+    )
+    package = await client.packages.generate(test.id)
+    downloaded = await client.packages.download(package.id, tmp_path)
+    with zipfile.ZipFile(downloaded) as archive:
         there = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
     for path, content in files.items():
         assert there[f"project/{path}"] == (content if isinstance(content, bytes) else content.encode())
     assert there["inputs/a b.txt"] == b"input"
-    sums = dict(reversed(line.split("  ", 1)) for line in there["SHA256SUMS"].decode().splitlines())
-    assert sums["project/src/app/a.txt"] == hashlib.sha256(PROMPT.encode()).hexdigest()
+    digest = hashlib.sha256(PROMPT.encode()).hexdigest()
+    assert f"{digest}  project/src/app/a.txt" in there["SHA256SUMS"].decode().splitlines()

@@ -13,6 +13,7 @@ import pytest
 from assay.verify import verify_package
 from services.packager.content import PackageFacts
 from tests.support.package_facts import facts, unpacked, zipped
+from tests.support.package_server import serving
 
 MAIN = b"from app.tools import shout\n\ndef run(query):\n    return shout(query) + open('a.txt').read()\n"
 PROJECT = {
@@ -126,3 +127,28 @@ def test_the_readme_names_the_files(tmp_path: Path, count: int) -> None:
     assert "the agent's own is <code>src/app/main.py</code>" in readme
     assert "<code>data/000.txt</code>" in readme
     assert ("more, all of them in `manifest.json`" in readme) == (count > 50)
+
+
+def test_the_server_runs_the_project_as_the_test_did(tmp_path: Path) -> None:
+    code = b"""
+import os
+from pathlib import Path
+from .tools import shout
+
+def run(query):
+    here = Path(__file__)
+    out = Path(os.environ["ASSAY_OUTPUT_DIR"]) / "left.txt"
+    out.write_text("left")
+    Path("notes.txt").write_text("x")
+    return [shout(query), open("a.txt").read(), str(here.relative_to(Path.cwd())),
+            Path(os.environ["ASSAY_INPUT_DIR"], "in.txt").read_text(), open("in/in.txt").read()]
+"""
+    of = project({"src/app/main.py": code}, agent_code=code.decode(), inputs={"in.txt": b"input"})
+    with serving(unpacked(of, tmp_path / "unpacked")) as server:
+        for _ in range(2):
+            assert server.ask("why?").body == {"response": ["WHY?", "!\n", "src/app/main.py", "input", "input"]}
+
+
+def test_a_file_of_the_project_is_not_taken_for_one_of_ours(tmp_path: Path) -> None:
+    with serving(unpacked(project(HOSTILE), tmp_path / "unpacked")) as server:
+        assert server.ask("why?").body == {"response": "WHY?!\n"}

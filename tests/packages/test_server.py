@@ -104,7 +104,7 @@ KINDS = {
     ),
     "its own folder": (
         "import os\ndef run(q):\n    open('note', 'w').write(q)\n    return sorted(os.listdir())",
-        ["agent.py", "note"],
+        ["agent.py", "in", "note", "out"],
     ),
     "set": ("def run(q): return {2, 1}", [1, 2]),
     "named tuple": (

@@ -31,21 +31,22 @@ def choose(paths: Collection[str], named: str = "", entrypoint: str = "") -> Cho
     sources = sorted(path for path in paths if path.endswith(".py"))
     if named:
         return _named(named, paths, sources)
-    for rule in (
-        _modules_of(entrypoint),
-        USUAL,
-        tuple("src/" + name for name in USUAL),
-        _alone(_at_top(sources, "")),
-        _alone(_at_top(sources, "src/")),
-        _alone(_packages(sources, ("__main__.py",))),
-        _alone(_packages(sources, USUAL)),
-    ):
-        for path in rule:
+    for usual in (_modules_of(entrypoint), USUAL, tuple("src/" + name for name in USUAL)):
+        for path in usual:
             if path in paths:
                 return Choice(path)
+    found = _plausible(sources)
+    if len(found) == 1:
+        return Choice(found[0])
     if not sources:
         return Choice(problem="has no Python file in it")
-    return Choice(problem=f"does not say which file is the agent's; name it in agent_path: {_some(sources)}")
+    return Choice(problem=f"does not say which file is the agent's; name it in agent_path: {_some(found or sources)}")
+
+
+def _plausible(sources: list[str]) -> list[str]:
+    """What may be the agent's file where none has a usual name: never one of several without being told."""
+    found = [*_alone(_at_top(sources, "")), *_alone(_at_top(sources, "src/"))]
+    return found + (_packages(sources, ("__main__.py",)) or _packages(sources, USUAL))
 
 
 def decoded(data: bytes) -> Source:

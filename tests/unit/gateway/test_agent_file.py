@@ -39,6 +39,8 @@ def test_the_agents_file_is_found(paths: list[str], more: dict[str, str], wanted
         (["a.py", "b.py"], {}, "agent_path: a.py, b.py"),
         (["x/agent.py", "y/agent.py"], {}, "x/agent.py, y/agent.py"),
         (["readme.md"], {}, "no Python file"),
+        (["server.py", "src/app/main.py"], {}, "agent_path: server.py, src/app/main.py"),
+        (["a/__main__.py", "b/__main__.py"], {}, "a/__main__.py, b/__main__.py"),
         (["main.py"], {"named": "agent.py"}, "not among the files; there are main.py"),
         (["main.py", "run.sh"], {"named": "run.sh"}, "not a Python file"),
         ([f"{i}.py" for i in range(20)], {}, "and 12 more"),
