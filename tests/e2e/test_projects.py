@@ -7,6 +7,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,13 +27,13 @@ def laid_out(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     return folder
 
 
-async def passed(client: AsyncAssay, folder: Path, query: str | None = "why?", **options: object) -> Test:
-    test = await client.run(folder, query, **options)  # type: ignore[arg-type]
+async def passed(client: AsyncAssay, folder: Path, **options: Any) -> Test:
+    test = await client.run(folder, "why?", **options)
     assert test.passed, test.failure
     return test
 
 
-SHAPES: dict[str, tuple[Mapping[str, str | bytes], Mapping[str, object]]] = {
+SHAPES: dict[str, tuple[Mapping[str, str | bytes], Mapping[str, Any]]] = {
     "flat": (
         {
             "main.py": "from tools import shout\nfrom pathlib import Path\n"
