@@ -13,10 +13,9 @@ from services.gateway.submission.finding import Finding, Severity
 from services.gateway.submission.query_place import (
     AGENT_NAMES,
     FUNCTION_NAMES,
-    is_usual,
     missing_without_query,
+    place_of,
     plain,
-    why_no_query,
 )
 from shared.domain.failure import FailureCode
 
@@ -79,7 +78,7 @@ def _binding(name: str, function: Name, query: str | None, path: str) -> Finding
         said = f"cannot be called without a query: it needs {', '.join(missing)}"
         hint = "Submit the test with a query."
     else:
-        why = why_no_query(function.parameters)
+        why = place_of(function.parameters).why_not
         if not why or (function.parameters and query.lstrip()[:1] == "{"):  # the object's members may be what it needs
             return None
         said = f"cannot take the query: {why}"
@@ -104,7 +103,7 @@ def _chosen(code: Code, query: str | None, path: str) -> Finding | None:
     usual = {name: one for name, one in usual.items() if not (one.sure and one.kind in {"module", "data"})}
     objects = [name for name, one in code.names.items() if one.kind in {"object", "unknown", "imported"}]
     if not usual:
-        return _nothing(code, objects, path)
+        return _nothing(code, objects, query, path)
     if not all(one.is_plain_function for one in usual.values()):
         return None
     fitting = {name: one for name, one in usual.items() if _fits(one, query)}
@@ -128,15 +127,18 @@ def _chosen(code: Code, query: str | None, path: str) -> Finding | None:
 
 def _fits(function: Name, query: str | None) -> bool:
     if query is None:
-        return not missing_without_query(function.parameters)
-    return not why_no_query(function.parameters)
+        return not any(one.required for one in function.parameters)
+    return not place_of(function.parameters).why_not
 
 
 def _undecided(fitting: Mapping[str, Name], names: Mapping[str, Name], query: str | None) -> Sequence[str]:
     """Those that nothing tells apart: where one uses another, the one that is used is not meant."""
-    strong = {name: one for name, one in fitting.items() if query is None or is_usual(one.parameters)}
-    answering = {name: one for name, one in strong.items() if one.answers}
-    among = answering or fitting
+    strong = {name: one for name, one in fitting.items() if query is None or place_of(one.parameters).usual}
+    objects = [name for name in strong if name in AGENT_NAMES]
+    wrappers = [name for name, one in strong.items() if one.answers and name not in AGENT_NAMES]
+    if objects and wrappers:
+        return []
+    among = wrappers or objects or list(fitting)
     return [name for name in among if not any(_uses(other, name, names) for other in among if other != name)]
 
 
@@ -152,12 +154,12 @@ def _uses(name: str, other: str, names: Mapping[str, Name]) -> bool:
     return False
 
 
-def _nothing(code: Code, objects: Sequence[str], path: str) -> Finding | None:
+def _nothing(code: Code, objects: Sequence[str], query: str | None, path: str) -> Finding | None:
     """No usual name: what else would be taken is a file's only function or class, and an object that ends like one."""
     public = {name: one for name, one in code.names.items() if not name.startswith("_")}
     functions = [one for one in public.values() if one.kind == "function"]
     classes = [one for one in public.values() if one.kind == "class"]
-    if len(functions) == 1 and is_usual(functions[0].parameters):
+    if len(functions) == 1 and (query is None or place_of(functions[0].parameters).usual):
         return None
     if not functions and len(classes) == 1:
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -18,11 +19,25 @@ from shared.domain.failure import FailureCode
 
 CODE = "MODULE_NOT_FOUND"
 _NOT_IMPORTED = frozenset({"__main__", "agent", "test_runner"})
-_OWN = frozenset(
+OWN_NAMES: Final = frozenset(
     (
-        *("tools", "tool", "utils", "util", "helpers", "helper", "common", "config", "settings", "prompts", "prompt"),
-        *("models", "schemas", "nodes", "state", "states", "graph", "src", "app", "core", "lib", "constants"),
-        *("memory", "llm", "llms", "services", "database", "db", "functions", "main", "workflow", "workflows", "tasks"),
+        *("tools", "tool", "utils", "util", "helpers", "helper", "common", "config", "configs", "settings", "prompts"),
+        *(
+            "prompt",
+            "models",
+            "model",
+            "schemas",
+            "schema",
+            "types_",
+            "nodes",
+            "node",
+            "state",
+            "states",
+            "graph",
+            "src",
+        ),
+        *("app", "agent", "core", "lib", "constants", "memory", "llm", "llms", "client", "clients", "services", "data"),
+        *("database", "db", "api", "functions", "main", "workflow", "workflows", "tasks", "my_tools", "chains", "rag"),
     )
 )
 """What people call files of their own. Packages of these names are there, too, and are a stranger's."""
@@ -77,7 +92,7 @@ def _missing(one: Import, top: str, *, certain: bool, project: bool, path: str) 
         if project
         else f"If {top} is a file or folder of yours, hand it in as well: assay submit DIR, or --include {top}.py."
     )
-    if top in _OWN:
+    if top in OWN_NAMES:
         hint = own
     elif is_known(module):
         hint = f"Add {bringers(module)[0]} to the requirements."
@@ -87,9 +102,7 @@ def _missing(one: Import, top: str, *, certain: bool, project: bool, path: str) 
     if not certain:
         said = f"{shown} is imported, and no requirement is named for it: another one may bring it along"
     when = " when it is needed" if one.how == "when_called" else ""
-    severity = Severity.WARNING if certain or is_known(module) or top in _OWN else Severity.NOTE
-    if not certain and severity is Severity.WARNING and is_known(module) and top not in _OWN:
-        severity = Severity.NOTE
+    severity = Severity.WARNING if certain or top in OWN_NAMES else Severity.NOTE
     return Finding(severity, CODE, f"{said}{when}.", hint, path, one.line)
 
 

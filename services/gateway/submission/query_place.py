@@ -6,28 +6,28 @@ Where anything could make it work after all, there is no claim."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.gateway.submission.code import Parameter
 
-QUERY_NAMES: Final = frozenset(
-    (
-        *("query", "question", "user_query", "user_question", "query_text", "question_text", "input_query"),
-        *("search_query", "prompt", "user_prompt", "input_prompt", "prompt_text", "message", "user_message"),
-        *("user_msg", "msg", "messages", "input_messages", "input", "user_input", "human_input", "input_text"),
-        *("input_str", "user_text", "inputs", "input_data", "task", "task_description", "text", "topic", "payload"),
-        *("event", "request", "user_request", "body", "problem", "objective", "goal", "instruction", "instructions"),
-        *("data", "state", "content", "q", "utterance", "str_or_query_bundle"),
-    )
+QUERY_NAMES: Final = (
+    *("query", "question", "user_query", "user_question", "query_text", "question_text", "input_query"),
+    *("search_query", "prompt", "user_prompt", "input_prompt", "prompt_text", "message", "user_message"),
+    *("user_msg", "msg", "messages", "input_messages", "input", "user_input", "human_input", "input_text"),
+    *("input_str", "user_text", "inputs", "input_data", "task", "task_description", "text", "topic", "payload"),
+    *("event", "request", "user_request", "body", "problem", "objective", "goal", "instruction", "instructions"),
+    *("data", "state", "content", "q", "utterance", "str_or_query_bundle"),
 )
-GIVEN_NAMES: Final = frozenset(
+HANDLER_NAMES: Final = frozenset(("payload", "event"))
+CONTEXT_NAMES: Final = frozenset(("context", "ctx", "lambda_context", "request_context", ""))
+"""What the harness gives beside a payload."""
+BESIDE_NAMES: Final = frozenset(
     (
-        *("context", "ctx", "lambda_context", "request_context", ""),
         *("session_id", "thread_id", "conversation_id"),
         *("history", "chat_history", "conversation_history", "message_history"),
     )
 )
-"""What the harness gives beside the query where it has to be given."""
+"""What it gives beside any query, where it has to be given."""
 COMMAND_LINE_NAMES: Final = frozenset(("argv", "args"))
 AGENT_NAMES: Final = (
     *("agent", "root_agent", "crew", "team", "graph", "workflow", "flow", "chain", "rag_chain", "pipeline", "app"),
@@ -45,34 +45,57 @@ def plain(name: str) -> str:
     return name.strip("_").lower()
 
 
-def is_usual(parameters: Sequence[Parameter]) -> bool:
-    """Whether one of them is plainly meant for the query."""
-    return any(plain(one.name) in QUERY_NAMES and one.is_text and not one.variadic for one in parameters)
+class Place(NamedTuple):
+    """Where the query goes in."""
 
-
-def why_no_query(parameters: Sequence[Parameter]) -> str:
+    usual: bool = False
+    """By a name that is plainly meant for it."""
+    why_not: str = ""
     """Why no query can get in, in words that follow "cannot take the query: "; empty where one can or may."""
+
+
+def place_of(parameters: Sequence[Parameter]) -> Place:
+    """The place for the query among these."""
     if not parameters:
-        return "it takes nothing"
+        return Place(why_not="it takes nothing")
     required = [one for one in parameters if one.required]
-    missing = [one.name for one in required if plain(one.name) not in GIVEN_NAMES | QUERY_NAMES]
-    if any(plain(one.name) in QUERY_NAMES and not one.variadic for one in parameters):
-        query = next(one.name for one in parameters if plain(one.name) in QUERY_NAMES)
-        return f"it needs {_listed(missing)} beside {query}" if missing else ""
-    if len(required) == 1 and required[0].kind == "positional":
-        return ""
+    usual = [one for one in parameters if plain(one.name) in QUERY_NAMES and one.is_text and not one.variadic]
+    usual.sort(key=lambda one: (not one.required, QUERY_NAMES.index(plain(one.name))))
+    given = [one for one in required if plain(one.name) in BESIDE_NAMES]
+    if usual and (usual[0].required or len(given) == len(required)):
+        return Place(usual=True, why_not=_missing_beside(usual[0], required))
+    first = [one for one in required if one.kind == "positional"]
     if len(required) == 1:
-        return f"{required[0].name} is no usual name for what an agent is asked"
+        return Place(why_not="" if first else f"{required[0].name} is no usual name for what an agent is asked")
     if required:
-        return "" if len(missing) < len(required) else f"it needs {_listed(missing)}, and none of them is the query"
-    if any(one.variadic for one in parameters) or plain(parameters[0].name) in COMMAND_LINE_NAMES:
-        return ""
-    return f"{_listed([one.name for one in parameters])} is no usual name for what an agent is asked"
+        if first and all(one in given for one in required if one is not first[0]):
+            return Place()
+        names = _listed([one.name for one in required])
+        return Place(why_not=f"it needs {names}, and none of them is plainly the query")
+    kinds = {one.kind for one in parameters}
+    if parameters[0].kind == "positional" and plain(parameters[0].name) in COMMAND_LINE_NAMES:
+        return Place()
+    if "kwargs" in kinds or ("args" in kinds and "positional" not in kinds):
+        return Place()
+    return Place(why_not=f"{_listed([one.name for one in parameters])} is no usual name for what an agent is asked")
+
+
+def _missing_beside(target: Parameter, required: Sequence[Parameter]) -> str:
+    """A payload comes with a context, everything with a session and an empty history."""
+    handler = plain(target.name) in HANDLER_NAMES
+    missing = [
+        one.name
+        for one in required
+        if one is not target
+        and plain(one.name) not in BESIDE_NAMES
+        and not (handler and one.kind == "positional" and plain(one.name) in CONTEXT_NAMES)
+    ]
+    return f"it needs {_listed(missing)} beside {target.name}" if missing else ""
 
 
 def missing_without_query(parameters: Sequence[Parameter]) -> list[str]:
     """What must be given where there is no query."""
-    return [one.name for one in parameters if one.required and plain(one.name) not in GIVEN_NAMES]
+    return [one.name for one in parameters if one.required and plain(one.name) not in BESIDE_NAMES | CONTEXT_NAMES]
 
 
 def _listed(names: Sequence[str]) -> str:
