@@ -46,6 +46,7 @@ FUNCTION_NAMES = (
     ),
 )
 REGISTERS = ("handler", "handlers", "entrypoint", "entrypoints", "_handler", "_handlers", "_entrypoint")
+PROGRAMS = frozenset(("click", "typer", "langgraph", "crewai", "dspy", "haystack"))  # all that runs there is the agent
 NO, WEAK, STRONG = range(3)
 
 
@@ -133,7 +134,7 @@ def fallbacks_of(module: ModuleType, source: str, *, without_query: bool) -> lis
         if one.is_object
         and not isinstance(one.target, type)
         and one.fit
-        and (_ends_like_an_agent(one.name) or _is_run_by_a_framework(one.target))
+        and (_ends_like_an_agent(one.name) or _is_run_by_a_framework(one.target, module))
     ]
     if objects:
         return objects
@@ -149,12 +150,13 @@ def _ends_like_an_agent(name: str) -> bool:
     return name.rpartition("_")[2] in AGENT_NAMES
 
 
-def _is_run_by_a_framework(target: Any) -> bool:
-    """An agent or a command, not a model or a tool that comes from the same package."""
-    families = families_of(target)
-    if families & {"click", "typer", "langgraph", "crewai"}:
-        return is_of_a_framework(target)
-    return is_of_a_framework(target) and "agent" in type(target).__name__.lower()
+def _is_run_by_a_framework(target: Any, module: ModuleType) -> bool:
+    """An agent, a program or a command, not a model or a tool that comes from the same package."""
+    if not is_of_a_framework(target):
+        return False
+    if families_of(target) & PROGRAMS or type(target).__module__ == module.__name__:
+        return True
+    return "agent" in type(target).__name__.lower()
 
 
 def _has_a_method(kind: type) -> bool:

@@ -117,6 +117,8 @@ class Entry:
                 self.kind = "command"
             plan = framework_plan(self.target, self.name, query)
             if plan is not None:
+                if getattr(getattr(plan.function, "__code__", None), "co_filename", "") != _made.__code__.co_filename:
+                    self.signature = shown_signature(parameters_of(plan.function))
                 return plan
         found = [(name, method, parameters_of(method)) for name, method in methods_of(self.target)]
         if not found or is_a_server(self.target):

@@ -17,7 +17,7 @@ from services.orchestrator.harness.src.query_names import QUERY_NAMES, plain_nam
 from services.orchestrator.harness.src.record_values import json_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
 
@@ -42,6 +42,8 @@ SERVERS = frozenset(
     + ("litestar", "bedrock_agentcore", "chainlit", "streamlit", "fastmcp", "mcp", "slack_bolt", "discord")
 )
 
+WORKFLOW_FIELDS = ("query", "question", "input", "message", "user_msg", "topic")
+
 
 def families_of(target: object) -> set[str]:
     """The packages that its class and its base classes come from."""
@@ -51,13 +53,18 @@ def families_of(target: object) -> set[str]:
 def framework_plan(target: Any, name: str, query: str) -> Plan | None:
     """The call that the framework's documentation shows; None for what is called by its signature.
     Raises QueryNotAccepted."""
+    for plan in _ways_of(target):
+        made = plan(target, name, query)
+        if made is not None:
+            return made
+    return None
+
+
+def _ways_of(target: Any) -> Iterator[Callable[[Any, str, str], Plan | None]]:
     families = families_of(target)
     for package, has, plan in FRAMEWORKS:
         if package in families and all(hasattr(type(target), one) or one in _attributes(target) for one in has):
-            made = plan(target, name, query)
-            if made is not None:
-                return made
-    return None
+            yield plan
 
 
 def _attributes(target: Any) -> Iterable[str]:
@@ -66,8 +73,7 @@ def _attributes(target: Any) -> Iterable[str]:
 
 
 def is_of_a_framework(target: Any) -> bool:
-    families = families_of(target)
-    return any(package in families for package, _, _ in FRAMEWORKS)
+    return any(True for _ in _ways_of(target))
 
 
 def is_a_server(target: Any) -> bool:
@@ -207,19 +213,36 @@ async def _run_adk(agent: Any, query: str) -> object:
     return last
 
 
-def _method(method: str, *, in_loop: bool = False) -> Callable[[Any, str, str], Plan | None]:
-    """One method, which takes text as its first argument; `in_loop` where only a running loop can start it."""
+def _method(method: str) -> Callable[[Any, str, str], Plan | None]:
+    """One method, with the query for the first of its parameters that has a usual name."""
 
     def plan(target: Any, name: str, query: str) -> Plan | None:
-        names = [one.name for one in parameters_of(getattr(target, method)) or () if not one.variadic]
-        usual = [one for one in names if plain_name(one) in QUERY_NAMES]
-        if not usual:
-            return None
         function = getattr(target, method)
-        called = _in_loop(function) if in_loop else function
-        return Plan(called, (), {usual[0]: query}, call=f"{name}.{method}({usual[0]}=query)")
+        names = [one.name for one in parameters_of(function) or () if not one.variadic]
+        usual = [one for one in names if plain_name(one) in QUERY_NAMES]
+        return Plan(function, (), {usual[0]: query}, call=f"{name}.{method}({usual[0]}=query)") if usual else None
 
     return plan
+
+
+def _workflow(workflow: Any, name: str, query: str) -> Plan:
+    """llama-index starts a workflow in a running loop only. Its agents take a user_msg; what the first step of another
+    one reads from its event nobody knows, so the query has all the names for it."""
+    value = json_object(query)
+    fields = ["user_msg"] if type(workflow).__module__.startswith("llama_index") else list(WORKFLOW_FIELDS)
+    own = getattr(getattr(workflow, "start_event_class", None), "model_fields", None)
+    if isinstance(own, dict) and own:
+        required = [one for one, field in own.items() if field.is_required()] or list(own)
+        fields = required if len(required) == 1 else [one for one in required if one in QUERY_NAMES]
+    if value is not None and fields != ["user_msg"]:
+        return Plan(_in_loop(workflow.run), (), value, call=f"{name}.run(**json(query))")
+    if not fields:
+        raise QueryNotAccepted(
+            f"{name} cannot take the query: its start event needs {', '.join(own or ())}. Give the query as a JSON "
+            "object of these."
+        )
+    call = f"{name}.run({', '.join(f'{one}=query' for one in fields)})"
+    return Plan(_in_loop(workflow.run), (), dict.fromkeys(fields, query), call=call)
 
 
 def _itself(target: Any, name: str, query: str) -> Plan:
@@ -247,7 +270,8 @@ FRAMEWORKS: Sequence[tuple[str, tuple[str, ...], Callable[[Any, str, str], Plan 
     ("haystack", ("run", "inputs"), _haystack),
     ("llama_index", ("chat",), _method("chat")),
     ("llama_index", ("query",), _method("query")),
-    ("llama_index", ("run",), _method("run", in_loop=True)),
+    ("llama_index", ("run",), _workflow),
+    ("workflows", ("run", "validate"), _workflow),
     ("semantic_kernel", ("get_response",), _method("get_response")),
     ("strands", ("__call__",), _itself),
     ("smolagents", ("run",), _method("run")),
