@@ -96,6 +96,9 @@ def _found(search: _Search, tree: ast.Module, module: Path) -> Iterator[Need]:
             continue
         elif path := _beside(search.folder, one.top, module):
             yield Need(one.top, one.line, path)
+        elif path := _around(one, module):
+            search.above = True
+            yield Need(one.module, one.line, path)
 
 
 def _by_dots(search: _Search, one: Imported, module: Path) -> Iterator[Need]:
@@ -112,6 +115,16 @@ def _by_dots(search: _Search, one: Imported, module: Path) -> Iterator[Need]:
             search.above = True
         inside = path.relative_to(search.folder).parts if path.is_relative_to(search.folder) else ()
         yield Need("." * one.level + name, one.line, search.folder / inside[0] if len(inside) > 1 else path)
+
+
+def _around(one: Imported, module: Path) -> Path | None:
+    """The package that the module itself lies in, when it imports another part of that by the package's name."""
+    for folder in list(module.absolute().parents)[:5]:
+        if folder.name == one.top:
+            parts = [folder / name for name in (one.module.split(".")[1:2] or one.names)]
+            if any(part.is_dir() or part.with_suffix(".py").is_file() for part in parts):
+                return folder
+    return None
 
 
 def _beside(folder: Path, name: str, module: Path) -> Path | None:

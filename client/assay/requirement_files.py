@@ -54,6 +54,16 @@ _ITSELF = re.compile(r"^(?:file:)?\.(?:/|\\)?(?:\[[^\]]*\])?\s*(?:;.*)?$")  # `.
 _DECLARED = re.compile(rb"coding[:=]\s*([-\w.]+)")
 
 
+_OTHER_FORMS = {
+    "pyproject.toml": "submit its folder without -r, and its dependencies are read",
+    "uv.lock": "hand in what `uv export -o requirements.txt` writes",
+    "poetry.lock": "hand in what `poetry export -o requirements.txt` writes",
+    **dict.fromkeys(("Pipfile", "Pipfile.lock"), "hand in what `pipenv requirements > requirements.txt` writes"),
+    **dict.fromkeys(("environment.yml", "environment.yaml"), "conda packages are not installed: list those of pip"),
+    "setup.py": "list what it requires in a requirements.txt",
+}
+
+
 class RefusedRequirements(ValueError):
     """Lines of a file that cannot be handed in: each with file, line, what it is and the way out."""
 
@@ -89,6 +99,8 @@ def read_requirements(path: str | os.PathLike[str], *, own_project: bool = False
     that a line which names it (`-e .`) is left out. Raises RefusedRequirements, OSError."""
     reading = _Reading(Path.read_bytes, own_project)
     name = os.fspath(path)
+    if way_out := _OTHER_FORMS.get(Path(path).name):
+        raise RefusedRequirements((f"{name} is no requirements file: {way_out}",))
     _file(reading, name, Path(path), (Path(path).resolve(),), "")
     return _result(reading)
 

@@ -56,13 +56,17 @@ async def nothing_is_lost_or_doubled(client: AsyncAssay, flow: Flow, tests: list
     assert len(set(flow.ids)) == flow.count
     for test in tests:
         passed_with_all_its_lines(test, attempts=attempts)
-    stored = [test async for test in client.list(page_size=100) if test.spec.query.startswith(f"{flow.name} ")]
+    stored = [test async for test in client.list(page_size=100) if (test.spec.query or "").startswith(f"{flow.name} ")]
     assert sorted(test.id for test in stored) == sorted(flow.ids)
     assert most_at_once(tests) <= CAPACITY
     for test in tests:
         lines = [line async for line in client.logs(test.id)]
         last_attempt = [line.text for line in lines][-LINES:]
-        assert last_attempt == spoken(test.spec.query), (test.id, test.logs, [(line.seq, line.text) for line in lines])
+        assert last_attempt == spoken(test.spec.query or ""), (
+            test.id,
+            test.logs,
+            [(line.seq, line.text) for line in lines],
+        )
         assert len({line.seq for line in lines}) == len(lines)
         if test.attempt == 1:
             assert len(lines) == LINES, test.id

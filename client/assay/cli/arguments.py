@@ -225,7 +225,7 @@ def env_files(paths: Iterable[Path]) -> dict[str, str]:
     result: dict[str, str] = {}
     for path in paths:
         try:
-            result |= parse(read_text(path))
+            result |= parse(read_text(path), os.environ)
         except BadEnvFile as error:
             raise typer.BadParameter(f"{path}, {error}", param_hint="--env-file") from error
     return result

@@ -150,7 +150,7 @@ def _command(file: Path, found: neighbours.Needs) -> str:
     beside = [*found.files, *found.data]
     if found.above:
         common = Path(file.absolute().parent)
-        while not all(path.absolute().is_relative_to(common) for path in found.files):
+        while not all(common in path.absolute().parents for path in found.files):
             common = common.parent
         return _with_folder(file, common)
     if len(beside) > _MOST_INCLUDES:

@@ -20,10 +20,14 @@ from assay.dotenv import BadEnvFile, parse
         ("A=x=y==", {"A": "x=y=="}),
         ('A="C:\\dir"', {"A": "C:\\dir"}),
         ("A=# none", {"A": ""}),
+        ("A=1\nB=${A}/x ${HERE}", {"A": "1", "B": "1/x here"}),
+        ("A=\nB=${A:-else} ${C:-other}", {"A": "", "B": "else other"}),
+        ("B='${C}'\nD=$C", {"B": "${C}", "D": "$C"}),
+        ('B="\\${C} ${"', {"B": "${C} ${"}),
     ],
 )
 def test_a_file_is_read_as_its_tools_read_it(text: str, values: dict[str, str]) -> None:
-    assert parse(text) == values
+    assert parse(text, {"HERE": "here"}) == values
 
 
 @pytest.mark.parametrize(
@@ -34,11 +38,12 @@ def test_a_file_is_read_as_its_tools_read_it(text: str, values: dict[str, str]) 
         ('A=1\nB="x\n\ny', "line 2: the quote does not end"),
         ("A='x' y", "line 1: something follows"),
         ('A="1\n2"\nsecret', "line 3 is not"),
+        ("A=1\nB=${C}", "line 2: ${C} is set neither above it nor here"),
     ],
 )
 def test_a_bad_line_is_named_by_its_number_alone(text: str, said: str) -> None:
     with pytest.raises(BadEnvFile) as raised:
-        parse(text)
+        parse(text, {})
     assert said in str(raised.value)
     assert "secret" not in str(raised.value)
 
@@ -47,4 +52,4 @@ def test_a_bad_line_is_named_by_its_number_alone(text: str, said: str) -> None:
 def test_quoted_values_come_back_whole(values: dict[str, str]) -> None:
     values = {name: value.replace("\r", "") for name, value in values.items()}
     escaped = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
-    assert parse("".join(f'{name}="{value}"\n' for name, value in escaped.items())) == values
+    assert parse("".join(f'{name}="{value}"\n' for name, value in escaped.items()), {}) == values

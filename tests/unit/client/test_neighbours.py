@@ -73,6 +73,19 @@ def test_what_lies_above_is_found_by_dots(tmp_path: Path) -> None:
     assert (names(tmp_path, found.files), found.above) == (["lib.py"], True)
 
 
+def test_what_lies_around_is_found_by_the_name_of_the_package(tmp_path: Path) -> None:
+    grow(tmp_path, {"src/app/main.py": "from app.tools import x\nimport app.deep", "src/app/tools.py": ""})
+    grow(tmp_path, {"src/app/deep/x.py": ""})
+    file = tmp_path / "src" / "app" / "main.py"
+    found = needs(file, file.read_text("utf-8"))
+    assert [(need.module, need.path) for need in found.modules] == [
+        ("app.tools", tmp_path / "src" / "app"),
+        ("app.deep", tmp_path / "src" / "app"),
+    ]
+    assert found.above
+    assert needs(file, "import app.other\nfrom app import other") == Needs()
+
+
 @pytest.mark.parametrize(
     ("code", "wanted"),
     [

@@ -172,3 +172,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except RefusedRequirements:
         return
     assert all(line == line.strip() and line and "\n" not in line for line in read.lines)
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock", "poetry.lock", "Pipfile", "environment.yml", "setup.py"])
+def test_another_kind_of_file_is_told_with_what_to_hand_in(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("[project]", "utf-8")
+    with pytest.raises(RefusedRequirements, match=f"{name} is no requirements file: "):
+        read_requirements(tmp_path / name)
