@@ -4272,15 +4272,10 @@ FRAMEWORK_ANSWERS = (
 )
 
 
-# --- From values that JSON has no form for to values that it has: one table, in a closed order
+# --- Tables, arrays and images, as lists and text; none of their packages is imported
 
 
 MOST_ROWS = 200_000  # taken of a table or an array: more than any answer holds
-MOST_TYPES = 2000  # remembered
-
-
-class Fields(dict):  # type: ignore[type-arg]
-    """Attributes by name: a dictionary whose places are told as `.name`."""
 
 
 class Each:
@@ -4289,75 +4284,6 @@ class Each:
     def __init__(self, values: Iterable[Any], total: int | None = None) -> None:
         self.values = values
         self.total = total
-
-
-def moment(value: Any) -> object:
-    """ISO 8601 as pydantic writes it: UTC is Z. Nothing for pandas' NaT."""
-    text = value.isoformat()
-    if text == "NaT":
-        return None
-    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
-
-
-def period(value: Any) -> str:
-    """ISO 8601, as pydantic writes it: P1DT2H, PT0.5S, -P1D."""
-    micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
-    sign, micros = ("-", -micros) if micros < 0 else ("", micros)
-    seconds, micros = divmod(micros, 1_000_000)
-    days, seconds = divmod(seconds, 86_400)
-    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
-    fraction = f".{micros:06}".rstrip("0") if micros else ""
-    time = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M")) if count)
-    time += f"{seconds}{fraction}S" if seconds or fraction else ""
-    day = f"{days}D" if days else ""
-    return f"{sign}P{day}T{time}" if time else f"{sign}P{day or 'T0S'}"
-
-
-def base64(value: Any) -> str:
-    from binascii import b2a_base64
-
-    return b2a_base64(bytes(value), newline=False).decode("ascii")
-
-
-def picture(value: Any) -> str:
-    """A PIL image as the base64 of a PNG."""
-    from io import BytesIO
-
-    data = BytesIO()
-    value.save(data, "PNG")
-    return base64(data.getvalue())
-
-
-def dumped(value: Any) -> object:
-    """A pydantic model; where it holds what pydantic cannot write as JSON, its fields, to be converted by us."""
-    try:
-        return value.model_dump(mode="json")
-    except Exception:
-        return value.model_dump()
-
-
-def fields(value: Any, names: Iterable[str]) -> Fields:
-    """Those that are there; one that cannot be read does not cost the others."""
-    found = Fields()
-    for name in names:
-        try:
-            found[name] = getattr(value, name)
-        except AttributeError:
-            continue
-        except Exception as problem:
-            found[name] = f"[cannot be read: {type_name(type(problem))}]"
-    return found
-
-
-def fields_of_dataclass(value: Any) -> Fields:
-    declared = type(value).__dataclass_fields__
-    return fields(value, [name for name, one in declared.items() if one._field_type.name == "_FIELD"])
-
-
-def message_of_protobuf(value: Any) -> object:
-    from google.protobuf.json_format import MessageToDict
-
-    return MessageToDict(value)
 
 
 def table_rows(value: Any) -> object:
@@ -4402,6 +4328,95 @@ def scalar(value: Any) -> object:
         return None if text == "NaT" else text
     found = value.item()
     return UNFIT if type(found) is type(value) else found  # of a precision that Python has not
+
+
+def base64(value: Any) -> str:
+    from binascii import b2a_base64
+
+    return b2a_base64(bytes(value), newline=False).decode("ascii")
+
+
+def picture(value: Any) -> str:
+    """An image of PIL or a figure of matplotlib as the base64 of a PNG."""
+    from io import BytesIO
+
+    data = BytesIO()
+    (value.savefig if hasattr(type(value), "savefig") else value.save)(data, format="PNG")
+    return base64(data.getvalue())
+
+
+# --- From values that JSON has no form for to values that it has: one table, in a closed order
+
+
+MOST_TYPES = 2000  # remembered
+
+
+class Fields(dict):  # type: ignore[type-arg]
+    """Attributes by name: a dictionary whose places are told as `.name`."""
+
+
+def moment(value: Any) -> object:
+    """ISO 8601 as pydantic writes it: UTC is Z. Nothing for pandas' NaT."""
+    text = value.isoformat()
+    if text == "NaT":
+        return None
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+def period(value: Any) -> str:
+    """ISO 8601, as pydantic writes it: P1DT2H, PT0.5S, -P1D."""
+    micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
+    sign, micros = ("-", -micros) if micros < 0 else ("", micros)
+    seconds, micros = divmod(micros, 1_000_000)
+    days, seconds = divmod(seconds, 86_400)
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    fraction = f".{micros:06}".rstrip("0") if micros else ""
+    time = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M")) if count)
+    time += f"{seconds}{fraction}S" if seconds or fraction else ""
+    day = f"{days}D" if days else ""
+    return f"{sign}P{day}T{time}" if time else f"{sign}P{day or 'T0S'}"
+
+
+def body(value: Any) -> object:
+    """Of the response of a web framework: the JSON in it, or its text."""
+    raw = value.body if hasattr(type(value), "render") else value.get_data()
+    text = bytes(raw).decode("utf-8")
+    try:
+        return from_json(text)
+    except ValueError:
+        return text
+
+
+def dumped(value: Any) -> object:
+    """A pydantic model; where it holds what pydantic cannot write as JSON, its fields, to be converted by us."""
+    try:
+        return value.model_dump(mode="json")
+    except Exception:
+        return value.model_dump()
+
+
+def fields(value: Any, names: Iterable[str]) -> Fields:
+    """Those that are there; one that cannot be read does not cost the others."""
+    found = Fields()
+    for name in names:
+        try:
+            found[name] = getattr(value, name)
+        except AttributeError:
+            continue
+        except Exception as problem:
+            found[name] = f"[cannot be read: {type_name(type(problem))}]"
+    return found
+
+
+def fields_of_dataclass(value: Any) -> Fields:
+    declared = type(value).__dataclass_fields__
+    return fields(value, [name for name, one in declared.items() if one._field_type.name == "_FIELD"])
+
+
+def message_of_protobuf(value: Any) -> object:
+    from google.protobuf.json_format import MessageToDict
+
+    return MessageToDict(value)
 
 
 def decoded(name: str) -> tuple[str, Any]:
@@ -4504,6 +4519,11 @@ VALUE_CONVERSIONS = (
     (is_a("builtins", "set", "frozenset"), "a list", list),
     (is_a("collections", "UserString"), "str", str),
     (is_a("PIL", "Image"), "base64 of a PNG", picture),
+    (is_a("matplotlib", "Figure"), "base64 of a PNG", picture),
+    (is_a("starlette", "Response"), "its body", body),
+    (is_a("werkzeug", "Response"), "its body", body),
+    (is_a("concurrent", "Future"), *called("result")),
+    (is_a("_io", "StringIO", "BytesIO"), *called("getvalue")),
     (is_a("types", "SimpleNamespace"), "its attributes", public_attributes),
     (is_a("argparse", "Namespace"), "its attributes", public_attributes),
     (has("_asdict"), *plain_result("_asdict")),
@@ -4513,6 +4533,7 @@ VALUE_CONVERSIONS = (
     (has("asdict"), *plain_result("asdict")),
     (has("dict"), *plain_result("dict")),
     (has("to_json"), *decoded("to_json")),
+    (has("json"), *decoded("json")),
     (has("keys", "__getitem__"), "its items", items),
     (has("cr_frame", "close"), "a mark", never_awaited),
     (is_iterable, "a list", Each),
@@ -4520,8 +4541,8 @@ VALUE_CONVERSIONS = (
     (is_anything, *taken("output")),
     (is_anything, *said("content")),
     (has("__str__"), "str", str),
-    (has("__repr__"), "repr", repr),
     (is_of_the_agent, "its attributes", public_attributes),
+    (has("__repr__"), "repr", repr),
 )
 
 _known: dict[type, tuple[tuple[str, Any], ...]] = {}
@@ -5164,8 +5185,9 @@ def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], obj
 
 async def _consume(value: Any) -> object:
     """In the loop that the agent's clients belong to."""
-    if hasattr(type(value), "__await__"):
-        value = await value
+    for _ in range(10):  # a coroutine may give a coroutine, or a task
+        if hasattr(type(value), "__await__"):
+            value = await value
     if await consume_inside(value):
         return value
     if is_async_stream(value):

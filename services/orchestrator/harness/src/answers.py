@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.conversions import Each, Fields, conversions_for
+from services.orchestrator.harness.src.conversions import Fields, conversions_for
 from services.orchestrator.harness.src.fitting import fitted, json_size
 from services.orchestrator.harness.src.jsontext import NotJson, to_json
 from services.orchestrator.harness.src.kinds import UNFIT
 from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.table_values import Each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
 MAX_NOTES = 100
 MAX_PATH = 300  # characters
-ROOM = 16 << 20  # characters that are looked at before an answer is cut: a bound on memory and time
+ROOM = 32 << 20  # characters that are looked at before an answer is cut: a bound on memory and time
+MANY = 1000
 COST = 20  # of a value beside its text: all that fits into 1 MiB of JSON has room
 NESTED = "The answer is nested more than 64 levels deep, or contains itself, at {where}"
 HALF = "{where} holds half a surrogate pair: not Unicode text"
@@ -147,8 +149,9 @@ class Answering:
     def _object(self, value: dict[Any, Any], place: tuple[Any, ...], *, attributes: bool) -> dict[str, Any]:
         found: dict[str, Any] = {}
         pairs = list(dict.items(value))
+        least = self._least(len(pairs))
         for key, item in pairs:
-            if self.room < 0:
+            if self.room < least:
                 found["[cut]"] = self._cut(place, type(value), len(pairs) - len(found))
                 break
             name = key if type(key) is str and key.isascii() else self._key(key, place)
@@ -162,17 +165,23 @@ class Answering:
 
     def _list(self, value: Sequence[Any], place: tuple[Any, ...]) -> list[Any]:
         found: list[Any] = []
+        least = self._least(len(value))
         for item in value:
-            if self.room < 0:
+            if self.room < least:
                 found.append(self._cut(place, list, len(value) - len(found)))
                 break
             found.append(self.plain(item, (place, len(found), False)))
         return found
 
+    def _least(self, count: int | None) -> int:
+        """What has to be left of the room: of many values none takes all of it from what stands behind them."""
+        return self.room // 2 if count is None or count > MANY else 0
+
     def _each(self, iterator: Iterator[Any], total: int | None, place: tuple[Any, ...]) -> list[Any]:
         """As a list; what comes before an iteration breaks is kept."""
         found: list[Any] = []
-        while self.room >= 0:
+        least = self._least(None)
+        while self.room >= least:
             try:
                 item = next(iterator)
             except StopIteration:

@@ -34,8 +34,9 @@ def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], obj
 
 async def _consume(value: Any) -> object:
     """In the loop that the agent's clients belong to."""
-    if hasattr(type(value), "__await__"):
-        value = await value
+    for _ in range(10):  # a coroutine may give a coroutine, or a task
+        if hasattr(type(value), "__await__"):
+            value = await value
     if await consume_inside(value):
         return value
     if is_async_stream(value):

@@ -24,25 +24,17 @@ from services.orchestrator.harness.src.kinds import (
     taken,
 )
 from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.table_values import Each, array, base64, picture, scalar, series, table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-MOST_ROWS = 200_000  # taken of a table or an array: more than any answer holds
 MOST_TYPES = 2000  # remembered
 
 
 class Fields(dict):  # type: ignore[type-arg]
     """Attributes by name: a dictionary whose places are told as `.name`."""
-
-
-class Each:
-    """Values to be taken one by one, as far as there is room; `total` of them, where that is known."""
-
-    def __init__(self, values: Iterable[Any], total: int | None = None) -> None:
-        self.values = values
-        self.total = total
 
 
 def moment(value: Any) -> object:
@@ -54,7 +46,7 @@ def moment(value: Any) -> object:
 
 
 def period(value: Any) -> str:
-    """ISO 8601, as pydantic writes it: P1DT2H, PT0.5S, -P1D."""
+    """ISO 8601, as pydantic writes it: P1DT2H, PT0.5S, -P1D, P1Y for 365 days."""
     micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
     sign, micros = ("-", -micros) if micros < 0 else ("", micros)
     seconds, micros = divmod(micros, 1_000_000)
@@ -63,23 +55,19 @@ def period(value: Any) -> str:
     fraction = f".{micros:06}".rstrip("0") if micros else ""
     time = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M")) if count)
     time += f"{seconds}{fraction}S" if seconds or fraction else ""
-    day = f"{days}D" if days else ""
+    years, days = divmod(days, 365)
+    day = (f"{years}Y" if years else "") + (f"{days}D" if days else "")
     return f"{sign}P{day}T{time}" if time else f"{sign}P{day or 'T0S'}"
 
 
-def base64(value: Any) -> str:
-    from binascii import b2a_base64
-
-    return b2a_base64(bytes(value), newline=False).decode("ascii")
-
-
-def picture(value: Any) -> str:
-    """A PIL image as the base64 of a PNG."""
-    from io import BytesIO
-
-    data = BytesIO()
-    value.save(data, "PNG")
-    return base64(data.getvalue())
+def body(value: Any) -> object:
+    """Of the response of a web framework: the JSON in it, or its text."""
+    raw = value.body if hasattr(type(value), "render") else value.get_data()
+    text = bytes(raw).decode("utf-8")
+    try:
+        return from_json(text)
+    except ValueError:
+        return text
 
 
 def dumped(value: Any) -> object:
@@ -112,50 +100,6 @@ def message_of_protobuf(value: Any) -> object:
     from google.protobuf.json_format import MessageToDict
 
     return MessageToDict(value)
-
-
-def table_rows(value: Any) -> object:
-    """A pandas DataFrame as a list of objects; an index that says something becomes a column."""
-    total = len(value)
-    value = value.head(MOST_ROWS)
-    if type(value.index).__name__ != "RangeIndex":
-        value = value.reset_index()
-    if len(set(value.columns)) != len(value.columns):  # names that come twice would be lost in an object
-        return {"columns": value.columns.tolist(), "rows": value.values.tolist()}
-    return Each(value.to_dict("records"), total)
-
-
-def series(value: Any) -> object:
-    total = len(value)
-    value = value.head(MOST_ROWS)
-    if type(value.index).__name__ == "RangeIndex" or not value.index.is_unique:
-        return Each(value.tolist(), total)
-    return {key: value.iloc[place] for place, key in enumerate(value.index.tolist())}
-
-
-def array(value: Any) -> object:
-    """Of numpy, torch, jax, array: numbers as numbers; times, which numpy would give as integers, as text."""
-    kind = getattr(getattr(value, "dtype", None), "kind", "")
-    if kind in ("M", "m"):
-        value = value.astype(str)
-    if not getattr(value, "shape", (1,)):
-        found = value.tolist()
-        return UNFIT if type(found) is type(value) else found  # of a precision that Python has not
-    total = len(value)
-    size = getattr(value, "size", total)
-    size = size if isinstance(size, int) else value.numel()
-    if size > MOST_ROWS * 10:
-        value = value[: max(1, total * MOST_ROWS * 10 // size)]
-    return Each(value.tolist(), total)
-
-
-def scalar(value: Any) -> object:
-    """Of numpy. Its times are text: as an integer nobody knows in which unit they are."""
-    if value.dtype.kind in ("M", "m"):
-        text = str(value)
-        return None if text == "NaT" else text
-    found = value.item()
-    return UNFIT if type(found) is type(value) else found  # of a precision that Python has not
 
 
 def decoded(name: str) -> tuple[str, Any]:
@@ -258,6 +202,11 @@ VALUE_CONVERSIONS = (
     (is_a("builtins", "set", "frozenset"), "a list", list),
     (is_a("collections", "UserString"), "str", str),
     (is_a("PIL", "Image"), "base64 of a PNG", picture),
+    (is_a("matplotlib", "Figure"), "base64 of a PNG", picture),
+    (is_a("starlette", "Response"), "its body", body),
+    (is_a("werkzeug", "Response"), "its body", body),
+    (is_a("concurrent", "Future"), *called("result")),
+    (is_a("_io", "StringIO", "BytesIO"), *called("getvalue")),
     (is_a("types", "SimpleNamespace"), "its attributes", public_attributes),
     (is_a("argparse", "Namespace"), "its attributes", public_attributes),
     (has("_asdict"), *plain_result("_asdict")),
@@ -267,6 +216,7 @@ VALUE_CONVERSIONS = (
     (has("asdict"), *plain_result("asdict")),
     (has("dict"), *plain_result("dict")),
     (has("to_json"), *decoded("to_json")),
+    (has("json"), *decoded("json")),
     (has("keys", "__getitem__"), "its items", items),
     (has("cr_frame", "close"), "a mark", never_awaited),
     (is_iterable, "a list", Each),
@@ -274,8 +224,8 @@ VALUE_CONVERSIONS = (
     (is_anything, *taken("output")),
     (is_anything, *said("content")),
     (has("__str__"), "str", str),
-    (has("__repr__"), "repr", repr),
     (is_of_the_agent, "its attributes", public_attributes),
+    (has("__repr__"), "repr", repr),
 )
 
 _known: dict[type, tuple[tuple[str, Any], ...]] = {}

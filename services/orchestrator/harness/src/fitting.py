@@ -24,8 +24,10 @@ def fitted(value: Any, limit: int) -> tuple[Any, list[tuple[str, str, str]]]:
 
     `limit`: bytes, some hundreds at least."""
     cuts: list[tuple[str, str, str]] = []
-    longest = longest_text(sorted(sizes_of_texts(value), reverse=True), json_size(value) - limit)
-    value = with_shorter_texts(value, longest, "", cuts)
+    sizes = sorted(sizes_of_texts(value), reverse=True)
+    longest = longest_text(sizes, json_size(value) - limit)
+    if sizes and sizes[0] > longest + MARK:
+        value = with_shorter_texts(value, longest, "", cuts)
     if json_size(value) > limit:
         value = beginning_of(value, limit, "", cuts)
     return value, cuts
