@@ -137,12 +137,14 @@ KINDS: Final[dict[FailureCode, Kind]] = {
     FailureCode.RESULT_TOO_LARGE: Kind(
         Stage.RESULT,
         "The answer is larger than 1 MiB.",
-        "Return a summary, or a link to where the whole answer was stored.",
+        "Return a summary, or write the whole answer to a file in /work/out. Without --strict-answer it is cut with a "
+        "mark.",
     ),
     FailureCode.RESULT_INVALID: Kind(
         Stage.RESULT,
         "The answer is not a JSON value.",
-        "Return strings, numbers, booleans, None, lists and dictionaries with string keys.",
+        "Return strings, numbers, booleans, None, lists and dictionaries with string keys, or submit without "
+        "--strict-answer: then it is converted.",
     ),
     FailureCode.TIMED_OUT: Kind(
         Stage.RUN,

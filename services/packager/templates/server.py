@@ -2676,7 +2676,7 @@ def moment(value: Any) -> object:
 
 
 def period(value: Any) -> str:
-    """ISO 8601, as pydantic writes it: P1DT2H, PT0.5S, -P1D."""
+    """ISO 8601, as pydantic writes it: P1DT2H, PT0.5S, -P1D, P1Y for 365 days."""
     micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
     sign, micros = ("-", -micros) if micros < 0 else ("", micros)
     seconds, micros = divmod(micros, 1_000_000)
@@ -2685,7 +2685,8 @@ def period(value: Any) -> str:
     fraction = f".{micros:06}".rstrip("0") if micros else ""
     time = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M")) if count)
     time += f"{seconds}{fraction}S" if seconds or fraction else ""
-    day = f"{days}D" if days else ""
+    years, days = divmod(days, 365)
+    day = (f"{years}Y" if years else "") + (f"{days}D" if days else "")
     return f"{sign}P{day}T{time}" if time else f"{sign}P{day or 'T0S'}"
 
 
@@ -2889,8 +2890,10 @@ def fitted(value: Any, limit: int) -> tuple[Any, list[tuple[str, str, str]]]:
 
     `limit`: bytes, some hundreds at least."""
     cuts: list[tuple[str, str, str]] = []
-    longest = longest_text(sorted(sizes_of_texts(value), reverse=True), json_size(value) - limit)
-    value = with_shorter_texts(value, longest, "", cuts)
+    sizes = sorted(sizes_of_texts(value), reverse=True)
+    longest = longest_text(sizes, json_size(value) - limit)
+    if sizes and sizes[0] > longest + MARK:
+        value = with_shorter_texts(value, longest, "", cuts)
     if json_size(value) > limit:
         value = beginning_of(value, limit, "", cuts)
     return value, cuts
@@ -2984,7 +2987,8 @@ def _share(sizes: list[int], room: int) -> int | None:
 MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
 MAX_NOTES = 100
 MAX_PATH = 300  # characters
-ROOM = 16 << 20  # characters that are looked at before an answer is cut: a bound on memory and time
+ROOM = 32 << 20  # characters that are looked at before an answer is cut: a bound on memory and time
+MANY = 1000
 COST = 20  # of a value beside its text: all that fits into 1 MiB of JSON has room
 NESTED = "The answer is nested more than 64 levels deep, or contains itself, at {where}"
 HALF = "{where} holds half a surrogate pair: not Unicode text"
@@ -3113,8 +3117,9 @@ class Answering:
     def _object(self, value: dict[Any, Any], place: tuple[Any, ...], *, attributes: bool) -> dict[str, Any]:
         found: dict[str, Any] = {}
         pairs = list(dict.items(value))
+        least = self._least(len(pairs))
         for key, item in pairs:
-            if self.room < 0:
+            if self.room < least:
                 found["[cut]"] = self._cut(place, type(value), len(pairs) - len(found))
                 break
             name = key if type(key) is str and key.isascii() else self._key(key, place)
@@ -3128,17 +3133,23 @@ class Answering:
 
     def _list(self, value: Sequence[Any], place: tuple[Any, ...]) -> list[Any]:
         found: list[Any] = []
+        least = self._least(len(value))
         for item in value:
-            if self.room < 0:
+            if self.room < least:
                 found.append(self._cut(place, list, len(value) - len(found)))
                 break
             found.append(self.plain(item, (place, len(found), False)))
         return found
 
+    def _least(self, count: int | None) -> int:
+        """What has to be left of the room: of many values none takes all of it from what stands behind them."""
+        return self.room // 2 if count is None or count > MANY else 0
+
     def _each(self, iterator: Iterator[Any], total: int | None, place: tuple[Any, ...]) -> list[Any]:
         """As a list; what comes before an iteration breaks is kept."""
         found: list[Any] = []
-        while self.room >= 0:
+        least = self._least(None)
+        while self.room >= least:
             try:
                 item = next(iterator)
             except StopIteration:
