@@ -102,6 +102,13 @@ def test_an_answer_that_is_not_plain_json_is_converted_and_noted(name: str, outc
     assert [(one["path"], one["type"], one["how"]) for one in outcome.result["conversions"]] == notes
 
 
+@pytest.mark.parametrize("made", ["MagicMock()", "AsyncMock()", "MagicMock(spec=str)", "Mock()"])
+def test_a_mock_is_taken_for_nothing_that_it_is_not(made: str, outcome_of: Run) -> None:
+    outcome = outcome_of(f"from unittest.mock import AsyncMock, MagicMock, Mock\ndef run(q): return {made}")
+    assert outcome.response.startswith("<")
+    assert [one["how"] for one in outcome.result["conversions"]] == ["repr"]
+
+
 def test_an_answer_that_is_too_deep_ends_with_a_mark(outcome_of: Run) -> None:
     outcome = outcome_of("def run(q): return eval('[' * 70 + ']' * 70)")
     answer = outcome.response

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 
@@ -147,7 +146,7 @@ def test_an_endless_stream_keeps_its_beginning(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.count("\n") == 1000
 
 
-@pytest.mark.parametrize("value", [[1], {"a": 1}, {1}, "text", b"bytes", MagicMock(), range(3), 7, None, object()])
+@pytest.mark.parametrize("value", [[1], {"a": 1}, {1}, "text", b"bytes", range(3), 7, None, object()])
 def test_collections_and_other_values_are_no_streams(value: object) -> None:
     assert not is_stream(value)
     assert not is_async_stream(value)
