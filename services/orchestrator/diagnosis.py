@@ -36,6 +36,8 @@ class Evidence:
     """Why the result object could not be used, where there was one."""
     state: State = State.RUNNING
     """Of the test, as far as it was told: BUILDING while its container starts and its requirements are installed."""
+    installs: bool = False
+    """Whether the test has requirements: what runs before the agent does is then their installation."""
     memory_mib: int = 0
     """The test's limit; 0 where it is not known."""
     told_to_stop: StopCause | None = None
@@ -90,7 +92,11 @@ def _cancelled(evidence: Evidence) -> Failure:
 
 
 def _has_installed(evidence: Evidence) -> bool:
-    return evidence.result is not None and evidence.result.phases.build_ms is not None
+    """By the harness's own word, or as its container has begun (it has an exit code) and the agent has not."""
+    if evidence.result is not None and evidence.result.phases.build_ms is not None:
+        return True
+    begun = evidence.state is State.BUILDING and evidence.sighting.exit_code is not None
+    return evidence.installs and evidence.result is None and begun
 
 
 def _stage(evidence: Evidence) -> Stage:

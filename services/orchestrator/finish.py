@@ -171,6 +171,7 @@ class Finish:
                     result=result,
                     result_problem=problem,
                     state=test.state,
+                    installs=cause is StopCause.CANCEL and result is None and await self._installs(test),
                     memory_mib=test.input.resources.memory_mib,
                     told_to_stop=cause,
                     cancelled_by=test.cancel.by if test.cancel else "",
@@ -187,6 +188,11 @@ class Finish:
             if test is not None and test.state in ACTIVE and (test.task is None or test.task.handle is None):
                 raise Unavailable(f"the store has lost the launch of test {charge.test_id}; it is written again first")
         raise Unavailable(f"test {charge.test_id} could not be ended: its state changes under us")
+
+    async def _installs(self, test: Execution) -> bool:
+        """Whether it has requirements, which what we remember of it lacks."""
+        whole = await self._tests.get(test.id)
+        return whole is not None and bool(whole.input.requirements)
 
     async def _current(self, charge: Charge) -> Execution | None:
         return (await self._tests.get_many([charge.test_id])).get(charge.test_id)

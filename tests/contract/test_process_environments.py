@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from services.orchestrator.diagnosis import Evidence, StopCause, judge
+from services.orchestrator.harness_result import read_result
 from services.orchestrator.ports import Phase
 from services.orchestrator.runtimes.host import Unfit
 from services.orchestrator.runtimes.options import Isolation, ProcessOptions
 from services.orchestrator.runtimes.process import ProcessRuntime
+from shared.domain.failure import Stage
+from shared.domain.lifecycle import State
 from tests.contract.package_index import Index, serving, source, wheel
 from tests.contract.runtime_worlds import answer, ended, look, marks, output, spec
 from tests.support.until import until
@@ -190,6 +194,32 @@ async def test_a_stop_while_installing_ends_the_task(runtime: ProcessRuntime) ->
     sighting = await ended(runtime, task.handle, timeout=10)
     assert sighting.phase is Phase.STOPPED
     assert "running" not in marks(task)
+    await runtime.cleanup(task.handle)
+
+
+async def test_a_cancel_while_installing_says_so(runtime: ProcessRuntime, index: Index) -> None:  # case 50
+    index.offer(source("slow", "1.0", "__import__('time').sleep(60)"))
+    wanted = spec(agent_code=GREET, requirements=("slow",))
+    task = await runtime.launch(wanted)
+    await until(lambda: "installing again" in json.dumps(output(task)), timeout=30)
+    await runtime.stop(task.handle, grace_s=5)
+    sighting = await ended(runtime, task.handle, timeout=10)
+    said = await runtime.collect(task.handle)  # nothing where it is stopped between the two steps of an installation
+    verdict = judge(
+        Evidence(
+            attempt=1,
+            timeout_s=60,
+            sighting=sighting,
+            result=read_result(said, nonce=wanted.nonce) if said else None,
+            state=State.BUILDING,
+            installs=True,
+            told_to_stop=StopCause.CANCEL,
+            cancelled_by="dev",
+        )
+    )
+    assert verdict.failure is not None
+    assert verdict.failure.stage is Stage.BUILD
+    assert verdict.failure.message == "Cancelled by dev while its requirements were installed."
     await runtime.cleanup(task.handle)
 
 
