@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.gateway.submission.code import Looked
 from shared.bus import dead
 from shared.domain.files import Listed
 from shared.domain.lifecycle import State
@@ -262,18 +261,6 @@ class Feed(Protocol):
 
     async def follow(self, subject: str, heard: Callable[[Message], Awaitable[None]]) -> Subscription:
         """Hears what is published on `subject` from the moment this returns."""
-        ...
-
-
-class SyntaxCheck(Protocol):
-    """Looks whether code is valid Python, and what is in it (syntax.SyntaxChecker)."""
-
-    async def look(self, code: str) -> Looked:
-        """What is wrong with `code`, or what is in it; nothing where that could not be told in time."""
-        ...
-
-    async def problem(self, code: str) -> str | None:
-        """What is wrong with `code`; None where nothing is, or where that could not be told in time."""
         ...
 
 

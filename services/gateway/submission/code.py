@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -90,3 +90,15 @@ class Looked(_Part):
     problem: str = ""
     facts: Code | None = None
     """Absent where there is a problem, and where it could not be looked at."""
+
+
+class SyntaxCheck(Protocol):
+    """Looks whether code is valid Python, and what is in it (syntax.SyntaxChecker)."""
+
+    async def look(self, code: str) -> Looked:
+        """What is wrong with `code`, or what is in it; nothing where that could not be told in time."""
+        ...
+
+    async def problem(self, code: str) -> str | None:
+        """What is wrong with `code`; None where nothing is, or where that could not be told in time."""
+        ...

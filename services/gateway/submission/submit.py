@@ -11,7 +11,8 @@ from services.gateway.archives.intake import Intake
 from services.gateway.caller import Caller
 from services.gateway.errors import OverLimit, RequestIdTaken, Violations
 from services.gateway.metrics import SUBMITTED
-from services.gateway.ports import SyntaxCheck, Tests
+from services.gateway.ports import Tests
+from services.gateway.submission.code import SyntaxCheck
 from services.gateway.submission.finding import Finding, Severity
 from services.gateway.submission.findings import by_severity, findings_of
 from services.gateway.submission.found_requirements import found_requirements
