@@ -30,7 +30,9 @@ _DEFINE = "Define run(query), or name the function that is meant as the entry po
 def entry_findings(code: Code, entrypoint: str, query: str | None, path: str) -> list[Finding]:
     """At most one. `query` is None for a test without one; `path` is that of the agent's file."""
     where, _, name = entrypoint.rpartition(":")
-    if name == SCRIPT or where.endswith(SCRIPT) or not _is_of(where, path):
+    if (
+        entrypoint.endswith(SCRIPT) or where.endswith(SCRIPT) or not _is_of(where, path)
+    ):  # `bot.__main__` is python -m bot
         return []
     found = _named(code, name, query, path) if name else _chosen(code, query, path)
     return [found] if found else []

@@ -38,6 +38,7 @@ ENTRIES: dict[str, tuple[str, dict[str, Any], list[tuple[str, str]]]] = {
     "one function": ("def run(query): ...", {}, []),
     "a script that names nothing": (CASE_57, {}, ERROR_NOT_FOUND),
     "a script that is run as one": (CASE_57, {"entrypoint": "__main__"}, []),
+    "a package that is run as one": (CASE_57, {"entrypoint": "bot.__main__"}, []),
     "nothing at all": ("x = 1", {}, ERROR_NOT_FOUND),
     "a name that is not there": ("def run(query): ...", {"entrypoint": "agent:walk"}, ERROR_NOT_FOUND),
     "a name that is there": ("def walk(query): ...", {"entrypoint": "agent:walk"}, []),
