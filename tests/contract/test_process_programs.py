@@ -130,6 +130,24 @@ async def test_packages_that_the_test_names_are_there_with_what_they_need(sandbo
 
 
 @needs_debian
+async def test_a_compiler_that_was_asked_for_finds_its_headers_and_has_its_usual_name(
+    sandboxes: ProcessRuntime,
+) -> None:
+    machine = debian.read()
+    assert machine is not None
+    if machine.missing(["gcc", "libc6-dev"]):
+        pytest.skip("no compiler is installed")
+    code = r"""
+        import subprocess
+        def run(query):
+            open("a.c", "w").write('#include <stdio.h>\nint main(void) { return puts("compiled") < 0; }')
+            return subprocess.run("cc a.c -o a && ./a", shell=True, capture_output=True, text=True).stdout
+    """
+    task = spec(agent_code=code, system_packages=("gcc", "libc6-dev"))
+    assert await answer(sandboxes, task) == "compiled\n"
+
+
+@needs_debian
 async def test_a_package_that_the_machine_lacks_ends_the_launch_and_is_named(sandboxes: ProcessRuntime) -> None:
     task = spec(system_packages=("bash", "no-such-package", "nor-this"))
     with pytest.raises(LaunchFailed, match="lacks the Debian packages no-such-package, nor-this") as refused:

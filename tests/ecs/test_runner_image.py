@@ -68,6 +68,29 @@ def test_a_requirement_that_does_not_exist_is_told_as_such(run: Run) -> None:
         assert "assay-no-such-package" in container.result()["error"]["message"]
 
 
+@pytest.mark.parametrize("requirements", ["", "six==1.17.0\n"])
+def test_python_is_there_by_both_names(run: Run, requirements: str) -> None:
+    code = """
+        import subprocess
+        def run(query):
+            what = "import sys; print(sys.version_info[0])"
+            return [subprocess.check_output([name, "-c", what], text=True).strip() for name in ("python", "python3")]
+    """
+    with run(code, requirements=requirements) as container:
+        assert container.wait() == 0, container.raw_log()
+        assert container.answer() == ["3", "3"]
+
+
+def test_debian_packages_that_the_test_names_must_be_in_the_image(run: Run) -> None:
+    with run("def run(query): return 1", system_packages=["bash", "ca-certificates"]) as container:
+        assert container.wait() == 0, container.raw_log()
+    with run("def run(query): return 1", system_packages=["bash", "git"], requirements="six\n") as container:
+        assert container.wait() == 1
+        assert container.result()["code"] == "SYSTEM_PACKAGE_MISSING"
+        assert "lacks the Debian package git." in container.result()["error"]["message"]
+        assert container.texts("build") == []
+
+
 EATERS = {
     "the agent itself": "held = []\ndef run(query):\n    while True: held.append(bytearray(8 << 20))",
     "a process that it waits for": (

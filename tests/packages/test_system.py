@@ -55,7 +55,7 @@ def test_packages_of_the_test_are_there_for_the_build_and_for_the_agent() -> Non
 def test_the_readme_says_what_was_called_and_that_no_query_was_asked() -> None:
     files = text_of(facts(without_query=True, query="", called="main() of agent:main"))
     assert "<code>main() of agent:main</code>" in files["README.md"]
-    assert "`query.json` is no query, as in the test." in files["README.md"]
+    assert "`query.json` holds no query, as in the test." in files["README.md"]
     assert json.loads(files["query.json"]) == {"query": None}
     assert "run anew for each query" in text_of(facts(entrypoint="agent:__main__"))["README.md"]
 

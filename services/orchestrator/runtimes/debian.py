@@ -6,6 +6,7 @@ Knows nothing of sandboxes. deb-control(5), dpkg(1) "FILES", update-alternatives
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ class Package(NamedTuple):
     depends: tuple[tuple[str, ...], ...]
     """what it needs: of each group one"""
     provides: tuple[str, ...]
+    settings: tuple[tuple[str, str], ...] = ()
+    """its files below /etc, each with the MD5 that it was shipped with"""
 
 
 class Alternative(NamedTuple):
@@ -110,6 +113,20 @@ def files_of(packages: Iterable[Package], admin: Path = ADMIN) -> set[str]:
     return found
 
 
+def unchanged_settings(packages: Iterable[Package]) -> list[str]:
+    """Their files below /etc that are as they were shipped: what somebody has changed may hold a password."""
+    found = []
+    for package in packages:
+        for path, shipped in package.settings:
+            try:
+                content = Path(path).read_bytes()
+            except OSError:
+                continue
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() == shipped:  # deb-md5sums has no other
+                found.append(path)
+    return found
+
+
 def merged(path: str) -> str:
     """Where a file lies for whom /bin, /sbin and /lib are links into /usr."""
     return f"/usr{path}" if path.startswith(_MERGED) else path
@@ -159,7 +176,10 @@ def _package(fields: Mapping[str, str]) -> Package:
     needs = ", ".join(fields[name] for name in ("Pre-Depends", "Depends") if fields.get(name))
     groups = (tuple(_names(group.split("|"))) for group in needs.split(",") if group.strip())
     provides = tuple(_names(fields.get("Provides", "").split(",")))
-    return Package(fields["Package"], fields.get("Architecture", ""), base, tuple(groups), provides)
+    settings = tuple(
+        (words[0], words[1]) for line in fields.get("Conffiles", "").splitlines() if len(words := line.split()) == 2
+    )
+    return Package(fields["Package"], fields.get("Architecture", ""), base, tuple(groups), provides, settings)
 
 
 def _names(terms: Iterable[str]) -> Iterator[str]:
@@ -170,10 +190,15 @@ def _names(terms: Iterable[str]) -> Iterator[str]:
 
 
 def _fields(paragraph: str) -> dict[str, str]:
-    """The fields of a paragraph that stand on one line: those that we need do."""
-    fields = {}
+    """The fields of a paragraph, each with the lines that go on with it."""
+    fields: dict[str, str] = {}
+    last = ""
     for line in paragraph.splitlines():
-        name, colon, value = line.partition(":")
-        if colon and not line.startswith((" ", "\t")):
-            fields[name] = value.strip()
+        if line.startswith((" ", "\t")):
+            if last == "Conffiles":  # of the others the first line is enough
+                fields[last] += f"\n{line}"
+            continue
+        last, colon, value = line.partition(":")
+        if colon:
+            fields[last] = value.strip()
     return fields

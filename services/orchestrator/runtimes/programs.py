@@ -31,9 +31,10 @@ _ELSEWHERE: Final = (
     "sync tac tail tar taskset tee test timeout touch tr true truncate tsort tty uname unexpand uniq unlink users wc "
     "which who whoami xargs yes zcat zgrep"
 )
-_FOLDERS: Final = ("/usr/bin/", "/usr/sbin/", "/usr/libexec/")
+_FOLDERS: Final = ("/usr/bin/", "/usr/sbin/", "/usr/games/", "/usr/libexec/")
 _LIBRARIES: Final = ("lib", "lib32", "lib64", "libx32", "share")
 _MODULES: Final = "/usr/lib/python3/dist-packages"  # of Debian's own Python programs
+_SERVICES: Final = "netbase"  # /etc/services, which socket.getservbyname reads
 _LOCAL: Final = "/usr/local/"
 
 
@@ -47,10 +48,10 @@ class PackagesMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Usr:
-    """What is below /usr in a sandbox."""
+    """What is below /usr in a sandbox, and what the packages that a test names have below /etc."""
 
     files: tuple[str, ...]
-    """programs, and links between them, to copy"""
+    """programs, links between them, and settings, to copy"""
     links: Mapping[str, str]
     """links to make, by where they lie: what each leads to"""
     shared: tuple[str, ...]
@@ -63,7 +64,7 @@ def visible(interpreter: str, wanted: Iterable[str] = ()) -> Usr:
     """What a task finds that runs on this interpreter and names these Debian packages. Raises PackagesMissing."""
     wanted = tuple(wanted)
     machine = debian.read()
-    own = set[str]()
+    own, settings = set[str](), list[str]()
     if machine is None:
         if wanted:
             raise PackagesMissing(list(wanted))
@@ -72,7 +73,9 @@ def visible(interpreter: str, wanted: Iterable[str] = ()) -> Usr:
         if missing := machine.missing(wanted):
             raise PackagesMissing(missing)
         base = machine.closure([*(name for name in machine.base() if name != NOT_OF_THE_IMAGE), *OF_THE_IMAGE])
-        own = debian.files_of(package for package in machine.closure(wanted) if package not in base)
+        more = [package for package in machine.closure(wanted) if package not in base]
+        own = debian.files_of(more)
+        settings = debian.unchanged_settings([*more, *(package for package in base if package.name == _SERVICES)])
         files = debian.files_of(base) | own
         links = alternatives_among(files, debian.alternatives())
     python = _chain(debian.merged(interpreter))
@@ -82,7 +85,7 @@ def visible(interpreter: str, wanted: Iterable[str] = ()) -> Usr:
     programs |= {path for path in python if path.startswith((*_FOLDERS, _LOCAL))}
     hide = Path(_MODULES).is_dir() and not any(path.startswith(f"{_MODULES}/") for path in own)
     return Usr(
-        files=tuple(sorted(path for path in programs - links.keys() if not os.path.isdir(path))),  # noqa: PTH112
+        files=tuple(sorted(path for path in {*programs, *settings} - links.keys() if not os.path.isdir(path))),  # noqa: PTH112
         links=links | more_links,
         shared=shared,
         hidden=(_MODULES,) if hide else (),

@@ -18,6 +18,7 @@ from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.processes import Identity, Life, life
 from services.orchestrator.runtimes.task_folder import OUTPUT, STAGES, TaskFolder
 
+_VIEWS_S: Final = 86_400.0  # longer than any test runs; one for each set of packages that tests name, and soon made
 _LEFTOVER_S: Final = 3600.0  # no trial or staging takes so long
 
 
@@ -27,7 +28,8 @@ def prune(host: Host, environments: Environments, *, outputs_s: float, environme
     environments.prune(older_than_s=environments_s)
     _folders(host.root / "trials", time.time() - _LEFTOVER_S)
     current = host.view.current().folder
-    _folders(current.parent, time.time() - max(environments_s, _LEFTOVER_S), but=current)
+    views_s = min(max(environments_s, _LEFTOVER_S), _VIEWS_S)
+    _folders(current.parent, time.time() - views_s, but=current)
     host.view.copies.prune(older_than_s=_LEFTOVER_S)
     remove_orphaned_groups(host)
 

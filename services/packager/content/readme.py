@@ -85,7 +85,7 @@ def _docker(facts: PackageFacts) -> Iterator[str]:
     yield ""
     query = "no query, as in the test" if facts.without_query else "the query of the test"
     yield (
-        f"`query.json` is {query}. `docker logs {name}` shows what the agent prints. "
+        f"`query.json` holds {query}. `docker logs {name}` shows what the agent prints. "
         f"`Dockerfile` builds on `{base_image(facts)}`; `--build-arg BASE_IMAGE=...` takes another image that has "
         "Python as `python3`."
     )

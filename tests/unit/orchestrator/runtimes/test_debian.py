@@ -16,6 +16,9 @@ Architecture: amd64
 Pre-Depends: libc (>= 2)
 Conffiles:
  /etc/base 1234
+ /etc/old 5678 obsolete
+Description: first
+ /etc/not-this 9999
 
 Package: libc
 Status: install ok installed
@@ -85,6 +88,16 @@ def test_the_base_is_what_is_essential_or_required() -> None:
 
 def test_a_status_that_makes_no_sense_has_nothing_in_it() -> None:
     assert installed("\x00\n\nStatus: install ok installed\n\nPackage:\nStatus: x installed").by_name == {}
+
+
+def test_settings_are_taken_along_only_as_they_were_shipped(tmp_path: Path) -> None:
+    (package,) = installed(STATUS).closure(["base"])[:1]
+    assert package.settings == (("/etc/base", "1234"),)
+    shipped, changed = tmp_path / "shipped", tmp_path / "changed"
+    for path in (shipped, changed):
+        path.write_text("hello\n")
+    settings = ((str(shipped), "b1946ac92492d2347c6235b4d2611184"), (str(changed), "0" * 32), ("/nowhere", "1"))
+    assert debian.unchanged_settings([package._replace(settings=settings)]) == [str(shipped)]
 
 
 def test_files_are_where_bin_leads_to(tmp_path: Path) -> None:
