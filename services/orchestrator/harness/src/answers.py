@@ -24,7 +24,8 @@ MANY = 1000
 COST = 20  # of a value beside its text: all that fits into 1 MiB of JSON has room
 NESTED = "The answer is nested more than 64 levels deep, or contains itself, at {where}"
 HALF = "{where} holds half a surrogate pair: not Unicode text"
-HUGE = 10**4300  # more digits than int() reads back
+DIGITS = 4300  # more int() does not read back
+HUGE_BITS = 14_285  # of 10**DIGITS; not the number itself, which nobody could print who looks at our memory
 
 
 class TooLarge(Exception):
@@ -215,7 +216,7 @@ class Answering:
 
     def _integer(self, value: int, place: tuple[Any, ...]) -> int | str:
         self.room -= COST
-        if -HUGE < value < HUGE:
+        if value.bit_length() < HUGE_BITS or -(10**DIGITS) < value < 10**DIGITS:
             return value
         self._note(place, int, "hex", "{where} is an integer of more than 4300 digits")
         return self._text(hex(value), place)
