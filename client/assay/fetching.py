@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Taker(Protocol):
     """Where the messages of a download go. `begin` comes again when the connection was lost."""
 
-    def begin(self, size: int, sha256: str) -> None: ...
+    def begin(self, size: int, sha256: str, *, executable: bool = False) -> None: ...
     def piece(self, data: bytes) -> None: ...
 
 
@@ -32,8 +32,8 @@ class InMemory:
         self._pieces: list[bytes] = []
         self._sha256 = ""
 
-    def begin(self, size: int, sha256: str) -> None:
-        del size  # the hash says as much
+    def begin(self, size: int, sha256: str, *, executable: bool = False) -> None:
+        del size, executable  # the hash says as much, and memory has no modes
         self._pieces, self._sha256 = [], sha256
 
     def piece(self, data: bytes) -> None:
@@ -65,18 +65,19 @@ async def fetch(calls: Calls, wanted: test_service_pb2.DownloadFileRequest, take
     stream = calls.stream(calls.tests.DownloadFile, lambda: wanted, endless=False)
     async with aclosing(stream) as messages:
         async for message in messages:
-            _take(message, taker)
+            _take(message, taker, own=wanted.kind == test_service_pb2.FILE_KIND_PROJECT)
 
 
 def fetch_blocking(calls: BlockingCalls, wanted: test_service_pb2.DownloadFileRequest, taker: Taker) -> None:
     """As `fetch`."""
     with closing(calls.stream(calls.tests.DownloadFile, lambda: wanted, endless=False)) as messages:
         for message in messages:
-            _take(message, taker)
+            _take(message, taker, own=wanted.kind == test_service_pb2.FILE_KIND_PROJECT)
 
 
-def _take(message: Any, taker: Taker) -> None:
+def _take(message: Any, taker: Taker, *, own: bool) -> None:
+    """`own`: the user handed the file in. Only such a one becomes a program here: what an agent left is not trusted."""
     if message.HasField("file"):
-        taker.begin(message.file.size, message.file.sha256)
+        taker.begin(message.file.size, message.file.sha256, executable=own and message.file.executable)
     if message.data:
         taker.piece(message.data)

@@ -45,7 +45,7 @@ class Arriving:
         if to.is_dir():
             raise DownloadFailed(f"{to} is a folder.")
         self._part: IO[bytes] | None = None
-        self._size, self._sha256 = -1, ""
+        self._size, self._sha256, self._executable = -1, "", False
         self._digest, self._come = hashlib.sha256(), 0
 
     def __enter__(self) -> Self:
@@ -58,9 +58,9 @@ class Arriving:
             self._part.close()
             Path(self._part.name).unlink(missing_ok=True)
 
-    def begin(self, size: int, sha256: str) -> None:
+    def begin(self, size: int, sha256: str, *, executable: bool = False) -> None:
         """What is to come. Said again when the connection was lost and the server begins once more."""
-        self._size, self._sha256 = size, sha256
+        self._size, self._sha256, self._executable = size, sha256, executable
         self._digest, self._come = hashlib.sha256(), 0
         if self._part is None:
             self._to.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +83,9 @@ class Arriving:
                 f"and not {max(self._size, 0):,} with {self._sha256 or 'any'}."
             )
         self._part.flush()
+        if self._executable:  # for whoever may read it
+            mode = os.fstat(self._part.fileno()).st_mode
+            os.fchmod(self._part.fileno(), mode | (mode & 0o444) >> 2)
         os.fsync(self._part.fileno())
         if self._overwrite:
             os.replace(self._part.name, self._to)  # noqa: PTH105

@@ -196,7 +196,7 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         if content is None:
             await refuse(context, Refusal(grpc.StatusCode.NOT_FOUND, "no such file"))
         digest = hashlib.sha256(content).hexdigest()
-        head = test_pb2.TestFile(path=request.path, size=len(content), sha256=digest)
+        head = test_pb2.TestFile(path=request.path, size=len(content), sha256=digest, executable=True)
         yield test_service_pb2.DownloadFileResponse(file=head)
         for start in range(0, len(content), 1 << 16):
             yield test_service_pb2.DownloadFileResponse(data=self.spoil(content[start : start + (1 << 16)]))

@@ -72,6 +72,17 @@ async def test_a_file_goes_into_a_folder_under_its_path(
     assert path.stat().st_mode & 0o111 == 0
 
 
+async def test_what_was_handed_in_as_a_program_is_one_again_and_what_an_agent_left_is_not(
+    call: Callable[..., Any], fake: FakeServer, tmp_path: Path
+) -> None:
+    fake.files[test_service_pb2.FILE_KIND_PROJECT, "run.sh"] = b"echo"
+    fake.files[OUTPUT, "run.sh"] = b"echo"
+    own = await call("download", "tst_a", "run.sh", tmp_path / "own", kind="project")
+    left_behind = await call("download", "tst_a", "run.sh", tmp_path / "left")
+    assert own.stat().st_mode & 0o100
+    assert not left_behind.stat().st_mode & 0o111
+
+
 async def test_a_file_can_have_another_name_or_stay_in_memory(
     call: Callable[..., Any], fake: FakeServer, tmp_path: Path
 ) -> None:
