@@ -27,9 +27,11 @@ COPY --from=tools /opt/tools/bin/uv /usr/local/bin/uv
 COPY --from=tools /opt/assay /opt/assay
 # Agents start their tools by either name, and Debian's own Python has only one.
 RUN command -v python >/dev/null || ln -s "$(command -v python3)" /usr/local/bin/python
+# Agents find and leave files in /work/in and /work/out, here as everywhere; the harness makes what the links lead to.
 # The one place that is written to. As a VOLUME it stays writable under a read-only root, and ECS keeps its mode: a
 # volume that it mounts at a path without VOLUME belongs to root and is closed to others.
-RUN chmod 1777 /tmp
+RUN chmod 1777 /tmp \
+ && mkdir /work && ln -s /tmp/work/in /work/in && ln -s /tmp/work/out /work/out
 VOLUME ["/tmp"]
 # Not writable: the harness makes a folder of its own below /tmp.
 WORKDIR /

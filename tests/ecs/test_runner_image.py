@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from shared.domain.files import join
 from tests.support.docker_engine import DockerEngine
 from tests.support.runner_container import HARDENED, ObjectStore, RunnerContainer, runner_container
 from tests.support.until import until
@@ -50,6 +51,32 @@ def test_an_agent_of_a_container_is_nobody_on_a_system_that_it_cannot_change(run
     with run(code) as container:
         assert container.wait() == 0
         assert container.answer() == [65534, "0" * 16, "1", "/tmp/work", ["/tmp", "."]]
+
+
+def test_files_go_in_and_out_of_a_container_that_can_write_nowhere_else(run: Run) -> None:
+    project = join({"src/app/__init__.py": b"", "src/app/main.py": b"", "prompts/a.txt": b"be brief"})
+    inputs = join({"in.bin": bytes(1000)})
+    code = """
+        import os
+        def run(query):
+            assert os.path.realpath("/work/out") == os.environ["ASSAY_OUTPUT_DIR"] == os.path.abspath("out")
+            data = open("/work/in/in.bin", "rb").read()
+            open("/work/out/left.bin", "wb").write(data * 5000)
+            os.symlink("/etc/passwd", "/work/out/passwd")
+            return [open("prompts/a.txt").read(), os.getcwd(), sorted(os.listdir("."))]
+    """
+    with run(
+        code,
+        project={"files": [file._asdict() for file in project.files], "agent_path": ""},
+        inputs={"files": [file._asdict() for file in inputs.files]},
+        outputs={"max_files": 100, "max_bytes": 25 << 20},
+        contents=project.data + inputs.data,
+    ) as container:
+        assert container.wait() == 0
+        assert container.answer() == ["be brief", "/tmp/work", ["in", "out", "prompts", "src"]]
+        assert [file["path"] for file in container.result()["outputs"]] == ["left.bin"]
+        assert container.result()["outputs_left_out"] == ["'passwd' is a link"]
+        assert container.left() == bytes(5_000_000)
 
 
 def test_requirements_are_installed_below_tmp_and_the_rest_stays_read_only(run: Run) -> None:

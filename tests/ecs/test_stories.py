@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,25 @@ async def test_an_agent_answers_with_all_its_lines_and_leaves_nothing_in_the_buc
     assert await texts(client, test.id) == spoken("hello")
     (task,) = cloud.tasks(test.id)
     assert task["launchType"] == "FARGATE" or task["capacityProviderName"].startswith("FARGATE")
+    await until(lambda: not cloud.objects(test.id), timeout=20, what="context and result are deleted")
+
+
+async def test_a_project_runs_on_ecs_with_its_files_in_and_out(
+    client: AsyncAssay, cloud: Cloud, tmp_path: Path
+) -> None:
+    (tmp_path / "src" / "bot").mkdir(parents=True)
+    (tmp_path / "src" / "bot" / "__init__.py").write_text("")
+    (tmp_path / "src" / "bot" / "main.py").write_text(
+        "from pathlib import Path\nfrom .tools import shout\n"
+        "def run(query):\n"
+        "    Path('/work/out/copy.txt').write_bytes(Path('/work/in/data.txt').read_bytes())\n"
+        "    return shout(query) + (Path(__file__).parent / 'prompt.txt').read_text()\n"
+    )
+    (tmp_path / "src" / "bot" / "tools.py").write_text("def shout(text):\n    return text.upper()\n")
+    (tmp_path / "src" / "bot" / "prompt.txt").write_text("!")
+    test = await ended(client, (await client.submit(tmp_path, "hello", inputs={"data.txt": b"x" * 300_000})).id)
+    assert (test.state, test.response) == (TestState.COMPLETED, "HELLO!"), test.failure
+    assert await client.read_file(test.id, "copy.txt") == b"x" * 300_000
     await until(lambda: not cloud.objects(test.id), timeout=20, what="context and result are deleted")
 
 
@@ -98,6 +118,8 @@ async def test_an_agent_sees_no_link_of_ours_and_no_credential_but_its_role(clie
     test = await ended(client, (await client.submit(code, "")).id)
     assert isinstance(test.response, dict), test.failure
     allowed = {
+        "ASSAY_INPUT_DIR",
+        "ASSAY_OUTPUT_DIR",
         "HOME",
         "LANG",
         "SSL_CERT_FILE",

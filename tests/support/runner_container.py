@@ -88,9 +88,13 @@ class RunnerContainer:
         """What it sent."""
         raw = self.store.get(f"results/{self.name}")
         assert raw is not None, self.raw_log()
-        result: dict[str, Any] = json.loads(raw)
+        result: dict[str, Any] = json.loads(raw.partition(b"\n")[0])
         assert result["nonce"] == self.nonce
         return result
+
+    def left(self) -> bytes:
+        """The content of the files that it sent behind its result."""
+        return (self.store.get(f"results/{self.name}") or b"").partition(b"\n")[2]
 
     def answer(self) -> Any:
         result = self.result()
@@ -108,9 +112,11 @@ def runner_container(
     requirements: str = "",
     env: Mapping[str, str] | None = None,
     options: Sequence[str] = HARDENED,
+    contents: bytes = b"",
     **changes: Any,
 ) -> Iterator[RunnerContainer]:
-    """Runs `code` as an agent. `env` is that of the container; `changes` are fields of the context."""
+    """Runs `code` as an agent. `env` is that of the container; `changes` are fields of the context,
+    `contents` is that of the files that go along."""
     name, nonce = f"assay-test-{uuid.uuid4().hex[:12]}", uuid.uuid4().hex
     context = {
         "version": 1,
@@ -124,7 +130,7 @@ def runner_container(
         "limits": LIMITS,
         **changes,
     }
-    raw = json.dumps(context).encode()
+    raw = json.dumps(context).encode() + b"\n" + contents
     addresses = [store.put(f"contexts/{name}", raw), store.address_to_put(f"results/{name}")]
     variables = {
         **(env or {}),
