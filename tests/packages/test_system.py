@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from services.packager.ports import HandedIn
+from services.packager.press import called, facts_of
+from shared.domain.lifecycle import State
+from shared.store.documents import EntryPoint, Input, Result
 from tests.support.package_facts import facts, text_of
+from tests.support.samples import execution, package
 
 LEVENSHTEIN = {
     "requirements": ("python-Levenshtein==0.12.2",),
@@ -58,6 +63,18 @@ def test_the_readme_says_what_was_called_and_that_no_query_was_asked() -> None:
     assert "`query.json` holds no query, as in the test." in files["README.md"]
     assert json.loads(files["query.json"]) == {"query": None}
     assert "run anew for each query" in text_of(facts(entrypoint="agent:__main__"))["README.md"]
+
+
+def test_a_package_is_made_of_what_the_test_says_it_had() -> None:
+    given = Input(agent_code="code", query="", without_query=True, timeout_s=30, system_packages=["git"])
+    entry = EntryPoint(name="agent:main", kind="function", call="main()")
+    result = Result(success=True, resolved=["a==1", "b==2"], built_from_source=["b==2"], entry=entry)
+    test = execution(State.COMPLETED, input=given, result=result)
+    of = facts_of(test, package(test.id), HandedIn())
+    assert (of.built_from_source, of.system_packages, of.without_query) == (("b==2",), ("git",), True)
+    assert of.called == "main() of agent:main"
+    script = EntryPoint(name="__main__", kind="script", call='python agent.py "$query"')
+    assert called(script) == 'python agent.py "$query"'
 
 
 @pytest.mark.parametrize(

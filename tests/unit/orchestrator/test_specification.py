@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from services.orchestrator.runtimes.context import whole
 from services.orchestrator.specification import model_variables, specification
 from shared.domain.lifecycle import State
 from shared.domain.logsequence import first_seq
@@ -31,6 +34,12 @@ def test_a_spec_carries_everything_that_was_handed_in() -> None:
     assert (spec.entrypoint, spec.query, spec.env) == ("agent:go", "hello", {"K": "V"})
     assert (spec.timeout_s, spec.cpu, spec.memory_mib, spec.network) == (7, 2.0, 1024, False)
     assert (spec.nonce, spec.first_seq) == ("nonce", 1)
+
+
+def test_debian_packages_of_the_test_reach_a_task_that_has_to_look_for_them() -> None:
+    with_packages = json.loads(whole(specification(launched(system_packages=["git", "nodejs"]))))
+    assert with_packages["system_packages"] == ["git", "nodejs"]
+    assert "system_packages" not in json.loads(whole(specification(launched())))
 
 
 def test_the_same_attempt_gives_the_same_spec_and_another_one_another_token_and_numbers() -> None:
