@@ -84,8 +84,8 @@ class Arriving:
             )
         self._part.flush()
         if self._executable:  # for whoever may read it
-            mode = os.fstat(self._part.fileno()).st_mode
-            os.fchmod(self._part.fileno(), mode | (mode & 0o444) >> 2)
+            part = Path(self._part.name)
+            part.chmod(part.stat().st_mode | (part.stat().st_mode & 0o444) >> 2)
         os.fsync(self._part.fileno())
         if self._overwrite:
             os.replace(self._part.name, self._to)  # noqa: PTH105
