@@ -1961,9 +1961,18 @@ def _own_parameters(function: Any) -> list[Parameter] | None:
     if "__signature__" in function.__dict__:
         return None
     own = read_parameters(function)
-    if "__wrapped__" in function.__dict__ and all(parameter.variadic for parameter in own):
+    if "__wrapped__" in function.__dict__ and _takes_anything(own):
         return None
     return own
+
+
+def _takes_anything(own: Sequence[Parameter]) -> bool:
+    """Hands on what it gets, beside options of its own: `(*args, langsmith_extra=None, **kwargs)`."""
+    variadic = [one.kind for one in own if one.variadic]
+    rest = [one for one in own if not one.variadic]
+    return (variadic == [VAR_POSITIONAL, VAR_KEYWORD] and not any(one.positional or one.required for one in rest)) or (
+        bool(variadic) and not rest
+    )
 
 
 def read_parameters(function: Any) -> list[Parameter]:
@@ -2482,7 +2491,7 @@ def _with_beside(target: Parameter, plain: Sequence[Parameter], *, usual: bool, 
         if one is target:
             continue
         # A context goes to those with a default, too, as platforms do it.
-        if (handler and name in CONTEXT_NAMES and one.positional) or (
+        if (handler and name in CONTEXT_NAMES) or (
             one.required and _is_given_by_us(one)
         ):  # given to those with a default, too, as platforms do
             beside.append(one)
@@ -2681,9 +2690,10 @@ class CallContext:
 # --- The answer of an agent that is a script or a command: what it printed
 
 
-def printed_answer(text: str, limit: int) -> Any:
+def printed_answer(text: str, limit: int, printed: int = 0) -> Any:
     """A JSON object or array that is all of it as that value; anything else as text, without the newlines at its end.
-    Text of more than `limit` bytes as JSON is cut, with a mark that says so."""
+    Text of more than `limit` bytes as JSON is cut, with a mark that says so; `printed` is how many bytes there were,
+    where text is only their beginning."""
     stripped = text.strip()
     if stripped[:1] in ("{", "[") and stripped[-1:] in ("}", "]"):
         try:
@@ -2696,7 +2706,7 @@ def printed_answer(text: str, limit: int) -> Any:
     size = len(to_json(text).encode("utf-8", "replace"))
     if size <= limit:
         return text
-    mark = f"\n[... cut: {size:,} bytes were printed]"
+    mark = f"\n[... cut: {max(size, printed):,} bytes were printed]"
     return text[: max(0, len(text) * (limit - len(mark) - 16) // size - 16)] + mark
 
 
@@ -2736,6 +2746,20 @@ class Tee:
 def is_a_command(target: Any) -> bool:
     """A click command or group, or a Typer app."""
     return hasattr(target, "registered_commands") or (hasattr(target, "params") and hasattr(target, "main"))
+
+
+def command_of(function: Any) -> Any:
+    """A Typer app for a function whose defaults only Typer understands, as typer.run makes one; else None."""
+    typer = sys.modules.get("typer")
+    defaults = (
+        *(getattr(function, "__defaults__", None) or ()),
+        *(getattr(function, "__kwdefaults__", None) or {}).values(),
+    )
+    if typer is None or not any(type(one).__module__ == "typer.models" for one in defaults):
+        return None
+    app = typer.Typer(add_completion=False)
+    app.command()(function)
+    return app
 
 
 def command_plan(target: Any, name: str, query: str) -> Plan:
@@ -3296,7 +3320,7 @@ def fallbacks_of(module: ModuleType, source: str, *, without_query: bool) -> lis
     takes a query."""
     own = [
         Candidate(name, target, fit_of(target, without_query=without_query))
-        for name, target in vars(module).items()
+        for name, target in list(vars(module).items())
         if not name.startswith("_")
         and not isinstance(target, ModuleOfPython)
         and (callable(target) or any(methods_of(target)) or is_of_a_framework(target))
@@ -3395,6 +3419,20 @@ def decided(found: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
     return _outermost(wrappers or objects, module) or _outermost(fitting, module)
 
 
+def users_of(chosen: Candidate, module: ModuleType, source: str) -> list[Candidate]:
+    """Functions of other names that take a query, answer, and use the one that was chosen: is it only their helper?"""
+    if chosen.is_object or chosen.registered:
+        return []
+    found = []
+    for name, target in list(vars(module).items()):
+        if name.startswith("_") or name in FUNCTION_NAMES or not is_function(target) or target is chosen.target:
+            continue
+        asked = fit_of(target, without_query=False) == STRONG and is_own(module, source, name, target)
+        if asked and uses(target, chosen.target, module) and answers(target):
+            found.append(Candidate(name, target, STRONG))
+    return found
+
+
 def _outermost(several: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
     """Without those that another of them uses or holds."""
     inner = {
@@ -3450,14 +3488,61 @@ def _is_an_object(node: Any, module: ModuleType) -> bool:
     return value is not None and not isinstance(value, (type(sys), type(handed_on_as_text)))
 
 
-# --- The entry point: what of an agent is called, and how the query gets into the call
+# --- What is said of a file that has nothing to call, and what its writer can do
 
 
-MOST_CANDIDATES = 20
 AS_A_SCRIPT = (
     "run the file as a script with the entry point __main__ (-e __main__): the query then is its argument, its "
     "standard input and in ASSAY_QUERY, and what it prints is the answer"
 )
+
+
+def offers(target: Any) -> str:
+    home = getattr(target, "__name__", "")
+    found = (
+        [
+            name
+            for name, value in vars(target).items()
+            if not name.startswith("_") and callable(value) and getattr(value, "__module__", home) == home
+        ]
+        if hasattr(target, "__dict__")
+        else []
+    )
+    return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
+
+
+def lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
+    """What is there under the name, and why that cannot be called."""
+    said = f"{name!r} is in {file_of(module)}, but it is of the type {type_name(type(target))}"
+    if is_a_server(target):
+        said += ": a server, which is not started. Name the function that answers as the entry point"
+    else:
+        said += ": no function, and without a method to call (such as run_sync, invoke, run or __call__)"
+    runner = next(
+        (one for one, value in vars(module).items() if one.endswith("Runner") and isinstance(value, type)), ""
+    )
+    ways = [one for one in ("run_sync", "run") if hasattr(vars(module).get(runner), one)]
+    if ways:
+        said += (
+            f". Where {runner} runs it, write a function that does: def run(query): return "
+            f"{runner}.{ways[0]}({name}, query)"
+        )
+    elif not is_a_server(target):
+        said += f". Write a function that runs it: def run(query): ... {name} ..."
+    said += "."
+    if source and has_a_main_guard(source):
+        said += f" Or {AS_A_SCRIPT}."
+    return said
+
+
+def has_a_main_guard(source: str) -> bool:
+    return "__name__" in source and "__main__" in source
+
+
+# --- The entry point: what of an agent is called, and how the query gets into the call
+
+
+MOST_CANDIDATES = 20
 
 
 class EntrypointNotFound(Exception):
@@ -3518,12 +3603,16 @@ class Entry:
             )
 
         try:
-            if is_function(self.target):
+            command = command_of(self.target) if query is not None else None
+            if command is not None and query is not None:
+                self.kind = "command"
+                self.plan = command_plan(command, self.name, query)
+            elif is_function(self.target):
                 self.plan = bound(self.target, self.name)
             else:
                 self.plan = self._object_plan(bound, query)
         except QueryNotAccepted as refusal:
-            if not self.named and _has_a_main_guard(self.source):
+            if not self.named and has_a_main_guard(self.source):
                 raise QueryNotAccepted(f"{refusal} Or {AS_A_SCRIPT}.") from None
             raise
         return self.plan
@@ -3544,7 +3633,7 @@ class Entry:
                 return plan
         found = [(name, method, parameters_of(method)) for name, method in methods_of(self.target)]
         if not found or is_a_server(self.target):
-            raise EntrypointNotFound(_lacking(self.name, self.target, self.module))
+            raise EntrypointNotFound(lacking(self.name, self.target, self.module))
         places = [place_of(parameters) for _, _, parameters in found]
         order = [index for index, place in enumerate(places) if not isinstance(place, str) and place.usual]
         order += [index for index, place in enumerate(places) if not isinstance(place, str) and not place.usual]
@@ -3612,6 +3701,8 @@ def find_entry(module: ModuleType, entrypoint: str | None, source: str, *, witho
     if not any(one.fit for one in found):
         found = [*found, *fallbacks_of(module, source, without_query=without_query)]
     chosen = decided(found, module)
+    if len(chosen) == 1 and not without_query:
+        chosen = [*chosen, *users_of(chosen[0], module, source)]
     if len(chosen) > 1:
         raise EntrypointAmbiguous(
             f"{file_of(module)} has several things to call, and none of them plainly is the agent: "
@@ -3634,11 +3725,13 @@ def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry
     for name in AGENT_NAMES:
         target = vars(module).get(name)
         if target is not None and not isinstance(target, type(sys)):
-            raise EntrypointNotFound(_lacking(name, target, module, source))
-    if _has_a_main_guard(source):
+            raise EntrypointNotFound(lacking(name, target, module, source))
+    if has_a_main_guard(source):
         raise EntrypointNotFound(f"{file_of(module)} has nothing to call. You can {AS_A_SCRIPT}.")
+    if not any(callable(value) for name, value in vars(module).items() if not name.startswith("__")):
+        raise EntrypointNotFound(f"{file_of(module)} has nothing to call. If it is a script, {AS_A_SCRIPT}.")
     raise EntrypointNotFound(
-        f"{file_of(module)} has nothing that plainly is the agent. {_offers(module)} "
+        f"{file_of(module)} has nothing that plainly is the agent. {offers(module)} "
         f"Name a function run(query), or name yours as the entry point (-e {module.__name__}:my_function)."
     )
 
@@ -3647,70 +3740,30 @@ def _named(module: ModuleType, entrypoint: str, source: str) -> Entry:
     where, colon, name = entrypoint.rpartition(":")
     target: Any = module
     home = module
-    if colon and where not in ("agent", module.__name__):
-        target = home = _import(where)
-        source = ""
+    if colon and where != module.__name__:
+        target = home = _import(where, module if where == "agent" else None)
+        source = source if home is module else ""
     for part in name.split("."):
         if not hasattr(target, part):
-            raise EntrypointNotFound(f"There is no {name!r} in {file_of(home)}. {_offers(target)}")
+            raise EntrypointNotFound(f"There is no {name!r} in {file_of(home)}. {offers(target)}")
         if isinstance(target, type) and type(vars(target).get(part)).__name__ == "function":
             target = _made(target, target.__name__)  # a method of a class is one of an object
         target = getattr(target, part)
     if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):
-        raise EntrypointNotFound(_lacking(name, target, home))
+        raise EntrypointNotFound(lacking(name, target, home))
     return Entry(target, name, home, source, named=True)
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, otherwise: ModuleType | None) -> ModuleType:
     try:
         __import__(name)
     except ModuleNotFoundError as error:
+        if otherwise is not None and error.name == name:
+            return otherwise
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             raise EntrypointNotFound(f"There is no module {error.name!r} for the entry point.") from None
         raise
     return sys.modules[name]
-
-
-def _offers(target: Any) -> str:
-    home = getattr(target, "__name__", "")
-    found = (
-        [
-            name
-            for name, value in vars(target).items()
-            if not name.startswith("_") and callable(value) and getattr(value, "__module__", home) == home
-        ]
-        if hasattr(target, "__dict__")
-        else []
-    )
-    return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
-
-
-def _lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
-    """What is there under the name, and why that cannot be called."""
-    said = f"{name!r} is in {file_of(module)}, but it is of the type {type_name(type(target))}"
-    if is_a_server(target):
-        said += ": a server, which is not started. Name the function that answers as the entry point"
-    else:
-        said += ": no function, and without a method to call (such as run_sync, invoke, run or __call__)"
-    runner = next(
-        (one for one, value in vars(module).items() if one.endswith("Runner") and isinstance(value, type)), ""
-    )
-    ways = [one for one in ("run_sync", "run") if hasattr(vars(module).get(runner), one)]
-    if ways:
-        said += (
-            f". Where {runner} runs it, write a function that does: def run(query): return "
-            f"{runner}.{ways[0]}({name}, query)"
-        )
-    elif not is_a_server(target):
-        said += f". Write a function that runs it: def run(query): ... {name} ..."
-    said += "."
-    if source and _has_a_main_guard(source):
-        said += f" Or {AS_A_SCRIPT}."
-    return said
-
-
-def _has_a_main_guard(source: str) -> bool:
-    return "__name__" in source and "__main__" in source
 
 
 # --- An agent that is a script: run as `python agent.py QUERY`, or `python -m package QUERY`, would run it
@@ -3943,6 +3996,8 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
         if project:
             return "Name the file that is the agent's inside of its package, where a relative import has a parent."
         return "The file imports others of its package: hand in the whole folder (assay submit DIR)."
+    if isinstance(error, IndexError) and _reads_the_command_line(error):
+        return "The file reads its command line: run it as a script (-e __main__), and the query is its argument."
     variable = environment_variable(error)
     if variable:
         return f"The environment variable {variable} is not set: pass it with --env {variable}."
@@ -3999,6 +4054,11 @@ def environment_variable(error: BaseException) -> str:
         if len(word) > 4 and "_" in word and word.isupper() and word.replace("_", "a").isalnum():
             return word
     return ""
+
+
+def _reads_the_command_line(error: BaseException) -> bool:
+    place = _last(error.__traceback__)
+    return place is not None and "argv" in place.tb_frame.f_code.co_names
 
 
 def _last(place: TracebackType | None) -> TracebackType | None:
@@ -5458,6 +5518,8 @@ SCRIPT_EXIT = (
     "such as --query, read one of these instead, or give the file a function run(query)."
 )
 
+NO_COMMAND_LINE = "If the file reads its command line, run it as a script (-e __main__): the query is its argument."
+
 
 def start_agent() -> Child:
     """Forks the process that will be the agent. It waits for instructions; if none come, it is not needed.
@@ -5553,7 +5615,7 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
         message = f"The agent called sys.exit({status}) instead of returning an answer{said}"
-        reply.fail("AGENT_EXITED", message, error, SCRIPT_EXIT if package is not None and status == 2 else "")
+        reply.fail("AGENT_EXITED", message, error, _hint_for_exit(status, package, code))
         return status
     except BaseException as error:  # whatever an agent may raise is a fact to report
         if not reply.is_ours():
@@ -5566,6 +5628,13 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     else:
         return 0
     return 1
+
+
+def _hint_for_exit(status: int, package: str | None, code: str) -> str:
+    """For 2, which is what argparse and click end with when the command line is not what they want."""
+    if status != 2:
+        return ""
+    return SCRIPT_EXIT if package is not None else NO_COMMAND_LINE if code == "AGENT_IMPORT_ERROR" else ""
 
 
 def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:
@@ -5891,7 +5960,8 @@ class Run:
             if self.printed is not None and reply.get("printed") is True:
                 printed = Answering()
                 response = printed.json(
-                    printed_answer(self.printed.text(), self.context.response_bytes), self.context.response_bytes
+                    printed_answer(self.printed.text(), self.context.response_bytes, self.printed.size),
+                    self.context.response_bytes,
                 )
                 self.conversions = printed.notes()
             else:

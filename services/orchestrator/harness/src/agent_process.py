@@ -32,6 +32,8 @@ SCRIPT_EXIT = (
     "such as --query, read one of these instead, or give the file a function run(query)."
 )
 
+NO_COMMAND_LINE = "If the file reads its command line, run it as a script (-e __main__): the query is its argument."
+
 
 def start_agent() -> Child:
     """Forks the process that will be the agent. It waits for instructions; if none come, it is not needed.
@@ -127,7 +129,7 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
         message = f"The agent called sys.exit({status}) instead of returning an answer{said}"
-        reply.fail("AGENT_EXITED", message, error, SCRIPT_EXIT if package is not None and status == 2 else "")
+        reply.fail("AGENT_EXITED", message, error, _hint_for_exit(status, package, code))
         return status
     except BaseException as error:  # whatever an agent may raise is a fact to report
         if not reply.is_ours():
@@ -140,6 +142,13 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     else:
         return 0
     return 1
+
+
+def _hint_for_exit(status: int, package: str | None, code: str) -> str:
+    """For 2, which is what argparse and click end with when the command line is not what they want."""
+    if status != 2:
+        return ""
+    return SCRIPT_EXIT if package is not None else NO_COMMAND_LINE if code == "AGENT_IMPORT_ERROR" else ""
 
 
 def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:

@@ -125,7 +125,7 @@ def _with_beside(target: Parameter, plain: Sequence[Parameter], *, usual: bool, 
         if one is target:
             continue
         # A context goes to those with a default, too, as platforms do it.
-        if (handler and name in CONTEXT_NAMES and one.positional) or (
+        if (handler and name in CONTEXT_NAMES) or (
             one.required and _is_given_by_us(one)
         ):  # given to those with a default, too, as platforms do
             beside.append(one)

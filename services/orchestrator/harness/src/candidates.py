@@ -122,7 +122,7 @@ def fallbacks_of(module: ModuleType, source: str, *, without_query: bool) -> lis
     takes a query."""
     own = [
         Candidate(name, target, fit_of(target, without_query=without_query))
-        for name, target in vars(module).items()
+        for name, target in list(vars(module).items())
         if not name.startswith("_")
         and not isinstance(target, ModuleOfPython)
         and (callable(target) or any(methods_of(target)) or is_of_a_framework(target))
@@ -219,6 +219,20 @@ def decided(found: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
     if objects and wrappers:
         wrappers = [one for one in wrappers if any(uses(one.target, other.target, module) for other in objects)]
     return _outermost(wrappers or objects, module) or _outermost(fitting, module)
+
+
+def users_of(chosen: Candidate, module: ModuleType, source: str) -> list[Candidate]:
+    """Functions of other names that take a query, answer, and use the one that was chosen: is it only their helper?"""
+    if chosen.is_object or chosen.registered:
+        return []
+    found = []
+    for name, target in list(vars(module).items()):
+        if name.startswith("_") or name in FUNCTION_NAMES or not is_function(target) or target is chosen.target:
+            continue
+        asked = fit_of(target, without_query=False) == STRONG and is_own(module, source, name, target)
+        if asked and uses(target, chosen.target, module) and answers(target):
+            found.append(Candidate(name, target, STRONG))
+    return found
 
 
 def _outermost(several: Sequence[Candidate], module: ModuleType) -> list[Candidate]:

@@ -49,6 +49,20 @@ def is_a_command(target: Any) -> bool:
     return hasattr(target, "registered_commands") or (hasattr(target, "params") and hasattr(target, "main"))
 
 
+def command_of(function: Any) -> Any:
+    """A Typer app for a function whose defaults only Typer understands, as typer.run makes one; else None."""
+    typer = sys.modules.get("typer")
+    defaults = (
+        *(getattr(function, "__defaults__", None) or ()),
+        *(getattr(function, "__kwdefaults__", None) or {}).values(),
+    )
+    if typer is None or not any(type(one).__module__ == "typer.models" for one in defaults):
+        return None
+    app = typer.Typer(add_completion=False)
+    app.command()(function)
+    return app
+
+
 def command_plan(target: Any, name: str, query: str) -> Plan:
     """The command with the query as its argument. Raises QueryNotAccepted."""
     command = target

@@ -15,14 +15,16 @@ from services.orchestrator.harness.src.candidates import (
     decided,
     fallbacks_of,
     methods_of,
+    users_of,
 )
-from services.orchestrator.harness.src.commands import is_a_command
+from services.orchestrator.harness.src.commands import command_of, command_plan, is_a_command
 from services.orchestrator.harness.src.frameworks import framework_plan, is_a_server, is_of_a_framework
 from services.orchestrator.harness.src.handed_on import handed_on_as_text
-from services.orchestrator.harness.src.naming import file_of, type_name
+from services.orchestrator.harness.src.naming import file_of
 from services.orchestrator.harness.src.parameters import parameters_of, shown_signature
 from services.orchestrator.harness.src.query_names import HANDLER_NAMES, plain_name
 from services.orchestrator.harness.src.record_values import json_object
+from services.orchestrator.harness.src.refusals import AS_A_SCRIPT, has_a_main_guard, lacking, offers
 from services.orchestrator.harness.src.relations import is_function
 
 if TYPE_CHECKING:
@@ -32,10 +34,6 @@ if TYPE_CHECKING:
 
 
 MOST_CANDIDATES = 20
-AS_A_SCRIPT = (
-    "run the file as a script with the entry point __main__ (-e __main__): the query then is its argument, its "
-    "standard input and in ASSAY_QUERY, and what it prints is the answer"
-)
 
 
 class EntrypointNotFound(Exception):
@@ -96,12 +94,16 @@ class Entry:
             )
 
         try:
-            if is_function(self.target):
+            command = command_of(self.target) if query is not None else None
+            if command is not None and query is not None:
+                self.kind = "command"
+                self.plan = command_plan(command, self.name, query)
+            elif is_function(self.target):
                 self.plan = bound(self.target, self.name)
             else:
                 self.plan = self._object_plan(bound, query)
         except QueryNotAccepted as refusal:
-            if not self.named and _has_a_main_guard(self.source):
+            if not self.named and has_a_main_guard(self.source):
                 raise QueryNotAccepted(f"{refusal} Or {AS_A_SCRIPT}.") from None
             raise
         return self.plan
@@ -122,7 +124,7 @@ class Entry:
                 return plan
         found = [(name, method, parameters_of(method)) for name, method in methods_of(self.target)]
         if not found or is_a_server(self.target):
-            raise EntrypointNotFound(_lacking(self.name, self.target, self.module))
+            raise EntrypointNotFound(lacking(self.name, self.target, self.module))
         places = [place_of(parameters) for _, _, parameters in found]
         order = [index for index, place in enumerate(places) if not isinstance(place, str) and place.usual]
         order += [index for index, place in enumerate(places) if not isinstance(place, str) and not place.usual]
@@ -190,6 +192,8 @@ def find_entry(module: ModuleType, entrypoint: str | None, source: str, *, witho
     if not any(one.fit for one in found):
         found = [*found, *fallbacks_of(module, source, without_query=without_query)]
     chosen = decided(found, module)
+    if len(chosen) == 1 and not without_query:
+        chosen = [*chosen, *users_of(chosen[0], module, source)]
     if len(chosen) > 1:
         raise EntrypointAmbiguous(
             f"{file_of(module)} has several things to call, and none of them plainly is the agent: "
@@ -212,11 +216,13 @@ def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry
     for name in AGENT_NAMES:
         target = vars(module).get(name)
         if target is not None and not isinstance(target, type(sys)):
-            raise EntrypointNotFound(_lacking(name, target, module, source))
-    if _has_a_main_guard(source):
+            raise EntrypointNotFound(lacking(name, target, module, source))
+    if has_a_main_guard(source):
         raise EntrypointNotFound(f"{file_of(module)} has nothing to call. You can {AS_A_SCRIPT}.")
+    if not any(callable(value) for name, value in vars(module).items() if not name.startswith("__")):
+        raise EntrypointNotFound(f"{file_of(module)} has nothing to call. If it is a script, {AS_A_SCRIPT}.")
     raise EntrypointNotFound(
-        f"{file_of(module)} has nothing that plainly is the agent. {_offers(module)} "
+        f"{file_of(module)} has nothing that plainly is the agent. {offers(module)} "
         f"Name a function run(query), or name yours as the entry point (-e {module.__name__}:my_function)."
     )
 
@@ -225,67 +231,27 @@ def _named(module: ModuleType, entrypoint: str, source: str) -> Entry:
     where, colon, name = entrypoint.rpartition(":")
     target: Any = module
     home = module
-    if colon and where not in ("agent", module.__name__):
-        target = home = _import(where)
-        source = ""
+    if colon and where != module.__name__:
+        target = home = _import(where, module if where == "agent" else None)
+        source = source if home is module else ""
     for part in name.split("."):
         if not hasattr(target, part):
-            raise EntrypointNotFound(f"There is no {name!r} in {file_of(home)}. {_offers(target)}")
+            raise EntrypointNotFound(f"There is no {name!r} in {file_of(home)}. {offers(target)}")
         if isinstance(target, type) and type(vars(target).get(part)).__name__ == "function":
             target = _made(target, target.__name__)  # a method of a class is one of an object
         target = getattr(target, part)
     if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):
-        raise EntrypointNotFound(_lacking(name, target, home))
+        raise EntrypointNotFound(lacking(name, target, home))
     return Entry(target, name, home, source, named=True)
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, otherwise: ModuleType | None) -> ModuleType:
     try:
         __import__(name)
     except ModuleNotFoundError as error:
+        if otherwise is not None and error.name == name:
+            return otherwise
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             raise EntrypointNotFound(f"There is no module {error.name!r} for the entry point.") from None
         raise
     return sys.modules[name]
-
-
-def _offers(target: Any) -> str:
-    home = getattr(target, "__name__", "")
-    found = (
-        [
-            name
-            for name, value in vars(target).items()
-            if not name.startswith("_") and callable(value) and getattr(value, "__module__", home) == home
-        ]
-        if hasattr(target, "__dict__")
-        else []
-    )
-    return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
-
-
-def _lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
-    """What is there under the name, and why that cannot be called."""
-    said = f"{name!r} is in {file_of(module)}, but it is of the type {type_name(type(target))}"
-    if is_a_server(target):
-        said += ": a server, which is not started. Name the function that answers as the entry point"
-    else:
-        said += ": no function, and without a method to call (such as run_sync, invoke, run or __call__)"
-    runner = next(
-        (one for one, value in vars(module).items() if one.endswith("Runner") and isinstance(value, type)), ""
-    )
-    ways = [one for one in ("run_sync", "run") if hasattr(vars(module).get(runner), one)]
-    if ways:
-        said += (
-            f". Where {runner} runs it, write a function that does: def run(query): return "
-            f"{runner}.{ways[0]}({name}, query)"
-        )
-    elif not is_a_server(target):
-        said += f". Write a function that runs it: def run(query): ... {name} ..."
-    said += "."
-    if source and _has_a_main_guard(source):
-        said += f" Or {AS_A_SCRIPT}."
-    return said
-
-
-def _has_a_main_guard(source: str) -> bool:
-    return "__name__" in source and "__main__" in source

@@ -85,6 +85,8 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
         if project:
             return "Name the file that is the agent's inside of its package, where a relative import has a parent."
         return "The file imports others of its package: hand in the whole folder (assay submit DIR)."
+    if isinstance(error, IndexError) and _reads_the_command_line(error):
+        return "The file reads its command line: run it as a script (-e __main__), and the query is its argument."
     variable = environment_variable(error)
     if variable:
         return f"The environment variable {variable} is not set: pass it with --env {variable}."
@@ -141,6 +143,11 @@ def environment_variable(error: BaseException) -> str:
         if len(word) > 4 and "_" in word and word.isupper() and word.replace("_", "a").isalnum():
             return word
     return ""
+
+
+def _reads_the_command_line(error: BaseException) -> bool:
+    place = _last(error.__traceback__)
+    return place is not None and "argv" in place.tb_frame.f_code.co_names
 
 
 def _last(place: TracebackType | None) -> TracebackType | None:

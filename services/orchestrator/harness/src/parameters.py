@@ -82,9 +82,18 @@ def _own_parameters(function: Any) -> list[Parameter] | None:
     if "__signature__" in function.__dict__:
         return None
     own = read_parameters(function)
-    if "__wrapped__" in function.__dict__ and all(parameter.variadic for parameter in own):
+    if "__wrapped__" in function.__dict__ and _takes_anything(own):
         return None
     return own
+
+
+def _takes_anything(own: Sequence[Parameter]) -> bool:
+    """Hands on what it gets, beside options of its own: `(*args, langsmith_extra=None, **kwargs)`."""
+    variadic = [one.kind for one in own if one.variadic]
+    rest = [one for one in own if not one.variadic]
+    return (variadic == [VAR_POSITIONAL, VAR_KEYWORD] and not any(one.positional or one.required for one in rest)) or (
+        bool(variadic) and not rest
+    )
 
 
 def read_parameters(function: Any) -> list[Parameter]:

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def printed_answer(text: str, limit: int) -> Any:
+def printed_answer(text: str, limit: int, printed: int = 0) -> Any:
     """A JSON object or array that is all of it as that value; anything else as text, without the newlines at its end.
-    Text of more than `limit` bytes as JSON is cut, with a mark that says so."""
+    Text of more than `limit` bytes as JSON is cut, with a mark that says so; `printed` is how many bytes there were,
+    where text is only their beginning."""
     stripped = text.strip()
     if stripped[:1] in ("{", "[") and stripped[-1:] in ("}", "]"):
         try:
@@ -25,5 +26,5 @@ def printed_answer(text: str, limit: int) -> Any:
     size = len(to_json(text).encode("utf-8", "replace"))
     if size <= limit:
         return text
-    mark = f"\n[... cut: {size:,} bytes were printed]"
+    mark = f"\n[... cut: {max(size, printed):,} bytes were printed]"
     return text[: max(0, len(text) * (limit - len(mark) - 16) // size - 16)] + mark

@@ -229,7 +229,8 @@ class Run:
             if self.printed is not None and reply.get("printed") is True:
                 printed = Answering()
                 response = printed.json(
-                    printed_answer(self.printed.text(), self.context.response_bytes), self.context.response_bytes
+                    printed_answer(self.printed.text(), self.context.response_bytes, self.printed.size),
+                    self.context.response_bytes,
                 )
                 self.conversions = printed.notes()
             else:
