@@ -83,7 +83,7 @@ def test_an_agent_is_called_the_way_it_is_written(name: str, outcome_of: Run) ->
 
 
 MISSING: dict[str, tuple[str, str | None, str]] = {
-    "nothing in the file": ("", None, "It defines nothing that can be called"),
+    "nothing in the file": ("", None, "agent.py has nothing to call. If it is a script"),
     "other names": ("def start(q): pass\ndef stop(q): pass\ndef _hidden(q): pass", None, "It defines start, stop."),
     "not callable": ("agent = 5", None, "'agent' is in agent.py, but it is of the type int: no function"),
     "a script": ("if __name__ == '__main__':\n    print(1)", None, "entry point __main__ (-e __main__)"),
