@@ -178,6 +178,15 @@ class StoredTooMuch(OverLimit):
         super().__init__(user, message, timedelta(minutes=1))
 
 
+class TooManyDownloads(OverLimit):
+    """The user has as many downloads under way as may be."""
+
+    limit = "downloads"
+
+    def __init__(self, user: str, most: int) -> None:
+        super().__init__(user, f"{user} has {most} downloads under way; wait for the end of one.", timedelta(seconds=1))
+
+
 class NoPackages(AssayError):
     """This server makes no deployment packages: it has no bucket to keep them in (ASSAY_AWS_BUCKET). GetTest with view
     FULL has the code, requirements and Dockerfile."""

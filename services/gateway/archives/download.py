@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from assay.v1 import test_service_pb2 as pb
 from services.gateway.caller import Caller
-from services.gateway.errors import FilesGone, InvalidRequest, NoSuchFile, Violation
+from services.gateway.errors import FilesGone, InvalidRequest, NoSuchFile, TooManyDownloads, Violation
 from services.gateway.fetch import fetch
 from services.gateway.ports import LeftFiles, StoredFiles, Tests
 from services.gateway.translate import api_file
 from shared.domain.files import span
+from shared.ids import UserId
 from shared.store.documents import ArchiveRef, Execution, StoredFile
 
+MOST_AT_ONCE: Final = 16
+"""Downloads of a user under way at the same time."""
 PIECE: Final = 1 << 20
 """Bytes of a file in one message."""
 _WORDS: Final = {
@@ -30,9 +35,30 @@ class Downloads:
         self._tests = tests
         self._store = store
         self._left = left
+        self._open: Counter[UserId] = Counter()
 
     async def download(self, request: pb.DownloadFileRequest, caller: Caller) -> AsyncIterator[pb.DownloadFileResponse]:
-        """The file and then its bytes. Raises InvalidRequest, NoSuchTest, NoSuchFile, FilesGone."""
+        """The file and then its bytes. Raises InvalidRequest, NoSuchTest, NoSuchFile, FilesGone, TooManyDownloads."""
+        with self._counted(caller.user_id):
+            async for message in self._messages(request, caller):
+                yield message
+
+    @contextmanager
+    def _counted(self, user: UserId) -> Iterator[None]:
+        """Each holds a file of some MiB for as long as its client takes. Raises TooManyDownloads."""
+        if self._open[user] >= MOST_AT_ONCE:
+            raise TooManyDownloads(user, MOST_AT_ONCE)
+        self._open[user] += 1
+        try:
+            yield
+        finally:
+            self._open[user] -= 1
+            if not self._open[user]:
+                del self._open[user]
+
+    async def _messages(
+        self, request: pb.DownloadFileRequest, caller: Caller
+    ) -> AsyncIterator[pb.DownloadFileResponse]:
         test = await fetch(self._tests, caller, request.test_id)
         files = _files(test, request.kind)
         where = span(files, request.path)
@@ -62,7 +88,8 @@ class Downloads:
         ref = test.input.project if kind == pb.FILE_KIND_PROJECT else test.input.inputs
         data = await self._store.read(test.user_id, ref.digest) if ref else None
         if data is not None and where:
-            yield data[where.start : where.stop]
+            data = data[where.start : where.stop]  # while a slow client reads, only its file is held
+            yield data
 
 
 def _files(test: Execution, kind: int) -> Sequence[StoredFile]:

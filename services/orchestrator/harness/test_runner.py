@@ -1353,12 +1353,7 @@ class Left:
     def _look(self, folder: int, prefix: str, depth: int) -> None:
         """Takes the files of a folder, which is closed then, and of those in it."""
         try:
-            for name in sorted(os.listdir(folder)):
-                self.seen += 1
-                if self.seen > MOST_SEEN:
-                    if self.seen == MOST_SEEN + 1:
-                        self._leave_out(prefix + name, f"and what follows: only {MOST_SEEN} entries are looked at")
-                    return
+            for name in self._names(folder, prefix):
                 path = prefix + name
                 why = bad_name(path)
                 if not why:
@@ -1370,6 +1365,18 @@ class Left:
                     self._leave_out(path, why)
         finally:
             os.close(folder)
+
+    def _names(self, folder: int, prefix: str) -> list[str]:
+        """What is in a folder, in a fixed order. An agent can make more entries than would fit our memory."""
+        names: list[str] = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self.seen += 1
+                if self.seen > MOST_SEEN:
+                    self._leave_out(f"{prefix}...", f"and more: only {MOST_SEEN} entries are looked at")
+                    break
+                names.append(entry.name)
+        return sorted(names)
 
     def _take(self, folder: int, name: str, path: str, depth: int) -> str:
         """Keeps this file or looks into this folder; else says why not."""

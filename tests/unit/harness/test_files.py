@@ -221,6 +221,14 @@ def test_only_so_many_files_and_bytes_are_kept() -> None:
     assert sorted(kept.files) == ["000", "001", "002"]
 
 
+def test_only_so_many_entries_are_looked_at() -> None:
+    code = "def run(q):\n    for number in range(12000): open(f'out/{number}', 'w').close()\n    return 1"
+    kept = run(code, outputs={"max_files": 3, "max_bytes": 100})
+    assert len(kept.files) == 3
+    assert kept.left_out[0] == "'...' and more: only 10000 entries are looked at"
+    assert len(kept.left_out) == 100
+
+
 def test_names_that_no_list_can_show_are_left_out() -> None:
     code = r"""
         import os
