@@ -158,7 +158,7 @@ class Finish:
         test: Execution | None = charge.test
         if result is None or not result.success:
             test = await self._current(charge)
-        kept: Kept | None = None
+        kept = None if self._outputs else Kept(left_out=tuple(result.outputs_left_out) if result else ())
         for _ in range(_TRIES):
             if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
                 return None
