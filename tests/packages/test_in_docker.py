@@ -1,5 +1,6 @@
 """A downloaded package on a real Docker Engine, by the commands of its README and nothing else."""
 
+import hashlib
 import io
 import json
 import os
@@ -220,6 +221,66 @@ def test_what_has_no_wheel_is_compiled_in_the_image_and_debian_packages_are_ther
     said = type_in("".join(before), compiled, shell)
     answer = json.loads(said.strip().splitlines()[-1])["response"]
     assert answer == {"distance": 3, "python": True, "git": ["git", "version"], "gcc": None}
+
+
+PROJECT = {
+    "src/bot/__init__.py": b"",
+    "src/bot/main.py": b"""
+import hashlib, os
+from pathlib import Path
+from .tools import shout
+
+def run(query):
+    Path("/work/out/left.txt").write_text("left")
+    Path(os.environ["ASSAY_OUTPUT_DIR"], "left.txt").write_text("left")
+    Path("note").write_text("an agent may write where it is")
+    sums = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in Path(".").rglob("*") if path.is_file()}
+    return {
+        "said": shout(query) + (Path(__file__).parent / "prompt.txt").read_text(),
+        "in": [Path("/work/in/a b.txt").read_text(), Path(os.environ["ASSAY_INPUT_DIR"], "a b.txt").read_text()],
+        "sums": sums,
+    }
+""",
+    "src/bot/tools.py": b"def shout(text):\n    return text.upper()\n",
+    "src/bot/prompt.txt": b"!",
+    "Dockerfile": b"FROM evil\n",
+    "server.py": b"raise SystemExit(1)\n",
+    ".dockerignore": b"src\n",
+    ".env": b"A=1\n",
+    "$(touch x) `id` ${A}.txt": b"1",
+    "-rf": b"2",
+    "\u00fcn\u00efc\u00f8d\u00e9/a b'\".txt": b"3",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, base: str, engine: DockerEngine) -> Iterator[Path]:
+    """The folder of a package of a project with input files, and with names that mean something elsewhere."""
+    of = facts(
+        agent_name="Project agent",
+        agent_code=PROJECT["src/bot/main.py"].decode(),
+        agent_path="src/bot/main.py",
+        project=PROJECT,
+        inputs={"a b.txt": b"input"},
+        leaves_files=True,
+        query="hello",
+        options=Options(port=free_port()),
+    )
+    with zipfile.ZipFile(io.BytesIO(zipped(of))) as archive:
+        archive.extractall(tmp_path)
+    yield tmp_path / "project-agent"
+    engine.run("rm", "--force", "--volumes", "project-agent", check=False)
+    engine.run("image", "rm", "--force", "project-agent", check=False)
+
+
+def test_a_project_answers_in_the_image_as_in_its_test(project: Path, shell: dict[str, str]) -> None:
+    *before, _stop = commands((project / "README.md").read_text("utf-8"), "Run it with Docker")
+    said = type_in("".join(before), project, shell)
+    answer = json.loads(said.strip().splitlines()[-1])["response"]
+    assert answer["said"] == "HELLO!"
+    assert answer["in"] == ["input", "input"]
+    there = {path: digest for path, digest in answer["sums"].items() if not path.startswith("out/") and path != "note"}
+    assert there == {path: hashlib.sha256(data).hexdigest() for path, data in PROJECT.items()}
 
 
 def test_every_program_of_the_sandbox_is_in_the_image(base: str, engine: DockerEngine) -> None:
