@@ -55,6 +55,11 @@ TO_JSON: dict[str, tuple[str, Any, Notes]] = {
     ),
     "function": ("[print]", ["<built-in function print>"], [("answer[0]", "builtin_function_or_method", "repr")]),
     "date": ("__import__('datetime').date(2025, 1, 1)", "2025-01-01", [("answer", "datetime.date", "isoformat")]),
+    "time in a dictionary": (  # case 16
+        "{'answer': q, 'generated_at': __import__('datetime').datetime(2026, 1, 2, 3, 4)}",
+        {"answer": "how are you?", "generated_at": "2026-01-02T03:04:00"},
+        [("answer['generated_at']", "datetime.datetime", "isoformat")],
+    ),
     "not a number": ("{'x': float('nan')}", {"x": None}, [("answer['x']", "float", "null for nan")]),
     "infinity": ("[float('-inf')]", [None], [("answer[0]", "float", "null for -inf")]),
     "half a surrogate": (

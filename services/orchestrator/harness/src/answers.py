@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from services.orchestrator.harness.src.conversion_notes import Note, named, unwarned, written
 from services.orchestrator.harness.src.conversions import Fields, conversions_for
 from services.orchestrator.harness.src.fitting import fitted, json_size
 from services.orchestrator.harness.src.jsontext import NotJson, to_json
 from services.orchestrator.harness.src.kinds import UNFIT
-from services.orchestrator.harness.src.naming import type_name
 from services.orchestrator.harness.src.table_values import Each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
 MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
 MAX_NOTES = 100
-MAX_PATH = 300  # characters
 ROOM = 32 << 20  # characters that are looked at before an answer is cut: a bound on memory and time
+COST_OF_A_NOTE = 150  # conversions take longer
 MANY = 1000
+MAX_KEY = 10_000  # characters
 COST = 20  # of a value beside its text: all that fits into 1 MiB of JSON has room
 NESTED = "The answer is nested more than 64 levels deep, or contains itself, at {where}"
 HALF = "{where} holds half a surrogate pair: not Unicode text"
@@ -30,17 +30,6 @@ HUGE_BITS = 14_285  # of 10**DIGITS; not the number itself, which nobody could p
 
 class TooLarge(Exception):
     """The answer has more bytes as JSON than are kept, and is not to be cut."""
-
-
-class Note:
-    """What was made of a value that is not plain JSON, and of `more` others like it."""
-
-    def __init__(self, path: str, kind: str, how: str, refusal: str) -> None:
-        self.path = path
-        self.kind = kind
-        self.how = how
-        self.refusal = refusal  # what a strict test says of it
-        self.more = 0
 
 
 class Answering:
@@ -156,6 +145,9 @@ class Answering:
                 found["[cut]"] = self._cut(place, type(value), len(pairs) - len(found))
                 break
             name = key if type(key) is str and key.isascii() else self._key(key, place)
+            if len(name) > MAX_KEY:
+                self._note(place, str, f"cut: a key of {len(name):,} characters", "{where} has a key that is too long")
+                name = f"{name[:MAX_KEY]} [cut: {MAX_KEY:,} of {len(name):,} characters]"
             if name in found:
                 self._note(place, type(key), "a name of its own for a key that is there twice as text")
                 while name in found:
@@ -247,16 +239,19 @@ class Answering:
         how: str,
         refusal: str = "{where} is a {kind}: not something that JSON can hold",
     ) -> None:
+        self.room -= COST_OF_A_NOTE
         general, name = written(place, general=True), named(kind)
         alike = None if self.strict else self._notes.get((general, name, how))
         if alike is not None:
             alike.more += 1
-            return
-        path = written(place)
-        refused = refusal.format(where=path, kind=name) + "."
-        if self.strict:
-            raise NotJson(refused)
-        self._add(Note(path, name, how, refused), general)
+        elif len(self._notes) >= MAX_NOTES - 1 and not self.strict:
+            self._unlisted += 1
+        else:
+            path = written(place)
+            refused = refusal.format(where=path, kind=name) + "."
+            if self.strict:
+                raise NotJson(refused)
+            self._notes[general, name, how] = Note(path, name, how, refused)
 
     def _add(self, note: Note, general: str) -> None:
         alike = self._notes.get((general, note.kind, note.how))
@@ -275,31 +270,3 @@ class Collected:
         self.plain = plain
         self.answering = answering
         self.usage = usage  # what the last piece that knew said of tokens
-
-
-def unwarned(work: Callable[[], Any]) -> Any:
-    """What libraries warn of when we look into their objects is no output of the agent."""
-    warnings = sys.modules.get("warnings")
-    if warnings is None:
-        return work()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return work()
-
-
-def written(place: tuple[Any, ...], *, general: bool = False) -> str:
-    """`answer['due'][3].total`; in general `answer['due'][*].total`."""
-    parts = []
-    while place:
-        place, key, attribute = place
-        text = f".{key}" if attribute else "[*]" if general and type(key) is int else f"[{key!r}]"
-        parts.append(text if len(text) <= 80 else f"{text[:70]}…{text[-9:]}")
-    path = "answer" + "".join(reversed(parts))
-    return path if len(path) <= MAX_PATH else f"{path[: MAX_PATH // 2]}…{path[1 - MAX_PATH // 2 :]}"
-
-
-def named(kind: type) -> str:
-    try:
-        return type_name(kind)
-    except Exception:  # a type that lies about its own name
-        return "?"

@@ -1,6 +1,6 @@
 """From values that JSON has no form for to values that it has: one table, in a closed order.
 
-A newcomer adds a line to VALUE_CONVERSIONS: which types (kinds.py), how it is told in the notes, and a function that
+A newcomer adds a line to `value_conversions`: which types (kinds.py), how it is told in the notes, and a function that
 gives another value, which is converted in turn. One that raises, or gives UNFIT, leaves it to the next line.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.framework_answers import FRAMEWORK_ANSWERS
+from services.orchestrator.harness.src.framework_answers import framework_answers
 from services.orchestrator.harness.src.jsontext import from_json
 from services.orchestrator.harness.src.kinds import (
     UNFIT,
@@ -164,70 +164,84 @@ def is_iterable(kind: Kind) -> bool:
     return "__iter__" in kind.attributes and not kind.attributes & {"read", "fileno", "__subclasscheck__"}
 
 
-DATA_CONVERSIONS = (
-    *FRAMEWORK_ANSWERS,
-    (is_a("unittest", "NonCallableMock"), "repr", repr),  # answers to every name
-    (has("__subclasscheck__"), "repr", repr),  # a type
-    (has("model_dump"), "model_dump", dumped),
-    (has("__fields__", "dict"), *called("dict")),  # pydantic 1
-    (has("__dataclass_fields__"), "its fields", fields_of_dataclass),
-    (has("__attrs_attrs__"), "its fields", lambda value: fields(value, [one.name for one in value.__attrs_attrs__])),
-    (has("__struct_fields__"), "its fields", lambda value: fields(value, value.__struct_fields__)),  # msgspec
-    (has("DESCRIPTOR", "ListFields"), "MessageToDict", message_of_protobuf),
-    (has("_fields", "_asdict"), "its fields", lambda value: fields(value, value._fields)),  # a NamedTuple
-)
-# of what is no dictionary, list or tuple
-VALUE_CONVERSIONS = (
-    (is_a("builtins", "bytes", "bytearray", "memoryview"), "base64", base64),
-    (is_a("pandas", "DataFrame"), "a list of its rows", table_rows),
-    (is_a("pandas", "Series"), "tolist", series),
-    (is_a("pandas", "NaTType", "NAType"), "null", lambda _: None),
-    (has("to_dicts", "to_series"), *called("to_dicts")),  # polars
-    (has("to_list", "to_frame", "len"), *called("to_list")),  # polars
-    (has("to_pylist"), *called("to_pylist")),  # pyarrow
-    (is_a("numpy", "generic"), "item", scalar),
-    (has("tolist"), "tolist", array),
-    (is_a("enum", "Enum"), ".value", lambda value: value._value_),
-    (is_a("datetime", "datetime", "date", "time"), "isoformat", moment),
-    (is_a("datetime", "timedelta"), "ISO 8601", period),
-    (is_a("decimal", "Decimal"), "str", str),
-    (is_a("fractions", "Fraction"), "str", str),
-    (is_a("uuid", "UUID"), "str", str),
-    (is_a("pathlib", "PurePath"), "str", str),
-    (is_a("ipaddress"), "str", str),
-    (is_a("re", "Pattern"), *taken("pattern")),
-    (is_a("builtins", "complex"), "str", lambda value: str(value).strip("()")),
-    (is_a("builtins", "BaseException"), "str", error),
-    (is_a("builtins", "set", "frozenset"), "a sorted list", sorted),
-    (is_a("builtins", "set", "frozenset"), "a list", list),
-    (is_a("collections", "UserString"), "str", str),
-    (is_a("PIL", "Image"), "base64 of a PNG", picture),
-    (is_a("matplotlib", "Figure"), "base64 of a PNG", picture),
-    (is_a("starlette", "Response"), "its body", body),
-    (is_a("werkzeug", "Response"), "its body", body),
-    (is_a("concurrent", "Future"), *called("result")),
-    (is_a("_io", "StringIO", "BytesIO"), *called("getvalue")),
-    (is_a("types", "SimpleNamespace"), "its attributes", public_attributes),
-    (is_a("argparse", "Namespace"), "its attributes", public_attributes),
-    (has("_asdict"), *plain_result("_asdict")),
-    (has("to_dict"), *plain_result("to_dict")),
-    (has("toDict"), *plain_result("toDict")),
-    (has("as_dict"), *plain_result("as_dict")),
-    (has("asdict"), *plain_result("asdict")),
-    (has("dict"), *plain_result("dict")),
-    (has("to_json"), *decoded("to_json")),
-    (has("json"), *decoded("json")),
-    (has("keys", "__getitem__"), "its items", items),
-    (has("cr_frame", "close"), "a mark", never_awaited),
-    (is_iterable, "a list", Each),
-    (is_anything, *taken("final_output")),
-    (is_anything, *taken("output")),
-    (is_anything, *said("content")),
-    (has("__str__"), "str", str),
-    (is_of_the_agent, "its attributes", public_attributes),
-    (has("__repr__"), "repr", repr),
-)
+def data_conversions() -> tuple[Any, ...]:
+    return (
+        *framework_answers(),
+        (is_a("unittest", "NonCallableMock"), "repr", repr),  # answers to every name
+        (has("__subclasscheck__"), "repr", repr),  # a type
+        (has("model_dump"), "model_dump", dumped),
+        (has("__fields__", "dict"), *called("dict")),  # pydantic 1
+        (has("__dataclass_fields__"), "its fields", fields_of_dataclass),
+        (
+            has("__attrs_attrs__"),
+            "its fields",
+            lambda value: fields(value, [one.name for one in value.__attrs_attrs__]),
+        ),
+        (has("__struct_fields__"), "its fields", lambda value: fields(value, value.__struct_fields__)),  # msgspec
+        (has("DESCRIPTOR", "ListFields"), "MessageToDict", message_of_protobuf),
+        (has("_fields", "_asdict"), "its fields", lambda value: fields(value, value._fields)),  # a NamedTuple
+    )
 
+
+def value_conversions() -> tuple[Any, ...]:
+    """Of what is no dictionary, list or tuple."""
+    return (
+        (is_a("builtins", "bytes", "bytearray", "memoryview"), "base64", base64),
+        (is_a("pandas", "DataFrame"), "a list of its rows", table_rows),
+        (is_a("pandas", "Series"), "tolist", series),
+        (is_a("pandas", "NaTType", "NAType"), "null", lambda _: None),
+        (has("to_dicts", "to_series"), *called("to_dicts")),  # polars
+        (has("to_list", "to_frame", "len"), *called("to_list")),  # polars
+        (has("to_pylist"), *called("to_pylist")),  # pyarrow
+        (is_a("numpy", "generic"), "item", scalar),
+        (has("tolist"), "tolist", array),
+        (is_a("enum", "Enum"), ".value", lambda value: value._value_),
+        (is_a("datetime", "datetime", "date", "time"), "isoformat", moment),
+        (is_a("datetime", "timedelta"), "ISO 8601", period),
+        (is_a("decimal", "Decimal"), "str", str),
+        (is_a("fractions", "Fraction"), "str", str),
+        (is_a("uuid", "UUID"), "str", str),
+        (is_a("pathlib", "PurePath"), "str", str),
+        (is_a("ipaddress"), "str", str),
+        (is_a("re", "Pattern"), *taken("pattern")),
+        (is_a("builtins", "complex"), "str", lambda value: str(value).strip("()")),
+        (is_a("builtins", "BaseException"), "str", error),
+        (is_a("builtins", "set", "frozenset"), "a sorted list", sorted),
+        (is_a("builtins", "set", "frozenset"), "a list", list),
+        (is_a("collections", "UserString"), "str", str),
+        (is_a("PIL", "Image"), "base64 of a PNG", picture),
+        (is_a("matplotlib", "Figure"), "base64 of a PNG", picture),
+        (is_a("starlette", "Response"), "its body", body),
+        (is_a("werkzeug", "Response"), "its body", body),
+        (
+            has("result", "done", "add_done_callback"),
+            "result",
+            lambda value: value.result() if value.done() else repr(value),
+        ),
+        (is_a("_io", "StringIO", "BytesIO"), *called("getvalue")),
+        (is_a("types", "SimpleNamespace"), "its attributes", public_attributes),
+        (is_a("argparse", "Namespace"), "its attributes", public_attributes),
+        (has("_asdict"), *plain_result("_asdict")),
+        (has("to_dict"), *plain_result("to_dict")),
+        (has("toDict"), *plain_result("toDict")),
+        (has("as_dict"), *plain_result("as_dict")),
+        (has("asdict"), *plain_result("asdict")),
+        (has("dict"), *plain_result("dict")),
+        (has("to_json"), *decoded("to_json")),
+        (has("json"), *decoded("json")),
+        (has("keys", "__getitem__"), "its items", items),
+        (has("cr_frame", "close"), "a mark", never_awaited),
+        (is_iterable, "a list", Each),
+        (is_anything, *taken("final_output")),
+        (is_anything, *taken("output")),
+        (is_anything, *said("content")),
+        (has("__str__"), "str", str),
+        (is_of_the_agent, "its attributes", public_attributes),
+        (has("__repr__"), "repr", repr),
+    )
+
+
+_tables: list[tuple[Any, ...]] = []  # of data, and of everything; made when they are first needed
 _known: dict[type, tuple[tuple[str, Any], ...]] = {}
 
 
@@ -235,8 +249,10 @@ def conversions_for(cls: type) -> tuple[tuple[str, Any], ...]:
     """What may be done with values of this type, in order: how it is told, and the function."""
     found = _known.get(cls)
     if found is None:
-        kind = Kind(cls)
-        table = DATA_CONVERSIONS if issubclass(cls, (dict, list, tuple)) else DATA_CONVERSIONS + VALUE_CONVERSIONS
+        if not _tables:
+            data = data_conversions()
+            _tables.extend((data, data + value_conversions()))
+        kind, table = Kind(cls), _tables[not issubclass(cls, (dict, list, tuple))]
         found = tuple((how, convert) for applies, how, convert in table if applies(kind))
         if len(_known) < MOST_TYPES:
             _known[cls] = found

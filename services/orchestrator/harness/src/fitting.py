@@ -34,11 +34,13 @@ def fitted(value: Any, limit: int) -> tuple[Any, list[tuple[str, str, str]]]:
 
 
 def sizes_of_texts(value: Any) -> Iterator[int]:
-    if isinstance(value, str):
-        yield json_size(value)
-    elif isinstance(value, (list, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from sizes_of_texts(item)
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield json_size(one)
+        elif isinstance(one, (list, dict)):
+            waiting.extend(one.values() if isinstance(one, dict) else one)
 
 
 def longest_text(sizes: list[int], excess: int) -> int:
@@ -86,6 +88,8 @@ def beginning_of(value: Any, room: int, path: str, cuts: list[tuple[str, str, st
     for (key, item), size in zip(_items(value), sizes):  # noqa: B905 - Python 3.9 knows no `strict`
         allowed = left if share is None else share
         if size > allowed and (allowed < 4 * MARK or not isinstance(item, (str, list, dict))):
+            if by_name:
+                continue
             break
         if size > allowed:
             where = f"{path}[{key!r:.80}]"

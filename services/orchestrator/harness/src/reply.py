@@ -5,7 +5,8 @@ from __future__ import annotations
 import posix as os  # what is in os without what makes its import cost a millisecond
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.answers import Answering, TooLarge, unwarned
+from services.orchestrator.harness.src.answers import Answering, TooLarge
+from services.orchestrator.harness.src.conversion_notes import unwarned
 from services.orchestrator.harness.src.file_descriptors import complain, write_all
 from services.orchestrator.harness.src.hints import environment_variable
 from services.orchestrator.harness.src.jsontext import NotJson, to_json

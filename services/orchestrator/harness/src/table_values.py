@@ -24,7 +24,7 @@ class Each:
 def table_rows(value: Any) -> object:
     """A pandas DataFrame as a list of objects; an index that says something becomes a column."""
     total = len(value)
-    value = value.head(MOST_ROWS)
+    value = value.head(max(1, MOST_ROWS * 10 // max(1, len(value.columns))))
     if type(value.index).__name__ != "RangeIndex":
         value = value.reset_index()
     if len(set(value.columns)) != len(value.columns):  # names that come twice would be lost in an object

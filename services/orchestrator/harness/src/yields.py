@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.answers import Answering, Collected, unwarned
-from services.orchestrator.harness.src.framework_answers import FRAMEWORK_ANSWERS
+from services.orchestrator.harness.src.answers import Answering, Collected
+from services.orchestrator.harness.src.conversion_notes import unwarned
+from services.orchestrator.harness.src.framework_answers import nothing_but_chunks
 from services.orchestrator.harness.src.jsontext import to_json
 from services.orchestrator.harness.src.kinds import UNFIT, Kind, at, is_a
 from services.orchestrator.harness.src.usage import usage_of
@@ -108,9 +109,7 @@ class Yields:
 
 
 def _is_piece(item: object) -> bool:
-    return type(item).__name__.endswith(("Chunk", "Event", "Delta")) or any(
-        how == ".delta" and applies(Kind(type(item))) for applies, how, _ in FRAMEWORK_ANSWERS
-    )
+    return type(item).__name__.endswith(("Chunk", "Event", "Delta")) or nothing_but_chunks(Kind(type(item)))
 
 
 def _whole(item: Any) -> Collected | None:
