@@ -1,7 +1,8 @@
 """What SubmitTest notices without running anything, on a real store and bus: files as people have them."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -108,10 +109,16 @@ async def test_a_project_names_its_requirements_and_brings_its_own_modules(alice
     assert answer.findings[1].message == "1 requirement from requirements.txt."
 
 
-def test_the_code_facts_are_read_without_anything_of_ours_but_their_own_file() -> None:
-    """The process that reads hostile code has the project's folder on its path: nothing else of it may be loaded."""
-    import services.gateway.submission.code_facts as module
-
-    text = Path(module.__file__).read_text()
-    assert "from services" not in text
-    assert "import services" not in text
+def test_what_reads_hostile_code_loads_nothing_of_ours_but_what_it_needs() -> None:
+    """The project's folder is on its path: one import too many and all of the gateway is in that process."""
+    program = (
+        "import sys; from services.gateway.submission import syntax_process as it; it.answer(b'x = 1');"
+        "print(*sorted(name for name in sys.modules if name.startswith('services.gateway.')))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {name.removeprefix("services.gateway.submission") for name in said.stdout.split()} == {
+        "",
+        ".code_definitions",
+        ".code_facts",
+        ".syntax_process",
+    }

@@ -36,6 +36,10 @@ class Name(_Part):
     """It can return something else than None."""
     reads: tuple[str, ...] = ()
     input_line: int = 0
+    made_of: str = ""
+    """What was called for an object; empty where that is no plain name."""
+    members: tuple[str, ...] | None = None
+    """Of a class: all that it has. None where it may have more."""
 
     @property
     def is_plain_function(self) -> bool:

@@ -1,7 +1,7 @@
 """What can be read off Python source without running it: what it binds, imports, reads and calls when it is loaded.
 
-Pure and with the standard library alone, for it works in the process of `syntax_process.py`. Facts only: what follows
-from them is decided elsewhere. Where code may do anything (`exec`, `import *`), the facts say so (`opaque`).
+Pure and with little but the standard library, for it works in the process of `syntax_process.py`. Facts only: what
+follows from them is decided elsewhere. Where code may do anything (`exec`, `import *`), the facts say so (`opaque`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-MOST_NAMES: Final = 1000
+from services.gateway.submission.code_definitions import FUNCTIONS, MOST_NAMES, Fact, class_of, function_of, is_call_of
+
 MOST_IMPORTS: Final = 500
 LONGEST: Final = 200
 _OPAQUE: Final = frozenset({"globals", "locals", "vars", "exec", "eval", "__import__", "setattr"})
-_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
-_ELSEWHERE: Final = (*_FUNCTIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
-Fact = dict[str, Any]
+_ELSEWHERE: Final = (*FUNCTIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def facts_of(tree: ast.Module) -> Fact:
@@ -53,10 +51,10 @@ class _Facts:
             self.statement(one, sure=sure, optional=optional)
 
     def statement(self, one: ast.stmt, *, sure: bool, optional: bool) -> None:
-        if isinstance(one, _FUNCTIONS):
-            self.bind(one.name, one.lineno, sure=sure, **_function(one))
+        if isinstance(one, FUNCTIONS):
+            self.bind(one.name, one.lineno, sure=sure, **function_of(one))
         elif isinstance(one, ast.ClassDef):
-            self.bind(one.name, one.lineno, sure=sure, kind="class", decorated=bool(one.decorator_list))
+            self.bind(one.name, one.lineno, sure=sure, **class_of(one))
         elif isinstance(one, (ast.Import, ast.ImportFrom)):
             self.imported(one, "maybe" if optional or not sure else "always", sure=sure and not optional)
         elif isinstance(one, ast.If):
@@ -122,9 +120,9 @@ class _Facts:
     def simple(self, one: ast.stmt, *, sure: bool, optional: bool) -> None:
         if isinstance(one, ast.Assign):
             for target in one.targets:
-                self.targets(target, _kind_of(one.value), sure=sure)
+                self.targets(target, _kind_of(one.value), sure=sure, made_of=_maker(one.value))
         elif isinstance(one, ast.AnnAssign) and one.value is not None:
-            self.targets(one.target, _kind_of(one.value), sure=sure)
+            self.targets(one.target, _kind_of(one.value), sure=sure, made_of=_maker(one.value))
         elif isinstance(one, ast.AugAssign):
             self.targets(one.target, "unknown", sure=sure)
         elif isinstance(one, ast.Delete):
@@ -134,10 +132,12 @@ class _Facts:
             if isinstance(part, ast.expr):
                 self.evaluated(part, sure=sure and not optional)
 
-    def targets(self, target: ast.expr, kind: str, *, sure: bool) -> None:
+    def targets(self, target: ast.expr, kind: str, *, sure: bool, made_of: str = "") -> None:
         for part in ast.walk(target):
             if isinstance(part, ast.Name) and isinstance(part.ctx, (ast.Store, ast.Del)):
-                self.bind(part.id, part.lineno, sure=sure, kind=kind if part is target else "unknown")
+                whole = part is target
+                given = {"kind": kind, "made_of": made_of} if whole else {"kind": "unknown"}
+                self.bind(part.id, part.lineno, sure=sure, **given)
 
     def bind(self, name: str, line: int, *, sure: bool, kind: str, **more: Any) -> None:
         if not sure or (name in self.names and not self.names[name]["sure"]):
@@ -165,7 +165,7 @@ class _Facts:
                 self.targets(part.target, "unknown", sure=False)
             if not sure:
                 continue
-            if _is_call_of(part, "input") and not self.input_line:
+            if is_call_of(part, "input") and not self.input_line:
                 self.input_line = part.lineno
             if (name := _variable(part)) is not None:
                 self.environment.append({"name": name[:LONGEST], "line": part.lineno})
@@ -174,7 +174,7 @@ class _Facts:
         """What counts wherever it stands: in functions, too."""
         module_level = {id(one) for one in ast.walk(tree) if isinstance(one, (ast.Import, ast.ImportFrom))}
         for function in ast.walk(tree):
-            if isinstance(function, _FUNCTIONS):
+            if isinstance(function, FUNCTIONS):
                 caught = {
                     id(inner)
                     for attempt in ast.walk(function)
@@ -198,61 +198,12 @@ def _may_bind_anything(part: ast.AST) -> bool:
         return part.id in _OPAQUE and isinstance(part.ctx, ast.Load)
     if isinstance(part, ast.Attribute):
         return part.attr == "modules"  # of sys
-    return isinstance(part, _FUNCTIONS) and part.name == "__getattr__"
+    return isinstance(part, FUNCTIONS) and part.name == "__getattr__"
 
 
-def _function(one: ast.FunctionDef | ast.AsyncFunctionDef) -> Fact:
-    own = list(_own(one.body))
-    return {
-        "kind": "function",
-        "decorated": bool(one.decorator_list),
-        "parameters": _parameters(one.args),
-        "answers": any(
-            isinstance(part, (ast.Yield, ast.YieldFrom))
-            or (
-                isinstance(part, ast.Return)
-                and part.value is not None
-                and not (isinstance(part.value, ast.Constant) and part.value.value is None)
-            )
-            for part in own
-        ),
-        "reads": sorted({part.id for part in ast.walk(one) if isinstance(part, ast.Name)})[:MOST_NAMES],
-        "input_line": next((part.lineno for part in own if _is_call_of(part, "input")), 0),
-    }
-
-
-def _own(statements: Sequence[ast.stmt]) -> Iterator[Any]:
-    """All nodes of a function but those of functions in it."""
-    waiting: list[ast.AST] = list(statements)
-    while waiting:
-        part = waiting.pop()
-        yield part
-        if not isinstance(part, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
-            waiting.extend(ast.iter_child_nodes(part))
-
-
-def _parameters(args: ast.arguments) -> list[Fact]:
-    positional = [*args.posonlyargs, *args.args]
-    first_default = len(positional) - len(args.defaults)
-    found = [
-        _parameter(one, "positional", args.defaults[place - first_default] if place >= first_default else None)
-        for place, one in enumerate(positional)
-    ]
-    if args.vararg:
-        found.append({"name": args.vararg.arg, "kind": "args", "required": False, "is_text": True})
-    found += [
-        _parameter(one, "keyword", default) for one, default in zip(args.kwonlyargs, args.kw_defaults, strict=True)
-    ]
-    if args.kwarg:
-        found.append({"name": args.kwarg.arg, "kind": "kwargs", "required": False, "is_text": True})
-    return found
-
-
-def _parameter(one: ast.arg, kind: str, default: ast.expr | None) -> Fact:
-    """`is_text`: nothing says that it is a switch or a number."""
-    switch = isinstance(one.annotation, (ast.Name, ast.Constant)) and ast.unparse(one.annotation).strip("'") == "bool"
-    number = isinstance(default, ast.Constant) and isinstance(default.value, (bool, int, float))
-    return {"name": one.arg, "kind": kind, "required": default is None, "is_text": not (switch or number)}
+def _maker(value: ast.expr) -> str:
+    """The name that is called for an object, where it is a plain one."""
+    return value.func.id[:LONGEST] if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
 
 
 def _parts(expression: ast.AST) -> Iterator[Any]:
@@ -278,10 +229,6 @@ def _kind_of(value: ast.expr) -> str:
     if isinstance(value, ast.Call):
         return "object"
     return "unknown"
-
-
-def _is_call_of(part: object, name: str) -> bool:
-    return isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == name
 
 
 def _is_environment(node: ast.AST) -> bool:

@@ -68,6 +68,22 @@ BRINGS: Final[dict[str, tuple[str, ...]]] = {
 }
 """The first is what is advised."""
 
+OF_THEIR_OWN_NAME: Final = frozenset(
+    (
+        *("agno", "aiohttp", "aiofiles", "anthropic", "boto3", "botocore", "chromadb", "click", "cohere", "crewai"),
+        *("crewai_tools", "datasets", "fastapi", "fastmcp", "flask", "groq", "gradio", "httpx", "huggingface_hub"),
+        *("humanize", "instructor", "jinja2", "jsonschema", "langchain", "langchain_community", "langchain_core"),
+        *("langchain_openai", "langchain_anthropic", "langchain_aws", "langchain_ollama", "langgraph", "langsmith"),
+        *("litellm", "loguru", "markdown", "matplotlib", "mistralai", "networkx", "nltk", "numpy", "ollama", "openai"),
+        *("openpyxl", "orjson", "pandas", "playwright", "plotly", "polars", "psutil", "pydantic", "pydantic_settings"),
+        *("pypdf", "pytest", "pytz", "qdrant_client", "redis", "regex", "requests", "rich", "scipy", "selenium"),
+        *("semantic_kernel", "sentence_transformers", "six", "smolagents", "sqlalchemy", "streamlit", "structlog"),
+        *("sympy", "tabulate", "tenacity", "tiktoken", "together", "torch", "tqdm", "transformers", "typer"),
+        *("urllib3", "uvicorn", "weaviate", "websockets", "xgboost"),
+    )
+)
+"""Modules that everybody knows by the name of their requirement."""
+
 SHARED_NAMES: Final = frozenset({"google", "azure", "opentelemetry", "zope", "sphinxcontrib", "backports"})
 """Modules that many requirements put something into."""
 
@@ -107,9 +123,9 @@ def bringers(module: str) -> tuple[str, ...]:
 
 
 def is_known(module: str) -> bool:
-    """Whether it is in the table: its name says nothing, but we know."""
+    """Whether it is plain which requirement brings it."""
     parts = module.split(".")
-    return any(".".join(parts[:length]) in BRINGS for length in (2, 1))
+    return parts[0] in OF_THEIR_OWN_NAME or any(".".join(parts[:length]) in BRINGS for length in (2, 1))
 
 
 def bring_nothing_else(names: Iterable[str]) -> set[str] | None:

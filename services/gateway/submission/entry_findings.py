@@ -13,6 +13,7 @@ from services.gateway.submission.finding import Finding, Severity
 from services.gateway.submission.query_place import (
     AGENT_NAMES,
     FUNCTION_NAMES,
+    METHODS,
     missing_without_query,
     place_of,
     plain,
@@ -84,9 +85,14 @@ def _binding(name: str, function: Name, query: str | None, path: str) -> Finding
         if not why or (function.parameters and query.lstrip()[:1] == "{"):  # the object's members may be what it needs
             return None
         said = f"cannot take the query: {why}"
+        required = [one.name for one in function.parameters if one.required]
+        members = ", ".join(f'"{one}": ...' for one in required[:5])
         hint = (
-            f"Give it a parameter for it, as in def {name}(query), name another entry point, or submit without a query "
-            "(--no-query)."
+            f"Write a function that takes the query alone, as in def {name}(query), or give the query as a JSON "
+            f"object: {{{members}}}."
+            if len(required) > 1
+            else f"Give it a parameter for it, as in def {name}(query), name another entry point, or submit without a "
+            "query (--no-query)."
         )
     return Finding(
         Severity.ERROR,
@@ -103,9 +109,16 @@ def _chosen(code: Code, query: str | None, path: str) -> Finding | None:
         return None
     usual: dict[str, Name] = {name: code.names[name] for name in (*AGENT_NAMES, *FUNCTION_NAMES) if name in code.names}
     usual = {name: one for name, one in usual.items() if not (one.sure and one.kind in {"module", "data"})}
-    objects = [name for name, one in code.names.items() if one.kind in {"object", "unknown", "imported"}]
+    lifeless = {name for name, one in code.names.items() if _is_lifeless(one, code)}
+    usual = {name: one for name, one in usual.items() if name not in lifeless}
+    objects = [
+        name
+        for name, one in code.names.items()
+        if one.kind in {"object", "unknown", "imported"} and name not in lifeless
+    ]
     if not usual:
-        return _nothing(code, objects, query, path)
+        described = next((name for name in AGENT_NAMES if name in lifeless), "")
+        return _nothing(code, objects, query, path, described)
     if not all(one.is_plain_function for one in usual.values()):
         return None
     fitting = {name: one for name, one in usual.items() if _fits(one, query)}
@@ -156,26 +169,45 @@ def _uses(name: str, other: str, names: Mapping[str, Name]) -> bool:
     return False
 
 
-def _nothing(code: Code, objects: Sequence[str], query: str | None, path: str) -> Finding | None:
+def _nothing(code: Code, objects: Sequence[str], query: str | None, path: str, described: str) -> Finding | None:
     """No usual name: what else would be taken is a file's only function or class, and an object that ends like one."""
     public = {name: one for name, one in code.names.items() if not name.startswith("_")}
     functions = [one for one in public.values() if one.kind == "function"]
     classes = [one for one in public.values() if one.kind == "class"]
     if len(functions) == 1 and (query is None or place_of(functions[0].parameters).usual):
         return None
-    if not functions and len(classes) == 1:
+    if not functions and len(classes) == 1 and not described and _may_be_called(classes[0]):
         return None
     if any(plain(name).rpartition("_")[2] in AGENT_NAMES for name in objects):
         return None
     certain = not [name for name in objects if not name.startswith("_")]
+    said = f"{path} has nothing that plainly is the agent. {_offers(code)}"
+    line = code.main_line
+    if described:
+        agent = code.names[described]
+        line = agent.line
+        said = f"{described!r} is in {path}, but it is of the type {agent.made_of}, which has nothing to call."
     return Finding(
         Severity.ERROR if certain else Severity.WARNING,
         FailureCode.ENTRYPOINT_NOT_FOUND,
-        f"{path} has nothing that plainly is the agent. {_offers(code)}",
-        _script(code) or _DEFINE,
+        said,
+        f"Write a function that runs it: def run(query): ... {described} ..."
+        if described
+        else _script(code) or _DEFINE,
         path,
-        code.main_line,
+        line,
     )
+
+
+def _is_lifeless(one: Name, code: Code) -> bool:
+    """Whether it is an object of a class of the file that only describes something."""
+    kind = code.names.get(one.made_of) if one.kind == "object" and one.sure else None
+    return kind is not None and kind.kind == "class" and kind.sure and not _may_be_called(kind)
+
+
+def _may_be_called(kind: Name) -> bool:
+    """Whether a class has, or may have, a method by which its objects are called."""
+    return kind.members is None or not {*METHODS, "__getattr__", "__new__"}.isdisjoint(kind.members)
 
 
 def _script(code: Code) -> str:

@@ -38,6 +38,11 @@ FUNCTION_NAMES: Final = (
     *("execute", "solve", "respond", "call_agent", "run_agent", "ask_agent", "kickoff", "entrypoint"),
     "agent_invocation",
 )
+METHODS: Final = (
+    *("run_sync", "invoke", "ainvoke", "run", "arun", "kickoff", "get_response", "__call__", "query", "chat", "ask"),
+    *("answer", "respond", "process", "execute", "handle", "solve", "reply", "forward"),
+)
+"""What of an object may be called."""
 
 
 def plain(name: str) -> str:

@@ -15,7 +15,7 @@ from services.gateway.submission.code import Code
 from services.gateway.submission.code_facts import facts_of
 from services.gateway.submission.entry_findings import entry_findings
 from services.gateway.submission.finding import Severity
-from services.orchestrator.harness.src import binding, candidates, hints, query_names
+from services.orchestrator.harness.src import binding, candidates, frameworks, hints, query_names
 from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
 
@@ -71,9 +71,12 @@ def sources(draw: st.DrawFn) -> str:
             )
             parts.append(f"{decorator}{kind} {name}({parameters}):\n    {body}")
         elif kind == "class":
-            parts.append(f"class {name}:\n    def run(self, query): return 1")
+            method = draw(st.sampled_from(["run", "chat", "__call__", "helps"]))
+            parts.append(f"class {name}:\n    def {method}(self, query): return 1")
         elif kind == "object":
-            parts.append(f"{name} = object()")
+            method = draw(st.sampled_from(["run", "describe"]))
+            kind = f"class Kind{len(parts)}:\n    def {method}(self, query): return 1"
+            parts.append(f"{kind}\n{name} = Kind{len(parts)}()")
         elif kind == "data":
             parts.append(f"{name} = 42")
         else:
@@ -118,6 +121,7 @@ def test_the_names_are_those_of_the_harness() -> None:
     assert frozenset(binding.CONTEXT_NAMES) == query_place.CONTEXT_NAMES
     assert frozenset((*binding.SESSION_NAMES, *binding.HISTORY_NAMES)) == query_place.BESIDE_NAMES
     assert frozenset(binding.COMMAND_LINE_NAMES) == query_place.COMMAND_LINE_NAMES
+    assert {*frameworks.METHODS, *frameworks.MORE_METHODS, "__call__"} == set(query_place.METHODS)
     assert candidates.AGENT_NAMES == query_place.AGENT_NAMES
     assert candidates.FUNCTION_NAMES == query_place.FUNCTION_NAMES
 

@@ -78,6 +78,13 @@ ENTRIES: dict[str, tuple[str, dict[str, Any], list[tuple[str, str]]]] = {
         [("warning", "ENTRYPOINT_NOT_FOUND")],
     ),
     "a function under its own name": ("def summarise(text): return text", {}, []),
+    "an object that only describes": (  # case 45
+        "class Agent: ...\nclass Runner:\n    def run_sync(agent, text): ...\nagent = Agent()",
+        {},
+        ERROR_NOT_FOUND,
+    ),
+    "an object of a class with more": ("class Agent(Base): ...\nagent = Agent()", {}, []),
+    "an object of a class that can be called": ("class Agent:\n    def chat(self, q): ...\nagent = Agent()", {}, []),
     "a class": ("class Agent:\n    def run(self, query): ...", {}, []),
 }
 
@@ -152,7 +159,7 @@ def test_modules_that_nothing_brings_are_noticed(
 
 def test_a_missing_module_is_told_with_the_requirement_that_brings_it() -> None:
     (only,) = found("import yaml\ndef run(query): ...")
-    assert only.hint == "Add PyYAML to the requirements." or only.hint == "Add pyyaml to the requirements."
+    assert only.hint == "Add pyyaml to the requirements."
     assert only.line == 1
 
 
