@@ -33,17 +33,16 @@ class AgentPipe(io.FileIO):
         self._pipe = _identity(fd)
 
     def write(self, data: Buffer, /) -> int:
-        """All of it. Waits where the agent made the pipe one that does not (asyncio does, to write to it)."""
-        if self.closed:
-            raise ValueError("write to closed file")
-        level = level_of_caller(sys._getframe(1))
-        view = memoryview(data).cast("B")
-        if (level or self._stream == "stderr") and self._is_still_ours():
-            for frame in framed(self._token, self._stream, level, bytes(view)):
-                _write_whole(self._number, frame)
-        else:
-            _write_whole(self._number, view)
-        return len(view)
+        """How many bytes it took, for plain text as a pipe takes it. Waits where the agent made the pipe one that does
+        not (asyncio does, to write to it)."""
+        of_errors = self._stream == "stderr"
+        level = level_of_caller(sys._getframe(1), of_errors) if of_errors or "logging" in sys.modules else ""
+        if (level or of_errors) and self._is_still_ours():
+            text = bytes(data)
+            for frame in framed(self._token, self._stream, level, text):
+                _write(self._number, frame)
+            return len(text)
+        return _write(self._number, data)
 
     def _is_still_ours(self) -> bool:
         """Whether it is where the harness reads: the agent may have put a file of its own in its place."""
@@ -58,10 +57,10 @@ def _identity(fd: int) -> tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
-def _write_whole(fd: int, data: bytes | memoryview) -> None:
-    while data:
+def _write(fd: int, data: Buffer) -> int:
+    while True:
         try:
-            data = data[os.write(fd, data) :]
+            return os.write(fd, data)  # of a frame all of it: a pipe takes so few bytes whole or not at all
         except BlockingIOError:
             import select
 
@@ -70,26 +69,32 @@ def _write_whole(fd: int, data: bytes | memoryview) -> None:
             poll.poll()
 
 
-def level_of_caller(frame: FrameType | None) -> str:
-    """What the code that writes says of its text: the level of a log record, `warning` for a warning, `error` for an
-    exception that is printed; "" where it is just text."""
-    modules = sys.modules
-    logging, warnings, traceback = modules.get("logging"), modules.get("warnings"), modules.get("traceback")
-    of_logging = logging.__dict__ if logging is not None else None
+def level_of_caller(frame: FrameType | None, of_errors: bool) -> str:  # noqa: FBT001 - on the path of every line
+    """What the code that writes says of its text: the level of a log record; on standard error also `warning` for a
+    warning and `error` for an exception that is printed; "" where it is just text."""
+    logging = _space("logging")
+    warnings = traceback = None
+    if of_errors:
+        warnings, traceback = _space("_py_warnings") or _space("warnings"), _space("traceback")
     for _ in range(MOST_CALLERS):
         if frame is None:
             break
         space = frame.f_globals
-        if space is of_logging:
+        if space is logging:
             if frame.f_code.co_name in ("handle", "callHandlers"):
                 return _level_of_record(frame.f_locals.get("record"))
-        elif traceback is not None and space is traceback.__dict__:
+        elif space is traceback:
             if frame.f_code.co_name in ("print", "print_exception"):
                 return "error"
-        elif warnings is not None and space is warnings.__dict__ and frame.f_code.co_name.startswith("_showwarn"):
+        elif space is warnings and frame.f_code.co_name.startswith("_showwarn"):
             return "warning"
         frame = frame.f_back
     return ""
+
+
+def _space(name: str) -> dict[str, object] | None:
+    module = sys.modules.get(name)
+    return None if module is None else module.__dict__
 
 
 def _level_of_record(record: object) -> str:
