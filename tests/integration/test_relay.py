@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import nats
 from nats.js.api import StreamInfo
@@ -15,7 +16,7 @@ from shared.bus.relay import SWEEP_AGE, Relay
 from shared.bus.streams import LOGS, TESTS
 from shared.clock import ManualClock, SystemClock
 from shared.events.letter import Letter
-from shared.events.logs import LogsAppended
+from shared.events.logs import LogsAppended, LogsPartial, PartialLine
 from shared.events.tests import TestSubmitted
 from shared.store.connect import Database
 from shared.store.documents import Execution
@@ -167,6 +168,34 @@ async def test_a_fact_that_is_only_announced_is_published_and_not_looked_after(
             return (await stream(fresh_nats_url, LOGS.name)).state.messages == 1
 
         await until(published)
+
+
+async def test_what_a_line_says_before_it_ends_is_heard_now_and_kept_by_no_stream(
+    fresh_nats_url: str, database: Database
+) -> None:
+    bus = Bus(fresh_nats_url, service="here")
+    relay = Relay(bus, SystemClock(), interval_s=60.0)
+    test = execution()
+    about: dict[str, Any] = {"test_id": test.id, "user_id": test.user_id, "attempt": 1, "at": NOW}
+    said = PartialLine(ts=NOW.timestamp(), stream="stdout", level="info", text="so far", after=0)
+    heard: list[tuple[str, bytes]] = []
+
+    async def hear(message: Any) -> None:
+        heard.append((message.subject, message.data))
+
+    async with bus.connected(), relay.running(Executions(database, relay.tell)):
+        await bus.follow(f"logs.*.*.{test.id}", hear)
+        await bus.client.flush()
+        partial, appended = LogsPartial(**about, lines=(said,)), LogsAppended(**about, lines=(line(1),))
+        relay.announce([Letter.of(partial, None), Letter.of(appended, None)])
+        await until(lambda: len(heard) == 2)
+        assert [subject for subject, _ in heard] == [partial.subject, appended.subject]  # in order
+        assert LogsPartial.model_validate_json(heard[0][1]) == partial
+
+        async def kept() -> bool:
+            return (await stream(fresh_nats_url, LOGS.name)).state.messages == 1
+
+        await until(kept)
 
 
 async def test_an_event_that_nats_refuses_holds_no_other_up(fresh_nats_url: str, database: Database) -> None:
