@@ -230,6 +230,24 @@ async def test_what_is_wrong_with_files_is_told(alice: Client, spec: dict[str, A
     assert {field: found.get(field) for field in wanted} == wanted
 
 
+async def test_a_dry_run_looks_at_the_other_files_of_a_project_too(alice: Client) -> None:
+    """A test may still pass with them: they may be templates that nobody imports."""
+    files: dict[str, bytes | str] = {
+        "main.py": CODE,
+        "tools.py": "x = 1\ndef f(:\n",
+        "old.py": b"x = '\xe4'\n",
+        "fine.py": "y = 2\n",
+        "template.txt": "def (",
+    }
+    request = pb.SubmitTestRequest(spec=test_pb2.TestSpec(project=zip_of(files), query="q"), validate_only=True)
+    findings = (await alice.call("SubmitTest", request)).findings
+    told = {finding.path: finding for finding in findings if finding.severity == pb.SEVERITY_WARNING}
+    assert set(told) == {"tools.py", "old.py"}
+    assert told["tools.py"].line == 2
+    assert told["old.py"].message.startswith("old.py cannot be read as Python: it is not valid UTF-8")
+    assert (await submit(alice, project=zip_of(files))).id
+
+
 async def test_files_and_other_fields_are_complained_of_together(alice: Client) -> None:
     found = violations_of(await refused(submit(alice, project=zip_of({"a.py": "", "b.py": ""}), priority=12)))
     assert set(found) == {"spec.project", "spec.priority"}

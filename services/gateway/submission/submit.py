@@ -17,6 +17,7 @@ from services.gateway.submission.finding import Finding, Severity
 from services.gateway.submission.findings import by_severity, findings_of
 from services.gateway.submission.found_requirements import found_requirements
 from services.gateway.submission.handed_in import LONE_FILE, Files, HandedIn
+from services.gateway.submission.other_files import problems_of
 from services.gateway.submission.quota import Quota
 from services.gateway.submission.resources import Defaults
 from services.gateway.submission.specification import Specification, check_request_id, checked
@@ -77,7 +78,8 @@ class Submission:
             traceparent=traceparent,
         )
         if request.validate_only:
-            return Accepted(execution, findings)
+            others = await problems_of(handed_in.sources, handed_in.agent_path, self._syntax)
+            return Accepted(execution, by_severity([*findings, *others]))
         await self._files.keep(handed_in, caller.user_id)
         stored = await hand_in(self._tests, self._quota, execution, request.request_id)
         return Accepted(stored, [_as_warning(finding) for finding in findings])
