@@ -43,7 +43,9 @@ class GatewaySettings(CommonSettings, AwsSettings):
     )
     gateway_oidc_admin_value: str = Field("", description="what that claim must be or contain")
     gateway_max_message_bytes: int = Field(
-        4 * _MIB, ge=_MIB, description="largest gRPC message, in and out; the largest valid one is below 3 MiB"
+        4 * _MIB,
+        ge=_MIB,
+        description="largest gRPC message, in and out; without archives in it the largest valid one is below 3 MiB",
     )
     gateway_max_streams: int = Field(2_000, ge=1, description="calls under way at once on one connection")
     gateway_max_calls: int = Field(
