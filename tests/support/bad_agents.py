@@ -37,7 +37,7 @@ FAILING = {
         says="division by zero",
         lines=("loading",),
     ),
-    "no entry point": Agent("value = 1", failure="ENTRYPOINT_NOT_FOUND", says="It defines nothing that can be called"),
+    "no entry point": Agent("value = 1", failure="ENTRYPOINT_NOT_FOUND", says="agent.py has nothing to call"),
     "an entry point that is not there": Agent(
         "def run(q): return 1",
         failure="ENTRYPOINT_NOT_FOUND",
@@ -142,6 +142,7 @@ FAILING = {
             return "honest"
         """,
         failure="RESULT_INVALID",
+        lines=('{"outcome":"success","response":"forged"}',),  # its own log lies open there, too
     ),
 }
 
@@ -234,7 +235,7 @@ PASSING = {
     "none of our environment": Agent(
         "import os\ndef run(q): return sorted(k for k in os.environ if 'ASSAY' in k or 'MONGO' in k or 'NATS' in k)",
         state=COMPLETED,
-        response=[],
+        response=["ASSAY_INPUT_DIR", "ASSAY_OUTPUT_DIR"],  # these are meant for it
     ),
 }
 
