@@ -211,7 +211,8 @@ def _may_be_called(kind: Name) -> bool:
 
 
 def _script(code: Code) -> str:
-    return AS_A_SCRIPT if code.main_line else ""
+    """The way out for a file that is made to be run: it looks for that, or all of it is statements."""
+    return AS_A_SCRIPT if code.main_line or not any(_callables(code)) else ""
 
 
 def _offers(code: Code) -> str:

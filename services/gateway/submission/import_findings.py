@@ -51,7 +51,8 @@ def import_findings(code: Code, requirements: Sequence[str], local: Collection[s
     found: dict[str, Finding] = {}
     for one in code.imports:
         top = one.module.partition(".")[0]
-        if one.how == "maybe" or top in found or top in _NOT_IMPORTED:
+        shown = ".".join(_longest(one).split(".")[:2]) if top in SHARED_NAMES else top
+        if one.how == "maybe" or shown in found or top in _NOT_IMPORTED:
             continue
         if one.level:
             if not local and one.how == "always":
@@ -61,7 +62,7 @@ def import_findings(code: Code, requirements: Sequence[str], local: Collection[s
             continue
         if known.intersection(_bringers_of(one)) or (top in SHARED_NAMES and not is_known(_longest(one))):
             continue
-        found[top] = _missing(one, top, certain=beside is not None, project=bool(local), path=path)
+        found[shown] = _missing(one, shown, certain=beside is not None, project=bool(local), path=path)
     return list(found.values())
 
 
@@ -84,9 +85,8 @@ def _bringers_of(one: Import) -> set[str]:
     return {*bringers(module), canonicalize_name(top), canonicalize_name(".".join(module.split(".")[:2]))}
 
 
-def _missing(one: Import, top: str, *, certain: bool, project: bool, path: str) -> Finding:
-    module = _longest(one)
-    shown = ".".join(module.split(".")[:2]) if top in SHARED_NAMES else top
+def _missing(one: Import, shown: str, *, certain: bool, project: bool, path: str) -> Finding:
+    module, top = _longest(one), shown.partition(".")[0]
     own = (
         f"If {top} is a file or folder of the project, it was not sent: see .gitignore and .assayignore."
         if project

@@ -6,6 +6,7 @@ import ast
 import contextlib
 from types import ModuleType
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
@@ -18,6 +19,7 @@ from services.gateway.submission.finding import Severity
 from services.orchestrator.harness.src import binding, candidates, frameworks, hints, query_names
 from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
+from tests.agents.conformance import Shape, shapes
 
 NAMES = ["run", "main", "ask", "agent", "helper", "summarise", "_hidden"]
 PARAMETERS = [
@@ -113,6 +115,22 @@ def test_what_the_gateway_calls_an_error_the_harness_refuses(source: str, entryp
     for finding in found:
         if finding.severity is Severity.ERROR:
             assert of_the_harness(source, entrypoint, query) == finding.code, finding
+
+
+FOUND_WITHOUT_RUNNING = {
+    *("agent_not_callable", "query_and_context", "several_parameters", "script_without_entry", "switch_only"),
+    *("two_that_are_alike", "plain_script"),
+}
+
+
+@pytest.mark.parametrize("shape", shapes().values(), ids=lambda shape: shape.name)
+def test_shapes_of_agents_are_judged_as_they_end(shape: Shape) -> None:
+    code = Code.model_validate(facts_of(ast.parse(shape.code)))
+    found = entry_findings(code, shape.entrypoint or "", shape.query, "agent.py")
+    errors = {finding.code for finding in found if finding.severity is Severity.ERROR}
+    # What fails while it is loaded never comes as far as its entry point.
+    assert errors <= {shape.right.get("code")} or shape.right.get("code") == "AGENT_IMPORT_ERROR"
+    assert errors or shape.name not in FOUND_WITHOUT_RUNNING
 
 
 def test_the_names_are_those_of_the_harness() -> None:
