@@ -2012,7 +2012,7 @@ def _inspected(target: Any) -> list[Parameter] | None:
 
     try:
         signature = inspect.signature(target)
-    except (ValueError, TypeError):
+    except Exception:  # nobody knows, or an object of the agent does anything when asked
         return None
     empty = inspect.Parameter.empty
     return [
@@ -2717,6 +2717,119 @@ def printed_answer(text: str, limit: int, printed: int = 0) -> Any:
     return text[: max(0, len(text) * (limit - len(mark) - 16) // size - 16)] + mark
 
 
+# --- What of a module uses or holds what: told from compiled code and from objects, without running any of it
+
+
+MOST_LOOKED_AT = 2000  # objects inside of one, when it is asked what it holds
+ModuleOfPython = type(sys)
+
+
+def is_function(target: Any) -> bool:
+    """A function or a method, not an object that can be called."""
+    return (
+        type(target) is PlainFunction
+        or any("__code__" in vars(base) for base in type(target).__mro__)
+        or type(target).__name__
+        in (
+            *("method", "builtin_function_or_method", "partial", "cython_function_or_method", "_lru_cache_wrapper"),
+            *("method-wrapper", "classmethod_descriptor"),
+        )
+    )
+
+
+def answers(function: Any) -> bool:
+    """Whether it can return anything but None. What only prints has no answer."""
+    import dis
+
+    code = _code_of(function)
+    if code is None or code.co_flags & 0x220:  # generators: what they yield is their answer
+        return True
+    before = None
+    for one in dis.get_instructions(code):
+        if one.opname == "RETURN_CONST" and one.argval is not None:
+            return True
+        if one.opname == "RETURN_VALUE" and not (
+            before is not None and before.opname == "LOAD_CONST" and before.argval is None
+        ):
+            return True
+        before = one
+    return False
+
+
+def _code_of(function: Any) -> CodeType | None:
+    for _ in range(50):
+        if not hasattr(function, "__wrapped__"):
+            break
+        function = function.__wrapped__
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code if code is None or hasattr(code, "co_code") else None
+
+
+def uses(one: Any, other: Any, module: ModuleType) -> bool:
+    """Whether its code, or that of functions of the module which it calls, reads the name of the other."""
+    names = vars(module)
+    targets = {name for name, value in names.items() if value is other}
+    seen: set[str] = set()
+    waiting = list(_names_read(one))
+    while waiting:
+        name = waiting.pop()
+        if name in targets:
+            return True
+        if name in seen:
+            continue
+        seen.add(name)
+        value = names.get(name)
+        if is_function(value) or isinstance(value, type):
+            waiting.extend(_names_read(value))
+    return False
+
+
+def _names_read(target: Any) -> Iterable[str]:
+    import dis
+
+    found: set[str] = set()
+    waiting: list[Any] = []
+    if is_function(target):
+        waiting.append(_code_of(target))
+    else:
+        kind = target if isinstance(target, type) else type(target)
+        waiting.extend(_code_of(value) for value in vars(kind).values())
+    while waiting:
+        code = waiting.pop()
+        if code is None:
+            continue
+        found.update(one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+        waiting.extend(const for const in code.co_consts if hasattr(const, "co_code"))
+    return found
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Whether an object has the other somewhere inside: a crew its agents, an app its commands."""
+    if is_function(whole) or isinstance(whole, type):
+        return False
+    seen: set[int] = set()
+    waiting = [whole]
+    while waiting and len(seen) < MOST_LOOKED_AT:
+        value = waiting.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, dict):
+            inside: Iterable[Any] = value.values()
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            inside = value
+        elif isinstance(value, (str, bytes, int, float, type, ModuleOfPython)) or is_function(value):
+            continue
+        else:
+            private = getattr(value, "__pydantic_private__", None)
+            inside = (getattr(value, "__dict__", None), private if isinstance(private, dict) else None)
+        for one in inside:
+            if one is part:
+                return True
+            waiting.append(one)
+    return False
+
+
 # --- Commands of click and typer: called through their own parser, so that options and defaults are what they say
 
 
@@ -2758,11 +2871,13 @@ def is_a_command(target: Any) -> bool:
 def command_of(function: Any) -> Any:
     """A Typer app for a function whose defaults only Typer understands, as typer.run makes one; else None."""
     typer = sys.modules.get("typer")
+    if typer is None or not is_function(function):
+        return None
     defaults = (
         *(getattr(function, "__defaults__", None) or ()),
         *(getattr(function, "__kwdefaults__", None) or {}).values(),
     )
-    if typer is None or not any(type(one).__module__ == "typer.models" for one in defaults):
+    if not any(type(one).__module__ == "typer.models" for one in defaults):
         return None
     app = typer.Typer(add_completion=False)
     app.command()(function)
@@ -3116,119 +3231,6 @@ FRAMEWORKS: Sequence[tuple[str, tuple[str, ...], Callable[[Any, str, str], Plan 
 )
 
 
-# --- What of a module uses or holds what: told from compiled code and from objects, without running any of it
-
-
-MOST_LOOKED_AT = 2000  # objects inside of one, when it is asked what it holds
-ModuleOfPython = type(sys)
-
-
-def is_function(target: Any) -> bool:
-    """A function or a method, not an object that can be called."""
-    return (
-        type(target) is PlainFunction
-        or hasattr(target, "__code__")
-        or type(target).__name__
-        in (
-            *("method", "builtin_function_or_method", "partial", "cython_function_or_method", "_lru_cache_wrapper"),
-            *("method-wrapper", "classmethod_descriptor"),
-        )
-    )
-
-
-def answers(function: Any) -> bool:
-    """Whether it can return anything but None. What only prints has no answer."""
-    import dis
-
-    code = _code_of(function)
-    if code is None or code.co_flags & 0x220:  # generators: what they yield is their answer
-        return True
-    before = None
-    for one in dis.get_instructions(code):
-        if one.opname == "RETURN_CONST" and one.argval is not None:
-            return True
-        if one.opname == "RETURN_VALUE" and not (
-            before is not None and before.opname == "LOAD_CONST" and before.argval is None
-        ):
-            return True
-        before = one
-    return False
-
-
-def _code_of(function: Any) -> CodeType | None:
-    for _ in range(50):
-        if not hasattr(function, "__wrapped__"):
-            break
-        function = function.__wrapped__
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return code if code is None or hasattr(code, "co_code") else None
-
-
-def uses(one: Any, other: Any, module: ModuleType) -> bool:
-    """Whether its code, or that of functions of the module which it calls, reads the name of the other."""
-    names = vars(module)
-    targets = {name for name, value in names.items() if value is other}
-    seen: set[str] = set()
-    waiting = list(_names_read(one))
-    while waiting:
-        name = waiting.pop()
-        if name in targets:
-            return True
-        if name in seen:
-            continue
-        seen.add(name)
-        value = names.get(name)
-        if is_function(value) or isinstance(value, type):
-            waiting.extend(_names_read(value))
-    return False
-
-
-def _names_read(target: Any) -> Iterable[str]:
-    import dis
-
-    found: set[str] = set()
-    waiting: list[Any] = []
-    if is_function(target):
-        waiting.append(_code_of(target))
-    else:
-        kind = target if isinstance(target, type) else type(target)
-        waiting.extend(_code_of(value) for value in vars(kind).values())
-    while waiting:
-        code = waiting.pop()
-        if code is None:
-            continue
-        found.update(one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
-        waiting.extend(const for const in code.co_consts if hasattr(const, "co_code"))
-    return found
-
-
-def holds(whole: Any, part: Any) -> bool:
-    """Whether an object has the other somewhere inside: a crew its agents, an app its commands."""
-    if is_function(whole) or isinstance(whole, type):
-        return False
-    seen: set[int] = set()
-    waiting = [whole]
-    while waiting and len(seen) < MOST_LOOKED_AT:
-        value = waiting.pop(0)
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, dict):
-            inside: Iterable[Any] = value.values()
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            inside = value
-        elif isinstance(value, (str, bytes, int, float, type, ModuleOfPython)) or is_function(value):
-            continue
-        else:
-            private = getattr(value, "__pydantic_private__", None)
-            inside = (getattr(value, "__dict__", None), private if isinstance(private, dict) else None)
-        for one in inside:
-            if one is part:
-                return True
-            waiting.append(one)
-    return False
-
-
 # --- What a module offers to be called, and what of it plainly is the agent
 
 
@@ -3297,11 +3299,15 @@ def methods_of(target: Any) -> Iterator[tuple[str, Any]]:
     """What of an object may be called, in the order in which it is tried."""
     kind = type(target)
     for name in (*METHODS, "__call__", *MORE_METHODS):
-        if callable(getattr(kind, name, None)):
-            try:
-                yield name, getattr(target, name)
-            except Exception:  # a property that raises is none that we can call
-                continue
+        found = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+        if found is None or isinstance(found, property):  # by its class: an object may answer to any name
+            continue
+        try:
+            method = getattr(target, name)
+        except Exception:  # what an agent's own descriptor does when asked
+            continue
+        if callable(method):
+            yield name, method
 
 
 def candidates_of(module: ModuleType, source: str, *, without_query: bool) -> list[Candidate]:
@@ -3312,6 +3318,8 @@ def candidates_of(module: ModuleType, source: str, *, without_query: bool) -> li
     imported: list[Candidate] = []
     for name in (*AGENT_NAMES, *FUNCTION_NAMES):
         target = names.get(name)
+        if is_function(target) and names.get(own := getattr(target, "__name__", name)) is target:
+            name = own  # of several names for one function its own
         if target is None or isinstance(target, ModuleOfPython) or id(target) in known:
             continue
         if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):
@@ -5662,6 +5670,8 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
         message = f"The agent called sys.exit({status}) instead of returning an answer{said}"
+        if package is not None:
+            message = f"The script ended with sys.exit({status}){said}"
         reply.fail("AGENT_EXITED", message, error, _hint_for_exit(status, package, code))
         return status
     except BaseException as error:  # whatever an agent may raise is a fact to report
@@ -5669,6 +5679,8 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
             import traceback
 
             traceback.print_exc()
+        if package is not None and isinstance(error, SyntaxError):
+            code = "AGENT_IMPORT_ERROR"
         reply.fail(
             code, None, error, hint_for(error, project=bool(job["agent_path"]), max_processes=job["max_processes"])
         )

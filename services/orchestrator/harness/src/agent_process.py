@@ -129,6 +129,8 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
         message = f"The agent called sys.exit({status}) instead of returning an answer{said}"
+        if package is not None:
+            message = f"The script ended with sys.exit({status}){said}"
         reply.fail("AGENT_EXITED", message, error, _hint_for_exit(status, package, code))
         return status
     except BaseException as error:  # whatever an agent may raise is a fact to report
@@ -136,6 +138,8 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
             import traceback
 
             traceback.print_exc()
+        if package is not None and isinstance(error, SyntaxError):
+            code = "AGENT_IMPORT_ERROR"
         reply.fail(
             code, None, error, hint_for(error, project=bool(job["agent_path"]), max_processes=job["max_processes"])
         )

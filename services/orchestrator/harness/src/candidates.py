@@ -92,11 +92,15 @@ def methods_of(target: Any) -> Iterator[tuple[str, Any]]:
     """What of an object may be called, in the order in which it is tried."""
     kind = type(target)
     for name in (*METHODS, "__call__", *MORE_METHODS):
-        if callable(getattr(kind, name, None)):
-            try:
-                yield name, getattr(target, name)
-            except Exception:  # a property that raises is none that we can call
-                continue
+        found = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+        if found is None or isinstance(found, property):  # by its class: an object may answer to any name
+            continue
+        try:
+            method = getattr(target, name)
+        except Exception:  # what an agent's own descriptor does when asked
+            continue
+        if callable(method):
+            yield name, method
 
 
 def candidates_of(module: ModuleType, source: str, *, without_query: bool) -> list[Candidate]:
@@ -107,6 +111,8 @@ def candidates_of(module: ModuleType, source: str, *, without_query: bool) -> li
     imported: list[Candidate] = []
     for name in (*AGENT_NAMES, *FUNCTION_NAMES):
         target = names.get(name)
+        if is_function(target) and names.get(own := getattr(target, "__name__", name)) is target:
+            name = own  # of several names for one function its own
         if target is None or isinstance(target, ModuleOfPython) or id(target) in known:
             continue
         if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):

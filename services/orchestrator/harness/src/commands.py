@@ -9,6 +9,7 @@ from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.printed import printed_answer
 from services.orchestrator.harness.src.query_names import QUERY_NAMES, plain_name
 from services.orchestrator.harness.src.record_values import members_of
+from services.orchestrator.harness.src.relations import is_function
 
 if TYPE_CHECKING:
     from typing import Any
@@ -52,11 +53,13 @@ def is_a_command(target: Any) -> bool:
 def command_of(function: Any) -> Any:
     """A Typer app for a function whose defaults only Typer understands, as typer.run makes one; else None."""
     typer = sys.modules.get("typer")
+    if typer is None or not is_function(function):
+        return None
     defaults = (
         *(getattr(function, "__defaults__", None) or ()),
         *(getattr(function, "__kwdefaults__", None) or {}).values(),
     )
-    if typer is None or not any(type(one).__module__ == "typer.models" for one in defaults):
+    if not any(type(one).__module__ == "typer.models" for one in defaults):
         return None
     app = typer.Typer(add_completion=False)
     app.command()(function)

@@ -126,7 +126,7 @@ def _inspected(target: Any) -> list[Parameter] | None:
 
     try:
         signature = inspect.signature(target)
-    except (ValueError, TypeError):
+    except Exception:  # nobody knows, or an object of the agent does anything when asked
         return None
     empty = inspect.Parameter.empty
     return [

@@ -21,7 +21,7 @@ def is_function(target: Any) -> bool:
     """A function or a method, not an object that can be called."""
     return (
         type(target) is PlainFunction
-        or hasattr(target, "__code__")
+        or any("__code__" in vars(base) for base in type(target).__mro__)
         or type(target).__name__
         in (
             *("method", "builtin_function_or_method", "partial", "cython_function_or_method", "_lru_cache_wrapper"),
