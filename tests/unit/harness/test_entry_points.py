@@ -159,6 +159,12 @@ def test_code_that_cannot_be_loaded_says_where(name: str, outcome_of: Run) -> No
     assert "test_runner" not in outcome.result["error"]["traceback"]
 
 
+def test_a_script_that_is_no_python_cannot_be_loaded(outcome_of: Run) -> None:
+    outcome = outcome_of("x = (", entrypoint="__main__")
+    assert outcome.code == "AGENT_IMPORT_ERROR"
+    assert outcome.message == "agent.py, line 1: '(' was never closed"
+
+
 def test_deeply_nested_code_fails_and_is_reported(outcome_of: Run) -> None:
     assert outcome_of("x = " + "(" * 5000 + ")" * 5000).code in {"AGENT_IMPORT_ERROR", "AGENT_EXITED"}
 
