@@ -1,8 +1,11 @@
 # ruff: noqa: E501 - lines as installers write them
 """What installers really said (uv 0.9, pip 23), and what a user is told of it."""
 
+import errno
+
 import pytest
 
+from services.orchestrator.harness.src.hints import hint_for
 from services.orchestrator.harness.src.install_message import (
     CONTRADICTION,
     NO_COMPILER,
@@ -187,3 +190,9 @@ def test_what_decides_is_told_first_with_what_to_do(said: str, message: str, hin
 def test_what_is_not_known_is_told_as_it_came() -> None:
     assert explained(["something", "else"]) == ("something\nelse", "")
     assert explained([]) == ("", "")
+
+
+def test_files_that_fill_the_memory_are_told_as_such() -> None:
+    hint = hint_for(OSError(errno.ENOSPC, "No space left on device"))
+    assert "count as memory" in hint
+    assert "--memory" in hint

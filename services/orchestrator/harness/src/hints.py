@@ -73,6 +73,7 @@ OWN_NAMES = frozenset(
     + ("database", "db", "api", "functions", "main", "workflow", "workflows", "tasks", "my_tools", "chains", "rag")
 )
 EAGAIN = 11
+ENOSPC = 28
 FORKING = ("subprocess.py", "popen_fork.py", "popen_spawn_posix.py", "util.py")  # files that start processes
 
 
@@ -94,6 +95,11 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
         return (
             "The agent asked for input, and nobody is there to type. Take the query as a parameter, or run the file as "
             "a script (-e __main__): then input() reads the query."
+        )
+    if isinstance(error, OSError) and error.errno == ENOSPC:
+        return (
+            "There is no room left for files. Those in /work, /tmp and /dev/shm count as memory in a sandbox: give the "
+            "test more (--memory 1g), or write less at once."
         )
     program = program_hint(error)
     if program:
