@@ -15,7 +15,7 @@ from services.logstreamer.sequence import PhaseMark, Sequencer, Step, runs
 from shared.clock import Clock
 from shared.domain.logsequence import BLOCK, first_seq
 from shared.events.letter import Letter
-from shared.events.logs import LogLine, LogsAppended, LogsCompleted, LogsPartial, PartialLine
+from shared.events.logs import LogLine, LogsAppended, LogsCompleted, OutputPartial, PartialLine
 from shared.events.tasks import HarnessPhase, TaskPhase
 from shared.store.documents import Chunk, Execution, StoredLine
 from shared.store.logs import MOST_LINES
@@ -206,7 +206,7 @@ class Follower:
         fresh = tuple(partial for partial in partials if now.timestamp() - partial.ts < STALE_PARTIAL_S)
         if not fresh:
             return
-        event = LogsPartial(
+        event = OutputPartial(
             test_id=self.test.id, user_id=self.test.user_id, attempt=self.test.attempt, at=now, lines=fresh
         )
         self._relay.announce([Letter.of(event, self.test.traceparent)])

@@ -50,7 +50,7 @@ class Stream:
 
 TESTS: Final = Stream("TESTS", ("test.>",), 7 * _DAY_S, 1024 * _MIB)
 TASKS: Final = Stream("TASKS", ("task.>",), 7 * _DAY_S, 512 * _MIB)
-LOGS: Final = Stream("LOGS", ("logs.appended.>", "logs.completed.>"), _DAY_S, 2048 * _MIB)
+LOGS: Final = Stream("LOGS", ("logs.>",), _DAY_S, 2048 * _MIB)
 PACKAGES: Final = Stream("PACKAGES", ("package.>",), 7 * _DAY_S, 128 * _MIB)
 DEAD: Final = Stream("DEAD", ("dead.>", EXHAUSTED), 30 * _DAY_S, 256 * _MIB)
 
@@ -58,13 +58,10 @@ ALL: Final = (TESTS, TASKS, LOGS, PACKAGES, DEAD)
 _BY_DOMAIN: Final = {"test": TESTS, "task": TASKS, "logs": LOGS, "package": PACKAGES, "dead": DEAD}
 
 
-PASSING: Final = "logs.partial."
-"""Subjects of the events that no stream keeps: they are for who listens now."""
-
-
 def is_kept(subject: str) -> bool:
-    """Whether a stream keeps what is published on `subject`, and says so to who publishes it."""
-    return not subject.startswith(PASSING)
+    """Whether a stream keeps what is published on `subject`, and says so to who publishes it. Events that none keeps
+    (`output.partial`) have a domain of their own: a consumer of `logs.>` asks for what is in the stream."""
+    return subject.split(".", 1)[0] in _BY_DOMAIN
 
 
 def stream_of(subject: str) -> Stream:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.events.base import Event
-from shared.events.logs import LogsAppended, LogsCompleted, LogsPartial
+from shared.events.logs import LogsAppended, LogsCompleted, OutputPartial
 from shared.events.packages import PackageExpired, PackageFailed, PackageReady, PackageRequested
 from shared.events.tasks import TaskPhase, TaskStarted, TaskStopped
 from shared.events.tests import (
@@ -41,7 +41,7 @@ ALL: Final[tuple[type[Event], ...]] = (
     TaskPhase,
     TaskStopped,
     LogsAppended,
-    LogsPartial,
+    OutputPartial,
     LogsCompleted,
     PackageRequested,
     PackageReady,

@@ -50,11 +50,11 @@ class LogsAppended(Event):
         return (self.lines[0].seq, self.lines[-1].seq)
 
 
-class LogsPartial(Event):
+class OutputPartial(Event):
     """Lines have not ended yet: what they say so far, one of each stream at most. For who looks on now: these are not
     stored, here or elsewhere, and may be lost. A line of the stream takes the place of what was told of it."""
 
-    type: ClassVar[str] = "logs.partial"
+    type: ClassVar[str] = "output.partial"
     told_by: ClassVar[str] = "logstreamer"
     lines: tuple[PartialLine, ...] = Field(min_length=1, description="each {ts, stream, level, text, after}")
 

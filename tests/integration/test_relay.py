@@ -16,7 +16,7 @@ from shared.bus.relay import SWEEP_AGE, Relay
 from shared.bus.streams import LOGS, TESTS
 from shared.clock import ManualClock, SystemClock
 from shared.events.letter import Letter
-from shared.events.logs import LogsAppended, LogsPartial, PartialLine
+from shared.events.logs import LogsAppended, OutputPartial, PartialLine
 from shared.events.tests import TestSubmitted
 from shared.store.connect import Database
 from shared.store.documents import Execution
@@ -184,13 +184,13 @@ async def test_what_a_line_says_before_it_ends_is_heard_now_and_kept_by_no_strea
         heard.append((message.subject, message.data))
 
     async with bus.connected(), relay.running(Executions(database, relay.tell)):
-        await bus.follow(f"logs.*.*.{test.id}", hear)
+        await bus.follow(f"*.*.*.{test.id}", hear)
         await bus.client.flush()
-        partial, appended = LogsPartial(**about, lines=(said,)), LogsAppended(**about, lines=(line(1),))
+        partial, appended = OutputPartial(**about, lines=(said,)), LogsAppended(**about, lines=(line(1),))
         relay.announce([Letter.of(partial, None), Letter.of(appended, None)])
         await until(lambda: len(heard) == 2)
         assert [subject for subject, _ in heard] == [partial.subject, appended.subject]  # in order
-        assert LogsPartial.model_validate_json(heard[0][1]) == partial
+        assert OutputPartial.model_validate_json(heard[0][1]) == partial
 
         async def kept() -> bool:
             return (await stream(fresh_nats_url, LOGS.name)).state.messages == 1

@@ -31,7 +31,7 @@ from shared.domain.failure import FailureCode
 from shared.domain.lifecycle import State
 from shared.events.base import Event
 from shared.events.letter import Letter
-from shared.events.logs import LogLine, LogsAppended, LogsCompleted, LogsPartial, PartialLine, Stream
+from shared.events.logs import LogLine, LogsAppended, LogsCompleted, OutputPartial, PartialLine, Stream
 from shared.events.tests import TestCompleted, TestFailed, TestQueued, TestRequeued, TestRunning, TestScheduled
 from shared.ids import TestId, UserId
 from shared.store.connect import Database, connected
@@ -199,7 +199,7 @@ class Others:
         """A line has not ended."""
         execution = await self.execution(test_id)
         said = PartialLine(ts=now().timestamp(), stream=stream, level="info", text=text, after=after)
-        event = LogsPartial(**ids(execution), lines=(said,))
+        event = OutputPartial(**ids(execution), lines=(said,))
         await self.bus.client.publish(event.subject, event.model_dump_json().encode())
 
     async def stored(self, test_id: str, lines: Sequence[StoredLine]) -> None:

@@ -22,7 +22,7 @@ from services.gateway.streams.batch import Batch
 from services.gateway.streams.follower import Follower, Sight
 from shared.background import background
 from shared.domain.logsequence import BLOCK
-from shared.events.logs import LogsAppended, LogsCompleted, LogsPartial
+from shared.events.logs import LogsAppended, LogsCompleted, OutputPartial
 from shared.events.tests import (
     TestArchived,
     TestCancelRequested,
@@ -178,7 +178,7 @@ class _Channel:
         fact = ".".join(message.subject.split(".", 2)[:2])
         if fact == LogsAppended.type:
             self._heard_lines(message.data)
-        elif fact == LogsPartial.type:
+        elif fact == OutputPartial.type:
             self._heard_partials(message.data)
         elif any(fact in (_FOR_READERS if follower.wants_lines else _FOR_WATCHERS) for follower in self.followers):
             self._moved.set()
@@ -201,7 +201,7 @@ class _Channel:
         if not hearers:
             return
         try:
-            partials = LogsPartial.model_validate_json(data).lines
+            partials = OutputPartial.model_validate_json(data).lines
         except ValidationError as error:
             log.warning("partial_lines_not_understood", test_id=self._test_id, error=str(error)[:200])
             return

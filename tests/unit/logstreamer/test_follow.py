@@ -11,7 +11,7 @@ from services.logstreamer.sequence import Sequencer
 from shared.clock import ManualClock
 from shared.domain.lifecycle import State
 from shared.domain.logsequence import BLOCK
-from shared.events.logs import LogsAppended, LogsCompleted, LogsPartial
+from shared.events.logs import LogsAppended, LogsCompleted, OutputPartial
 from shared.events.tasks import HarnessPhase, TaskPhase
 from shared.store.documents import Chunk, StoredLine
 from tests.support.fakes.output import ChunksInMemory, FilledFeed, KeptLetters, OneTest
@@ -289,8 +289,8 @@ async def test_lines_that_have_not_ended_are_told_between_the_lines_and_stored_n
     followed.feed.put(written(1), partial(1, "so", ts=now), partial(1, "so far", ts=now + 0.2))
     followed.feed.put(written(2, "so far so good"), mark("end", lines=2))
     await followed.follower.run()
-    assert followed.wire.subjects == ["logs.appended", "logs.partial", "logs.appended"]
-    told = LogsPartial.model_validate_json(followed.wire.letters[1].body)
+    assert followed.wire.subjects == ["logs.appended", "output.partial", "logs.appended"]
+    told = OutputPartial.model_validate_json(followed.wire.letters[1].body)
     assert [(line.text, line.after) for line in told.lines] == [("so far", 1)]
     assert followed.chunks.numbers == [1, 2]
     assert (followed.completed.expected, followed.completed.received, followed.completed.complete) == (2, 2, True)

@@ -60,10 +60,10 @@ def test_a_consumer_is_durable_explicit_and_bounded() -> None:
 
 def test_only_what_passes_by_is_in_no_stream() -> None:
     kept = [kind.type for kind in EVENTS if is_kept(kind.pattern())]
-    assert [kind.type for kind in EVENTS if kind.type not in kept] == ["logs.partial"]
+    assert [kind.type for kind in EVENTS if kind.type not in kept] == ["output.partial"]
     for fact in kept:
         assert any(f"{fact}.".startswith(subject.removesuffix(">")) for subject in stream_of(fact).subjects)
-    assert not any("logs.partial.".startswith(subject.removesuffix(">")) for subject in stream_of("logs.x").subjects)
+    assert not any("output.partial.".startswith(subject.removesuffix(">")) for subject in stream_of("logs.x").subjects)
 
 
 def test_every_subject_has_one_stream_with_limits() -> None:

@@ -31,7 +31,7 @@ MORE: dict[str, dict[str, Any]] = {
     "task.stopped": {"exit_code": 1, "stop_reason": "r"},
     "logs.appended": {"lines": (line(1), line(2, "\0\x1b[31m ä"))},
     "test.files_stored": {"files": ()},
-    "logs.partial": {"lines": (PartialLine(ts=1.5, stream="stdout", level="info", text="so far\r", after=0),)},
+    "output.partial": {"lines": (PartialLine(ts=1.5, stream="stdout", level="info", text="so far\r", after=0),)},
     "logs.completed": {"expected": 2, "received": 2, "complete": True},
     **{f"package.{fact}": {"package_id": "pkg_1"} for fact in ("requested", "ready", "expired")},
     "package.failed": {"package_id": "pkg_1", "message": "no"},
