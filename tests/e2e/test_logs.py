@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import nats
 import pytest
 
 from assay import AsyncAssay
+from deploy.setup.steps import PROJECT
 from tests.support.local_mode import Command, LocalMode
 from tests.support.until import until
 
@@ -65,7 +69,8 @@ async def test_subscribers_of_nats_tell_a_piece_from_a_line(
 
     try:
         test = await client.submit(WORDS.replace("0.7", "0.5"), "x")
-        await bus.subscribe(f"logs.*.*.{test.id}", cb=hear)
+        for domain in ("logs", "output"):
+            await bus.subscribe(f"{domain}.*.*.{test.id}", cb=hear)
         await client.wait(test.id)
         await until(lambda: heard and heard[-1][0] == "completed")
     finally:
@@ -77,6 +82,21 @@ async def test_subscribers_of_nats_tell_a_piece_from_a_line(
     assert said == sorted(said, key=len)
     assert all(lines[0].startswith(text) for text in said)
     assert all("seq" not in line for kind, event in heard if kind == "partial" for line in event["lines"])
+
+
+async def test_the_listener_of_the_readme_hears_a_test_from_its_first_line(
+    server: LocalMode, client: AsyncAssay, tmp_path: Path
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text("utf-8"), re.DOTALL)
+    listener = tmp_path / "listen.py"
+    listener.write_text(next(block for block in blocks if "ordered_consumer" in block), "utf-8")
+    (tmp_path / ".assay").symlink_to(server.folder)
+    test = await client.submit("def run(query):\n    print('one')\n    print('two')\n", "x")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(listener), test.id, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert said.decode().splitlines() == ["1 one", "2 two", "complete: True"]
 
 
 async def test_cases_40_and_41_the_log_has_the_order_and_the_levels_of_a_terminal(client: AsyncAssay) -> None:
