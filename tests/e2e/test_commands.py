@@ -228,7 +228,7 @@ async def test_ctrl_c_leaves_the_test_alone_and_says_how_to_come_back(assay: Com
         ([], "Usage: assay"),
         (["nonsense"], "No such command 'nonsense'"),
         (["submit", "nofile.py", "-q", "x"], "nofile.py: No such file or directory"),
-        (["submit", EXAMPLES / "fails.py"], "Missing option '--query'"),
+        (["submit", EXAMPLES / "fails.py"], "say what to ask, or --no-query"),
         (["submit", EXAMPLES / "fails.py", "-q", "x", "--timeout", "soon"], "'soon' is no duration"),
         (["list", "--state", "lost"], "'lost' is none of submitted, queued"),
         (["get", "tst_nobody"], "There is no test 'tst_nobody' of yours."),
