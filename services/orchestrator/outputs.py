@@ -6,6 +6,7 @@ and what does not fit is left out with a line: a test never fails for its files.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,6 +24,9 @@ from shared.store.documents import StoredFile
 log = structlog.get_logger()
 
 MOST_LINES: Final = 100
+AT_ONCE: Final = 4
+"""Tests whose files are in memory at a time: a hundred may end together, with 25 MiB each, and each is there twice
+while it is looked through."""
 LOST: Final = "The output files were lost on their way from the task."
 
 
@@ -52,22 +56,26 @@ class Outputs:
         self._runtime = runtime
         self._clock = clock
         self._limits = limits
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def keep(self, charge: Charge, result: HarnessResult | None) -> Kept:
-        """Stores what this attempt left. Harmless when repeated. Raises what the runtime and the store raise."""
+        """Stores what this attempt left, and says what that was, without the bytes. Harmless when repeated. Raises what
+        the runtime and the store raise."""
         if result is None:
             return Kept()
         if not result.outputs:
             return Kept(left_out=tuple(result.outputs_left_out))
-        data = await self._runtime.collect_outputs(charge.handle)
-        kept = judged(result.outputs, data, self._limits)
-        left_out = (*result.outputs_left_out, *kept.left_out)[:MOST_LINES]
-        if not kept.files:
-            return Kept(left_out=left_out)
-        expires_at = self._clock.now() + timedelta(days=self._limits.days)
-        await self._store.put(charge.test_id, charge.attempt, kept.data, expires_at)
+        async with self._turns:
+            data = await self._runtime.collect_outputs(charge.handle)
+            kept = await asyncio.to_thread(judged, result.outputs, data, self._limits)  # hashes it all
+            del data
+            left_out = (*result.outputs_left_out, *kept.left_out)[:MOST_LINES]
+            if not kept.files:
+                return Kept(left_out=left_out)
+            expires_at = self._clock.now() + timedelta(days=self._limits.days)
+            await self._store.put(charge.test_id, charge.attempt, kept.data, expires_at)
         log.info("outputs_stored", test_id=charge.test_id, attempt=charge.attempt, files=len(kept.files))
-        return kept._replace(left_out=left_out, expires_at=expires_at)
+        return kept._replace(data=b"", left_out=left_out, expires_at=expires_at)  # nobody needs the bytes any more
 
 
 def judged(listed: Sequence[HarnessFile], data: bytes | None, limits: OutputLimits) -> Kept:

@@ -1168,7 +1168,7 @@ def how_it_ended(watch: Watch) -> str:
 # --- The context: what is to be done
 
 
-VERSION = 1
+VERSIONS = 1, 2  # 2 where there is something in it that a harness of before 2 would leave out
 # Container runtimes cut log lines at 16 KiB (moby daemon/logger/copier.go; Fargate's shim loggers do the same).
 CONTAINER_LINE_BYTES = 16384
 
@@ -1187,8 +1187,10 @@ class Context:
         except (ValueError, RecursionError) as error:
             raise ContextUnavailable(f"the context is not JSON: {error}") from None
         try:
-            if data["version"] != VERSION:
-                raise ContextUnavailable(f"the context has version {data['version']}, this harness knows {VERSION}")
+            if data["version"] not in VERSIONS:
+                raise ContextUnavailable(
+                    f"the context has version {data['version']}, this harness knows {VERSIONS[0]} to {VERSIONS[-1]}"
+                )
             self.test_id: str = data["test_id"]
             self.attempt: int = data["attempt"]
             self.nonce: str = data["nonce"]
@@ -1241,6 +1243,7 @@ DEEPEST = 30  # folders inside one another in `out`
 MOST_SEEN = 10000  # entries of `out` that are looked at
 MOST_LEFT_OUT = 100  # lines about files that are not kept
 LONGEST_PATH = 240  # characters
+LOST_ON_THE_WAY = "All files: they could not be handed over."
 
 
 # -- into the work folder
@@ -1474,23 +1477,30 @@ def take_context() -> Context:
     return Context(raw)
 
 
-def deliver(result: Mapping[str, object], result_fd: int | None, left: Left | None = None) -> bool:
-    """One line of JSON, and behind it the content of the files that it lists."""
-    data = to_json(result).encode("utf-8", "replace") + b"\n"
-    body = Delivery(data, left) if left is not None and left.files else data
+def deliver(result: dict[str, object], result_fd: int | None, left: Left | None = None) -> bool:
+    """One line of JSON, and behind it the content of the files that it lists. Where the files do not get through, the
+    line goes without them: an answer must not be lost for its files."""
     url = ENVIRONMENT.get("ASSAY_RESULT_URL")
-    try:
-        if url is not None:
-            transfer(url, body)
-        elif result_fd is not None:
-            write_all(result_fd, data)
-            for piece in left.content() if left is not None else ():
-                write_all(result_fd, piece)
-            os.close(result_fd)
-    except (OSError, ContextUnavailable) as error:
-        complain(f"the result cannot be delivered: {error}")
-        return False
-    return True
+    while True:
+        data = to_json(result).encode("utf-8", "replace") + b"\n"
+        with_files = left is not None and bool(left.files)
+        try:
+            if url is not None:
+                transfer(url, Delivery(data, left) if left is not None and with_files else data)
+            elif result_fd is not None:
+                write_all(result_fd, data)
+                for piece in left.content() if left is not None else ():
+                    write_all(result_fd, piece)
+                os.close(result_fd)
+        except (OSError, ContextUnavailable) as error:
+            complain(f"the result cannot be delivered{' with its files' if with_files else ''}: {error}")
+            if url is None or left is None or not with_files:
+                return False
+            result["outputs"] = []
+            result["outputs_left_out"] = [*left.left_out[: MOST_LEFT_OUT - 1], LOST_ON_THE_WAY]
+            left = None
+        else:
+            return True
 
 
 def transfer(url: str, body: bytes | Delivery | None) -> bytes:
@@ -5823,6 +5833,7 @@ def names_in(paragraph: str) -> set[str]:
 # --- One test, from its context to its result
 
 
+RESULT_VERSION = 1
 ENVELOPE_BYTES = 256 * 1024  # beside the response in what an agent process hands over: error, usage
 ENVELOPE_OF_LINE = 160  # bytes at most that a line has beside its text: names, a 10-digit seq, a time, `cont`, newline
 AGENT_CODES = (
@@ -6046,7 +6057,7 @@ class Run:
     ) -> dict[str, object]:
         watch = self.watch
         return {
-            "version": VERSION,
+            "version": RESULT_VERSION,
             "test_id": self.context.test_id,
             "attempt": self.context.attempt,
             "nonce": self.context.nonce,
@@ -6143,7 +6154,7 @@ def main() -> NoReturn:
     except ContextUnavailable as error:
         complain(str(error))
         failed = {"type": "", "message": str(error), "traceback": ""}
-        deliver({"version": VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE", "error": failed}, None)
+        deliver({"version": RESULT_VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE", "error": failed}, None)
     except BaseException as error:  # a bug of ours: say all there is
         import traceback
 

@@ -9,14 +9,16 @@ from typing import Any, Final
 
 from services.orchestrator.ports import Bundle, TaskSpec
 
-VERSION: Final = 1
+PLAIN, FULL = 1, 2
+"""Versions of the context. FULL has something that a harness of before it would leave out without a word: it would run
+another test than the one that was asked for. That harness refuses FULL; this one takes both."""
 LIMITS: Final = {"lines": 100_000, "bytes": 50 << 20, "line_bytes": 16 << 10, "response_bytes": 1 << 20}
 
 
 def envelope(spec: TaskSpec) -> dict[str, Any]:
     """What every context has, and nothing of the agent's."""
     return {
-        "version": VERSION,
+        "version": FULL if needs_full(spec) else PLAIN,
         "test_id": spec.test_id,
         "attempt": spec.attempt,
         "nonce": spec.nonce,
@@ -26,6 +28,12 @@ def envelope(spec: TaskSpec) -> dict[str, Any]:
         "strict_answer": spec.strict_answer,
         "memory_mib": spec.memory_mib,
     }
+
+
+def needs_full(spec: TaskSpec) -> bool:
+    """Whether only a harness that knows the whole context runs this test as it was asked for."""
+    beyond = (spec.without_query, spec.strict_answer, spec.system_packages, spec.project, spec.inputs)
+    return any(beyond)
 
 
 def query(spec: TaskSpec) -> str | None:

@@ -19,6 +19,8 @@ class Store:
     context: bytes = b""
     failures: int = 0
     status: int = 500
+    takes: int = 1 << 30
+    """Bytes of a body; a longer one is refused for good."""
     url: str = ""
     requests: list[str] = field(default_factory=list)
     result: dict[str, Any] | None = None
@@ -48,6 +50,10 @@ def store(given: Store) -> Iterator[Store]:
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             given.content_type = self.headers["Content-Type"]
+            if len(body) > given.takes:
+                given.requests.append("PUT refused")
+                self.send_error(403)
+                return
             if not given.failures:
                 line, _, given.contents = body.partition(b"\n")
                 given.result = json.loads(line)

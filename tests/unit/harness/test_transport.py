@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.unit.harness.http_store import Store, environment, store
-from tests.unit.harness.started import NONCE, context, started
+from tests.unit.harness.started import NONCE, context, run, started
 
 ANSWERING = "import os\ndef run(q):\n    print('at work')\n    return [k for k in os.environ if k.endswith('_URL')]"
 
@@ -33,6 +33,32 @@ def test_a_result_is_sent_until_it_arrives() -> None:
         outcome = harness.ended()
     assert outcome.exit_code == 0
     assert served.result is not None
+
+
+def test_a_result_whose_files_do_not_get_through_arrives_without_them() -> None:
+    code = """
+        import os
+        def run(q):
+            with open("out/large", "wb") as file: file.write(os.urandom(300_000))
+            with open("out/small", "wb") as file: file.write(b"x")
+            return "worth more than a file"
+    """
+    outputs = {"max_files": 100, "max_bytes": 1 << 20}
+    given = Store(json.dumps(context(code, outputs=outputs)).encode(), takes=200_000)
+    with store(given) as served, started(b"", env=environment(served)) as harness:
+        outcome = harness.ended()
+    assert outcome.exit_code == 0
+    assert served.requests == ["GET", "PUT refused", "PUT"]
+    assert served.result is not None
+    assert served.result["response"] == "worth more than a file"
+    assert served.result["outputs"] == []
+    assert served.result["outputs_left_out"] == ["All files: they could not be handed over."]
+    assert served.contents == b""
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_context_of_either_version_is_run(version: int) -> None:
+    assert run("def run(q): return q", version=version).response == "how are you?"
 
 
 def test_a_forked_agent_in_a_container_cannot_read_the_addresses() -> None:
@@ -77,7 +103,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "a list": (b"[]", "lacks something"),
     "a text": (b'"version"', "lacks something"),
     "no version": (b"{}", "lacks something: KeyError: 'version'"),
-    "another version": (b'{"version": 2}', "version 2, this harness knows 1"),
+    "another version": (b'{"version": 3}', "version 3, this harness knows 1 to 2"),
     "no files": (json.dumps({**context(""), "files": None}).encode(), "lacks something"),
     "no limits": (json.dumps({**context(""), "limits": {}}).encode(), "lacks something: KeyError: 'lines'"),
     "an unknown mode": (json.dumps(context("", mode="fly")).encode(), "unknown mode 'fly'"),

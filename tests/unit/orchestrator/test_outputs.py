@@ -1,12 +1,21 @@
 """Which of the files that a task hands over are kept."""
 
+import asyncio
 import hashlib
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.orchestrator.harness_result import HarnessFile
-from services.orchestrator.outputs import LOST, OutputLimits, judged
+from services.orchestrator.charges import Charge
+from services.orchestrator.harness_result import HarnessFile, HarnessResult
+from services.orchestrator.outputs import AT_ONCE, LOST, OutputLimits, Outputs, judged
+from services.orchestrator.ports import Handle
+from shared.clock import ManualClock
+from shared.domain.lifecycle import State
+from shared.ids import TestId
+from tests.support.fakes.runtime import FakeRuntime, TaskWorld
+from tests.support.samples import NOW, execution
 
 LIMITS = OutputLimits(files=3, size=10)
 
@@ -60,3 +69,32 @@ def test_limits_hold_whatever_the_task_says() -> None:
 
 def test_files_that_were_lost_are_said_to_be() -> None:
     assert judged([file("a", b"1")], None, LIMITS).left_out == (LOST,)
+
+
+class Counting(FakeRuntime):
+    """Tasks that all leave one file; it knows how many pieces are held at a time."""
+
+    held = most = 0
+
+    async def collect_outputs(self, handle: Handle) -> bytes | None:
+        self.held += 1
+        self.most = max(self.most, self.held)
+        return b"abc"
+
+    async def put(self, test: TestId, attempt: int, data: bytes, expires_at: datetime) -> None:
+        assert data == b"abc"
+        await asyncio.sleep(0)
+        self.held -= 1
+
+
+async def test_tests_that_end_together_have_their_files_in_memory_a_few_at_a_time() -> None:
+    runtime = Counting(TaskWorld())
+    outputs = Outputs(runtime, runtime, ManualClock(NOW), LIMITS)
+    result = HarnessResult.model_validate({"nonce": "n", "success": True, "outputs": [file("a", b"abc").model_dump()]})
+    charges = [Charge(execution(State.RUNNING), {"token": str(number)}, NOW) for number in range(20)]
+    kept = await asyncio.gather(*(outputs.keep(charge, result) for charge in charges))
+    assert runtime.most == AT_ONCE
+    assert runtime.held == 0
+    assert [one.files[0].path for one in kept] == ["a"] * 20
+    assert {one.data for one in kept} == {b""}  # it is stored: nobody holds it longer
+    assert {one.expires_at for one in kept} == {NOW + timedelta(days=30)}

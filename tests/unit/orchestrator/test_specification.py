@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -7,7 +8,7 @@ from services.orchestrator.specification import model_variables, specification
 from shared.domain.lifecycle import State
 from shared.domain.logsequence import first_seq
 from shared.ids import launch_token
-from shared.store.documents import Execution, Input, ModelSetting, Resources
+from shared.store.documents import ArchiveRef, Execution, Input, ModelSetting, Resources
 from tests.support.samples import execution, task
 
 
@@ -40,6 +41,29 @@ def test_debian_packages_of_the_test_reach_a_task_that_has_to_look_for_them() ->
     with_packages = json.loads(whole(specification(launched(system_packages=["git", "nodejs"]))))
     assert with_packages["system_packages"] == ["git", "nodejs"]
     assert "system_packages" not in json.loads(whole(specification(launched())))
+
+
+FILES = ArchiveRef(digest="d")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"without_query": True},
+        {"strict_answer": True},
+        {"system_packages": ["git"]},
+        {"project": FILES, "agent_path": "main.py"},
+        {"inputs": FILES},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_harness_of_before_is_not_given_what_it_would_leave_out_without_a_word(given: dict[str, Any]) -> None:
+    assert json.loads(whole(specification(launched(**given))).partition(b"\n")[0])["version"] == 2
+
+
+def test_a_harness_of_before_may_run_what_it_knows() -> None:
+    test = launched(agent_code="x", requirements=["a==1"], query="q", env={"A": "b"}, entrypoint="agent:go")
+    assert json.loads(whole(specification(test)))["version"] == 1
 
 
 def test_the_same_attempt_gives_the_same_spec_and_another_one_another_token_and_numbers() -> None:

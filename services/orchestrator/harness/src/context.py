@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-VERSION = 1
+VERSIONS = 1, 2  # 2 where there is something in it that a harness of before 2 would leave out
 # Container runtimes cut log lines at 16 KiB (moby daemon/logger/copier.go; Fargate's shim loggers do the same).
 CONTAINER_LINE_BYTES = 16384
 
@@ -30,8 +30,10 @@ class Context:
         except (ValueError, RecursionError) as error:
             raise ContextUnavailable(f"the context is not JSON: {error}") from None
         try:
-            if data["version"] != VERSION:
-                raise ContextUnavailable(f"the context has version {data['version']}, this harness knows {VERSION}")
+            if data["version"] not in VERSIONS:
+                raise ContextUnavailable(
+                    f"the context has version {data['version']}, this harness knows {VERSIONS[0]} to {VERSIONS[-1]}"
+                )
             self.test_id: str = data["test_id"]
             self.attempt: int = data["attempt"]
             self.nonce: str = data["nonce"]

@@ -25,6 +25,7 @@ DEEPEST = 30  # folders inside one another in `out`
 MOST_SEEN = 10000  # entries of `out` that are looked at
 MOST_LEFT_OUT = 100  # lines about files that are not kept
 LONGEST_PATH = 240  # characters
+LOST_ON_THE_WAY = "All files: they could not be handed over."
 
 
 # -- into the work folder

@@ -8,13 +8,13 @@ import time
 from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.agent_process import run_agent, start_agent
-from services.orchestrator.harness.src.context import VERSION, ContextUnavailable
+from services.orchestrator.harness.src.context import ContextUnavailable
 from services.orchestrator.harness.src.environment import IN_CONTAINER
 from services.orchestrator.harness.src.file_descriptors import complain, read_all
 from services.orchestrator.harness.src.install import NeedsSource, wants_install
 from services.orchestrator.harness.src.jsontext import from_json, quote, to_json
 from services.orchestrator.harness.src.output import Output
-from services.orchestrator.harness.src.run import Run
+from services.orchestrator.harness.src.run import RESULT_VERSION, Run
 from services.orchestrator.harness.src.system import Signals, shield
 from services.orchestrator.harness.src.transport import deliver, take_context
 
@@ -92,7 +92,7 @@ def main() -> NoReturn:
     except ContextUnavailable as error:
         complain(str(error))
         failed = {"type": "", "message": str(error), "traceback": ""}
-        deliver({"version": VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE", "error": failed}, None)
+        deliver({"version": RESULT_VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE", "error": failed}, None)
     except BaseException as error:  # a bug of ours: say all there is
         import traceback
 

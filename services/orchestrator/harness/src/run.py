@@ -8,7 +8,7 @@ import time
 
 from services.orchestrator.harness.src.answers import Answering
 from services.orchestrator.harness.src.children import Child
-from services.orchestrator.harness.src.context import VERSION, Context, ContextUnavailable
+from services.orchestrator.harness.src.context import Context, ContextUnavailable
 from services.orchestrator.harness.src.environment import ENVIRONMENT, IN_CONTAINER, OF_THE_TASK, REGION
 from services.orchestrator.harness.src.file_descriptors import write_all
 from services.orchestrator.harness.src.files import Left, folders_of_the_agent, lay_out
@@ -27,6 +27,7 @@ from services.orchestrator.harness.src.system_packages import missing_packages
 from services.orchestrator.harness.src.usage import tokens_of
 from services.orchestrator.harness.src.watch import Watch, how_it_ended
 
+RESULT_VERSION = 1
 ENVELOPE_BYTES = 256 * 1024  # beside the response in what an agent process hands over: error, usage
 ENVELOPE_OF_LINE = 160  # bytes at most that a line has beside its text: names, a 10-digit seq, a time, `cont`, newline
 AGENT_CODES = (
@@ -250,7 +251,7 @@ class Run:
     ) -> dict[str, object]:
         watch = self.watch
         return {
-            "version": VERSION,
+            "version": RESULT_VERSION,
             "test_id": self.context.test_id,
             "attempt": self.context.attempt,
             "nonce": self.context.nonce,

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import posix as os  # what is in os without what makes its import cost a millisecond
 import time
-from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.context import Context, ContextUnavailable
 from services.orchestrator.harness.src.environment import ENVIRONMENT
 from services.orchestrator.harness.src.file_descriptors import complain, read_all, write_all
-from services.orchestrator.harness.src.files import Delivery, Left
+from services.orchestrator.harness.src.files import LOST_ON_THE_WAY, MOST_LEFT_OUT, Delivery, Left
 from services.orchestrator.harness.src.jsontext import to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def take_context() -> Context:
@@ -28,23 +24,30 @@ def take_context() -> Context:
     return Context(raw)
 
 
-def deliver(result: Mapping[str, object], result_fd: int | None, left: Left | None = None) -> bool:
-    """One line of JSON, and behind it the content of the files that it lists."""
-    data = to_json(result).encode("utf-8", "replace") + b"\n"
-    body = Delivery(data, left) if left is not None and left.files else data
+def deliver(result: dict[str, object], result_fd: int | None, left: Left | None = None) -> bool:
+    """One line of JSON, and behind it the content of the files that it lists. Where the files do not get through, the
+    line goes without them: an answer must not be lost for its files."""
     url = ENVIRONMENT.get("ASSAY_RESULT_URL")
-    try:
-        if url is not None:
-            transfer(url, body)
-        elif result_fd is not None:
-            write_all(result_fd, data)
-            for piece in left.content() if left is not None else ():
-                write_all(result_fd, piece)
-            os.close(result_fd)
-    except (OSError, ContextUnavailable) as error:
-        complain(f"the result cannot be delivered: {error}")
-        return False
-    return True
+    while True:
+        data = to_json(result).encode("utf-8", "replace") + b"\n"
+        with_files = left is not None and bool(left.files)
+        try:
+            if url is not None:
+                transfer(url, Delivery(data, left) if left is not None and with_files else data)
+            elif result_fd is not None:
+                write_all(result_fd, data)
+                for piece in left.content() if left is not None else ():
+                    write_all(result_fd, piece)
+                os.close(result_fd)
+        except (OSError, ContextUnavailable) as error:
+            complain(f"the result cannot be delivered{' with its files' if with_files else ''}: {error}")
+            if url is None or left is None or not with_files:
+                return False
+            result["outputs"] = []
+            result["outputs_left_out"] = [*left.left_out[: MOST_LEFT_OUT - 1], LOST_ON_THE_WAY]
+            left = None
+        else:
+            return True
 
 
 def transfer(url: str, body: bytes | Delivery | None) -> bytes:
