@@ -1,8 +1,8 @@
 """How a model setting reaches the libraries that agents use: one table from provider to environment variables.
 
 Each variable stands with who reads it, by its source. A variable that no library was seen to read is not here. What it
-is for: an agent that says nothing about an address asks the one that was named, so that no prompt and no key goes
-to another host.
+is for: an agent that says nothing about an address asks the one that was named, and does not ask another host with its
+prompt and key. What else a library sends, and where, it does not govern, with one exception (`_NOT_TO_OPENAI`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Provider:
     region: tuple[str, ...] = ()
     model: tuple[str, ...] = ()
     """Beside MODEL_ID."""
+    by_openai: bool = False
+    """Whether it is asked by the clients of OpenAI, whose own host then is another one."""
 
 
 _AWS_REGION: Final = (
@@ -32,6 +35,10 @@ _OPENAI_URL: Final = (
     "OPENAI_BASE_URL",  # openai, litellm, langchain-openai
     "OPENAI_API_BASE",  # langchain-openai, litellm; openai before 1.0
 )
+_NOT_TO_OPENAI: Final = {
+    # openai-agents: tracing/provider.py; else prompts and answers go to api.openai.com, with OPENAI_API_KEY
+    "OPENAI_AGENTS_DISABLE_TRACING": "1",
+}
 _AWS: Final = Provider(
     url=(
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",  # botocore: configprovider, by the id of the service
@@ -56,12 +63,13 @@ _VERTEX: Final = Provider(
 _AZURE: Final = Provider(
     # openai and langchain-openai refuse OPENAI_API_BASE beside it.
     url=("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"),  # openai: lib/azure, langchain-openai, agno; litellm
+    by_openai=True,
 )
 
 
 def _compatible(*own: str) -> Provider:
     """Speaks OpenAI's protocol: asked by the `openai` package as often as by its own."""
-    return Provider(url=(*own, *_OPENAI_URL), region=_AWS_REGION)
+    return Provider(url=(*own, *_OPENAI_URL), region=_AWS_REGION, by_openai=True)
 
 
 PROVIDERS: Final[dict[str, Provider]] = {
@@ -71,7 +79,8 @@ PROVIDERS: Final[dict[str, Provider]] = {
             "OLLAMA_HOST",  # ollama, and with it langchain-ollama, llama-index, agno
             "OLLAMA_BASE_URL",  # pydantic-ai, and examples everywhere
             "OLLAMA_API_BASE",  # litellm
-        )
+        ),
+        by_openai=True,  # at /v1
     ),
     "openai": _compatible(),
     "anthropic": Provider(url=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE")),  # anthropic, langchain-anthropic; litellm
@@ -135,6 +144,8 @@ def model_environment(*, provider: str, model_id: str = "", base_url: str = "", 
     named |= dict.fromkeys(known.model, model_id)
     named |= dict.fromkeys(known.url, base_url)
     named |= dict.fromkeys(known.region or _AWS_REGION, region)
+    if base_url and known.by_openai and urlsplit(base_url).hostname != "api.openai.com":
+        named |= _NOT_TO_OPENAI
     return {name: value for name, value in named.items() if value}
 
 

@@ -252,3 +252,22 @@ def test_token_usage_is_taken_from_where_agents_have_it(name: str, outcome_of: R
     outcome = outcome_of(code)
     assert outcome.result["outcome"] == "success"
     assert outcome.result["usage"] == usage
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def run(q):\n    def inner(): ...\n    return inner", "a function (inner)"),
+        ("def run(q): return len", "a function (len)"),
+        ("def run(q): return q.upper", "a function (upper)"),
+        ("class A:\n    def go(self): ...\ndef run(q): return A().go", "a method (go)"),
+        ("class Crew: ...\ndef run(q): return Crew", "a class (Crew)"),
+        ("import json\ndef run(q): return json", "a module (json)"),
+    ],
+)
+def test_a_piece_of_a_program_is_no_answer(code: str, said: str, outcome_of: Run) -> None:
+    result = outcome_of(code).result
+    assert (result["outcome"], result["code"]) == ("error", "RESULT_INVALID")
+    assert result["error"]["message"] == f"The agent returned {said}, not an answer."
+    assert "meant to be called" in result["error"]["hint"]
+    assert outcome_of("def run(q): return {'made of': len}").result["outcome"] == "success"

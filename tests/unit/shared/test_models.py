@@ -26,7 +26,27 @@ URL = "http://models.example:8000/v1"
 )
 def test_the_address_reaches_what_its_libraries_read_and_nothing_else(provider: str, read: list[str]) -> None:
     environment = model_environment(provider=provider, base_url=URL)
+    environment.pop("OPENAI_AGENTS_DISABLE_TRACING", None)
     assert environment == {"MODEL_PROVIDER": provider, "MODEL_BASE_URL": URL, **dict.fromkeys(read, URL)}
+
+
+@pytest.mark.parametrize(
+    ("provider", "address", "told"),
+    [
+        ("openai", URL, "1"),
+        ("azure", URL, "1"),
+        ("ollama", URL, "1"),
+        ("my-own-gateway", URL, "1"),
+        ("openai", "https://api.openai.com/v1", None),
+        ("openai", "", None),
+        ("anthropic", URL, None),
+    ],
+)
+def test_traces_of_openai_agents_do_not_go_to_openai_where_another_host_is_named(
+    provider: str, address: str, told: str | None
+) -> None:
+    environment = model_environment(provider=provider, base_url=address)
+    assert environment.get("OPENAI_AGENTS_DISABLE_TRACING") == told
 
 
 @pytest.mark.parametrize("provider", ["bedrock", "anthropic", "openai", "my-own-gateway"])

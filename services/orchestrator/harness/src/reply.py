@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE = 8 * 1024  # characters of an error message
 MAX_TRACEBACK = 32 * 1024
+CODE = {"function": "function", "builtin_function_or_method": "function", "method": "method", "module": "module"}
 MAX_SHOWN = 12 * 1024  # bytes of an answer that a strict test refuses: a line of the log
 
 
@@ -38,6 +39,10 @@ class Reply:
 
     def answer(self, value: Any, module: object, limit: int, *, strict: bool = False) -> None:
         """Converts it, or fails where it is `strict` and not plain JSON of at most `limit` bytes."""
+        if (kind := code_of(value)) is not None:
+            hint = "Was it meant to be called? Return what it gives: return inner(query), not return inner."
+            self.fail("RESULT_INVALID", f"The agent returned {kind}, not an answer.", hint=hint)
+            return
         answering = Answering(strict=strict)
         try:
             response = answering.json(value, limit)
@@ -74,6 +79,19 @@ class Reply:
             complain(f"the answer cannot be handed over: {error}")
             return False
         return True
+
+
+def code_of(value: object) -> str | None:
+    """What it is, where the whole answer is a piece of a program: something was not called."""
+    kind = type(value)
+    if not (issubclass(kind, type) or (kind.__module__ == "builtins" and kind.__name__ in CODE)):
+        return None
+    what = "a class" if issubclass(kind, type) else f"a {CODE[kind.__name__]}"
+    try:
+        name = value.__name__  # type: ignore[attr-defined]
+    except Exception:  # a metaclass may do anything
+        return what
+    return f"{what} ({name[:200]})" if isinstance(name, str) else what
 
 
 def describe(error: BaseException | None, message: str | None) -> dict[str, str]:
