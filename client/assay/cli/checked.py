@@ -12,6 +12,7 @@ from assay.cli.screen import PlainScreen, open_screen
 from assay.cli.session import ERROR, PASSED
 from assay.cli.text import safe
 from assay.errors import AssayError, Details, FieldViolation, InvalidRequest
+from assay.findings import Severity
 from assay.project import Project, crowded, largest
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ def tell_notes(handed_in: HandedIn, *, dry_run: bool) -> None:
 
 
 def tell_findings(test: Test) -> None:
-    """On standard error."""
+    """On standard error, before the test runs. Notes are for a dry run: the run itself says more."""
     screen = PlainScreen(sys.stderr)
     for one in test.findings:
+        if one.severity is Severity.NOTE:
+            continue
         screen.show(submission_text.finding(one))
 
 

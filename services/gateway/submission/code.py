@@ -37,7 +37,8 @@ class Name(_Part):
     reads: tuple[str, ...] = ()
     input_line: int = 0
     made_of: str = ""
-    """What was called for an object; empty where that is no plain name."""
+    """What was called for an object, such as dspy.Predict; the module of what is imported. Empty where that is not told
+    by names."""
     members: tuple[str, ...] | None = None
     """Of a class: all that it has. None where it may have more."""
 

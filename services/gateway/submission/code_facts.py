@@ -152,7 +152,8 @@ class _Facts:
             elif how != "when_called":
                 name = alias.asname or alias.name.partition(".")[0]
                 kind = "module" if isinstance(one, ast.Import) else "imported"
-                self.bind(name, one.lineno, sure=sure, kind=kind)
+                source = alias.name if isinstance(one, ast.Import) else f"{'.' * level}{one.module or ''}"
+                self.bind(name, one.lineno, sure=sure, kind=kind, made_of=source[:LONGEST])
             module = alias.name if isinstance(one, ast.Import) else one.module or ""
             given = [alias.name] if isinstance(one, ast.ImportFrom) and alias.name != "*" else []
             fact = {"module": module[:LONGEST], "names": given, "level": level or 0, "line": one.lineno, "how": how}
@@ -202,8 +203,13 @@ def _may_bind_anything(part: ast.AST) -> bool:
 
 
 def _maker(value: ast.expr) -> str:
-    """The name that is called for an object, where it is a plain one."""
-    return value.func.id[:LONGEST] if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+    """The name that is called for an object, with dots where it is a part of something."""
+    part = value.func if isinstance(value, ast.Call) else None
+    names: list[str] = []
+    while isinstance(part, ast.Attribute):
+        names.append(part.attr)
+        part = part.value
+    return ".".join((part.id, *reversed(names)))[:LONGEST] if isinstance(part, ast.Name) else ""
 
 
 def _parts(expression: ast.AST) -> Iterator[Any]:

@@ -5,10 +5,12 @@ anything make no claim. An error here is one that the harness would end the test
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from services.gateway.submission.code import Code, Name
+from services.gateway.submission.entry_module import SCRIPT
 from services.gateway.submission.finding import Finding, Severity
 from services.gateway.submission.query_place import (
     AGENT_NAMES,
@@ -20,7 +22,6 @@ from services.gateway.submission.query_place import (
 )
 from shared.domain.failure import FailureCode
 
-SCRIPT = "__main__"
 AS_A_SCRIPT = (
     "Run it as a script with the entry point __main__ (-e __main__): the query then is its argument, on its standard "
     "input and in ASSAY_QUERY, and what it prints is the answer."
@@ -28,14 +29,17 @@ AS_A_SCRIPT = (
 _DEFINE = "Define run(query), or name the function that is meant as the entry point (-e agent:my_function)."
 
 
-def entry_findings(code: Code, entrypoint: str, query: str | None, path: str) -> list[Finding]:
-    """At most one. `query` is None for a test without one; `path` is that of the agent's file."""
+def entry_findings(
+    code: Code, entrypoint: str, query: str | None, path: str, local: Collection[str] = ()
+) -> list[Finding]:
+    """At most one. `query` is None for a test without one; `path` is that of the agent's file; `local` are the modules
+    of the project."""
     where, _, name = entrypoint.rpartition(":")
     if (
         entrypoint.endswith(SCRIPT) or where.endswith(SCRIPT) or not _is_of(where, path)
     ):  # `bot.__main__` is python -m bot
         return []
-    found = _named(code, name, query, path) if name else _chosen(code, query, path)
+    found = _named(code, name, query, path) if name else _chosen(code, query, path, local)
     return [found] if found else []
 
 
@@ -104,7 +108,7 @@ def _binding(name: str, function: Name, query: str | None, path: str) -> Finding
     )
 
 
-def _chosen(code: Code, query: str | None, path: str) -> Finding | None:
+def _chosen(code: Code, query: str | None, path: str, local: Collection[str]) -> Finding | None:
     if code.opaque or any(one.decorated for one in code.names.values()):
         return None
     usual: dict[str, Name] = {name: code.names[name] for name in (*AGENT_NAMES, *FUNCTION_NAMES) if name in code.names}
@@ -112,9 +116,7 @@ def _chosen(code: Code, query: str | None, path: str) -> Finding | None:
     lifeless = {name for name, one in code.names.items() if _is_lifeless(one, code)}
     usual = {name: one for name, one in usual.items() if name not in lifeless}
     objects = [
-        name
-        for name, one in code.names.items()
-        if one.kind in {"object", "unknown", "imported"} and name not in lifeless
+        name for name, one in code.names.items() if name not in lifeless and _may_be_an_agent(name, one, code, local)
     ]
     if not usual:
         described = next((name for name in AGENT_NAMES if name in lifeless), "")
@@ -181,6 +183,8 @@ def _nothing(code: Code, objects: Sequence[str], query: str | None, path: str, d
     if any(plain(name).rpartition("_")[2] in AGENT_NAMES for name in objects):
         return None
     certain = not [name for name in objects if not name.startswith("_")]
+    if any(code.names[name].kind == "object" and _is_of_a_package(name, code) for name in objects):
+        return None  # what it can do is written elsewhere
     said = f"{path} has nothing that plainly is the agent. {_offers(code)}"
     line = code.main_line
     if described:
@@ -197,6 +201,36 @@ def _nothing(code: Code, objects: Sequence[str], query: str | None, path: str, d
         path,
         line,
     )
+
+
+def _may_be_an_agent(name: str, one: Name, code: Code, local: Collection[str]) -> bool:
+    """Whether the harness may take it under a name of its own. What is imported from a package is a class, a function
+    or a tool of that package, unless it is called as agents are."""
+    if one.kind == "imported":
+        usual = plain(name).rpartition("_")[2] in AGENT_NAMES or name in FUNCTION_NAMES
+        return usual or one.made_of.startswith(".") or one.made_of.partition(".")[0] in local
+    if one.kind == "object":
+        return _origin(name, code) not in sys.stdlib_module_names
+    return one.kind == "unknown"
+
+
+def _is_of_a_package(name: str, code: Code) -> bool:
+    return _origin(name, code) != ""
+
+
+def _origin(name: str, code: Code) -> str:
+    """The top module of the class or function that an object was made by, as in qa = dspy.Predict(...), or by what was
+    made so; empty where it is the file's own or Python's."""
+    for _ in range(10):
+        one = code.names.get(name)
+        if one is None or one.kind not in {"object", "imported", "module"}:
+            return ""
+        if one.kind != "object":
+            return one.made_of.partition(".")[0] or "."
+        if not one.made_of:
+            return "?"  # an expression may give anything
+        name = one.made_of.partition(".")[0]
+    return "?"
 
 
 def _is_lifeless(one: Name, code: Code) -> bool:
@@ -216,10 +250,16 @@ def _script(code: Code) -> str:
 
 
 def _offers(code: Code) -> str:
-    found = list(_callables(code))
+    found = [*_callables(code), *(name for name in AGENT_NAMES if name in code.names and _is_offered(name, code))]
     if not found:
         return "It defines nothing that can be called."
     return f"It defines {', '.join(found[:20])}."
+
+
+def _is_offered(name: str, code: Code) -> bool:
+    """An object under a name that agents have, which would be taken."""
+    one = code.names[name]
+    return one.kind in {"object", "unknown"} and not _is_lifeless(one, code)
 
 
 def _callables(code: Code) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from services.gateway.submission.code import Code
-from services.gateway.submission.entry_findings import SCRIPT, entry_findings
+from services.gateway.submission.entry_findings import entry_findings
+from services.gateway.submission.entry_module import SCRIPT, missing_module, modules_of
 from services.gateway.submission.finding import Finding, Severity
 from services.gateway.submission.import_findings import import_findings
 from shared.domain.failure import FailureCode
@@ -24,8 +25,10 @@ def findings_of(given: Input, code: Code | None, files: Collection[str] = ()) ->
     if code is not None:
         path = given.agent_path or LONE_FILE
         query = None if given.without_query else given.query
-        found += entry_findings(code, given.entrypoint, query, path)
-        found += import_findings(code, given.requirements, modules_of(files, path), path)
+        local = modules_of(files, path)
+        module = missing_module(given.entrypoint, files, given.requirements, path)
+        found += [module] if module else entry_findings(code, given.entrypoint, query, path, local)
+        found += import_findings(code, given.requirements, local, path)
         found += environment_findings(code, given, path)
         found += input_findings(code, given, path)
     return by_severity(found)
@@ -35,19 +38,6 @@ def by_severity(found: Sequence[Finding]) -> list[Finding]:
     """The worst first, else as they came."""
     order = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
     return sorted(found, key=lambda one: order.index(one.severity))[:MOST]
-
-
-def modules_of(files: Collection[str], path: str) -> set[str]:
-    """Names of the modules and folders that the project's own files can be imported by."""
-    roots = {"", "src/", path.rpartition("/")[0] + "/"}
-    found = set()
-    for file in files:
-        for root in roots:
-            if file.startswith(root):
-                first, slash, _ = file[len(root) :].lstrip("/").partition("/")
-                if slash or first.endswith((".py", ".so", ".pyd")):
-                    found.add(first.partition(".")[0])
-    return found
 
 
 def model_findings(given: Input) -> list[Finding]:

@@ -60,7 +60,7 @@ def import_findings(code: Code, requirements: Sequence[str], local: Collection[s
             continue
         if top in sys.stdlib_module_names or top in local or (beside is not None and top in beside):
             continue
-        if known.intersection(_bringers_of(one)) or (top in SHARED_NAMES and not is_known(_longest(one))):
+        if _is_brought(one, known) or (top in SHARED_NAMES and not is_known(_longest(one))):
             continue
         found[shown] = _missing(one, shown, certain=beside is not None, project=bool(local), path=path)
     return list(found.values())
@@ -83,6 +83,13 @@ def _bringers_of(one: Import) -> set[str]:
     module = _longest(one)
     top = module.partition(".")[0]
     return {*bringers(module), canonicalize_name(top), canonicalize_name(".".join(module.split(".")[:2]))}
+
+
+def _is_brought(one: Import, known: Collection[str]) -> bool:
+    """By a requirement that is known for it, or one that has its name in its own: openai-agents brings openai."""
+    top = canonicalize_name(one.module.partition(".")[0])
+    named = one.module.partition(".")[0] not in SHARED_NAMES and any(f"-{top}-" in f"-{name}-" for name in known)
+    return named or not _bringers_of(one).isdisjoint(known)
 
 
 def _missing(one: Import, shown: str, *, certain: bool, project: bool, path: str) -> Finding:

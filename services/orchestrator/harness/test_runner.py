@@ -3528,12 +3528,20 @@ def offers(target: Any) -> str:
         [
             name
             for name, value in vars(target).items()
-            if not name.startswith("_") and callable(value) and getattr(value, "__module__", home) == home
+            if not name.startswith("_")
+            and ((callable(value) and getattr(value, "__module__", home) == home) or _is_an_agent(name, value))
         ]
         if hasattr(target, "__dict__")
         else []
     )
     return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
+
+
+def _is_an_agent(name: str, value: Any) -> bool:
+    """An object that would be taken if nothing were named."""
+    if isinstance(value, (type, ModuleOfPython)) or is_function(value) or is_a_server(value):
+        return False
+    return is_of_a_framework(value) or (name in AGENT_NAMES and any(methods_of(value)))
 
 
 def lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
@@ -3848,14 +3856,29 @@ class Script:
             module.__file__ = path
             exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # this is what we are for
             return
-        from importlib.util import find_spec
-
-        if find_spec(package) is None:
-            raise EntrypointNotFound(f"There is no module {package!r} to run as a script.")
+        _look_for(package)
         import runpy
 
         sys.argv = [package, *arguments]
         runpy._run_module_as_main(package)  # type: ignore[attr-defined]  # what `python -m` itself does
+
+
+def _look_for(package: str) -> None:
+    """Raises EntrypointNotFound where `python -m` would end with a message of its own."""
+    from importlib.util import find_spec
+
+    try:
+        spec = find_spec(package)
+    except ModuleNotFoundError as error:
+        if not (error.name and f"{package}.".startswith(f"{error.name}.")):
+            raise
+        spec = None
+    if spec is None:
+        raise EntrypointNotFound(f"There is no module {package!r} to run as a script.")
+    if spec.submodule_search_locations is not None and find_spec(f"{package}.{MAIN}") is None:
+        raise EntrypointNotFound(
+            f"{package!r} is a package without a {MAIN}.py: there is nothing in it that could be run as a script."
+        )
 
 
 def _new_main() -> ModuleType:

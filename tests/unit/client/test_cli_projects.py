@@ -210,9 +210,11 @@ async def test_a_dry_run_with_an_error_is_not_valid(cli: Cli, fake: FakeServer) 
 
 
 async def test_findings_of_a_test_that_was_made_are_said_beside_its_id(cli: Cli, fake: FakeServer) -> None:
-    fake.findings = [finding(test_service_pb2.SEVERITY_WARNING, "No yaml.", line=3)]
+    note = finding(test_service_pb2.SEVERITY_NOTE, "Another one may bring it along.")
+    fake.findings = [finding(test_service_pb2.SEVERITY_WARNING, "No yaml.", line=3), note]
     ran = await cli("submit", "echo.py", "-q", "x")
     assert ran == (0, f"{next(iter(fake.stories))}\n", "warning: 3: No yaml.\n")
+    assert "Another one may" in (await cli("submit", "echo.py", "-q", "x", "--dry-run")).out
 
 
 async def test_a_project_that_is_too_large_is_told_with_its_largest_files(cli: Cli, fake: FakeServer) -> None:

@@ -75,6 +75,72 @@ ENTRIES: dict[str, tuple[str, dict[str, Any], list[tuple[str, str]]]] = {
     "an object under its own name": (
         "import x\nhelper = x.Agent()",
         {"requirements": ["x"]},
+        [],
+    ),
+    "an object of the file's own making": (
+        "def make(): ...\ndef other(): ...\nhelper = make()",
+        {},
+        [("warning", "ENTRYPOINT_NOT_FOUND")],
+    ),
+    "an object of an imported class": (
+        "from dspy import Predict\nqa = Predict('question -> answer')",
+        {"requirements": ["dspy"]},
+        [],
+    ),
+    "an object made by an object": (
+        "from x import Builder\nbuilder = Builder()\nqa = builder.compile()",
+        {"requirements": ["x"]},
+        [],
+    ),
+    "an object of the standard library": (
+        "from argparse import ArgumentParser\nparser = ArgumentParser()",
+        {},
+        ERROR_NOT_FOUND,
+    ),
+    "nothing beside what is imported": ("from x import Y, z\nimport os", {"requirements": ["x"]}, ERROR_NOT_FOUND),
+    "takes nothing, beside what is imported": (
+        "from x import Y\ndef run(): ...",
+        {"requirements": ["x"]},
+        ERROR_NOT_ACCEPTED,
+    ),
+    "an agent that is imported": ("from x import search_agent", {"requirements": ["x"]}, []),
+    "what the project's own module has": (
+        "from flows import summariser",
+        {"files": ["agent.py", "flows.py"]},
+        [("warning", "ENTRYPOINT_NOT_FOUND")],
+    ),
+    "a module that the project has not": (
+        "def run(q): ...",
+        {"entrypoint": "bot.mian:run", "files": ["bot/main.py", "bot/__init__.py"], "agent_path": "bot/main.py"},
+        ERROR_NOT_FOUND,
+    ),
+    "another module of the project": (
+        "def run(q): ...",
+        {
+            "entrypoint": "bot.other:run",
+            "files": ["src/bot/main.py", "src/bot/other.py"],
+            "agent_path": "src/bot/main.py",
+        },
+        [],
+    ),
+    "a package without a script": (
+        "def run(q): ...",
+        {"entrypoint": "bot.__main__", "files": ["bot/main.py"], "agent_path": "bot/main.py"},
+        ERROR_NOT_FOUND,
+    ),
+    "a package with a script": (
+        "def run(q): ...",
+        {"entrypoint": "bot.__main__", "files": ["bot/main.py", "bot/__main__.py"], "agent_path": "bot/main.py"},
+        [],
+    ),
+    "a module that runs as a script": (
+        "def run(q): ...",
+        {"entrypoint": "bot.main.__main__", "files": ["bot/main.py"], "agent_path": "bot/main.py"},
+        [],
+    ),
+    "a package of another name": (
+        "def run(q): ...",
+        {"entrypoint": "bto.main:run", "files": ["bot/main.py"], "agent_path": "bot/main.py"},
         [("warning", "ENTRYPOINT_NOT_FOUND")],
     ),
     "a function under its own name": ("def summarise(text): return text", {}, []),
@@ -94,6 +160,13 @@ def test_what_cannot_be_called_is_noticed_and_nothing_else(
     source: str, given: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     assert codes(source, **given) == expected
+
+
+def test_an_agent_that_would_be_taken_is_offered_for_a_name_that_is_not_there() -> None:
+    (only,) = found(
+        "from strands import Agent\nagent = Agent()", entrypoint="agent:ask", requirements=["strands-agents"]
+    )
+    assert only.message == "There is no 'ask' in agent.py. It defines agent."
 
 
 def test_a_script_is_told_how_it_can_be_run() -> None:  # case 57

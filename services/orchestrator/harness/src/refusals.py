@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.frameworks import is_a_server
+from services.orchestrator.harness.src.candidates import AGENT_NAMES, methods_of
+from services.orchestrator.harness.src.frameworks import is_a_server, is_of_a_framework
 from services.orchestrator.harness.src.naming import file_of, type_name
+from services.orchestrator.harness.src.relations import ModuleOfPython, is_function
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,12 +26,20 @@ def offers(target: Any) -> str:
         [
             name
             for name, value in vars(target).items()
-            if not name.startswith("_") and callable(value) and getattr(value, "__module__", home) == home
+            if not name.startswith("_")
+            and ((callable(value) and getattr(value, "__module__", home) == home) or _is_an_agent(name, value))
         ]
         if hasattr(target, "__dict__")
         else []
     )
     return f"It defines {', '.join(found[:20])}." if found else "It defines nothing that can be called."
+
+
+def _is_an_agent(name: str, value: Any) -> bool:
+    """An object that would be taken if nothing were named."""
+    if isinstance(value, (type, ModuleOfPython)) or is_function(value) or is_a_server(value):
+        return False
+    return is_of_a_framework(value) or (name in AGENT_NAMES and any(methods_of(value)))
 
 
 def lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
