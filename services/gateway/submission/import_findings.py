@@ -87,8 +87,9 @@ def _bringers_of(one: Import) -> set[str]:
 
 def _is_brought(one: Import, known: Collection[str]) -> bool:
     """By a requirement that is known for it, or one that has its name in its own: openai-agents brings openai."""
-    top = canonicalize_name(one.module.partition(".")[0])
-    named = one.module.partition(".")[0] not in SHARED_NAMES and any(f"-{top}-" in f"-{name}-" for name in known)
+    top = one.module.partition(".")[0]
+    part = f"-{canonicalize_name(top)}-"
+    named = top not in SHARED_NAMES | OWN_NAMES and any(part in f"-{name}-" for name in known)
     return named or not _bringers_of(one).isdisjoint(known)
 
 

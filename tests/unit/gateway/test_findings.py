@@ -205,6 +205,13 @@ MODULES: dict[str, tuple[str, dict[str, Any], list[tuple[str, str]]]] = {
         {"requirements": ["google-adk"]},
         [("note", "google.genai")],
     ),
+    "a part of the requirement's name": ("import Levenshtein", {"requirements": ["python-Levenshtein"]}, []),
+    "brought by its agents": ("import openai", {"requirements": ["openai-agents"]}, []),
+    "of one's own, whatever packages are called": (
+        "import tools",
+        {"requirements": ["crewai-tools"]},
+        [("warning", "tools")],
+    ),
     "tried": ("try:\n    import httpx\nexcept ImportError:\n    httpx = None", {}, []),
     "under a condition": ("import os\nif os.name == 'nt':\n    import winthing", {}, []),
     "for types": ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import httpx", {}, []),
