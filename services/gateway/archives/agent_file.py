@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import io
+import re
 import tokenize
 from collections.abc import Collection
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from typing import Final, NamedTuple
 
 USUAL: Final = ("agent.py", "main.py", "app.py")
 _BESIDE: Final = ("setup.py", "conftest.py", "noxfile.py", "__init__.py", "__main__.py")
 _MOST_NAMED: Final = 8
+MOST_CODE: Final = 256 * 1024
+"""Bytes of the agent's file."""
+_DECLARED: Final = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_BLANK: Final = re.compile(rb"[ \t\f]*(?:[#\r\n]|$)")
+_ENCODINGS: Final = frozenset(
+    (
+        *("ascii", "utf_8", "utf_8_sig", "latin_1", "cp437", "cp850", "cp852", "cp866", "koi8_r", "koi8_u"),
+        *("mac_roman", "big5", "cp932", "cp936", "cp949", "cp950", "euc_jp", "euc_kr", "gb2312", "gb18030", "gbk"),
+        *("shift_jis", *(f"iso8859_{part}" for part in (*range(1, 12), *range(13, 17)))),
+        *(f"cp125{page}" for page in range(9)),
+    )
+)
+"""Python has codecs that take time by the square of their input, and some that are no encodings of text at all."""
 
 
 class Choice(NamedTuple):
@@ -50,7 +66,13 @@ def _plausible(sources: list[str]) -> list[str]:
 
 
 def decoded(data: bytes) -> Source:
-    """As Python decodes a source file: byte order mark, declared encoding."""
+    """As Python decodes a source file of at most MOST_CODE bytes: byte order mark, declared encoding. Only encodings
+    that editors save in are taken."""
+    if len(data) > MOST_CODE:
+        return Source(problem=f"has {len(data)} bytes; an agent's file may have at most {MOST_CODE}")
+    name = _declared(data)
+    if name and not _is_taken(name):
+        return Source(problem=f"declares the encoding {name[:40]!r}, which is not taken; save it as UTF-8")
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         return Source(data.decode(encoding))
@@ -63,6 +85,26 @@ def decoded(data: bytes) -> Source:
         return Source(
             problem=f"is not valid {error.encoding} (byte {error.start}); save it as UTF-8 or declare its encoding"
         )
+
+
+def _declared(data: bytes) -> str:
+    """The encoding that the first two lines name, as of PEP 263; empty where they name none."""
+    lines = io.BytesIO(data)
+    for line in (lines.readline(), lines.readline()):
+        found = _DECLARED.match(line)
+        if found:
+            return found[1].decode("ascii", "replace")
+        if not _BLANK.match(line):
+            break
+    return ""
+
+
+def _is_taken(name: str) -> bool:
+    start = name[:12].lower().replace("_", "-") + "-"
+    if start.startswith(("utf-8-", "latin-1-", "iso-8859-1-", "iso-latin-1-")):  # as Python has it: utf-8-unix
+        return True
+    normal = normalize_encoding(name).lower()
+    return aliases.get(normal, aliases.get(normal.replace(".", "_"), normal)) in _ENCODINGS
 
 
 def _named(named: str, paths: Collection[str], sources: list[str]) -> Choice:

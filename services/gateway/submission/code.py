@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -97,6 +97,13 @@ class Looked(_Part):
     """Absent where there is a problem, and where it could not be looked at."""
 
 
+class Table(_Part):
+    """What a TOML text says, or why it cannot be read."""
+
+    problem: str = ""
+    values: dict[str, Any] = Field(default_factory=dict)
+
+
 class SyntaxCheck(Protocol):
     """Looks whether code is valid Python, and what is in it (syntax.SyntaxChecker)."""
 
@@ -106,4 +113,8 @@ class SyntaxCheck(Protocol):
 
     async def problem(self, code: str) -> str | None:
         """What is wrong with `code`; None where nothing is, or where that could not be told in time."""
+        ...
+
+    async def toml(self, data: bytes) -> Table:
+        """What a TOML text says; dates as text."""
         ...

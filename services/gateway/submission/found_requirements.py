@@ -1,12 +1,10 @@
 """The requirements of a test that names none: what its own files say, as the tools that people use read them.
 
-Pure. In this order: the PEP 723 block of the agent's file; requirements.txt of the project; [project] dependencies of
+In this order: the PEP 723 block of the agent's file; requirements.txt of the project; [project] dependencies of
 its pyproject.toml. The first that is there counts, even if it lists nothing."""
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,17 +13,17 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from services.gateway.submission.code import SyntaxCheck
 from services.gateway.submission.finding import Finding, Severity
 from services.gateway.submission.requirement_files import read_file
 from services.gateway.submission.requirements import judge
+from services.gateway.submission.script_block import script_blocks
 
 FILE: Final = "requirements.txt"
 PROJECT_FILE: Final = "pyproject.toml"
 CODE: Final = "REQUIREMENTS_FOUND"
 MOST_TOML: Final = 256 * 1024
-_BLOCK: Final = re.compile(  # as in PEP 723, "Reference Implementation"
-    r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$"
-)
+_LONGEST_VERSIONS: Final = 500
 _EXPORT: Final = "hand the requirements in as a file: poetry export -f requirements.txt, or uv export"
 
 
@@ -39,45 +37,32 @@ class Found:
     findings: list[Finding] = field(default_factory=list)
 
 
-def found_requirements(code: str, path: str, sources: Mapping[str, bytes], *, python: str) -> Found:
-    """What the agent's file `code` at `path` and the files of its project say. `python` is the version that tests run
-    on, such as "3.11.2"."""
+async def found_requirements(code: str, path: str, sources: Mapping[str, bytes], syntax: SyntaxCheck) -> Found:
+    """What the agent's file `code` at `path` and the files of its project say."""
     found = Found()
     blocks = script_blocks(code)
     if len(blocks) > 1:
         found.problems.append(f"{path} has {len(blocks)} PEP 723 blocks (# /// script); one is allowed")
     elif blocks:
-        _from_block(found, blocks[0], path, python)
+        await _from_block(found, blocks[0], path, syntax)
     elif FILE in sources:
         _from_file(found, sources)
     elif PROJECT_FILE in sources:
-        _from_project(found, sources[PROJECT_FILE], python)
+        await _from_project(found, sources[PROJECT_FILE], syntax)
     return found
 
 
-def script_blocks(code: str) -> list[str]:
-    """The TOML of the `# /// script` blocks of a source file."""
-    text = code.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.endswith("\n"):
-        text += "\n"
-    return [
-        "".join(line[2:] if line.startswith("# ") else line[1:] for line in match["content"].splitlines(keepends=True))
-        for match in _BLOCK.finditer(text)
-        if match["type"] == "script"
-    ]
-
-
-def _from_block(found: Found, block: str, path: str, python: str) -> None:
+async def _from_block(found: Found, block: str, path: str, syntax: SyntaxCheck) -> None:
     origin = f"the PEP 723 block of {path}"
-    metadata = _toml(found, block.encode(), origin)
+    metadata = await _toml(found, block.encode(), origin, syntax)
     if metadata is None:
         return
     _take(found, metadata.get("dependencies", []), origin, metadata.get("tool"))
-    _check_python(found, metadata.get("requires-python"), origin, python, path)
+    _check_python(found, metadata.get("requires-python"), origin)
 
 
-def _from_project(found: Found, data: bytes, python: str) -> None:
-    metadata = _toml(found, data, PROJECT_FILE)
+async def _from_project(found: Found, data: bytes, syntax: SyntaxCheck) -> None:
+    metadata = await _toml(found, data, PROJECT_FILE, syntax)
     if metadata is None:
         return
     project, tool = _table(metadata, "project"), metadata.get("tool")
@@ -88,7 +73,7 @@ def _from_project(found: Found, data: bytes, python: str) -> None:
         found.problems.append(
             f"{PROJECT_FILE} lists what the agent needs as [tool.poetry.dependencies], in Poetry's own form: {_EXPORT}"
         )
-    elif "dependencies" in (project.get("dynamic") or []):
+    elif "dependencies" in _list(project.get("dynamic")):
         found.findings.append(
             Finding(
                 Severity.WARNING,
@@ -98,7 +83,7 @@ def _from_project(found: Found, data: bytes, python: str) -> None:
                 PROJECT_FILE,
             )
         )
-    _check_python(found, project.get("requires-python"), PROJECT_FILE, python, PROJECT_FILE)
+    _check_python(found, project.get("requires-python"), PROJECT_FILE)
 
 
 def _from_file(found: Found, sources: Mapping[str, bytes]) -> None:
@@ -142,11 +127,10 @@ def _other_sources(tool: object, lines: Sequence[str]) -> list[str]:
     found = []
     if named:
         found.append(
-            f"takes {', '.join(named[:5])} from another source ([tool.uv.sources]); only releases by name and version "
-            "are taken, so that no code comes from elsewhere"
+            f"takes {', '.join(name[:60] for name in named[:5])} from another source ([tool.uv.sources]); only "
+            "releases by name and version are taken, so that no code comes from elsewhere"
         )
-    indexes = uv.get("index", [])
-    others = [one for one in indexes if not (isinstance(one, dict) and one.get("explicit"))] if indexes else []
+    others = [one for one in _list(uv.get("index")) if not (isinstance(one, dict) and one.get("explicit"))]
     options = [name for name in ("index-url", "extra-index-url", "find-links", "no-index") if name in uv]
     if others or options:
         found.append(
@@ -164,24 +148,14 @@ def _name(line: str) -> str:
         return ""
 
 
-def _check_python(found: Found, wanted: object, origin: str, python: str, path: str) -> None:
+def _check_python(found: Found, wanted: object, origin: str) -> None:
+    """Whether it can be read. Which Python the runners have is not known here, so it is held against none."""
     if wanted is None:
         return
     try:
-        fits = SpecifierSet(wanted if isinstance(wanted, str) else "?").contains(python, prereleases=True)
+        SpecifierSet(wanted if isinstance(wanted, str) and len(wanted) <= _LONGEST_VERSIONS else "?")
     except InvalidSpecifier:
         found.problems.append(f"{origin}: requires-python {wanted!r:.60} is no version of Python")
-        return
-    if not fits:
-        found.findings.append(
-            Finding(
-                Severity.WARNING,
-                "PYTHON_VERSION",
-                f"{origin} asks for Python {wanted}, and this server has {python}.",
-                "See that the agent runs on it, or ask the operator for another image or interpreter.",
-                path,
-            )
-        )
 
 
 def _tell(found: Found, origin: str) -> None:
@@ -191,17 +165,21 @@ def _tell(found: Found, origin: str) -> None:
         found.findings.append(Finding(Severity.NOTE, CODE, f"{number} {plural} from {origin}."))
 
 
-def _toml(found: Found, data: bytes, origin: str) -> dict[str, Any] | None:
+async def _toml(found: Found, data: bytes, origin: str, syntax: SyntaxCheck) -> dict[str, Any] | None:
     if len(data) > MOST_TOML:
         found.problems.append(f"{origin} has {len(data)} bytes; at most {MOST_TOML} are read")
         return None
-    try:
-        return tomllib.loads(data.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        found.problems.append(f"{origin} is not valid TOML: {str(error)[:200]}")
+    table = await syntax.toml(data)
+    if table.problem:
+        found.problems.append(f"{origin} {table.problem}")
         return None
+    return table.values
 
 
 def _table(metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = metadata.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -9,12 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from services.gateway.archives.agent_file import decoded
+from services.gateway.archives.agent_file import MOST_CODE, decoded
 from services.gateway.submission.code import SyntaxCheck
 from services.gateway.submission.finding import Finding, Severity
 from shared.domain.failure import FailureCode
 
-LARGEST: Final = 256 * 1024
 PATIENCE_S: Final = 2.0
 """For all files together; those after it are not looked at."""
 _LINE: Final = re.compile(r"line (\d+)")
@@ -26,7 +25,7 @@ async def problems_of(sources: Mapping[str, bytes], agent_path: str, syntax: Syn
     try:
         async with asyncio.timeout(PATIENCE_S):
             for path, data in sources.items():
-                if path == agent_path or not path.endswith(".py") or len(data) > LARGEST:
+                if path == agent_path or not path.endswith(".py") or len(data) > MOST_CODE:
                     continue
                 source = decoded(data)
                 problem = source.problem or (await syntax.look(source.text)).problem

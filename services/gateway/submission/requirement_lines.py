@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-_COMMENT: Final = re.compile(r"(?:^|\s)#.*$")
+_COMMENT: Final = re.compile(r"(?:^|\s)#")
 _STARTS_AS_COMMENT: Final = re.compile(r"\s*#")
 BOM: Final = "\ufeff"
 
@@ -45,6 +45,9 @@ def logical_lines(entries: Sequence[str]) -> list[Logical]:
 
 def _without_comments(lines: Iterable[Logical]) -> Iterable[Logical]:
     for line in lines:
-        text = _COMMENT.sub("", line.text).strip()
+        found = _COMMENT.search(line.text)
+        # A line break in a comment would hide what is behind it from the reader, so it stays, to be refused.
+        ends = found is not None and "\n" not in line.text[found.start() :]
+        text = (line.text[: found.start()] if found and ends else line.text).strip()
         if text:
             yield Logical(line.place, text)

@@ -38,7 +38,7 @@ _REFUSED: Final = (
     ),
 )
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
-_HASH: Final = re.compile(r"\s--hash(?:=|\s+)(\S*)\s*$")
+_HASH: Final = "--hash"
 _DIGITS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 """Hexadecimal digits by algorithm: those that pip takes for strong (pip._internal.utils.hashes.STRONG_HASHES)."""
 _DIGEST: Final = re.compile(r"(sha256|sha384|sha512):([0-9A-Fa-f]+)")
@@ -84,11 +84,10 @@ def checked(entries: Sequence[str], field: str, violations: Violations) -> list[
 
 def judge(lines: Sequence[str]) -> Judged:
     """Lines without comments, each of them whole."""
+    if len(lines) - lines.count("--require-hashes") > MOST:  # before each is read: that takes its time
+        return Judged([], [], [f"has {len(lines)} requirements; at most {MOST} are allowed"])
     needs_hashes = "--require-hashes" in lines
     read = [Line() if line == "--require-hashes" else _read(line) for line in lines]
-    number = sum(bool(line.requirement) for line in read)
-    if number > MOST:
-        return Judged([], [], [f"has {number} requirements; at most {MOST} are allowed"])
     bad = [(place, line.problem) for place, line in enumerate(read) if line.problem]
     kept = [line for line in read if line.requirement]
     wrong = _hash_problems(kept) if not bad and (needs_hashes or any(line.hashes for line in kept)) else []
@@ -125,19 +124,32 @@ def _read(text: str) -> Line:
     if _CONTROL.search(text):
         return Line(problem="has a line break or another control character in it; give one requirement per entry")
     bare, hashes = text, []
-    while found := _HASH.search(bare):
-        digest = _DIGEST.fullmatch(found[1])
+    while (found := _last_hash(bare)) is not None:
+        bare, said = found
+        digest = _DIGEST.fullmatch(said)
         if digest is None or len(digest[2]) != _DIGITS[digest[1]]:
-            return Line(problem=f"{_shown(bare)} has a hash that is not sha256, sha384 or sha512 in hexadecimal")
-        hashes.append(found[1].lower())
-        bare = bare[: found.start()]
+            return Line(problem=f"{shown(bare)} has a hash that is not sha256, sha384 or sha512 in hexadecimal")
+        hashes.append(said.lower())
         if len(hashes) > MOST_HASHES:
-            return Line(problem=f"{_shown(bare)} has more than {MOST_HASHES} hashes")
+            return Line(problem=f"{shown(bare)} has more than {MOST_HASHES} hashes")
     line = _requirement(bare.strip())
     return line._replace(hashes=tuple(sorted(set(hashes)))) if line.requirement else line
 
 
-def _shown(text: str) -> str:
+def _last_hash(text: str) -> tuple[str, str] | None:
+    """What stands before the last --hash, and its value; None where the line does not end with one."""
+    before, _, after = text.rpartition(_HASH)
+    value = after.strip()
+    if not before[-1:].isspace() or after[:1] not in {"=", " ", "\t"} or len(value.split()) > 1:
+        return None
+    return before.rstrip(), value.removeprefix("=")
+
+
+def shown(text: str) -> str:
+    """The start of a line, for a message. Of an address with a name or a password in it, nothing but how it starts."""
+    place = text.find("://")
+    if place >= 0 and "@" in text[place:]:
+        text = text[:place] + "://..."
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
@@ -145,13 +157,13 @@ def _shown(text: str) -> str:
 def _requirement(text: str) -> Line:
     if len(text) > LONGEST:
         return Line(problem=f"is longer than {LONGEST} characters")
-    if option := option_of(text):
-        return Line(problem=f"{_shown(text)}: {refusal(option)}")
+    if (option := option_of(text)) and not (option == "--editable" and "://" in text):
+        return Line(problem=f"{shown(text)}: {refusal(option)}")
     for pattern, what in _REFUSED:
         if pattern.search(text):
-            return Line(problem=f"{_shown(text)} {what}")
+            return Line(problem=f"{shown(text)} {what}")
     try:
         return Line(str(Requirement(text)))
     except (InvalidRequirement, RecursionError) as error:
         why = str(error).splitlines()[0]
-        return Line(problem=f"{_shown(text)} is not a requirement as of PEP 508: {why[:120]}")
+        return Line(problem=f"{shown(text)} is not a requirement as of PEP 508: {why[:120]}")

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from assay.v1 import test_pb2
+from services.gateway.archives.agent_file import MOST_CODE
 from services.gateway.errors import Violations
 from services.gateway.submission import requirements
 from services.gateway.submission.environment import check_env, check_labels, check_secrets
@@ -20,7 +21,6 @@ from services.gateway.submission.resources import Defaults, priority, resources,
 from services.gateway.submission.system_packages import system_packages
 from shared.store.documents import Input, ModelSetting
 
-MOST_CODE: Final = 256 * 1024
 MOST_QUERY: Final = 64 * 1024
 MOST_DOCKERFILE: Final = 64 * 1024
 LONGEST_NAME: Final = 200

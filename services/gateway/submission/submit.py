@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from typing import NamedTuple
 
 from assay.v1 import test_pb2, test_service_pb2
@@ -97,7 +96,7 @@ class Submission:
         noticed: list[Finding] = []
         if not given.requirements:
             path = handed_in.agent_path or LONE_FILE
-            found = found_requirements(handed_in.agent_code, path, handed_in.sources, python=platform.python_version())
+            found = await found_requirements(handed_in.agent_code, path, handed_in.sources, self._syntax)
             for problem in found.problems:
                 violations.add(handed_in.field, problem)
             noticed = found.findings

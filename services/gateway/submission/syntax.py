@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import struct
 import sys
 from collections import OrderedDict
@@ -19,15 +20,18 @@ from typing import Final
 import structlog
 
 from services.gateway.metrics import UNCHECKED
-from services.gateway.submission.code import Looked
+from services.gateway.submission.code import Looked, Table
 
 log = structlog.get_logger()
 
 PATIENCE_S: Final = 2.0
+TOML_PATIENCE_S: Final = 10.0
+"""Nobody else reads it later, so it is worth waiting for; the process gives one text a second."""
 REMEMBERED: Final = 1024
 CRASHED: Final = "takes Python's compiler down: it is nested too deeply or needs too much memory to compile"
 _PROGRAM: Final = Path(__file__).with_name("syntax_process.py")
 _LENGTH: Final = struct.Struct("!I")
+_CRASH: Final = json.dumps({"problem": CRASHED})
 
 
 class SyntaxChecker:
@@ -53,7 +57,7 @@ class SyntaxChecker:
         try:
             async with asyncio.timeout(self._patience_s), self._turn:
                 # A question is answered or its process ended: an answer left behind would be taken for the next one's.
-                answer = await self._ask(data)
+                answer = Looked.model_validate_json(await self._ask(b"P", data) or _CRASH)
         except (TimeoutError, OSError) as error:
             UNCHECKED.inc()
             log.warning("syntax_not_checked", size=len(data), error=repr(error))
@@ -64,6 +68,16 @@ class SyntaxChecker:
         if len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
         return answer
+
+    async def toml(self, data: bytes) -> Table:
+        """What a TOML text says; dates as text."""
+        try:
+            async with asyncio.timeout(TOML_PATIENCE_S), self._turn:
+                answer = await self._ask(b"T", data)
+            return Table.model_validate(json.loads(answer)) if answer else Table(problem="takes too long to read")
+        except (TimeoutError, OSError, ValueError, RecursionError) as error:
+            log.warning("toml_not_read", size=len(data), error=repr(error)[:200])
+            return Table(problem="could not be read in time; try again")
 
     async def warm(self) -> None:
         """Starts the process before the first question. Where none can be started, code goes unchecked."""
@@ -84,19 +98,20 @@ class SyntaxChecker:
             process.kill()
         await process.wait()
 
-    async def _ask(self, data: bytes) -> Looked:
+    async def _ask(self, kind: bytes, data: bytes) -> bytes:
+        """The answer in JSON; empty where the process ended over it."""
         process = await self._running()
         assert process.stdin is not None
         assert process.stdout is not None
         answered = False
         try:
-            process.stdin.write(_LENGTH.pack(len(data)) + data)
+            process.stdin.write(_LENGTH.pack(len(data)) + kind + data)
             await process.stdin.drain()
             size = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))[0]
-            answer = Looked.model_validate_json(await process.stdout.readexactly(size))
+            answer = await process.stdout.readexactly(size)
             answered = True
         except (asyncio.IncompleteReadError, ConnectionError):
-            return Looked(problem=CRASHED)
+            return b""
         finally:
             if not answered:
                 await self.aclose()

@@ -1,7 +1,8 @@
 """The process that compiles agent code to see whether it is valid Python, and what is in it. Started by `syntax.py`.
 
-Reads a length and the code, answers a length and JSON: what is wrong (`problem`; empty: it is valid), and the facts of
-`code_facts.py`. Nothing is executed.
+Reads a length, a letter and the text. To code (`P`) it answers a length and JSON: what is wrong (`problem`; empty: it
+is valid), and the facts of `code_facts.py`; to TOML (`T`) the problem and the `values`: what reads TOML takes time by
+the square of how deep it is. Nothing is executed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 MOST_SECONDS = 5.0
+MOST_TOML_SECONDS = 1.0
 MOST_MEMORY = 1 << 30
 
 
@@ -47,6 +49,19 @@ def answer(data: bytes) -> dict[str, Any]:
         return {"problem": ""}
 
 
+def toml(data: bytes) -> bytes:
+    """The JSON of the values, or of the problem."""
+    import tomllib
+
+    try:
+        return json.dumps({"values": tomllib.loads(data.decode("utf-8-sig"))}, default=str).encode()
+    except ValueError as error:  # which bad TOML, bad UTF-8 and numbers of too many digits are
+        said = f"is not valid TOML: {error}".replace("\n", " ")[:200]
+    except (MemoryError, RecursionError):
+        said = "is nested too deeply"
+    return json.dumps({"problem": said}).encode()
+
+
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -54,10 +69,11 @@ def main() -> None:
     sys.path.append(str(Path(__file__).parents[3]))
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while head := questions.read(4):
+        kind = questions.read(1)
         data = questions.read(int.from_bytes(head, "big"))
         # The default action of SIGALRM ends the process even in the middle of C code, and even if the gateway is gone.
-        signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
-        said = json.dumps(answer(data)).encode()
+        signal.setitimer(signal.ITIMER_REAL, MOST_TOML_SECONDS if kind == b"T" else MOST_SECONDS)
+        said = toml(data) if kind == b"T" else json.dumps(answer(data)).encode()
         signal.setitimer(signal.ITIMER_REAL, 0)
         answers.write(len(said).to_bytes(4, "big") + said)
         answers.flush()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.archives.agent_file import choose, decoded
+from services.gateway.archives.agent_file import MOST_CODE, choose, decoded
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,33 @@ def test_a_source_is_decoded_as_python_does(data: bytes, text: str) -> None:
     [
         (b"x = '\xe4'\n", "not valid UTF-8"),
         (b"a = 1\nb = 2\nx = '\xe4'\n", "not valid utf-8"),
-        (b"# coding: no-such\n", "unknown encoding"),
+        (b"# coding: no-such\n", "declares the encoding 'no-such', which is not taken"),
         (b"\xef\xbb\xbf# coding: latin-1\n", "encoding problem"),
     ],
 )
 def test_a_source_that_python_cannot_decode_says_so(data: bytes, words: str) -> None:
     assert words in decoded(data).problem
+
+
+@pytest.mark.parametrize(
+    "name", ["punycode", "idna", "rot13", "base64", "zlib", "hex", "undefined", "unicode_escape", "utf-16", "utf_7"]
+)
+@pytest.mark.parametrize("lines", [b"# coding: %s\n", b"#!/x\n# vim: set fileencoding=%s :\n"])
+def test_codecs_that_no_editor_saves_in_are_not_run(name: str, lines: bytes) -> None:
+    source = decoded(lines % name.encode() + b"x = 1\n" * 10_000)
+    assert source.problem == f"declares the encoding {name!r}, which is not taken; save it as UTF-8"
+
+
+@pytest.mark.parametrize(
+    "name", ["utf8", "UTF-8-unix", "latin-1-dos", "iso8859-15", "windows-1252", "Shift_JIS", "mac-roman", "ascii"]
+)
+def test_encodings_that_editors_save_in_are_taken(name: str) -> None:
+    assert not decoded(b"# -*- coding: %s -*-\nx = 1\n" % name.encode()).problem
+
+
+def test_a_name_behind_the_code_declares_nothing() -> None:
+    assert not decoded(b"x = 1\n# coding: rot13\n").problem
+
+
+def test_a_file_that_is_too_large_is_not_decoded() -> None:
+    assert "bytes; an agent's file may have at most" in decoded(b"#" * (MOST_CODE + 1)).problem

@@ -1,9 +1,17 @@
+import asyncio
+import json
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.gateway.submission import syntax_process
+from services.gateway.submission.code import Table
 from services.gateway.submission.found_requirements import Found, found_requirements
 from services.gateway.submission.requirement_files import read_file
+from services.gateway.submission.script_block import script_blocks
+from services.gateway.submission.syntax import SyntaxChecker
 
 BLOCK = """# /// script
 # requires-python = ">=3.11"
@@ -17,12 +25,19 @@ import humanize
 """
 
 
-def found(code: str = "", python: str = "3.11.2", **files: str | bytes) -> Found:
+def found(code: str = "", **files: str | bytes) -> Found:
     sources = {
         name.replace("__", "/").replace("_", "."): text if isinstance(text, bytes) else text.encode()
         for name, text in files.items()
     }
-    return found_requirements(code, "agent.py", sources, python=python)
+    return asyncio.run(found_requirements(code, "agent.py", sources, InThisProcess()))
+
+
+class InThisProcess(SyntaxChecker):
+    """Reads TOML as the process of its own does."""
+
+    async def toml(self, data: bytes) -> Table:
+        return Table.model_validate(json.loads(syntax_process.toml(data)))
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
@@ -35,11 +50,10 @@ def test_the_block_of_the_agents_file_is_read(ends: str) -> None:  # case 60
     assert not read.problems
 
 
-@pytest.mark.parametrize("python", ["3.10.1", "3.13.0rc1"])
-def test_a_version_of_python_that_does_not_fit_is_noticed(python: str) -> None:
-    code = BLOCK.replace(">=3.11", ">=3.11,<3.13")
-    warnings = [one for one in found(code, python).findings if one.severity.value == "warning"]
-    assert [one.code for one in warnings] == ["PYTHON_VERSION"]
+def test_a_version_of_python_is_held_against_none_as_the_runners_is_not_known() -> None:
+    read = found(BLOCK.replace(">=3.11", ">=3.99"))
+    assert [one.code for one in read.findings] == ["REQUIREMENTS_FOUND"]
+    assert not read.problems
 
 
 @pytest.mark.parametrize(
@@ -75,7 +89,7 @@ def test_a_block_without_a_space_is_read_as_the_reference_reads_it() -> None:
 def test_the_projects_file_is_read_with_what_it_includes() -> None:
     read = found(
         requirements_txt="\ufeff-r reqs/base.txt\n# tools\nhttpx \\\n  ==0.27\n-e .\n",
-        reqs__base_txt="idna==3.7\n-r ../requirements.txt\n-r more.txt",
+        reqs__base_txt="idna==3.7\n-r more.txt\n-r ../reqs/more.txt",
         reqs__more_txt="six",
     )
     assert read.requirements == ["idna==3.7", "six", "httpx==0.27"]
@@ -101,6 +115,9 @@ def test_a_file_is_read_in_the_encodings_that_editors_write(encoding: str) -> No
             "six\n--index-url https://h/simple",
             "requirements.txt, line 2: '--index-url https://h/simple': --index-url is not taken",
         ),
+        ("-r requirements.txt", "requirements.txt, line 1: requirements.txt is included by itself"),
+        ("-r https://me:s3cret@h/r.txt", "'https://...' is not a file of the project"),
+        ("six\n" * 20_001, "requirements.txt have more than 20000 lines"),
         ("-c constraints.txt", "--constraint is not taken"),
         ("six==1 --hash=sha256:" + "a" * 64 + "\nidna==1", "requirements.txt gives hashes for some"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
@@ -159,3 +176,38 @@ def test_whatever_the_files_hold_is_read_or_refused(code: str, requirements: byt
 def test_files_that_include_one_another_end() -> None:
     sources = {f"r{number}.txt": f"-r r{(number + 1) % 30}.txt\nsix".encode() for number in range(30)}
     assert read_file("r0.txt", sources).problems == ["r0.txt includes more than 20 files"]
+
+
+_BLOCK_OF_THE_PEP = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+
+
+@given(st.lists(st.sampled_from(["# /// script", "# /// other", "# ///", "#", "# a = 1", "#b", "", "x = 1"])))
+def test_blocks_are_those_that_the_expression_of_the_pep_finds(lines: list[str]) -> None:
+    wanted = [
+        "".join(line[2:] if line.startswith("# ") else line[1:] for line in found["content"].splitlines(keepends=True))
+        for found in _BLOCK_OF_THE_PEP.finditer("\n".join(lines) + "\n")
+        if found["type"] == "script"
+    ]
+    assert script_blocks("\n".join(lines)) == wanted
+
+
+def test_many_blocks_that_are_never_closed_take_no_longer_than_their_lines() -> None:
+    assert script_blocks("# /// script\n" * 20_000) == []
+
+
+async def test_toml_that_takes_its_reader_down_is_refused_and_the_next_is_read() -> None:
+    syntax = SyntaxChecker()
+    try:
+        for text in ("[" + "a." * 20_000 + "a]\nx = 1\n" * 20, "x = " + "[" * 50_000, "x = " + "9" * 5000):
+            assert (await syntax.toml(text.encode())).problem
+        assert await syntax.toml(b"day = 2026-01-02\n[a]\nb = [1, 'c']") == Table(
+            values={"day": "2026-01-02", "a": {"b": [1, "c"]}}
+        )
+        assert (await syntax.look("x = 1")).facts is not None
+    finally:
+        await syntax.aclose()
+
+
+@pytest.mark.parametrize("text", ["[tool.uv]\nindex = 5\n", "[tool.uv]\nsources = 1\n"])
+def test_tables_of_uv_that_are_none_are_left_out(text: str) -> None:
+    assert found(pyproject_toml="[project]\ndependencies = ['six']\n" + text).requirements == ["six"]

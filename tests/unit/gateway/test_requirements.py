@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from services.gateway.errors import Violations
-from services.gateway.submission.requirements import checked
+from services.gateway.submission.requirements import checked, judge
 
 
 @pytest.mark.parametrize(
@@ -213,3 +213,40 @@ def test_what_is_stored_reads_as_pip_reads_it(tmp_path: Path) -> None:
     file.write_text("\n".join(checked(lines_of(CASE_30), "r", Violations())))
     said = subprocess.run([sys.executable, "-W", "ignore", "-c", PIP, str(file)], capture_output=True, check=True)
     assert json.loads(said.stdout) == [["humanize==4.9.0", [A, B]], ['idna==3.7; python_version >= "3.8"', [A]]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://me:s3cret@h/simple",
+        "--find-links=https://me:s3cret@h/",
+        "-e git+https://me:s3cret@h/r",
+        "x @ https://me:s3c/ret@h/r " + "x" * 400,
+        "x @ https://me:s3cret@h/r --hash=no",
+    ],
+)
+def test_what_is_told_of_an_address_has_no_password(line: str) -> None:
+    ((_, problem),) = judge([line]).bad
+    assert "s3c" not in problem
+    assert "://..." in problem
+
+
+def test_a_repository_to_edit_is_no_folder() -> None:
+    ((_, problem),) = judge(["-e git+https://h/r"]).bad
+    assert "points to a URL" in problem
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [" #" * 500_000 + "\nx"],
+        ["x --hash" + " " * 500_000 + "a b"],
+        ["x" + " --hash" * 140_000],
+        [f"x{number}" for number in range(20_000)],
+    ],
+    ids=["comments", "spaces", "hashes", "lines"],
+)
+def test_large_odd_requirements_are_refused_in_one_pass(entries: list[str]) -> None:
+    violations = Violations()
+    checked(entries, "requirements", violations)
+    assert violations.found
