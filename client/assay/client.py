@@ -157,14 +157,16 @@ class AsyncAssay:
         name: str,
         to: str | os.PathLike[str] | None = None,
         *,
+        save_as: str = "",
         kind: FileKind | str = FileKind.OUTPUT,
         overwrite: bool = False,
     ) -> Path:
         """Puts one file of a test into a folder (else the current one), or at the path `to`, and says where it is.
 
+        `save_as`: its path in the folder, in place of its own, even where a folder is called so (which is refused).
         It is checked, and there all at once. Raises NotFound, FailedPrecondition (it was removed), DownloadFailed, also
         when there is such a file and no `overwrite`."""
-        with fetching.arriving(to, name, overwrite=overwrite) as arriving:
+        with fetching.arriving(to, name, save_as, overwrite=overwrite) as arriving:
             await fetching.fetch(self._calls, fetching.request(test_id, name, kind), arriving)
             return arriving.finish()
 

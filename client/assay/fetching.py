@@ -53,11 +53,12 @@ def request(test_id: str, name: str, kind: FileKind | str) -> test_service_pb2.D
     return test_service_pb2.DownloadFileRequest(test_id=test_id, kind=number, path=name)
 
 
-def arriving(to: str | os.PathLike[str] | None, name: str, *, overwrite: bool) -> Arriving:
-    """`to`: a folder, under which the file keeps its path; or what the file is to be. Else the current folder."""
+def arriving(to: str | os.PathLike[str] | None, name: str, save_as: str, *, overwrite: bool) -> Arriving:
+    """`to`: a folder, under which the file keeps its path or has that of `save_as`; or what the file is to be. Else
+    the current folder."""
     target = Path(os.fspath(to)) if to is not None else Path()
-    is_folder = target.is_dir() or (to is not None and os.fspath(to).endswith(("/", os.sep)))
-    return Arriving(local_path(target, name) if is_folder else target, overwrite=overwrite)
+    is_folder = save_as or target.is_dir() or (to is not None and os.fspath(to).endswith(("/", os.sep)))
+    return Arriving(local_path(target, save_as or name) if is_folder else target, overwrite=overwrite)
 
 
 async def fetch(calls: Calls, wanted: test_service_pb2.DownloadFileRequest, taker: Taker) -> None:

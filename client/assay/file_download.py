@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -34,6 +35,21 @@ def local_path(folder: Path, name: str) -> Path:
     return path
 
 
+def local_names(names: Iterable[str]) -> list[str]:
+    """What files of these names are called here, in their order: one that must be changed gets a number where another
+    has that name already. Raises DownloadFailed as `local_path`."""
+    all_names = list(names)
+    here = {name: local_path(Path(), name).as_posix() for name in all_names}
+    taken = {name for name in all_names if here[name] == name}
+    for name in all_names:
+        plain, number = here[name], 1
+        while here[name] != name and here[name] in taken:
+            number += 1
+            here[name] = f"{plain}~{number}"
+        taken.add(here[name])
+    return [here[name] for name in all_names]
+
+
 class Arriving:
     """A file that comes in pieces. Nothing is at its place before all of it has come and is right."""
 
@@ -42,7 +58,7 @@ class Arriving:
         self._to, self._overwrite = to, overwrite
         if not overwrite and os.path.lexists(to):
             raise _exists(to)
-        if to.is_dir():
+        if is_folder(to):
             raise DownloadFailed(f"{to} is a folder.")
         self._part: IO[bytes] | None = None
         self._size, self._sha256, self._executable = -1, "", False
@@ -88,7 +104,7 @@ class Arriving:
             part.chmod(part.stat().st_mode | (part.stat().st_mode & 0o444) >> 2)
         os.fsync(self._part.fileno())
         if self._overwrite:
-            os.replace(self._part.name, self._to)  # noqa: PTH105
+            os.replace(self._part.name, self._to)  # noqa: PTH105 - a link there is replaced, not what it leads to
         else:
             try:
                 os.link(self._part.name, self._to)  # unlike a rename it never replaces what came there meanwhile
@@ -97,6 +113,11 @@ class Arriving:
             except OSError:  # a file system without links
                 os.replace(self._part.name, self._to)  # noqa: PTH105
         return self._to
+
+
+def is_folder(path: Path) -> bool:
+    """Whether no file can be put there. A link to a folder is none: it is replaced, and never followed."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _exists(path: Path) -> DownloadFailed:

@@ -6,7 +6,7 @@ Owns the rules; walking the folder is project.py's.
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -70,6 +70,31 @@ class Ignored:
             if said is not None:
                 return rules.source if said else ""
         return ""
+
+
+@dataclass(slots=True)
+class Tree:
+    """What the ignore files say of anything under `root`, wherever one comes from: of what links lead to. `named`:
+    files and folders that are wanted all the same. Paths are without links in them."""
+
+    root: Path
+    named: set[Path] = field(default_factory=set)
+    _known: dict[Path, tuple[Ignored, str]] = field(default_factory=dict)
+
+    def why(self, path: Path) -> str:
+        """Why this entry is not sent, or a folder around it; empty when it may be."""
+        if path == self.root or path in self.named:
+            return ""
+        rules, why = self._within(path.parent)
+        return why or always(path.name) or rules.why(path, is_folder=path.is_dir())
+
+    def _within(self, folder: Path) -> tuple[Ignored, str]:
+        if folder not in self._known:
+            if folder == self.root or folder in self.named or folder == folder.parent:
+                self._known[folder] = ignored_around(folder, self.root).within(folder), ""
+            else:
+                self._known[folder] = self._within(folder.parent)[0].within(folder), self.why(folder)
+        return self._known[folder]
 
 
 def ignored_around(folder: Path, root: Path | None = None) -> Ignored:

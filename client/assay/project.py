@@ -15,7 +15,7 @@ from pathlib import Path
 
 from assay import ignore
 from assay.bundle import Bundle, BundleFile
-from assay.ignore import Ignored
+from assay.ignore import Ignored, Tree
 from assay.imports import package_to_wrap_in
 
 MOST_ENTRIES = 20_000  # looked at
@@ -59,12 +59,10 @@ class Project:
         agent's file, relative to the folder. `entrypoint` says whether the folder is a package by itself
         (`folder.agent:run`). Raises BadProject, OSError."""
         root = _absolute(folder)
-        walk = _Walk(root)
+        wanted = [_named_within(Path(one), root) for one in include]
+        walk = _Walk(root, wanted)
         walk.folder(root, ignore.ignored_around(root), frozenset())
-        for one in include:
-            path = _named(Path(one), root)
-            if not path.is_relative_to(root):
-                raise BadProject(f"{one} is not in {folder}")
+        for path in wanted:
             walk.named(path)
         if not walk.files:
             raise BadProject(f"{folder} has no files to send{walk.hint()}")
@@ -80,14 +78,14 @@ class Project:
         entrypoint: str = "",
     ) -> Project:
         """An agent's file with files and folders beside it. Paths in `include` are relative to the agent's folder, or
-        to the current one. Raises BadProject, OSError."""
+        to the current one; what could be either is refused. Raises BadProject, OSError."""
         file = _absolute(agent)
         wanted = [_named(Path(one), file.parent) for one in include]
         tops = [file.parent, *(path if path.is_dir() else path.parent for path in wanted)]
         root = Path(os.path.commonpath(tops))
         if root != file.parent and root == Path(root.anchor):
             raise BadProject(f"{agent} and what goes with it have no folder in common")
-        walk = _Walk(root)
+        walk = _Walk(root, [file, *wanted])
         for path in (file, *wanted):
             walk.named(path)
         return _made(walk, file.relative_to(root).as_posix(), entrypoint)
@@ -99,10 +97,25 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
 
 
 def _named(path: Path, beside: Path) -> Path:
-    for candidate in (beside / path, Path.cwd() / path):
-        if candidate.exists():
-            return _absolute(candidate)
-    raise BadProject(f"{path}: there is no such file or folder beside the agent's file, nor here")
+    """What was meant by a path. Never guessed: what lies beside the agent may be what nobody wanted to send."""
+    there = dict.fromkeys(_absolute(folder / path) for folder in (Path.cwd(), beside) if (folder / path).exists())
+    if not there:
+        raise BadProject(f"{path}: there is no such file or folder beside the agent's file, nor here")
+    if len({os.path.realpath(one) for one in there}) > 1:
+        here, other = there
+        raise BadProject(f"{path} could be {here} or {other}: write the whole path of the one that is meant")
+    return list(there)[-1]
+
+
+def _named_within(path: Path, root: Path) -> Path:
+    """The same in a folder that is handed in: what lies elsewhere cannot be meant."""
+    here = _absolute(path)
+    found = _named(path, root) if here.is_relative_to(root) else _absolute(root / path)
+    if not found.is_relative_to(root):
+        raise BadProject(f"{path} is not in {root}")
+    if not found.exists():
+        raise BadProject(f"{path}: there is no such file or folder in {root}")
+    return found
 
 
 def _made(walk: _Walk, agent_path: str, entrypoint: str) -> Project:
@@ -123,13 +136,19 @@ class _Walk:
     """Files of one root as they are found."""
 
     root: Path
+    wanted: list[Path]  # sent even if they are ignored
     files: dict[str, BundleFile] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     looked_at: int = 0
     bytes: int = 0
+    real: Tree = field(init=False)  # where links lead
 
-    def folder(self, folder: Path, around: Ignored, above: frozenset[str]) -> None:
-        """Takes what is in a folder. `above`: the real paths of the folders around it, since links can lead back."""
+    def __post_init__(self) -> None:
+        self.real = Tree(Path(os.path.realpath(self.root)), {Path(os.path.realpath(path)) for path in self.wanted})
+
+    def folder(self, folder: Path, around: Ignored, above: frozenset[str], *, linked: bool = False) -> None:
+        """Takes what is in a folder. `above`: the real paths of the folders around it, since links can lead back.
+        `linked`: a link led here, so that what the ignore files say of the real paths holds, too."""
         real = os.path.realpath(folder)
         if real in above:
             self._leave(folder, "a link that leads back to a folder around it", is_folder=True)
@@ -144,10 +163,13 @@ class _Walk:
             path = folder / entry.name
             is_folder = entry.is_dir()
             why = ignore.always(entry.name) or (self._environment(path) if is_folder else "")
-            if why := why or self._strange(path, entry) or rules.why(path, is_folder=is_folder):
+            why = why or self._strange(path, entry) or rules.why(path, is_folder=is_folder)
+            if linked and not why:
+                why = self.real.why(Path(os.path.realpath(path)))
+            if why:
                 self._leave(path, why, is_folder=is_folder)
             elif is_folder:
-                self.folder(path, rules, above | {real})
+                self.folder(path, rules, above | {real}, linked=linked or entry.is_symlink())
             else:
                 self._take(path)
 
@@ -156,7 +178,8 @@ class _Walk:
         if path.name.startswith(".env"):
             raise BadProject(f"{path.name}: {ignore.ENVIRONMENT}")
         if path.is_dir():
-            self.folder(path, ignore.ignored_around(path, self.root), frozenset())
+            linked = os.path.realpath(path) != str(path)
+            self.folder(path, ignore.ignored_around(path, self.root), frozenset(), linked=linked)
         elif not path.is_file():
             raise BadProject(f"{path.name} is no file")
         elif path.is_symlink() and (why := self._link(path)):
@@ -185,11 +208,11 @@ class _Walk:
         target = Path(os.path.realpath(path))
         if not target.exists():
             return "a link to something that is not there"
-        root = os.path.realpath(self.root)
+        root = self.real.root
         if not target.is_relative_to(root):
             return "a link out of the project"
-        hidden = (ignore.always(part) for part in target.relative_to(root).parts)
-        return next((f"a link to something that is not sent ({why})" for why in hidden if why), "")
+        why = next(filter(None, map(ignore.always, target.relative_to(root).parts)), "") or self.real.why(target)
+        return f"a link to something that is not sent ({why})" if why else ""
 
     def _environment(self, folder: Path) -> str:
         return "a virtual environment" if (folder / "pyvenv.cfg").exists() else ""

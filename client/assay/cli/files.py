@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,17 +101,26 @@ async def _one(client: AsyncAssay, test_id: str, wanted: TestFile, to: str, *, f
 async def _all(
     client: AsyncAssay, test_id: str, chosen: Sequence[TestFile], to: Path, *, force: bool, as_json: bool
 ) -> None:
-    from assay.file_download import local_path
+    from assay.file_download import local_names
 
-    targets = [(file, local_path(to, file.path)) for file in chosen]
-    if len({target for _, target in targets}) < len(targets):
-        raise ValueError("two of the files would have the same name here: get them one by one with -o")
-    there = [target for _, target in targets if target.exists()]
+    names = local_names(file.path for file in chosen)
+    targets = _free(to, names, force=force)
+    for file, name in zip(chosen, names, strict=True):
+        await client.download(test_id, file.path, to, save_as=name, kind=file.kind, overwrite=force)
+    _told(list(zip(chosen, targets, strict=True)), as_json=as_json)
+
+
+def _free(to: Path, names: Sequence[str], *, force: bool) -> list[Path]:
+    """Where the files go. Raises ValueError before anything is written where something is in the way."""
+    from assay.file_download import is_folder, local_path
+
+    targets = [local_path(to, name) for name in names]
+    there = [target for target in targets if os.path.lexists(target)]
     if there and not force:
         raise ValueError(f"{there[0]} is there already (--force writes over it): nothing was written")
-    for file, target in targets:
-        await client.download(test_id, file.path, target, kind=file.kind, overwrite=force)
-    _told(targets, as_json=as_json)
+    if folders := [target for target in there if is_folder(target)]:
+        raise ValueError(f"{folders[0]} is a folder: nothing was written")
+    return targets
 
 
 def _told(got: Sequence[tuple[TestFile, Path]], *, as_json: bool) -> None:

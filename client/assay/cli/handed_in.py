@@ -164,7 +164,9 @@ def _with_folder(file: Path, folder: Path) -> str:
 
 
 def _from(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
+    """How a path is written for --include: from the agent's folder, unless that means something else here."""
+    name = path.relative_to(folder)
+    return (name if not name.exists() or name.samefile(path) else path).as_posix()
 
 
 def _typed(file: Path, instead: list[str]) -> str:

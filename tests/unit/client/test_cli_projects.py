@@ -322,3 +322,25 @@ async def test_a_story_ends_with_the_files_that_were_left(cli: Cli, with_files: 
     shown = (await cli("get", "tst_a")).out
     assert "  files     report.md (7 B), charts/a.bin (2 B)\n" in shown
     assert "  inputs    data.csv (3 B)\n" in shown
+
+
+async def test_downloads_are_written_to_no_place_outside_of_the_folder(cli: Cli, with_files: FakeServer) -> None:
+    grow(cli.folder, {"victim/keep": "", "got/report.md/x": ""})
+    (cli.folder / "got" / "charts").mkdir()
+    (cli.folder / "got" / "charts" / "a.bin").symlink_to(cli.folder / "victim")
+    ran = await cli("download", "tst_a", "charts/a.bin", "--to", "got")
+    assert "got/charts/a.bin is there already" in ran.err
+    assert (await cli("download", "tst_a", "charts/a.bin", "--to", "got", "--force")).code == 0
+    assert (cli.folder / "got" / "charts" / "a.bin").read_bytes() == b"\0\xff"
+    assert [path.name for path in (cli.folder / "victim").iterdir()] == ["keep"]
+    ran = await cli("download", "tst_a", "--to", "got", "--force")
+    assert (ran.code, ran.out) == (2, "")
+    assert "got/report.md is a folder: nothing was written" in ran.err
+
+
+async def test_nothing_is_written_where_a_link_to_nothing_is_in_the_way(cli: Cli, with_files: FakeServer) -> None:
+    grow(cli.folder, {"got/charts/x": ""})
+    (cli.folder / "got" / "charts" / "a.bin").symlink_to("gone")
+    ran = await cli("download", "tst_a", "--to", "got")
+    assert "got/charts/a.bin is there already (--force writes over it): nothing was written" in ran.err
+    assert not (cli.folder / "got" / "report.md").exists()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from assay.blocking import Assay
 from assay.client import AsyncAssay
 from assay.errors import DownloadFailed, NotFound
-from assay.file_download import local_path
+from assay.file_download import local_names, local_path
 from assay.files import FileKind
 from assay.v1 import test_service_pb2
 from tests.unit.client.conftest import QUICK
@@ -168,3 +168,25 @@ def test_no_name_leads_out_of_the_folder(name: str) -> None:
         return
     assert Path(os.path.normpath(path)).is_relative_to(folder)
     assert path != folder
+
+
+async def test_a_link_at_the_place_of_a_file_is_replaced_and_never_followed(
+    call: Callable[..., Any], fake: FakeServer, tmp_path: Path
+) -> None:
+    victim = grow(tmp_path / "elsewhere", {"a.txt": "mine"})
+    folder = grow(tmp_path / "got", {"real/a.txt": "mine"})
+    fake.files[OUTPUT, "a.txt"] = b"theirs"
+    for name, target in {"to_folder": victim, "to_file": victim / "a.txt"}.items():
+        (folder / name).symlink_to(target)
+        with pytest.raises(DownloadFailed, match="there already"):
+            await call("download", "tst_a", "a.txt", folder, save_as=name)
+        await call("download", "tst_a", "a.txt", folder, save_as=name, overwrite=True)
+        assert ((folder / name).is_symlink(), (folder / name).read_bytes()) == (False, b"theirs")
+    with pytest.raises(DownloadFailed, match="real is a folder"):
+        await call("download", "tst_a", "a.txt", folder, save_as="real", overwrite=True)
+    assert left(victim) == ["a.txt"]
+    assert (victim / "a.txt").read_text("utf-8") == (folder / "real" / "a.txt").read_text("utf-8") == "mine"
+
+
+def test_names_that_would_be_one_here_are_told_apart() -> None:
+    assert local_names(["\u2066z", "_z", "a/\x07", "\x07z", "plain"]) == ["_z~2", "_z", "a/_", "_z~3", "plain"]

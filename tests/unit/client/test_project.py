@@ -325,3 +325,50 @@ def test_two_input_files_of_one_name_are_refused(tmp_path: Path) -> None:
     grow(tmp_path, {"a/x.csv": "", "b/x.csv": ""})
     with pytest.raises(BadProject, match=r"two input files are called x\.csv"):
         inputs([("x.csv", tmp_path / "a" / "x.csv"), ("x.csv", tmp_path / "b" / "x.csv")])
+
+
+def test_a_link_leads_to_nothing_that_is_ignored(tmp_path: Path) -> None:
+    files = {"agent.py": "", "private/k": "secret", "open/x": "", "open/k": "secret", "deep/s/k": "secret"}
+    grow(tmp_path, {**files, ".gitignore": "private/\n/open/k\n", "deep/.gitignore": "s\n"})
+    for name, target in {
+        "pub": "private",
+        "key": "private/k",
+        "again": "open",
+        "s2": "deep/s",
+        "k2": "deep/s/k",
+    }.items():
+        (tmp_path / name).symlink_to(target)
+    found = Project.from_folder(tmp_path)
+    assert sent(found) == ["again/x", "agent.py", "open/x"]
+    assert left_out(found)["pub/"] == left_out(found)["key"] == "a link to something that is not sent (.gitignore)"
+    assert left_out(found)["again/k"] == ".gitignore"
+    with_it = Project.from_folder(tmp_path, include=["private"])
+    assert {"key", "pub/k", "private/k"} <= set(sent(with_it))
+    assert "again/k" not in sent(with_it)
+
+
+def test_a_link_in_a_folder_that_was_named_may_lead_to_its_files(tmp_path: Path) -> None:
+    grow(tmp_path, {"agent.py": "", ".gitignore": "data/\nother/\n", "data/a": "", "other/k": "secret"})
+    (tmp_path / "data" / "b").symlink_to("a")
+    (tmp_path / "data" / "c").symlink_to("../other/k")
+    assert sent(Project.from_files(tmp_path / "agent.py", ["data"])) == ["agent.py", "data/a", "data/b"]
+
+
+def test_what_could_be_two_paths_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grow(tmp_path, {"bot/agent.py": "", "bot/tools.py": "theirs", "tools.py": "mine", "bot/only.py": "", "here.py": ""})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadProject, match=r"tools\.py could be .*/tools\.py or .*/bot/tools\.py: write the whole path"):
+        Project.from_files("bot/agent.py", ["tools.py"])
+    with pytest.raises(BadProject, match=r"\.\. could be"):
+        Project.from_files("bot/agent.py", [".."])
+    assert sent(Project.from_files("bot/agent.py", [tmp_path / "bot" / "tools.py"])) == ["agent.py", "tools.py"]
+    assert sent(Project.from_files("bot/agent.py", ["only.py", "here.py"])) == [
+        "bot/agent.py",
+        "bot/only.py",
+        "here.py",
+    ]
+    assert "tools.py" in sent(Project.from_folder("bot", include=["tools.py"]))
+    with pytest.raises(BadProject, match=r"here\.py: there is no such file or folder in"):
+        Project.from_folder("bot", include=["here.py"])
+    with pytest.raises(BadProject, match="is not in"):
+        Project.from_folder("bot", include=[tmp_path / "here.py"])
