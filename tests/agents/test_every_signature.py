@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
 from services.orchestrator.harness.src.parameters import Absent, parameters_of, read_parameters
+from services.orchestrator.harness.src.plan import QueryNotAccepted
 
 NAMES = (
     *("query", "question", "prompt", "messages", "task", "payload", "event", "inputs", "state", "text", "_event", "q"),
@@ -156,7 +156,7 @@ def holds_the_query(value: Any, query: str) -> bool:
         said = json.loads(query)
     except ValueError:
         said = Absent
-    if type(value) is type(said) and value == said:
+    if (type(value) is type(said) or isinstance(value, dict)) and value == said:
         return True
     if isinstance(value, float) and isinstance(said, int) and value == said:
         return True

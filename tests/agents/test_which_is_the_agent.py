@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
+from services.orchestrator.harness.src.plan import QueryNotAccepted
 
 AGENT = "class {0}_Agent:\n    def {1}(self, {2}): HEARD.append(('{0}', {2})); return 1\n{0} = {0}_Agent()\n"
 FUNCTION = "def {0}({1}):\n    HEARD.append(('{0}', {2}))\n    {3}\n"

@@ -7,12 +7,12 @@ import os
 import signal
 
 from services.orchestrator.harness.src.answers import Answering
-from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
 from services.orchestrator.harness.src.jsontext import to_json
 from services.orchestrator.harness.src.load import load_agent
 from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.plan import QueryNotAccepted
 from services.orchestrator.harness.src.script import script_of
 from services.packager.server_src.reports import problem, say
 from services.packager.server_src.script_runs import answer_of_script, source_of

@@ -31,7 +31,7 @@ from socketserver import TCPServer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
     from types import CodeType, ModuleType
     from typing import Any, NoReturn
 
@@ -810,13 +810,25 @@ def fields_of(kind: Any) -> dict[str, tuple[bool, Any]] | None:
 def record_value(kind: Any, fields: dict[str, tuple[bool, Any]], query: str) -> tuple[object, str]:
     value = json_object(query)
     if value is not None:
-        return made_of(kind, value), f"{kind.__name__}(**json(query))"
+        made = made_of(kind, value)
+        if value and _has_taken_nothing(made, fields, value):
+            raise NotThatType(f"a JSON object with some of {', '.join(list(fields)[:10])} for {type_name(kind)}")
+        return made, f"{kind.__name__}(**json(query))"
     key = field_for_text([name for name, (required, _) in fields.items() if required], list(fields))
     if key is not None and says_text(fields[key][1]):
         return made_of(kind, {key: query}), f"{kind.__name__}({key}=query)"
     names = [name for name, (required, _) in fields.items() if required] or list(fields)
     example = ", ".join(f'"{name}": ...' for name in names[:5])
     raise NotThatType(f"a JSON object for {type_name(kind)}, such as {{{example}}}")
+
+
+def _has_taken_nothing(made: Any, fields: dict[str, tuple[bool, Any]], value: dict[str, Any]) -> bool:
+    """Whether a record of defaults was made, and what it was made of passed over."""
+    for name in ("model_fields_set", "__fields_set__"):  # pydantic knows; aliases and validators have had their say
+        known = getattr(made, name, None)
+        if isinstance(known, set):
+            return not known
+    return value.keys().isdisjoint(fields)
 
 
 def made_of(kind: Any, data: dict[str, Any]) -> object:
@@ -1036,22 +1048,382 @@ def value_for(parameter: Parameter, query: str, scope: Any, *, as_object: bool =
     return query, "query"
 
 
-# --- How the query gets into a call: from parameters to arguments, or the reason why it cannot
+# --- What the code of a function does with a parameter: told from what is compiled, without running any of it
 
 
-CONTEXT_NAMES = ("context", "ctx", "lambda_context", "request_context", "")  # "" is `_`
-SESSION_NAMES = ("session_id", "thread_id", "conversation_id")
-HISTORY_NAMES = ("history", "chat_history", "conversation_history", "message_history")
-COMMAND_LINE_NAMES = ("argv", "args")  # of `def main(argv=None)`
-RANK = {name: rank for rank, name in enumerate(QUERY_NAMES)}
+ASKS_FOR_A_KEY = ("get", "pop", "setdefault", "__getitem__")
+SEES_ALL_NAMES = frozenset(("locals", "vars", "eval", "exec"))
+MOST_FUNCTIONS = 50  # of a module that are looked at for one entry point
+
+
+class Uses:
+    """What becomes of a parameter: the keys that are asked of it, and whether it is used in any other way."""
+
+    def __init__(self, keys: list[str], *, whole: bool) -> None:
+        self.keys = keys
+        self.whole = whole
+
+    @property
+    def any(self) -> bool:
+        return bool(self.keys) or self.whole
+
+
+def uses_of(function: Any, name: str) -> Uses:
+    """Of a parameter of a plain function. What cannot be read uses it whole."""
+    code: Any = getattr(function, "__code__", None)
+    if not hasattr(code, "co_code") or name not in code.co_varnames:  # its signature may not be true
+        return Uses([], whole=True)
+    keys: list[str] = []
+    whole = _uses_in(code, name, keys)
+    return Uses(list(dict.fromkeys(keys)), whole=whole)
+
+
+def _uses_in(code: Any, name: str, keys: list[str]) -> bool:
+    import dis
+
+    whole = not SEES_ALL_NAMES.isdisjoint(code.co_names)
+    steps = list(dis.get_instructions(code))
+    for index, step in enumerate(steps):
+        if not _loads(step, name, is_cell=name in code.co_cellvars):
+            continue
+        is_last = not isinstance(step.argval, tuple) or step.argval[-1] == name  # what follows is done with it
+        key = _key_asked(steps, index) if is_last else None
+        if key is None:
+            whole = True
+        else:
+            keys.append(key)
+    for inner in code.co_consts:
+        if hasattr(inner, "co_code") and name in inner.co_freevars:
+            whole = _uses_in(inner, name, keys) or whole
+    return whole
+
+
+def _loads(step: Any, name: str, *, is_cell: bool) -> bool:
+    """Whether a step reads the variable. One that functions inside share is loaded in another way to be shared."""
+    operation = step.opname
+    if "DEREF" in operation:
+        return bool(operation.startswith("LOAD") and step.argval == name)
+    if is_cell or "LOAD_FAST" not in operation:
+        return False
+    if isinstance(step.argval, tuple):  # two steps in one
+        loaded = step.argval[1:] if operation.startswith("STORE") else step.argval
+        return name in loaded
+    return bool(step.argval == name)
+
+
+def _key_asked(steps: list[Any], index: int) -> str | None:
+    """`x.get("key")`, `x["key"]` and `"key" in x`."""
+    after = steps[index + 1 : index + 3]
+    if len(after) == 2 and after[0].opname in ("LOAD_METHOD", "LOAD_ATTR") and after[0].argval in ASKS_FOR_A_KEY:
+        return _text_in(after[1])
+    if len(after) == 2 and (after[1].opname == "BINARY_SUBSCR" or "[]" in (after[1].argrepr or "")):
+        return _text_in(after[0])
+    if after and after[0].opname == "CONTAINS_OP" and index:
+        return _text_in(steps[index - 1])
+    return None
+
+
+def _text_in(step: Any) -> str | None:
+    return step.argval if step.opname.startswith("LOAD_CONST") and isinstance(step.argval, str) else None
+
+
+def layers_of(function: Any) -> Iterator[tuple[Any, int]]:
+    """The plain functions that a call goes through as long as they take anything, the outermost first; and how many
+    arguments each gets before those of the call."""
+    before = 0
+    for _ in range(MOST_FUNCTIONS):
+        kind = type(function)
+        if kind is BoundMethod:
+            function, before = function.__func__, before + 1
+        elif kind.__name__ == "partial" and hasattr(function, "func"):
+            function, before = function.func, before + len(function.args)
+        elif kind is PlainFunction:
+            yield function, before
+            if "__wrapped__" not in function.__dict__:
+                return
+            function = function.__wrapped__
+        elif kind.__name__ == "_lru_cache_wrapper":
+            function = function.__wrapped__
+        elif type(vars(kind).get("__call__")) is PlainFunction:
+            function, before = vars(kind)["__call__"], before + 1
+        else:
+            return
+
+
+def never_read(function: Any, given: int, keywords: Collection[str]) -> str:
+    """`*args of wrapper` where a call with so many arguments and these keywords puts some of them where no code looks;
+    else empty."""
+    for layer, before in layers_of(function):
+        code = layer.__code__
+        count = code.co_argcount + code.co_kwonlyargcount
+        names = code.co_varnames
+        by_position = bool(code.co_flags & TAKES_VAR_POSITIONAL)
+        if by_position and given + before > code.co_argcount and not uses_of(layer, names[count]).any:
+            return f"*{names[count]} of {layer.__code__.co_name}"
+        if not code.co_flags & TAKES_VAR_KEYWORD or all(one in names[:count] for one in keywords):
+            continue
+        rest = names[count + by_position]
+        if not uses_of(layer, rest).any:
+            return f"**{rest} of {layer.__code__.co_name}"
+    return ""
+
+
+def innermost(function: Any) -> Any:
+    """The function whose parameters those of a call are; None where it is not plain."""
+    found = None
+    for found, _ in layers_of(function):  # noqa: B007 - the last of them
+        pass
+    return found
+
+
+def texts_in(function: Any) -> set[str]:
+    """What its code has as text, and that of functions of its module which it names."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    waiting = [function]
+    while waiting and len(seen) < MOST_FUNCTIONS:
+        one = waiting.pop(0)
+        if type(one) is not PlainFunction or id(one) in seen:
+            continue
+        seen.add(id(one))
+        for code in _codes_of(one.__code__):
+            for const in code.co_consts:
+                found.update(text for text in _flat(const) if isinstance(text, str))
+            waiting.extend(one.__globals__.get(name) for name in code.co_names)
+    return found
+
+
+def _codes_of(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if hasattr(inner, "co_code"):
+            yield from _codes_of(inner)
+
+
+def _flat(const: object) -> Iterator[object]:
+    if isinstance(const, (tuple, frozenset)):
+        yield from const
+    else:
+        yield const
+
+
+def parses_options_only(function: Any) -> bool:
+    """Whether it parses a command line, and what is no option of it goes nowhere."""
+    import dis
+
+    code = getattr(function, "__code__", None)
+    if code is None or "parse_known_args" not in code.co_names:
+        return False
+    steps = list(dis.get_instructions(code))
+    added = [
+        _text_in(steps[index + 1])
+        for index, step in enumerate(steps[:-1])
+        if step.opname in ("LOAD_METHOD", "LOAD_ATTR") and step.argval == "add_argument"
+    ]
+    return bool(added) and all(one is not None and one.startswith("-") for one in added)
+
+
+# --- What handlers of platforms are given: an object, and whether they have looked for the query in it
+
+
+READ_DICTIONARIES_UNSEEN = ("pydantic_core", "msgspec", "orjson", "ujson")  # compiled: they ask no method for a key
+MISSED = object()
+
+
+class Payload(dict):  # type: ignore[type-arg]  # whatever JSON has
+    """A dictionary that knows what was asked of it."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.ours = frozenset(dict.keys(self))
+        self.asked: set[str] = set()
+        self.whole = False
+
+    def unheard(self) -> list[str]:
+        """The keys that were asked for where nobody has asked for one that is there, nor for all of it."""
+        if self.whole or not self.ours or not self.ours.isdisjoint(self.asked):
+            return []
+        return sorted(self.asked)
+
+    def _ask(self, key: object) -> None:
+        if isinstance(key, str):
+            self.asked.add(key)
+
+    def __getitem__(self, key: Any) -> Any:
+        self._ask(key)
+        return super().__getitem__(key)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        self._ask(key)
+        return super().get(key, default)
+
+    def pop(self, key: Any, default: Any = MISSED) -> Any:
+        self._ask(key)
+        return super().pop(key) if default is MISSED else super().pop(key, default)
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        self._ask(key)
+        return super().setdefault(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        self._ask(key)
+        return super().__contains__(key)
+
+    def __iter__(self) -> Any:
+        self.whole = True
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        self.whole = True
+        return super().keys()
+
+    def values(self) -> Any:
+        self.whole = True
+        return super().values()
+
+    def items(self) -> Any:
+        self.whole = True
+        return super().items()
+
+    def copy(self) -> Any:
+        self.whole = True
+        return super().copy()
+
+    def popitem(self) -> Any:
+        self.whole = True
+        return super().popitem()
+
+    def __or__(self, other: Any) -> Any:
+        self.whole = True
+        return super().__or__(other)
+
+    def __ror__(self, other: Any) -> Any:
+        self.whole = True
+        return super().__ror__(other)
+
+    def __repr__(self) -> str:
+        self.whole = True
+        return super().__repr__()
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        self.whole = True
+        return dict, (dict(super().items()),)
+
+
+def payload_of_text(function: Any, query: str) -> tuple[dict[str, object], str]:
+    """The prompt, and the query again under every usual name that the code of a handler mentions; `body` is the same as
+    JSON text, as web requests have it."""
+    mentioned = texts_in(innermost(function))
+    value: dict[str, object] = {"prompt": query}
+    shown = ['"prompt": query']
+    for name in QUERY_NAMES:
+        if name not in mentioned or name in ("prompt", "body"):
+            continue
+        if name in MESSAGES_NAMES:
+            value[name] = [{"role": "user", "content": query}]
+            shown.append(f'"{name}": [...]')
+        else:
+            value[name] = query
+            shown.append(f'"{name}": query')
+    if "body" in mentioned:
+        value["body"] = to_json(value)
+        shown.append('"body": json')
+    return value, f"{{{', '.join(shown)}}}"
+
+
+def keys_asked_in_vain(function: Any, parameter: str, given: Iterable[str]) -> list[str]:
+    """What a handler asks its payload for, where it does nothing else with it and asks for nothing that is there."""
+    code = innermost(function)
+    uses = None if code is None else uses_of(code, parameter)
+    if uses is None or uses.whole or not set(uses.keys).isdisjoint(given):
+        return []
+    return uses.keys
+
+
+def can_be_watched(function: Any, parameter: str) -> bool:
+    """Whether all that asks it for something would be seen."""
+    if not any(name in sys.modules for name in READ_DICTIONARIES_UNSEEN):
+        return True
+    code = innermost(function)
+    return code is not None and not uses_of(code, parameter).whole
+
+
+# --- The keyword under which a function of any keywords looks for the query
+
+
+# These are in code for other reasons, too: `{"role": "user", "content": ...}`.
+SAY_LITTLE = frozenset((*HANDLER_NAMES, *MESSAGES_NAMES, *OBJECT_NAMES, "content", "text", "q"))
+
+
+def keywords_for(function: Any, parameter: str, query: str) -> tuple[dict[str, Any], str] | list[str]:
+    """What goes into the `**parameter` of a function, and how that reads: the members of a JSON object, else the text
+    under a usual name that the code asks for. Where it asks for others only: these."""
+    code = innermost(function)
+    uses = None if code is None else uses_of(code, parameter)
+    value = json_object(query)
+    if value:  # an empty one would be a call without the query
+        if uses is not None and not uses.whole and uses.keys and value.keys().isdisjoint(uses.keys):
+            return uses.keys
+        return value, "**json(query)"
+    name = "query"
+    if uses is not None:
+        usual = [one for one in QUERY_NAMES if one in map(plain_name, uses.keys)]
+        if not usual and not uses.whole and uses.keys:
+            return uses.keys
+        if usual:
+            name = next(one for one in uses.keys if plain_name(one) == usual[0])
+        elif uses.whole:
+            mentioned = texts_in(code)
+            name = next((one for one in QUERY_NAMES if one in mentioned and one not in SAY_LITTLE), name)
+    return {name: query}, f"{name}=query"
+
+
+# --- What to write, for those whose function cannot take the query
+
+
+def instead(name: str, parameters: Sequence[Parameter]) -> str:
+    """What to write."""
+    last = name.rpartition(".")[2]
+    keyword_only = any(one.required and not one.positional for one in parameters)
+    needed = [one.name for one in parameters if one.required]
+    if len(needed) > 1 and not any(one.kind == POSITIONAL_ONLY for one in parameters):
+        example = ", ".join(f'"{one}": ...' for one in needed[:5])
+        return (
+            f"Write a function that takes the query alone, such as def {last}(query), or give the query as a JSON "
+            f"object: {{{example}}}."
+        )
+    if keyword_only:
+        return f"Call it query, as in def {last}(*, query), or name another entry point."
+    return (
+        f"Give it one, as in def {last}(query), name another entry point, or submit without a query (--no-query) "
+        "to run it as it is."
+    )
+
+
+def with_members(names: Sequence[str]) -> str:
+    """To give the query as an object that has these."""
+    example = ", ".join(f'"{one}": ...' for one in names[:5])
+    return f"Give the query as a JSON object: {{{example}}}."
+
+
+def listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+# --- A call that is about to be made, and the refusal of one
 
 
 class QueryNotAccepted(Exception):
-    """The message has the signature, and what to write instead."""
+    """The message has the signature, and what to write instead. `hint`: what to do, where that is not what is usual."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Plan:
-    """One call: what is called with what, and how that reads."""
+    """One call: what is called with what, and how that reads. `unheard` tells after the call why the query has not
+    arrived, where that shows only then; `command_line` is what sys.argv has during the call beside its file."""
 
     def __init__(
         self,
@@ -1067,6 +1439,83 @@ class Plan:
         self.kwargs = kwargs or {}
         self.call = call
         self.query_passed = query_passed
+        self.unheard: Callable[[], str] | None = None
+        self.command_line: list[str] | None = None
+
+
+# --- Whether what a call hands over is looked at: a query that no code reads has not arrived
+
+
+def plan_of_variadic(
+    function: Callable[..., Any], name: str, parameters: Sequence[Parameter], target: Parameter, query: str
+) -> Plan:
+    """For what takes anything: by position, or where the code looks for keywords only, by keyword."""
+    if target.kind == VAR_POSITIONAL:
+        code = innermost(function)
+        keywords = next((one for one in parameters if one.kind == VAR_KEYWORD), None)
+        if code is None or keywords is None or uses_of(code, target.name).any or not uses_of(code, keywords.name).any:
+            return Plan(function, (query,), call=f"{name}(query)")
+        target = keywords
+    found = keywords_for(function, target.name, query)
+    if isinstance(found, list):
+        raise QueryNotAccepted(
+            f"{name}{shown_signature(parameters)} cannot take the query: of **{target.name} it reads "
+            f"{listed(found)}, and none of that is the query. {with_members(found)}"
+        )
+    return Plan(function, (), found[0], call=f"{name}({found[1]})")
+
+
+def that_is_read(plan: Plan, shown: str) -> Plan:
+    """Raises QueryNotAccepted where the call would put something into `*args` or `**kwargs` that no code reads."""
+    place = never_read(plan.function, len(plan.args), plan.kwargs)
+    if place:
+        raise QueryNotAccepted(
+            f"{shown} cannot take the query: {plan.call} would put it into {place}, which never reads that. Hand on "
+            "what is given, as in return function(*args, **kwargs), or name another entry point."
+        )
+    return plan
+
+
+def must_be_parsed(function: Callable[..., Any], parameter: str, shown: str) -> None:
+    code = innermost(function)
+    if code is None:
+        return
+    why = ""
+    if not uses_of(code, parameter).any:
+        why = f"its code never reads {parameter}"
+    elif parses_options_only(code):
+        why = "it parses options only (parse_known_args), and passes over all else"
+    if why:
+        raise QueryNotAccepted(
+            f"{shown} cannot take the query: {why}. Parse it with an argument for the query, as in "
+            f'parser.add_argument("query") and parser.parse_args({parameter}), or run the file as a script '
+            "(-e __main__)."
+        )
+
+
+def must_be_asked_for(function: Callable[..., Any], parameter: str, value: Iterable[str], shown: str) -> None:
+    said = asked_in_vain(shown, keys_asked_in_vain(function, parameter, value), value)
+    if said:
+        raise QueryNotAccepted(said)
+
+
+def asked_in_vain(shown: str, asked: Sequence[str], given: Iterable[str]) -> str:
+    if not asked:
+        return ""
+    return (
+        f"{shown} did not take the query: it reads {listed(asked[:10])} of its object, which has "
+        f"{listed(sorted(given)[:10])}. {with_members(asked)}"
+    )
+
+
+# --- How the query gets into a call: from parameters to arguments, or the reason why it cannot
+
+
+CONTEXT_NAMES = ("context", "ctx", "lambda_context", "request_context", "")  # "" is `_`
+SESSION_NAMES = ("session_id", "thread_id", "conversation_id")
+HISTORY_NAMES = ("history", "chat_history", "conversation_history", "message_history")
+COMMAND_LINE_NAMES = ("argv", "args")  # of `def main(argv=None)`
+RANK = {name: rank for rank, name in enumerate(QUERY_NAMES)}
 
 
 class Place:
@@ -1100,7 +1549,7 @@ def place_of(parameters: Sequence[Parameter] | None, *, handler: bool = False) -
     if required:
         if len(required) == 1:
             return f"it has no parameter for it: {required[0].name} is no usual name for what an agent is asked"
-        return f"it needs {_listed([one.name for one in required])}, and none of them is plainly the query"
+        return f"it needs {listed([one.name for one in required])}, and none of them is plainly the query"
     return _without_required(parameters, plain)
 
 
@@ -1116,7 +1565,7 @@ def _without_required(parameters: Sequence[Parameter], plain: Sequence[Parameter
     if not parameters:
         return "it takes nothing"
     return (
-        f"it has no parameter for it: {_listed([one.name for one in parameters])} is no usual name for what an "
+        f"it has no parameter for it: {listed([one.name for one in parameters])} is no usual name for what an "
         "agent is asked"
     )
 
@@ -1147,7 +1596,7 @@ def _with_beside(target: Parameter, plain: Sequence[Parameter], *, usual: bool, 
         elif one.required:
             missing.append(one.name)
     if missing:
-        return f"it needs {_listed(missing)} beside {target.name}, and Assay hands over the query alone"
+        return f"it needs {listed(missing)} beside {target.name}, and Assay hands over the query alone"
     return Place(target, usual=usual, beside=beside)
 
 
@@ -1174,20 +1623,13 @@ def bind(
     if isinstance(place, str):
         spread = _spread(function, name, parameters or (), query)
         if spread is not None:
-            return spread
-        raise QueryNotAccepted(f"{shown} cannot take the query: {place}. {_instead(name, parameters or ())}")
+            return that_is_read(spread, shown)
+        raise QueryNotAccepted(f"{shown} cannot take the query: {place}. {instead(name, parameters or ())}")
     target = place.parameter
+    if target.variadic:
+        return that_is_read(plan_of_variadic(function, name, parameters or (), target, query), shown)
     try:
-        if target.kind == VAR_KEYWORD:
-            return _keywords(function, name, query)
-        if target.kind == VAR_POSITIONAL:
-            return Plan(function, (query,), call=f"{name}(query)")
-        if not target.required and plain_name(target.name) in COMMAND_LINE_NAMES:
-            value: tuple[object, str] = ([query], "[query]")
-        elif as_text:
-            value = query, "query"
-        else:
-            value = value_for(target, query, scope, as_object=handler)
+        value = _value_of(function, target, query, scope, shown, handler=handler, as_text=as_text)
     except NotThatType as problem:
         raise QueryNotAccepted(
             f"{shown} cannot take the query: {target.name} wants {problem}, and the query is not that."
@@ -1195,7 +1637,38 @@ def bind(
     values = {target.name: value}
     for one in place.beside:
         values[one.name] = _given(one, context, session)
-    return _filled(function, name, parameters or [target], values)
+    plan = that_is_read(_filled(function, name, parameters or [target], values), shown)
+    if plain_name(target.name) in COMMAND_LINE_NAMES:
+        plan.command_line = [query]
+    payload = value[0]
+    if isinstance(payload, Payload) and can_be_watched(function, target.name):
+        plan.unheard = lambda: asked_in_vain(shown, payload.unheard(), payload.ours)
+    return plan
+
+
+def _value_of(
+    function: Callable[..., Any],
+    target: Parameter,
+    query: str,
+    scope: Mapping[str, object],
+    shown: str,
+    *,
+    handler: bool,
+    as_text: bool,
+) -> tuple[object, str]:
+    """Raises NotThatType, and QueryNotAccepted where the function would not look for it."""
+    if not target.required and plain_name(target.name) in COMMAND_LINE_NAMES:
+        must_be_parsed(function, target.name, shown)
+        return [query], "[query]"
+    if as_text:
+        return query, "query"
+    value, text = value_for(target, query, scope, as_object=handler)
+    if (handler or plain_name(target.name) in HANDLER_NAMES) and type(value) is dict and value:
+        if value == {"prompt": query}:
+            value, text = payload_of_text(function, query)
+        must_be_asked_for(function, target.name, value, shown)
+        return Payload(value), text
+    return value, text
 
 
 def _given(one: Parameter, context: Callable[[], object], session: str) -> tuple[object, str]:
@@ -1242,14 +1715,6 @@ def _text_of(value: object) -> str:
     return repr(value) if value is None or isinstance(value, (bool, int, float)) else "..."
 
 
-def _keywords(function: Callable[..., Any], name: str, query: str) -> Plan:
-    """What the query holds: the members of an object, else the text."""
-    value = json_object(query)
-    if value:  # an empty one would be a call without the query
-        return Plan(function, (), value, call=f"{name}(**json(query))")
-    return Plan(function, (), {"query": query}, call=f"{name}(query=query)")
-
-
 def _spread(function: Callable[..., Any], name: str, parameters: Sequence[Parameter], query: str) -> Plan | None:
     """A JSON object that has just what a function of several parameters needs."""
     value = json_object(query)
@@ -1281,33 +1746,10 @@ def _without_query(
             missing.append(one.name)
     if missing:
         raise QueryNotAccepted(
-            f"{name}{shown_signature(parameters)} cannot be called without a query: it needs {_listed(missing)}. "
+            f"{name}{shown_signature(parameters)} cannot be called without a query: it needs {listed(missing)}. "
             "Submit the test with a query."
         )
     return _filled(function, name, parameters or (), values, query_passed=False)
-
-
-def _instead(name: str, parameters: Sequence[Parameter]) -> str:
-    """What to write."""
-    last = name.rpartition(".")[2]
-    keyword_only = any(one.required and not one.positional for one in parameters)
-    needed = [one.name for one in parameters if one.required]
-    if len(needed) > 1 and not any(one.kind == POSITIONAL_ONLY for one in parameters):
-        example = ", ".join(f'"{one}": ...' for one in needed[:5])
-        return (
-            f"Write a function that takes the query alone, such as def {last}(query), or give the query as a JSON "
-            f"object: {{{example}}}."
-        )
-    if keyword_only:
-        return f"Call it query, as in def {last}(*, query), or name another entry point."
-    return (
-        f"Give it one, as in def {last}(query), name another entry point, or submit without a query (--no-query) "
-        "to run it as it is."
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 # --- The context object that AgentCore and Lambda hand to their handlers
@@ -1594,8 +2036,14 @@ def _run_command(command: Any, name: str, words: list[str]) -> object:
     tee: Any = Tee(before)
     sys.stdout = tee
     try:
-        value = command.main(args=words, prog_name=name, standalone_mode=False)
+        with command.make_context(name, words) as context:  # as its `main` does, which answers with the exit code
+            value = command.invoke(context)
     except Exception as error:
+        status = getattr(error, "exit_code", None)
+        if type(error).__name__ == "Exit" and isinstance(status, int):
+            if status:
+                raise SystemExit(status) from None
+            return printed_answer(tee.text(), MOST_KEPT)
         said: Any = getattr(error, "format_message", None)
         if said and "UsageError" in (
             base.__name__ for base in type(error).__mro__
@@ -3594,12 +4042,34 @@ async def collected_async(stream: Any) -> object:
     return yields.joined()
 
 
+# --- An answer that its test does not give, in the log
+
+
+MAX_SHOWN = 12 * 1024  # bytes: a line of the log
+
+
+def log_answer(value: object) -> None:
+    """It was paid for."""
+    print(f"The answer, converted: {to_json(Answering().json(value, MAX_SHOWN))}", flush=True)
+
+
 # --- The call of the entry point
 
 
 def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
     """Makes the call; iterates or completes what it gives back. Raises QueryNotAccepted where Python refuses the call
-    itself, as the signature was not what the function said."""
+    itself, as the signature was not what the function said, and where nobody has looked at the query."""
+    value = _called(plan, complete)
+    said = plan.unheard() if plan.unheard else ""
+    if said:
+        log_answer(value)
+        raise QueryNotAccepted(said)
+    return value
+
+
+def _called(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
+    if plan.command_line is not None:
+        sys.argv[1:] = plan.command_line
     try:
         value = plan.function(*plan.args, **plan.kwargs)
     except TypeError as error:
@@ -3702,6 +4172,98 @@ def place_in_project(work: str, agent_path: str, *, relative: bool = False) -> t
     return root, ".".join((*package, stem))
 
 
+# --- Whether the sources of a script have any way by which a query could get in
+
+
+# Words, not texts: `input` is not in `input_data`. The programs that a script starts have its standard input, too, and
+# whoever loads code by its name may load anything.
+WAYS_IN = (
+    *(
+        "argv",
+        "orig_argv",
+        "argparse",
+        "optparse",
+        "getopt",
+        "click",
+        "typer",
+        "fire",
+        "docopt",
+        "absl",
+        "plac",
+        "tyro",
+    ),
+    *(
+        "cyclopts",
+        "hydra",
+        "jsonargparse",
+        "simple_parsing",
+        "defopt",
+        "cleo",
+        "clize",
+        "cli",
+        "cmd",
+        "pydantic_settings",
+    ),
+    *("input", "stdin", "fileinput", "readline", "prompt_toolkit", "questionary", "inquirer", "InquirerPy", "textual"),
+    *("Prompt", "ASSAY_QUERY", "subprocess", "system", "popen", "execv", "execve", "execvp", "execvpe", "execl", "pty"),
+    *("runpy", "import_module", "__import__", "exec", "eval"),
+)
+ENVIRONMENT_WORDS = ("environ", "getenv", "environb", "getenvb")
+ONE_VARIABLE = ("[", ".get(", ".setdefault(", ".pop(", "(")  # and a text: it is not ASSAY_QUERY, which is a way in
+MOST_FILES = 2000
+MOST_BYTES = 20 * 1024 * 1024
+
+
+def can_be_asked(code: str, *, in_project: bool) -> bool:
+    """False where neither the file nor, of a project, any module in the work folder could read the query."""
+    if has_a_way_in(code):
+        return True
+    return in_project and any(has_a_way_in(text) for text in _modules(os.getcwd()))
+
+
+def has_a_way_in(code: str) -> bool:
+    if any(True for word in WAYS_IN for _ in _places(code, word)) or "open(0" in code:
+        return True
+    return any(not _is_of_one(code[end:]) for word in ENVIRONMENT_WORDS for end in _places(code, word))
+
+
+def _places(code: str, word: str) -> Iterator[int]:
+    """Where a word ends."""
+    start = code.find(word)
+    while start >= 0:
+        end = start + len(word)
+        if not (_goes_on(code[start - 1 : start]) or _goes_on(code[end : end + 1])):
+            yield end
+        start = code.find(word, end)
+
+
+def _goes_on(letter: str) -> bool:
+    return letter == "_" or letter.isalnum()
+
+
+def _is_of_one(after: str) -> bool:
+    """Whether one variable is asked for, by its name: `environ["API_KEY"]`."""
+    return any(after.startswith((f'{begin}"', f"{begin}'")) for begin in ONE_VARIABLE)
+
+
+def _modules(folder: str) -> Iterator[str]:
+    """The texts of all modules; one that stands for all where they are too many to look at."""
+    waiting, files, size = [folder], 0, 0
+    while waiting:
+        folder = waiting.pop()
+        for name in os.listdir(folder):
+            path = f"{folder}/{name}"
+            if os.stat(path).st_mode & 0o170000 == 0o040000:
+                waiting.append(path)
+            elif name.endswith(".py"):
+                files, size = files + 1, size + os.stat(path).st_size
+                if files > MOST_FILES or size > MOST_BYTES:
+                    yield WAYS_IN[0]
+                    return
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    yield file.read()
+
+
 # --- An agent that is a script: run as `python agent.py QUERY`, or `python -m package QUERY`, would run it
 
 
@@ -3726,6 +4288,22 @@ class Script:
         self.package = package
         self.file = package or agent_path or "agent.py"
         self.query = query
+        self.refused = False
+
+    def must_be_asked(self, code: str, agent_path: str) -> None:
+        """Raises QueryNotAccepted where nothing of the sources could read a query; SyntaxError."""
+        if self.query is None or (self.package and not _is_in_the_project(self.package)):
+            return
+        if can_be_asked(code, in_project=bool(agent_path)):
+            return
+        compile(code, self.file, "exec", dont_inherit=True)  # what is no Python says that first
+        self.refused = True
+        raise QueryNotAccepted(
+            f"{self.file} cannot take the query: it reads neither its command line nor its standard input nor "
+            "ASSAY_QUERY.",
+            "Take the query from one of these, as in query = sys.argv[1], give the file a function run(query), or "
+            "submit without a query (--no-query) to run it as it is.",
+        )
 
     def report(self) -> dict[str, object]:
         run = f"python -m {self.package}" if self.package else f"python {self.file}"
@@ -3733,8 +4311,8 @@ class Script:
             "name": f"{self.package}:{MAIN}" if self.package else MAIN,
             "kind": "script",
             "signature": "",
-            "call": (run if self.query is None else f'{run} "$query"')[:300],
-            "query_passed": self.query is not None,
+            "call": "" if self.refused else (run if self.query is None else f'{run} "$query"')[:300],
+            "query_passed": self.query is not None and not self.refused,
             "named": True,
             "candidates": [],
         }
@@ -3782,6 +4360,13 @@ def _look_for(package: str) -> None:
         raise EntrypointNotFound(
             f"{package!r} is a package without a {MAIN}.py: there is nothing in it that could be run as a script."
         )
+
+
+def _is_in_the_project(package: str) -> bool:
+    """Whether its sources are there to be read."""
+    path = package.replace(".", "/")
+    ends = (f"/{MAIN}.py", ".py")
+    return any(os.access(f"{folder}{path}{end}", os.R_OK) for folder in ("", "src/") for end in ends)
 
 
 def _new_main() -> ModuleType:

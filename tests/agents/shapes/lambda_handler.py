@@ -1,5 +1,5 @@
 # answer: {"statusCode": 200, "body": "how are you?"}
-# call: "lambda_handler({\"prompt\": query}, context)"
+# call: "lambda_handler({\"prompt\": query, \"body\": json}, context)"
 """AWS Lambda."""
 import json
 

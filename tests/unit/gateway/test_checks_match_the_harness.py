@@ -17,8 +17,8 @@ from services.gateway.submission.code_facts import facts_of
 from services.gateway.submission.entry_findings import entry_findings
 from services.gateway.submission.finding import Severity
 from services.orchestrator.harness.src import binding, candidates, frameworks, hints, query_names
-from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
+from services.orchestrator.harness.src.plan import QueryNotAccepted
 from tests.agents.conformance import Shape, shapes
 
 NAMES = ["run", "main", "ask", "agent", "helper", "summarise", "_hidden"]

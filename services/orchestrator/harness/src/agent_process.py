@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.agent_streams import renew_streams
-from services.orchestrator.harness.src.binding import QueryNotAccepted
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.children import Child, fork_with, settle
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
@@ -18,6 +17,7 @@ from services.orchestrator.harness.src.hints import hint_for
 from services.orchestrator.harness.src.jsontext import from_json
 from services.orchestrator.harness.src.load import load_agent
 from services.orchestrator.harness.src.offered import offer
+from services.orchestrator.harness.src.plan import QueryNotAccepted
 from services.orchestrator.harness.src.reply import Reply
 from services.orchestrator.harness.src.script import Script, script_of
 from services.orchestrator.harness.src.system import PR_SET_DUMPABLE, libc
@@ -124,7 +124,7 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     except EntrypointAmbiguous as error:
         reply.fail("ENTRYPOINT_AMBIGUOUS", str(error))
     except QueryNotAccepted as error:
-        reply.fail("QUERY_NOT_ACCEPTED", str(error))
+        reply.fail("QUERY_NOT_ACCEPTED", str(error), hint=error.hint)
     except SystemExit as error:
         status = exit_status(error)
         said = f": {error.code}" if isinstance(error.code, str) else ""
@@ -157,7 +157,10 @@ def _hint_for_exit(status: int, package: str | None, code: str) -> str:
 
 def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:
     """To its end, which for a script may be sys.exit(0). Raises what it raises."""
-    reply.announce(script.report())
+    try:
+        script.must_be_asked(job["code"], job["agent_path"])
+    finally:
+        reply.announce(script.report())
     if script.query is not None:
         offer(script.query)
     try:

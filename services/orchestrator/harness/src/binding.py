@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.orchestrator.harness.src.advice import instead, listed
+from services.orchestrator.harness.src.arrival import (
+    asked_in_vain,
+    must_be_asked_for,
+    must_be_parsed,
+    plan_of_variadic,
+    that_is_read,
+)
 from services.orchestrator.harness.src.parameters import (
     POSITIONAL_ONLY,
     VAR_KEYWORD,
@@ -15,6 +23,8 @@ from services.orchestrator.harness.src.parameters import (
     Parameter,
     shown_signature,
 )
+from services.orchestrator.harness.src.payload import Payload, can_be_watched, payload_of_text
+from services.orchestrator.harness.src.plan import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.query_names import HANDLER_NAMES, QUERY_NAMES, plain_name
 from services.orchestrator.harness.src.query_values import value_for
 from services.orchestrator.harness.src.record_values import NotThatType, json_object
@@ -29,29 +39,6 @@ SESSION_NAMES = ("session_id", "thread_id", "conversation_id")
 HISTORY_NAMES = ("history", "chat_history", "conversation_history", "message_history")
 COMMAND_LINE_NAMES = ("argv", "args")  # of `def main(argv=None)`
 RANK = {name: rank for rank, name in enumerate(QUERY_NAMES)}
-
-
-class QueryNotAccepted(Exception):
-    """The message has the signature, and what to write instead."""
-
-
-class Plan:
-    """One call: what is called with what, and how that reads."""
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-        *,
-        call: str,
-        query_passed: bool = True,
-    ) -> None:
-        self.function = function
-        self.args = args
-        self.kwargs = kwargs or {}
-        self.call = call
-        self.query_passed = query_passed
 
 
 class Place:
@@ -85,7 +72,7 @@ def place_of(parameters: Sequence[Parameter] | None, *, handler: bool = False) -
     if required:
         if len(required) == 1:
             return f"it has no parameter for it: {required[0].name} is no usual name for what an agent is asked"
-        return f"it needs {_listed([one.name for one in required])}, and none of them is plainly the query"
+        return f"it needs {listed([one.name for one in required])}, and none of them is plainly the query"
     return _without_required(parameters, plain)
 
 
@@ -101,7 +88,7 @@ def _without_required(parameters: Sequence[Parameter], plain: Sequence[Parameter
     if not parameters:
         return "it takes nothing"
     return (
-        f"it has no parameter for it: {_listed([one.name for one in parameters])} is no usual name for what an "
+        f"it has no parameter for it: {listed([one.name for one in parameters])} is no usual name for what an "
         "agent is asked"
     )
 
@@ -132,7 +119,7 @@ def _with_beside(target: Parameter, plain: Sequence[Parameter], *, usual: bool, 
         elif one.required:
             missing.append(one.name)
     if missing:
-        return f"it needs {_listed(missing)} beside {target.name}, and Assay hands over the query alone"
+        return f"it needs {listed(missing)} beside {target.name}, and Assay hands over the query alone"
     return Place(target, usual=usual, beside=beside)
 
 
@@ -159,20 +146,13 @@ def bind(
     if isinstance(place, str):
         spread = _spread(function, name, parameters or (), query)
         if spread is not None:
-            return spread
-        raise QueryNotAccepted(f"{shown} cannot take the query: {place}. {_instead(name, parameters or ())}")
+            return that_is_read(spread, shown)
+        raise QueryNotAccepted(f"{shown} cannot take the query: {place}. {instead(name, parameters or ())}")
     target = place.parameter
+    if target.variadic:
+        return that_is_read(plan_of_variadic(function, name, parameters or (), target, query), shown)
     try:
-        if target.kind == VAR_KEYWORD:
-            return _keywords(function, name, query)
-        if target.kind == VAR_POSITIONAL:
-            return Plan(function, (query,), call=f"{name}(query)")
-        if not target.required and plain_name(target.name) in COMMAND_LINE_NAMES:
-            value: tuple[object, str] = ([query], "[query]")
-        elif as_text:
-            value = query, "query"
-        else:
-            value = value_for(target, query, scope, as_object=handler)
+        value = _value_of(function, target, query, scope, shown, handler=handler, as_text=as_text)
     except NotThatType as problem:
         raise QueryNotAccepted(
             f"{shown} cannot take the query: {target.name} wants {problem}, and the query is not that."
@@ -180,7 +160,38 @@ def bind(
     values = {target.name: value}
     for one in place.beside:
         values[one.name] = _given(one, context, session)
-    return _filled(function, name, parameters or [target], values)
+    plan = that_is_read(_filled(function, name, parameters or [target], values), shown)
+    if plain_name(target.name) in COMMAND_LINE_NAMES:
+        plan.command_line = [query]
+    payload = value[0]
+    if isinstance(payload, Payload) and can_be_watched(function, target.name):
+        plan.unheard = lambda: asked_in_vain(shown, payload.unheard(), payload.ours)
+    return plan
+
+
+def _value_of(
+    function: Callable[..., Any],
+    target: Parameter,
+    query: str,
+    scope: Mapping[str, object],
+    shown: str,
+    *,
+    handler: bool,
+    as_text: bool,
+) -> tuple[object, str]:
+    """Raises NotThatType, and QueryNotAccepted where the function would not look for it."""
+    if not target.required and plain_name(target.name) in COMMAND_LINE_NAMES:
+        must_be_parsed(function, target.name, shown)
+        return [query], "[query]"
+    if as_text:
+        return query, "query"
+    value, text = value_for(target, query, scope, as_object=handler)
+    if (handler or plain_name(target.name) in HANDLER_NAMES) and type(value) is dict and value:
+        if value == {"prompt": query}:
+            value, text = payload_of_text(function, query)
+        must_be_asked_for(function, target.name, value, shown)
+        return Payload(value), text
+    return value, text
 
 
 def _given(one: Parameter, context: Callable[[], object], session: str) -> tuple[object, str]:
@@ -227,14 +238,6 @@ def _text_of(value: object) -> str:
     return repr(value) if value is None or isinstance(value, (bool, int, float)) else "..."
 
 
-def _keywords(function: Callable[..., Any], name: str, query: str) -> Plan:
-    """What the query holds: the members of an object, else the text."""
-    value = json_object(query)
-    if value:  # an empty one would be a call without the query
-        return Plan(function, (), value, call=f"{name}(**json(query))")
-    return Plan(function, (), {"query": query}, call=f"{name}(query=query)")
-
-
 def _spread(function: Callable[..., Any], name: str, parameters: Sequence[Parameter], query: str) -> Plan | None:
     """A JSON object that has just what a function of several parameters needs."""
     value = json_object(query)
@@ -266,30 +269,7 @@ def _without_query(
             missing.append(one.name)
     if missing:
         raise QueryNotAccepted(
-            f"{name}{shown_signature(parameters)} cannot be called without a query: it needs {_listed(missing)}. "
+            f"{name}{shown_signature(parameters)} cannot be called without a query: it needs {listed(missing)}. "
             "Submit the test with a query."
         )
     return _filled(function, name, parameters or (), values, query_passed=False)
-
-
-def _instead(name: str, parameters: Sequence[Parameter]) -> str:
-    """What to write."""
-    last = name.rpartition(".")[2]
-    keyword_only = any(one.required and not one.positional for one in parameters)
-    needed = [one.name for one in parameters if one.required]
-    if len(needed) > 1 and not any(one.kind == POSITIONAL_ONLY for one in parameters):
-        example = ", ".join(f'"{one}": ...' for one in needed[:5])
-        return (
-            f"Write a function that takes the query alone, such as def {last}(query), or give the query as a JSON "
-            f"object: {{{example}}}."
-        )
-    if keyword_only:
-        return f"Call it query, as in def {last}(*, query), or name another entry point."
-    return (
-        f"Give it one, as in def {last}(query), name another entry point, or submit without a query (--no-query) "
-        "to run it as it is."
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

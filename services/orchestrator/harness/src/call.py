@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted
+from services.orchestrator.harness.src.plan import Plan, QueryNotAccepted
+from services.orchestrator.harness.src.shown_answer import log_answer
 from services.orchestrator.harness.src.yields import (
     collected,
     collected_async,
@@ -20,7 +22,18 @@ if TYPE_CHECKING:
 
 def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
     """Makes the call; iterates or completes what it gives back. Raises QueryNotAccepted where Python refuses the call
-    itself, as the signature was not what the function said."""
+    itself, as the signature was not what the function said, and where nobody has looked at the query."""
+    value = _called(plan, complete)
+    said = plan.unheard() if plan.unheard else ""
+    if said:
+        log_answer(value)
+        raise QueryNotAccepted(said)
+    return value
+
+
+def _called(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
+    if plan.command_line is not None:
+        sys.argv[1:] = plan.command_line
     try:
         value = plan.function(*plan.args, **plan.kwargs)
     except TypeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted
+from services.orchestrator.harness.src.plan import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.printed import printed_answer
 from services.orchestrator.harness.src.query_names import QUERY_NAMES, plain_name
 from services.orchestrator.harness.src.record_values import members_of
@@ -134,8 +134,14 @@ def _run_command(command: Any, name: str, words: list[str]) -> object:
     tee: Any = Tee(before)
     sys.stdout = tee
     try:
-        value = command.main(args=words, prog_name=name, standalone_mode=False)
+        with command.make_context(name, words) as context:  # as its `main` does, which answers with the exit code
+            value = command.invoke(context)
     except Exception as error:
+        status = getattr(error, "exit_code", None)
+        if type(error).__name__ == "Exit" and isinstance(status, int):
+            if status:
+                raise SystemExit(status) from None
+            return printed_answer(tee.text(), MOST_KEPT)
         said: Any = getattr(error, "format_message", None)
         if said and "UsageError" in (
             base.__name__ for base in type(error).__mro__

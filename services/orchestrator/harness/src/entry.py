@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted, bind, place_of
+from services.orchestrator.harness.src.binding import bind, place_of
 from services.orchestrator.harness.src.call_context import CallContext
 from services.orchestrator.harness.src.candidates import (
     AGENT_NAMES,
@@ -22,6 +22,7 @@ from services.orchestrator.harness.src.frameworks import framework_plan, is_a_se
 from services.orchestrator.harness.src.handed_on import handed_on_as_text
 from services.orchestrator.harness.src.naming import file_of
 from services.orchestrator.harness.src.parameters import parameters_of, shown_signature
+from services.orchestrator.harness.src.plan import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.query_names import HANDLER_NAMES, plain_name
 from services.orchestrator.harness.src.record_values import json_object
 from services.orchestrator.harness.src.refusals import AS_A_SCRIPT, has_a_main_guard, lacking, offers

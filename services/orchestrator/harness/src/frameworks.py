@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.binding import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.commands import command_plan
 from services.orchestrator.harness.src.jsontext import from_json
 from services.orchestrator.harness.src.parameters import parameters_of
+from services.orchestrator.harness.src.plan import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.query_names import QUERY_NAMES, plain_name
 from services.orchestrator.harness.src.record_values import json_object
 

@@ -103,13 +103,25 @@ def fields_of(kind: Any) -> dict[str, tuple[bool, Any]] | None:
 def record_value(kind: Any, fields: dict[str, tuple[bool, Any]], query: str) -> tuple[object, str]:
     value = json_object(query)
     if value is not None:
-        return made_of(kind, value), f"{kind.__name__}(**json(query))"
+        made = made_of(kind, value)
+        if value and _has_taken_nothing(made, fields, value):
+            raise NotThatType(f"a JSON object with some of {', '.join(list(fields)[:10])} for {type_name(kind)}")
+        return made, f"{kind.__name__}(**json(query))"
     key = field_for_text([name for name, (required, _) in fields.items() if required], list(fields))
     if key is not None and says_text(fields[key][1]):
         return made_of(kind, {key: query}), f"{kind.__name__}({key}=query)"
     names = [name for name, (required, _) in fields.items() if required] or list(fields)
     example = ", ".join(f'"{name}": ...' for name in names[:5])
     raise NotThatType(f"a JSON object for {type_name(kind)}, such as {{{example}}}")
+
+
+def _has_taken_nothing(made: Any, fields: dict[str, tuple[bool, Any]], value: dict[str, Any]) -> bool:
+    """Whether a record of defaults was made, and what it was made of passed over."""
+    for name in ("model_fields_set", "__fields_set__"):  # pydantic knows; aliases and validators have had their say
+        known = getattr(made, name, None)
+        if isinstance(known, set):
+            return not known
+    return value.keys().isdisjoint(fields)
 
 
 def made_of(kind: Any, data: dict[str, Any]) -> object:

@@ -12,6 +12,7 @@ from services.orchestrator.harness.src.hints import environment_variable
 from services.orchestrator.harness.src.jsontext import NotJson, to_json
 from services.orchestrator.harness.src.naming import type_name
 from services.orchestrator.harness.src.particulars import MAX_HINT
+from services.orchestrator.harness.src.shown_answer import log_answer
 from services.orchestrator.harness.src.usage import usage_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 8 * 1024  # characters of an error message
 MAX_TRACEBACK = 32 * 1024
 CODE = {"function": "function", "builtin_function_or_method": "function", "method": "method", "module": "module"}
-MAX_SHOWN = 12 * 1024  # bytes of an answer that a strict test refuses: a line of the log
 
 
 class Reply:
@@ -47,8 +47,7 @@ class Reply:
         try:
             response = answering.json(value, limit)
         except (NotJson, TooLarge) as error:
-            kept = Answering().json(value, MAX_SHOWN)
-            print(f"The answer, converted: {to_json(kept)}", flush=True)  # it was paid for
+            log_answer(value)
             self.fail("RESULT_INVALID" if isinstance(error, NotJson) else "RESULT_TOO_LARGE", str(error))
         else:
             usage = unwarned(lambda: usage_of(value, module))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from services.orchestrator.harness.src.entry import EntrypointNotFound
 from services.orchestrator.harness.src.load import begin_path, extend_path, place_in_project
 from services.orchestrator.harness.src.naming import PLAIN_MODULES
+from services.orchestrator.harness.src.plan import QueryNotAccepted
+from services.orchestrator.harness.src.script_reading import can_be_asked
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,6 +38,22 @@ class Script:
         self.package = package
         self.file = package or agent_path or "agent.py"
         self.query = query
+        self.refused = False
+
+    def must_be_asked(self, code: str, agent_path: str) -> None:
+        """Raises QueryNotAccepted where nothing of the sources could read a query; SyntaxError."""
+        if self.query is None or (self.package and not _is_in_the_project(self.package)):
+            return
+        if can_be_asked(code, in_project=bool(agent_path)):
+            return
+        compile(code, self.file, "exec", dont_inherit=True)  # what is no Python says that first
+        self.refused = True
+        raise QueryNotAccepted(
+            f"{self.file} cannot take the query: it reads neither its command line nor its standard input nor "
+            "ASSAY_QUERY.",
+            "Take the query from one of these, as in query = sys.argv[1], give the file a function run(query), or "
+            "submit without a query (--no-query) to run it as it is.",
+        )
 
     def report(self) -> dict[str, object]:
         run = f"python -m {self.package}" if self.package else f"python {self.file}"
@@ -43,8 +61,8 @@ class Script:
             "name": f"{self.package}:{MAIN}" if self.package else MAIN,
             "kind": "script",
             "signature": "",
-            "call": (run if self.query is None else f'{run} "$query"')[:300],
-            "query_passed": self.query is not None,
+            "call": "" if self.refused else (run if self.query is None else f'{run} "$query"')[:300],
+            "query_passed": self.query is not None and not self.refused,
             "named": True,
             "candidates": [],
         }
@@ -92,6 +110,13 @@ def _look_for(package: str) -> None:
         raise EntrypointNotFound(
             f"{package!r} is a package without a {MAIN}.py: there is nothing in it that could be run as a script."
         )
+
+
+def _is_in_the_project(package: str) -> bool:
+    """Whether its sources are there to be read."""
+    path = package.replace(".", "/")
+    ends = (f"/{MAIN}.py", ".py")
+    return any(os.access(f"{folder}{path}{end}", os.R_OK) for folder in ("", "src/") for end in ends)
 
 
 def _new_main() -> ModuleType:
