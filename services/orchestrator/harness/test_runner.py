@@ -113,6 +113,20 @@ def type_name(kind: type) -> str:
     return name[:200]
 
 
+def families_of(target: object) -> set[str]:
+    """The packages that its class and its base classes come from."""
+    return {str(base.__module__).partition(".")[0] for base in type(target).__mro__}
+
+
+def attributes_of(target: object) -> dict[Any, Any]:
+    """What an object itself holds, without asking it: a proxy of what is not there yet (`flask.request`) would fail."""
+    try:
+        found = object.__getattribute__(target, "__dict__")
+    except Exception:  # slots, or a class that makes something else of it
+        return {}
+    return found if type(found) is dict else {}
+
+
 def file_of(module: ModuleType) -> str:
     """The name of its file, or of itself where it has none."""
     return str(getattr(module, "__file__", None) or f"{module.__name__}.py").rpartition("/")[2]
@@ -3193,7 +3207,7 @@ def answers(function: Any) -> bool:
     """Whether it can return anything but None. What only prints has no answer."""
     import dis
 
-    code = _code_of(function)
+    code = code_behind(function)
     if code is None or code.co_flags & 0x220:  # generators: what they yield is their answer
         return True
     before = None
@@ -3208,13 +3222,16 @@ def answers(function: Any) -> bool:
     return False
 
 
-def _code_of(function: Any) -> CodeType | None:
-    for _ in range(50):
-        if not hasattr(function, "__wrapped__"):
-            break
-        function = function.__wrapped__
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return code if code is None or hasattr(code, "co_code") else None
+def code_behind(function: Any) -> CodeType | None:
+    try:
+        for _ in range(50):
+            if not hasattr(function, "__wrapped__"):
+                break
+            function = function.__wrapped__
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+    except Exception:  # an object of the agent does anything when asked
+        return None
+    return code if type(code) is type(code_behind.__code__) else None
 
 
 def uses(one: Any, other: Any, module: ModuleType) -> bool:
@@ -3231,33 +3248,37 @@ def uses(one: Any, other: Any, module: ModuleType) -> bool:
             continue
         seen.add(name)
         value = names.get(name)
-        if is_function(value) or isinstance(value, type):
+        if is_function(value) or issubclass(type(value), type):
             waiting.extend(_names_read(value))
     return False
 
 
 def _names_read(target: Any) -> Iterable[str]:
+    if is_function(target):
+        code = code_behind(target)
+        return names_of_code(code) if code else ()
+    kind = target if issubclass(type(target), type) else type(target)
+    codes = [code_behind(value) for value in vars(kind).values()]
+    return {name for code in codes if code for name in names_of_code(code)}
+
+
+def names_of_code(code: CodeType, *, inside: bool = True) -> set[str]:
+    """The names of the module that code reads, with `inside` also what is defined in it."""
     import dis
 
     found: set[str] = set()
-    waiting: list[Any] = []
-    if is_function(target):
-        waiting.append(_code_of(target))
-    else:
-        kind = target if isinstance(target, type) else type(target)
-        waiting.extend(_code_of(value) for value in vars(kind).values())
+    waiting = [code]
     while waiting:
         code = waiting.pop()
-        if code is None:
-            continue
         found.update(one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
-        waiting.extend(const for const in code.co_consts if hasattr(const, "co_code"))
+        if inside:
+            waiting.extend(const for const in code.co_consts if type(const) is type(code))
     return found
 
 
 def holds(whole: Any, part: Any) -> bool:
     """Whether an object has the other somewhere inside: a crew its agents, an app its commands."""
-    if is_function(whole) or isinstance(whole, type):
+    if is_function(whole) or issubclass(type(whole), type):
         return False
     seen: set[int] = set()
     waiting = [whole]
@@ -3266,20 +3287,28 @@ def holds(whole: Any, part: Any) -> bool:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, dict):
-            inside: Iterable[Any] = value.values()
-        elif isinstance(value, (list, tuple, set, frozenset)):
+        kind = type(value)  # not isinstance: a proxy is asked for its class by that
+        if issubclass(kind, dict):
+            inside: Iterable[Any] = dict.values(value)
+        elif issubclass(kind, (list, tuple, set, frozenset)):
             inside = value
-        elif isinstance(value, (str, bytes, int, float, type, ModuleOfPython)) or is_function(value):
+        elif issubclass(kind, (str, bytes, int, float, type, ModuleOfPython)) or is_function(value):
             continue
         else:
-            private = getattr(value, "__pydantic_private__", None)
-            inside = (getattr(value, "__dict__", None), private if isinstance(private, dict) else None)
+            inside = (attributes_of(value), _private(value))
         for one in inside:
             if one is part:
                 return True
             waiting.append(one)
     return False
+
+
+def _private(value: Any) -> object:
+    """The private attributes of a Pydantic model, which are not among the others."""
+    try:
+        return object.__getattribute__(value, "__pydantic_private__")
+    except Exception:  # no model
+        return None
 
 
 # --- Commands of click and typer: called through their own parser, so that options and defaults are what they say
@@ -3444,18 +3473,7 @@ MORE_METHODS = (
     "reply",
     "forward",
 )
-# Servers, and what only describes a graph: nothing of theirs is called with a query.
-SERVERS = frozenset(
-    ("fastapi", "starlette", "flask", "quart", "aiohttp", "sanic", "gradio", "django", "tornado", "uvicorn", "bottle")
-    + ("litestar", "bedrock_agentcore", "chainlit", "streamlit", "fastmcp", "mcp", "slack_bolt", "discord")
-)
-
 WORKFLOW_FIELDS = ("query", "question", "input", "message", "user_msg", "topic")
-
-
-def families_of(target: object) -> set[str]:
-    """The packages that its class and its base classes come from."""
-    return {str(base.__module__).partition(".")[0] for base in type(target).__mro__}
 
 
 def framework_plan(target: Any, name: str, query: str) -> Plan | None:
@@ -3471,21 +3489,12 @@ def framework_plan(target: Any, name: str, query: str) -> Plan | None:
 def _ways_of(target: Any) -> Iterator[Callable[[Any, str, str], Plan | None]]:
     families = families_of(target)
     for package, has, plan in FRAMEWORKS:
-        if package in families and all(hasattr(type(target), one) or one in _attributes(target) for one in has):
+        if package in families and all(hasattr(type(target), one) or one in attributes_of(target) for one in has):
             yield plan
-
-
-def _attributes(target: Any) -> Iterable[str]:
-    attributes = getattr(target, "__dict__", None)
-    return attributes if isinstance(attributes, dict) else ()
 
 
 def is_of_a_framework(target: Any) -> bool:
     return any(True for _ in _ways_of(target))
-
-
-def is_a_server(target: Any) -> bool:
-    return bool(families_of(target) & SERVERS)
 
 
 def _langgraph(graph: Any, name: str, query: str) -> Plan:
@@ -3689,6 +3698,130 @@ FRAMEWORKS: Sequence[tuple[str, tuple[str, ...], Callable[[Any, str, str], Plan 
 )
 
 
+# --- Objects that wait for requests instead of answering a query: servers, and what adapts them to a platform
+
+
+# Packages of servers and of what only describes them: nothing of theirs is called with a query.
+SERVERS = frozenset(
+    ("fastapi", "starlette", "flask", "quart", "aiohttp", "sanic", "gradio", "django", "tornado", "uvicorn", "bottle")
+    + ("litestar", "bedrock_agentcore", "chainlit", "streamlit", "fastmcp", "mcp", "slack_bolt", "discord")
+    + ("chalice", "mangum", "werkzeug", "aws_lambda_powertools")
+)
+SERVER_CLASSES = frozenset(("Chalice", "Mangum", "FastAPI", "Flask", "Starlette"))  # of whatever package
+# Who gives these to a method starts a server. No `debug`: agents have that, too.
+SERVER_PARAMETERS = frozenset(("host", "port", "reload", "workers", "use_reloader", "transport"))
+SERVING = ("run", "arun", "run_sync")
+ADAPTER_NAMES = ("app", "application", "handler", "lambda_handler")
+
+
+def is_a_server(target: Any) -> bool:
+    if families_of(target) & SERVERS:
+        return True
+    line = [one for one in type(target).__mro__ if one is not object]
+    if any(one.__name__ in SERVER_CLASSES for one in line):
+        return True
+    return any(starts_a_server(vars(one)[name]) for one in line for name in SERVING if name in vars(one)) and not any(
+        name in vars(one) for one in line for name in ("invoke", "ainvoke", "kickoff", "query", "chat", "ask", "answer")
+    )
+
+
+def starts_a_server(method: Any) -> bool:
+    """`run(host=..., port=...)`: what takes an address and no query."""
+    return serves(parameters_of(method)) if callable(method) else False
+
+
+def serves(parameters: Sequence[Parameter] | None) -> bool:
+    names = {plain_name(one.name) for one in parameters or () if not one.variadic}
+    return bool(names & SERVER_PARAMETERS) and names.isdisjoint(QUERY_NAMES)
+
+
+def is_an_adapter(name: str, target: Any) -> bool:
+    """`app(event, context)`: an object that a platform calls, and which finds the function for the event itself."""
+    call = next((vars(base)["__call__"] for base in type(target).__mro__ if "__call__" in vars(base)), None)
+    if name not in ADAPTER_NAMES or call is None:
+        return False
+    names = [plain_name(one.name) for one in parameters_of(call) or ()][1:]
+    return len(names) > 1 and names[0] in (*HANDLER_NAMES, "scope")
+
+
+# --- What of a module is its own and what it only imports
+
+
+ONLY_AST = 0x400  # ast.PyCF_ONLY_AST, without the import of ast
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+def is_own(module: ModuleType, source: str, name: str, target: Any) -> bool:
+    """Whether the file makes it, and does not only import it."""
+    if is_function(target) or issubclass(type(target), type):
+        if getattr(target, "__module__", module.__name__) == module.__name__:
+            return True
+    elif source.startswith(f"{name} = ") or f"\n{name} = " in source:
+        return True
+    return name not in imported_names(source)  # a decorator may give it another home
+
+
+def imported_names(source: str) -> set[str]:
+    """What import statements of a file bind for the whole of it."""
+    try:
+        waiting: list[Any] = [compile(source, "agent.py", "exec", ONLY_AST, dont_inherit=True)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        kind = type(node).__name__
+        if kind in ("Import", "ImportFrom"):
+            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif kind not in ("FunctionDef", "AsyncFunctionDef", "ClassDef", "Lambda"):
+            for block in BLOCKS:
+                inside = getattr(node, block, ())
+                waiting.extend(inside if isinstance(inside, list) else ())
+    return found
+
+
+def is_of_python(target: Any) -> bool:
+    """Whether it comes with Python, as `from subprocess import run` does: never anybody's agent."""
+    one = target if is_function(target) or issubclass(type(target), type) else type(target)
+    home = getattr(one, "__module__", None)
+    return isinstance(home, str) and home.partition(".")[0] in sys.stdlib_module_names
+
+
+# --- Functions that were registered with an app, as by `@app.entrypoint`: what a platform calls
+
+
+REGISTERS = ("handler", "handlers", "entrypoint", "entrypoints", "_handler", "_handlers", "_entrypoint")
+DECORATORS = ("entrypoint", "entry_point", "async_entrypoint", "agent_entrypoint")
+
+
+def registered_functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """With their names. Of apps only: a tool has a handler, too, and a bus has many."""
+    names = vars(module)
+    for app in list(names.values()):
+        kind = type(app)
+        if kind is PlainFunction or issubclass(kind, (type, str, dict, list, type(module))) or not _is_an_app(app):
+            continue
+        attributes = attributes_of(app)
+        for register in REGISTERS:
+            kept = attributes.get(register)
+            if kept is None:
+                continue
+            for function in kept.values() if type(kept) is dict else kept if type(kept) is list else (kept,):
+                if type(function) is PlainFunction and function.__module__ == module.__name__:
+                    yield (
+                        next((name for name, value in names.items() if value is function), function.__name__),
+                        function,
+                    )
+
+
+def _is_an_app(target: Any) -> bool:
+    """Whether its class has the decorator for it."""
+    if "bedrock_agentcore" in families_of(target):
+        return True
+    line = type(target).__mro__
+    return any(callable(vars(one).get(name)) for one in line for name in DECORATORS)
+
+
 # --- What a module offers to be called, and what of it plainly is the agent
 
 
@@ -3710,8 +3843,10 @@ FUNCTION_NAMES = (
         "agent_invocation",
     ),
 )
-REGISTERS = ("handler", "handlers", "entrypoint", "entrypoints", "_handler", "_handlers", "_entrypoint")
+# Functions that do a step of something as often as the whole of it; those of any unusual name do, too.
+STEPS = frozenset(("process", "execute", "query", "handle", "respond", "solve", "invoke"))
 PROGRAMS = frozenset(("click", "typer", "langgraph", "crewai", "dspy", "haystack"))  # all that runs there is the agent
+ROLES = ("executor", "assistant", "bot")  # agents among others are called so, too
 NO, WEAK, STRONG = range(3)
 
 
@@ -3724,17 +3859,18 @@ class Candidate:
         self.fit = fit
         self.registered = registered
         self.is_object = not is_function(target)
+        self.is_class = issubclass(type(target), type)
 
     def __str__(self) -> str:
         if self.is_object:
-            kind = self.target if isinstance(self.target, type) else type(self.target)
+            kind = self.target if issubclass(type(self.target), type) else type(self.target)
             return f"{self.name} ({type_name(kind)})"
         return self.name + shown_signature(parameters_of(self.target))
 
 
 def fit_of(target: Any, *, without_query: bool, handler: bool = False) -> int:
     """How well the query fits in: STRONG where it has a place of a usual name."""
-    if isinstance(target, type):
+    if issubclass(type(target), type):  # not isinstance, here and elsewhere: a proxy is asked for its class by that
         return WEAK
     if is_function(target):
         return _fit_of_parameters(parameters_of(target), without_query=without_query, handler=handler)
@@ -3747,6 +3883,8 @@ def fit_of(target: Any, *, without_query: bool, handler: bool = False) -> int:
 
 
 def _fit_of_parameters(parameters: Sequence[Parameter] | None, *, without_query: bool, handler: bool = False) -> int:
+    if serves(parameters):
+        return NO
     if without_query:
         return NO if any(one.required for one in parameters or ()) else STRONG
     place = place_of(parameters, handler=handler)
@@ -3758,7 +3896,9 @@ def methods_of(target: Any) -> Iterator[tuple[str, Any]]:
     kind = type(target)
     for name in (*METHODS, "__call__", *MORE_METHODS):
         found = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
-        if found is None or isinstance(found, property):  # by its class: an object may answer to any name
+        if found is None or type(found) is property:  # by its class: an object may answer to any name
+            continue
+        if name in SERVING and starts_a_server(found):
             continue
         try:
             method = getattr(target, name)
@@ -3768,53 +3908,72 @@ def methods_of(target: Any) -> Iterator[tuple[str, Any]]:
             yield name, method
 
 
-def candidates_of(module: ModuleType, source: str, *, without_query: bool) -> list[Candidate]:
-    """What the file offers under the usual names; what it imports only where it defines nothing of its own."""
+def candidates_of(module: ModuleType, source: str, *, without_query: bool) -> tuple[list[Candidate], list[Candidate]]:
+    """What is there under the usual names: of the file's own, and what it imports."""
     names = vars(module)
-    found = list(_registered(module, without_query=without_query))
+    found = [
+        Candidate(name, one, fit_of(one, without_query=without_query, handler=True), registered=True)
+        for name, one in registered_functions(module)
+    ]
     known = {id(one.target) for one in found}
     imported: list[Candidate] = []
     for name in (*AGENT_NAMES, *FUNCTION_NAMES):
         target = names.get(name)
         if is_function(target) and names.get(own := getattr(target, "__name__", name)) is target:
             name = own  # of several names for one function its own
-        if target is None or isinstance(target, ModuleOfPython) or id(target) in known:
-            continue
-        if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):
+        if target is None or id(target) in known or not _can_be_called(target):
             continue
         known.add(id(target))
-        one = Candidate(name, target, fit_of(target, without_query=without_query))
-        (found if is_own(module, source, name, target) else imported).append(one)
-    return found or imported
+        is_ours = is_own(module, source, name, target)
+        if is_ours or not is_of_python(target):
+            one = Candidate(name, target, fit_of(target, without_query=without_query))
+            (found if is_ours else imported).append(one)
+    return found, imported
 
 
-def fallbacks_of(module: ModuleType, source: str, *, without_query: bool) -> list[Candidate]:
-    """Where no usual name is there: objects of frameworks and `..._agent`, then the file's only function or class that
-    takes a query."""
-    own = [
+def _can_be_called(target: Any) -> bool:
+    if issubclass(type(target), ModuleOfPython):
+        return False
+    return callable(target) or any(methods_of(target)) or is_of_a_framework(target)
+
+
+def own_of(module: ModuleType, source: str, *, without_query: bool) -> list[Candidate]:
+    """All that the file itself defines under public names."""
+    return [
         Candidate(name, target, fit_of(target, without_query=without_query))
         for name, target in list(vars(module).items())
-        if not name.startswith("_")
-        and not isinstance(target, ModuleOfPython)
-        and (callable(target) or any(methods_of(target)) or is_of_a_framework(target))
-        and is_own(module, source, name, target)
+        if not name.startswith("_") and _can_be_called(target) and is_own(module, source, name, target)
     ]
+
+
+def fallbacks_of(own: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
+    """Where no usual name is there: objects of frameworks and `..._agent`, then the file's only function or class that
+    takes a query."""
     objects = [
         one
         for one in own
         if one.is_object
-        and not isinstance(one.target, type)
+        and not one.is_class
         and one.fit
-        and (_ends_like_an_agent(one.name) or _is_run_by_a_framework(one.target, module))
+        and (
+            _ends_like_an_agent(one.name)
+            or _is_run_by_a_framework(one.target, module)
+            or _is_called_an_agent(one.target)
+        )
     ]
     if objects:
-        return objects
+        kinds = {type(one.target) for one in objects}
+        return [one for one in own if one in objects or (one.fit and type(one.target) in kinds)]
     functions = [one for one in own if not one.is_object]
     if functions:
         return functions if len(functions) == 1 and functions[0].fit == STRONG else []
-    classes = [one for one in own if isinstance(one.target, type)]
+    classes = [one for one in own if one.is_class]
     alone = len(classes) == 1 and not any(name in vars(module) for name in AGENT_NAMES)
     return classes if alone and _has_a_method(classes[0].target) else []
+
+
+def _is_called_an_agent(target: Any) -> bool:
+    return not is_of_a_framework(target) and type(target).__name__.lower().endswith("agent")
 
 
 def _ends_like_an_agent(name: str) -> bool:
@@ -3834,54 +3993,10 @@ def _has_a_method(kind: type) -> bool:
     return any(name in vars(kind) for name in (*METHODS, "__call__", *MORE_METHODS))
 
 
-def _registered(module: ModuleType, *, without_query: bool) -> Iterator[Candidate]:
-    """Functions that an app of the module keeps as what it calls."""
-    names = vars(module)
-    for app in list(names.values()):
-        if isinstance(app, (type, ModuleOfPython, PlainFunction)):
-            continue
-        attributes = getattr(app, "__dict__", None)
-        if not isinstance(attributes, dict):
-            continue
-        for register in REGISTERS:
-            kept = attributes.get(register)
-            if kept is None:
-                continue
-            for function in kept.values() if isinstance(kept, dict) else kept if isinstance(kept, list) else (kept,):
-                if type(function) is PlainFunction and function.__module__ == module.__name__:
-                    name = next((name for name, value in names.items() if value is function), function.__name__)
-                    fit = fit_of(function, without_query=without_query, handler=True)
-                    yield Candidate(name, function, fit, registered=True)
-
-
-def is_own(module: ModuleType, source: str, name: str, target: Any) -> bool:
-    """Whether the file defines it: objects count as its own, functions and classes unless it imports them."""
-    if not (is_function(target) or isinstance(target, type)):
-        return True
-    if getattr(target, "__module__", module.__name__) == module.__name__:
-        return True
-    return name not in imported_names(source)  # a decorator may give it another home
-
-
-def imported_names(source: str) -> set[str]:
-    """What import statements of a file bind."""
-    import ast
-
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    return {
-        (alias.asname or alias.name).partition(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for alias in node.names
-    }
-
-
 def decided(found: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
     """Those of them that may be meant: one where it is plain, several where it is not, none where none fits."""
     fitting = [one for one in found if one.fit and not (one.name == "app" and one.is_object and one.fit < STRONG)]
+    fitting = [one for one in fitting if not is_an_adapter(one.name, one.target)] or fitting
     registered = [one for one in fitting if one.registered]
     if len(fitting) < 2 or registered:
         return registered or fitting
@@ -3893,17 +4008,69 @@ def decided(found: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
 
 
 def users_of(chosen: Candidate, module: ModuleType, source: str) -> list[Candidate]:
-    """Functions of other names that take a query, answer, and use the one that was chosen: is it only their helper?"""
-    if chosen.is_object or chosen.registered:
+    """What else takes a query, answers, and uses the one that was chosen: is that only their helper?"""
+    if chosen.registered or chosen.is_class or (chosen.is_object and chosen.name in AGENT_NAMES):
         return []
     found = []
     for name, target in list(vars(module).items()):
-        if name.startswith("_") or name in FUNCTION_NAMES or not is_function(target) or target is chosen.target:
+        if target is chosen.target or name.startswith("_") or name in FUNCTION_NAMES or not _can_use(target, module):
             continue
-        asked = fit_of(target, without_query=False) == STRONG and is_own(module, source, name, target)
-        if asked and uses(target, chosen.target, module) and answers(target):
-            found.append(Candidate(name, target, STRONG))
-    return found
+        one = Candidate(name, target, fit_of(target, without_query=False))
+        if one.is_object and not one.is_class and one.fit == NO and _hears(type(target)):
+            one.fit = STRONG
+        if one.is_class:
+            one.fit = STRONG if _has_a_method(target) and not _has_objects(target, module) else NO
+        enough = WEAK if chosen.name in (*STEPS, "chat") else STRONG
+        if one.fit >= enough and (one.is_object or answers(target)) and uses(target, chosen.target, module):
+            found.append(one)
+    found = [
+        one
+        for one in found
+        if not uses(chosen.target, one.target, module) and is_own(module, source, one.name, one.target)
+    ]
+    return _outermost(found, module)
+
+
+def _can_use(target: Any, module: ModuleType) -> bool:
+    """Code of the module: of other objects nobody knows what they read."""
+    if is_function(target):
+        return True
+    kind = target if issubclass(type(target), type) else type(target)
+    return kind.__module__ == module.__name__
+
+
+def _hears(kind: type) -> bool:
+    """Whether a public method of a class takes a query under a usual name."""
+    methods = [value for name, value in vars(kind).items() if not name.startswith("_") and is_function(value)]
+    places = [place_of((parameters_of(one) or [])[1:]) for one in methods]
+    return any(not isinstance(place, str) and place.usual for place in places)
+
+
+def _has_objects(kind: type, module: ModuleType) -> bool:
+    return any(type(value) is kind for value in list(vars(module).values()))
+
+
+def peers_of(chosen: Candidate, own: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
+    """Others of the same class beside one that is called after a part which it may play among them."""
+    if not chosen.is_object or chosen.name not in ROLES:
+        return []
+    peers = [one for one in own if type(one.target) is type(chosen.target) and one.fit]
+    return [one for one in _outermost([chosen, *peers], module) if one.target is not chosen.target]
+
+
+def imported_of(imported: Sequence[Candidate], own: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
+    """Of a file without anything of its own that plainly is the agent, what it imports: not where its own functions
+    could be meant, which may use that as a helper."""
+    fitting = [one for one in imported if one.fit]
+    able = [one for one in own if one.fit == STRONG or (one.fit and not one.is_object)]
+    able = [one for one in able if one.is_object or answers(one.target)]
+    users = [one for one in able if any(uses(one.target, other.target, module) for other in fitting)]
+    users = _outermost(users, module)
+    if len(users) == 1 and users[0].fit == STRONG:
+        return users
+    if users:
+        return [*users, *fitting]
+    return [*fitting, *(one for one in able if one.fit == STRONG)] if fitting else []
 
 
 def _outermost(several: Sequence[Candidate], module: ModuleType) -> list[Candidate]:
@@ -3915,6 +4082,55 @@ def _outermost(several: Sequence[Candidate], module: ModuleType) -> list[Candida
         if part is not whole and (uses(whole.target, part.target, module) or holds(whole.target, part.target))
     }
     return [one for one in several if id(one) not in inner] or list(several)
+
+
+# --- Whether a function is only a part of a script: of code that reads its command line or its input by itself
+
+
+READS = frozenset(("argv", "input", "stdin", "parse_args", "parse_known_args"))
+# What only somebody who asks has. A text or a message is what any function may take.
+ASKED = ("query", "question", "prompt", "task", "problem", "objective", "goal", "instruction", "request", "utterance")
+
+
+def reads_its_input(source: str) -> bool:
+    """Whether a file has a word of the command line or of the input anywhere; a first look that costs nothing."""
+    return any(word in source for word in ("argv", "input(", "stdin", "parse_args", "parse_known_args"))
+
+
+def is_part_of_a_script(name: str, function: Any, module: ModuleType, source: str) -> bool:
+    """Such as `slugify(text)` of a file that prints `"About " + slugify(sys.argv[1])`: a call of it would pass, and say
+    nothing of what the script does."""
+    if not reads_its_input(source):
+        return False
+    place = place_of(parameters_of(function))
+    if isinstance(place, str):
+        return False
+    parameter = plain_name(place.parameter.name)
+    if answers(function) and (parameter == "q" or any(word in parameter for word in ASKED)):
+        return False
+    try:
+        waiting: list[Any] = [compile(source, "agent.py", "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    names = vars(module)
+    main = names.get("main")
+    if is_function(main) and main is not function:
+        waiting.append(code_behind(main))
+    seen: set[str] = set()
+    reads = used = False
+    functions = False
+    while waiting:
+        code = waiting.pop()
+        if code is None:
+            continue
+        reads = reads or not READS.isdisjoint(code.co_names)
+        for read in names_of_code(code, inside=functions):
+            used = used or read == name
+            if read not in seen and read != name and is_function(names.get(read)):
+                waiting.append(code_behind(names[read]))
+            seen.add(read)
+        functions = True
+    return reads and used
 
 
 # --- Whether a handler hands its payload to an agent as it is, which then wants text
@@ -3977,7 +4193,7 @@ def offers(target: Any) -> str:
             name
             for name, value in vars(target).items()
             if not name.startswith("_")
-            and ((callable(value) and getattr(value, "__module__", home) == home) or _is_an_agent(name, value))
+            and ((callable(value) and _home_of(value, home) == home) or _is_an_agent(name, value))
         ]
         if hasattr(target, "__dict__")
         else []
@@ -3987,9 +4203,16 @@ def offers(target: Any) -> str:
 
 def _is_an_agent(name: str, value: Any) -> bool:
     """An object that would be taken if nothing were named."""
-    if isinstance(value, (type, ModuleOfPython)) or is_function(value) or is_a_server(value):
+    if issubclass(type(value), (type, ModuleOfPython)) or is_function(value) or is_a_server(value):
         return False
     return is_of_a_framework(value) or (name in AGENT_NAMES and any(methods_of(value)))
+
+
+def _home_of(value: Any, otherwise: str) -> object:
+    try:
+        return getattr(value, "__module__", otherwise)
+    except Exception:  # a proxy of what is not there yet
+        return None
 
 
 def lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
@@ -4000,7 +4223,7 @@ def lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str
     else:
         said += ": no function, and without a method to call (such as run_sync, invoke, run or __call__)"
     runner = next(
-        (one for one, value in vars(module).items() if one.endswith("Runner") and isinstance(value, type)), ""
+        (one for one, value in vars(module).items() if one.endswith("Runner") and issubclass(type(value), type)), ""
     )
     ways = [one for one in ("run_sync", "run") if hasattr(vars(module).get(runner), one)]
     if ways:
@@ -4049,7 +4272,7 @@ class Entry:
         others: Sequence[str] = (),
     ) -> None:
         self.kind = "function"
-        if isinstance(target, type):
+        if issubclass(type(target), type):
             self.kind, target = "class", _made(target, name)
         elif type(target).__name__ == "method":
             self.kind = "method"
@@ -4178,23 +4401,50 @@ def find_entry(module: ModuleType, entrypoint: str | None, source: str, *, witho
     EntrypointAmbiguous, QueryNotAccepted where what is there takes no query."""
     if entrypoint:
         return _named(module, entrypoint, source)
-    found = candidates_of(module, source, without_query=without_query)
-    if not any(one.fit for one in found):
-        found = [*found, *fallbacks_of(module, source, without_query=without_query)]
+    found, imported = candidates_of(module, source, without_query=without_query)
+    usual = [one for one in found if one.fit and not is_an_adapter(one.name, one.target)]
+    own: list[Candidate] = []
+    if not usual or (len(usual) == 1 and usual[0].name in ROLES):
+        own = own_of(module, source, without_query=without_query)
+    if not usual:
+        own = [one for one in own if not is_an_adapter(one.name, one.target)]
+        fallbacks = fallbacks_of(own, module)
+        lone = fallbacks if not any(one.is_object for one in fallbacks) else []
+        among = imported_of(imported, own, module) if imported and len(lone) == len(fallbacks) else []
+        adapters = [one for one in found if one.fit]
+        if adapters and all(one.is_class for one in fallbacks):
+            fallbacks = [one for one in own if one.fit == STRONG and not one.is_object]
+        known = {id(one.target) for one in found}
+        found = [*found, *(one for one in among or fallbacks if id(one.target) not in known)]
     chosen = decided(found, module)
+    example = chosen[0].name if chosen else ""
     if len(chosen) == 1 and not without_query:
-        chosen = [*chosen, *users_of(chosen[0], module, source)]
+        users = users_of(chosen[0], module, source)
+        example = users[0].name if users else example
+        chosen = [*chosen, *users, *peers_of(chosen[0], own, module)]
     if len(chosen) > 1:
         raise EntrypointAmbiguous(
             f"{file_of(module)} has several things to call, and none of them plainly is the agent: "
             f"{', '.join(map(str, chosen[:MOST_CANDIDATES]))}. Name the one that is meant, as in "
-            f"-e {module.__name__}:{chosen[0].name}."
+            f"-e {module.__name__}:{example}."
         )
     if not chosen:
-        return _unfit(module, found, source)
-    others = [str(one) for one in found if one is not chosen[0] and (one.fit or not one.is_object)]
+        return _unfit(module, found or imported, source)
     one = chosen[0]
+    if not without_query and not one.registered and not one.is_object:
+        _refuse_parts_of_scripts(one, module, source)
+    others = [str(other) for other in found if other is not one and (other.fit or not other.is_object)]
     return Entry(one.target, one.name, module, source, registered=one.registered, others=others)
+
+
+def _refuse_parts_of_scripts(one: Candidate, module: ModuleType, source: str) -> None:
+    if one.name in FUNCTION_NAMES and one.name not in STEPS:
+        return
+    if is_part_of_a_script(one.name, one.target, module, source):
+        raise EntrypointNotFound(
+            f"{file_of(module)} is a script that reads its input by itself, and {one} may be a part of it only. Either "
+            f"{AS_A_SCRIPT}; or name the function if it is the agent (-e {module.__name__}:{one.name})."
+        )
 
 
 def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry:
@@ -4205,7 +4455,7 @@ def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry
         return Entry(first.target, first.name, module, source, others=[str(one) for one in able if one is not first])
     for name in AGENT_NAMES:
         target = vars(module).get(name)
-        if target is not None and not isinstance(target, type(sys)):
+        if target is not None and not issubclass(type(target), type(sys)):
             raise EntrypointNotFound(lacking(name, target, module, source))
     if has_a_main_guard(source):
         raise EntrypointNotFound(f"{file_of(module)} has nothing to call. You can {AS_A_SCRIPT}.")
@@ -4214,6 +4464,7 @@ def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry
     raise EntrypointNotFound(
         f"{file_of(module)} has nothing that plainly is the agent. {offers(module)} "
         f"Name a function run(query), or name yours as the entry point (-e {module.__name__}:my_function)."
+        f"{f' Or {AS_A_SCRIPT}.' if reads_its_input(source) else ''}"
     )
 
 
@@ -4786,14 +5037,6 @@ def part(value: Any, name: str) -> Any:
     if any("__pydantic_extra__" in one for one in defined) and name in (value.__pydantic_extra__ or ()):
         return getattr(value, name)
     return UNFIT
-
-
-def attributes_of(value: object) -> dict[Any, Any]:
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:  # it has slots
-        return {}
-    return found if type(found) is dict else {}
 
 
 def at(value: Any, path: str) -> Any:

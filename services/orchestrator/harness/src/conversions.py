@@ -14,7 +14,6 @@ from services.orchestrator.harness.src.jsontext import from_json
 from services.orchestrator.harness.src.kinds import (
     UNFIT,
     Kind,
-    attributes_of,
     called,
     has,
     is_a,
@@ -23,7 +22,7 @@ from services.orchestrator.harness.src.kinds import (
     said,
     taken,
 )
-from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.naming import attributes_of, type_name
 from services.orchestrator.harness.src.table_values import Each, array, base64, picture, scalar, series, table_rows
 
 if TYPE_CHECKING:

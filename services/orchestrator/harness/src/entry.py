@@ -9,16 +9,23 @@ from services.orchestrator.harness.src.binding import bind, place_of
 from services.orchestrator.harness.src.call_context import CallContext
 from services.orchestrator.harness.src.candidates import (
     AGENT_NAMES,
+    FUNCTION_NAMES,
     NO,
+    ROLES,
+    STEPS,
+    STRONG,
     Candidate,
     candidates_of,
     decided,
     fallbacks_of,
+    imported_of,
     methods_of,
+    own_of,
+    peers_of,
     users_of,
 )
 from services.orchestrator.harness.src.commands import command_of, command_plan, is_a_command
-from services.orchestrator.harness.src.frameworks import framework_plan, is_a_server, is_of_a_framework
+from services.orchestrator.harness.src.frameworks import framework_plan, is_of_a_framework
 from services.orchestrator.harness.src.handed_on import handed_on_as_text
 from services.orchestrator.harness.src.naming import file_of
 from services.orchestrator.harness.src.parameters import parameters_of, shown_signature
@@ -27,6 +34,8 @@ from services.orchestrator.harness.src.query_names import HANDLER_NAMES, plain_n
 from services.orchestrator.harness.src.record_values import json_object
 from services.orchestrator.harness.src.refusals import AS_A_SCRIPT, has_a_main_guard, lacking, offers
 from services.orchestrator.harness.src.relations import is_function
+from services.orchestrator.harness.src.script_parts import is_part_of_a_script, reads_its_input
+from services.orchestrator.harness.src.servers import is_a_server, is_an_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +69,7 @@ class Entry:
         others: Sequence[str] = (),
     ) -> None:
         self.kind = "function"
-        if isinstance(target, type):
+        if issubclass(type(target), type):
             self.kind, target = "class", _made(target, name)
         elif type(target).__name__ == "method":
             self.kind = "method"
@@ -189,23 +198,50 @@ def find_entry(module: ModuleType, entrypoint: str | None, source: str, *, witho
     EntrypointAmbiguous, QueryNotAccepted where what is there takes no query."""
     if entrypoint:
         return _named(module, entrypoint, source)
-    found = candidates_of(module, source, without_query=without_query)
-    if not any(one.fit for one in found):
-        found = [*found, *fallbacks_of(module, source, without_query=without_query)]
+    found, imported = candidates_of(module, source, without_query=without_query)
+    usual = [one for one in found if one.fit and not is_an_adapter(one.name, one.target)]
+    own: list[Candidate] = []
+    if not usual or (len(usual) == 1 and usual[0].name in ROLES):
+        own = own_of(module, source, without_query=without_query)
+    if not usual:
+        own = [one for one in own if not is_an_adapter(one.name, one.target)]
+        fallbacks = fallbacks_of(own, module)
+        lone = fallbacks if not any(one.is_object for one in fallbacks) else []
+        among = imported_of(imported, own, module) if imported and len(lone) == len(fallbacks) else []
+        adapters = [one for one in found if one.fit]
+        if adapters and all(one.is_class for one in fallbacks):
+            fallbacks = [one for one in own if one.fit == STRONG and not one.is_object]
+        known = {id(one.target) for one in found}
+        found = [*found, *(one for one in among or fallbacks if id(one.target) not in known)]
     chosen = decided(found, module)
+    example = chosen[0].name if chosen else ""
     if len(chosen) == 1 and not without_query:
-        chosen = [*chosen, *users_of(chosen[0], module, source)]
+        users = users_of(chosen[0], module, source)
+        example = users[0].name if users else example
+        chosen = [*chosen, *users, *peers_of(chosen[0], own, module)]
     if len(chosen) > 1:
         raise EntrypointAmbiguous(
             f"{file_of(module)} has several things to call, and none of them plainly is the agent: "
             f"{', '.join(map(str, chosen[:MOST_CANDIDATES]))}. Name the one that is meant, as in "
-            f"-e {module.__name__}:{chosen[0].name}."
+            f"-e {module.__name__}:{example}."
         )
     if not chosen:
-        return _unfit(module, found, source)
-    others = [str(one) for one in found if one is not chosen[0] and (one.fit or not one.is_object)]
+        return _unfit(module, found or imported, source)
     one = chosen[0]
+    if not without_query and not one.registered and not one.is_object:
+        _refuse_parts_of_scripts(one, module, source)
+    others = [str(other) for other in found if other is not one and (other.fit or not other.is_object)]
     return Entry(one.target, one.name, module, source, registered=one.registered, others=others)
+
+
+def _refuse_parts_of_scripts(one: Candidate, module: ModuleType, source: str) -> None:
+    if one.name in FUNCTION_NAMES and one.name not in STEPS:
+        return
+    if is_part_of_a_script(one.name, one.target, module, source):
+        raise EntrypointNotFound(
+            f"{file_of(module)} is a script that reads its input by itself, and {one} may be a part of it only. Either "
+            f"{AS_A_SCRIPT}; or name the function if it is the agent (-e {module.__name__}:{one.name})."
+        )
 
 
 def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry:
@@ -216,7 +252,7 @@ def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry
         return Entry(first.target, first.name, module, source, others=[str(one) for one in able if one is not first])
     for name in AGENT_NAMES:
         target = vars(module).get(name)
-        if target is not None and not isinstance(target, type(sys)):
+        if target is not None and not issubclass(type(target), type(sys)):
             raise EntrypointNotFound(lacking(name, target, module, source))
     if has_a_main_guard(source):
         raise EntrypointNotFound(f"{file_of(module)} has nothing to call. You can {AS_A_SCRIPT}.")
@@ -225,6 +261,7 @@ def _unfit(module: ModuleType, found: Sequence[Candidate], source: str) -> Entry
     raise EntrypointNotFound(
         f"{file_of(module)} has nothing that plainly is the agent. {offers(module)} "
         f"Name a function run(query), or name yours as the entry point (-e {module.__name__}:my_function)."
+        f"{f' Or {AS_A_SCRIPT}.' if reads_its_input(source) else ''}"
     )
 
 

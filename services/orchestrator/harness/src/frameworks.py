@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.commands import command_plan
 from services.orchestrator.harness.src.jsontext import from_json
+from services.orchestrator.harness.src.naming import attributes_of, families_of
 from services.orchestrator.harness.src.parameters import parameters_of
 from services.orchestrator.harness.src.plan import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.query_names import QUERY_NAMES, plain_name
@@ -36,18 +37,7 @@ MORE_METHODS = (
     "reply",
     "forward",
 )
-# Servers, and what only describes a graph: nothing of theirs is called with a query.
-SERVERS = frozenset(
-    ("fastapi", "starlette", "flask", "quart", "aiohttp", "sanic", "gradio", "django", "tornado", "uvicorn", "bottle")
-    + ("litestar", "bedrock_agentcore", "chainlit", "streamlit", "fastmcp", "mcp", "slack_bolt", "discord")
-)
-
 WORKFLOW_FIELDS = ("query", "question", "input", "message", "user_msg", "topic")
-
-
-def families_of(target: object) -> set[str]:
-    """The packages that its class and its base classes come from."""
-    return {str(base.__module__).partition(".")[0] for base in type(target).__mro__}
 
 
 def framework_plan(target: Any, name: str, query: str) -> Plan | None:
@@ -63,21 +53,12 @@ def framework_plan(target: Any, name: str, query: str) -> Plan | None:
 def _ways_of(target: Any) -> Iterator[Callable[[Any, str, str], Plan | None]]:
     families = families_of(target)
     for package, has, plan in FRAMEWORKS:
-        if package in families and all(hasattr(type(target), one) or one in _attributes(target) for one in has):
+        if package in families and all(hasattr(type(target), one) or one in attributes_of(target) for one in has):
             yield plan
-
-
-def _attributes(target: Any) -> Iterable[str]:
-    attributes = getattr(target, "__dict__", None)
-    return attributes if isinstance(attributes, dict) else ()
 
 
 def is_of_a_framework(target: Any) -> bool:
     return any(True for _ in _ways_of(target))
-
-
-def is_a_server(target: Any) -> bool:
-    return bool(families_of(target) & SERVERS)
 
 
 def _langgraph(graph: Any, name: str, query: str) -> Plan:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.orchestrator.harness.src.naming import attributes_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -65,14 +67,6 @@ def part(value: Any, name: str) -> Any:
     if any("__pydantic_extra__" in one for one in defined) and name in (value.__pydantic_extra__ or ()):
         return getattr(value, name)
     return UNFIT
-
-
-def attributes_of(value: object) -> dict[Any, Any]:
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:  # it has slots
-        return {}
-    return found if type(found) is dict else {}
 
 
 def at(value: Any, path: str) -> Any:

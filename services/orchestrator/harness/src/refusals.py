@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.candidates import AGENT_NAMES, methods_of
-from services.orchestrator.harness.src.frameworks import is_a_server, is_of_a_framework
+from services.orchestrator.harness.src.frameworks import is_of_a_framework
 from services.orchestrator.harness.src.naming import file_of, type_name
 from services.orchestrator.harness.src.relations import ModuleOfPython, is_function
+from services.orchestrator.harness.src.servers import is_a_server
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -27,7 +28,7 @@ def offers(target: Any) -> str:
             name
             for name, value in vars(target).items()
             if not name.startswith("_")
-            and ((callable(value) and getattr(value, "__module__", home) == home) or _is_an_agent(name, value))
+            and ((callable(value) and _home_of(value, home) == home) or _is_an_agent(name, value))
         ]
         if hasattr(target, "__dict__")
         else []
@@ -37,9 +38,16 @@ def offers(target: Any) -> str:
 
 def _is_an_agent(name: str, value: Any) -> bool:
     """An object that would be taken if nothing were named."""
-    if isinstance(value, (type, ModuleOfPython)) or is_function(value) or is_a_server(value):
+    if issubclass(type(value), (type, ModuleOfPython)) or is_function(value) or is_a_server(value):
         return False
     return is_of_a_framework(value) or (name in AGENT_NAMES and any(methods_of(value)))
+
+
+def _home_of(value: Any, otherwise: str) -> object:
+    try:
+        return getattr(value, "__module__", otherwise)
+    except Exception:  # a proxy of what is not there yet
+        return None
 
 
 def lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str:
@@ -50,7 +58,7 @@ def lacking(name: str, target: Any, module: ModuleType, source: str = "") -> str
     else:
         said += ": no function, and without a method to call (such as run_sync, invoke, run or __call__)"
     runner = next(
-        (one for one, value in vars(module).items() if one.endswith("Runner") and isinstance(value, type)), ""
+        (one for one, value in vars(module).items() if one.endswith("Runner") and issubclass(type(value), type)), ""
     )
     ways = [one for one in ("run_sync", "run") if hasattr(vars(module).get(runner), one)]
     if ways:

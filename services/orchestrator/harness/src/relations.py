@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from services.orchestrator.harness.src.naming import attributes_of
 from services.orchestrator.harness.src.parameters import PlainFunction
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def answers(function: Any) -> bool:
     """Whether it can return anything but None. What only prints has no answer."""
     import dis
 
-    code = _code_of(function)
+    code = code_behind(function)
     if code is None or code.co_flags & 0x220:  # generators: what they yield is their answer
         return True
     before = None
@@ -49,13 +50,16 @@ def answers(function: Any) -> bool:
     return False
 
 
-def _code_of(function: Any) -> CodeType | None:
-    for _ in range(50):
-        if not hasattr(function, "__wrapped__"):
-            break
-        function = function.__wrapped__
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return code if code is None or hasattr(code, "co_code") else None
+def code_behind(function: Any) -> CodeType | None:
+    try:
+        for _ in range(50):
+            if not hasattr(function, "__wrapped__"):
+                break
+            function = function.__wrapped__
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+    except Exception:  # an object of the agent does anything when asked
+        return None
+    return code if type(code) is type(code_behind.__code__) else None
 
 
 def uses(one: Any, other: Any, module: ModuleType) -> bool:
@@ -72,33 +76,37 @@ def uses(one: Any, other: Any, module: ModuleType) -> bool:
             continue
         seen.add(name)
         value = names.get(name)
-        if is_function(value) or isinstance(value, type):
+        if is_function(value) or issubclass(type(value), type):
             waiting.extend(_names_read(value))
     return False
 
 
 def _names_read(target: Any) -> Iterable[str]:
+    if is_function(target):
+        code = code_behind(target)
+        return names_of_code(code) if code else ()
+    kind = target if issubclass(type(target), type) else type(target)
+    codes = [code_behind(value) for value in vars(kind).values()]
+    return {name for code in codes if code for name in names_of_code(code)}
+
+
+def names_of_code(code: CodeType, *, inside: bool = True) -> set[str]:
+    """The names of the module that code reads, with `inside` also what is defined in it."""
     import dis
 
     found: set[str] = set()
-    waiting: list[Any] = []
-    if is_function(target):
-        waiting.append(_code_of(target))
-    else:
-        kind = target if isinstance(target, type) else type(target)
-        waiting.extend(_code_of(value) for value in vars(kind).values())
+    waiting = [code]
     while waiting:
         code = waiting.pop()
-        if code is None:
-            continue
         found.update(one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
-        waiting.extend(const for const in code.co_consts if hasattr(const, "co_code"))
+        if inside:
+            waiting.extend(const for const in code.co_consts if type(const) is type(code))
     return found
 
 
 def holds(whole: Any, part: Any) -> bool:
     """Whether an object has the other somewhere inside: a crew its agents, an app its commands."""
-    if is_function(whole) or isinstance(whole, type):
+    if is_function(whole) or issubclass(type(whole), type):
         return False
     seen: set[int] = set()
     waiting = [whole]
@@ -107,17 +115,25 @@ def holds(whole: Any, part: Any) -> bool:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, dict):
-            inside: Iterable[Any] = value.values()
-        elif isinstance(value, (list, tuple, set, frozenset)):
+        kind = type(value)  # not isinstance: a proxy is asked for its class by that
+        if issubclass(kind, dict):
+            inside: Iterable[Any] = dict.values(value)
+        elif issubclass(kind, (list, tuple, set, frozenset)):
             inside = value
-        elif isinstance(value, (str, bytes, int, float, type, ModuleOfPython)) or is_function(value):
+        elif issubclass(kind, (str, bytes, int, float, type, ModuleOfPython)) or is_function(value):
             continue
         else:
-            private = getattr(value, "__pydantic_private__", None)
-            inside = (getattr(value, "__dict__", None), private if isinstance(private, dict) else None)
+            inside = (attributes_of(value), _private(value))
         for one in inside:
             if one is part:
                 return True
             waiting.append(one)
     return False
+
+
+def _private(value: Any) -> object:
+    """The private attributes of a Pydantic model, which are not among the others."""
+    try:
+        return object.__getattribute__(value, "__pydantic_private__")
+    except Exception:  # no model
+        return None
