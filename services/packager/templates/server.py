@@ -887,9 +887,7 @@ def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
     if annotation is None or annotation is type(None):
         raise NotThatType("None")
     if type(annotation).__name__ == "_LiteralGenericAlias":
-        if query in annotation.__args__:
-            return query, "query"
-        raise NotThatType("one of " + ", ".join(map(repr, annotation.__args__)))
+        return _literal(annotation.__args__, query)
     origin = getattr(annotation, "__origin__", None) or annotation
     if not isinstance(origin, type):
         return query, "query"  # nothing that we know: what an agent asks for is text, most of the time
@@ -909,6 +907,16 @@ def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
     if message is None:
         raise NotThatType(f"a {type_name(origin)}")
     return message, f"{origin.__name__}(query)"
+
+
+def _literal(choices: Any, query: str) -> tuple[object, str]:
+    if query in choices:
+        return query, "query"
+    value = json_value(query)
+    for one in choices:
+        if type(one) in (bool, int) and type(value) is type(one) and value == one:
+            return one, f"{type(one).__name__}(query)"
+    raise NotThatType("one of " + ", ".join(map(repr, choices)))
 
 
 def _any_of(choices: list[Any], name: str, query: str) -> tuple[object, str]:
@@ -953,7 +961,13 @@ def _text_type(kind: type, query: str) -> tuple[object, str]:
         return query, "query"
     members = getattr(kind, "__members__", {})
     try:
-        return members[query] if query in members else kind(query), f"{kind.__name__}(query)"
+        if query in members:
+            return members[query], f"{kind.__name__}(query)"
+        number = json_value(query)
+        for one in members.values():
+            if type(one.value) is int and type(number) is int and one.value == number:
+                return one, f"{kind.__name__}(query)"
+        return kind(query), f"{kind.__name__}(query)"
     except Exception:
         allowed = [repr(getattr(one, "value", one)) for one in members.values()]
         raise NotThatType(f"one of {', '.join(allowed)}" if allowed else f"a {type_name(kind)}") from None
@@ -1646,7 +1660,8 @@ def bind(
         value = _value_of(function, target, query, scope, shown, handler=handler, as_text=as_text)
     except NotThatType as problem:
         raise QueryNotAccepted(
-            f"{shown} cannot take the query: {target.name} wants {problem}, and the query is not that."
+            f"{shown} cannot take the query: {target.name} wants {problem}, and the query is not that.",
+            "Submit a query of that kind, or let the parameter take text.",
         ) from None
     values = {target.name: value}
     for one in place.beside:

@@ -155,7 +155,8 @@ def bind(
         value = _value_of(function, target, query, scope, shown, handler=handler, as_text=as_text)
     except NotThatType as problem:
         raise QueryNotAccepted(
-            f"{shown} cannot take the query: {target.name} wants {problem}, and the query is not that."
+            f"{shown} cannot take the query: {target.name} wants {problem}, and the query is not that.",
+            "Submit a query of that kind, or let the parameter take text.",
         ) from None
     values = {target.name: value}
     for one in place.beside:
