@@ -16,6 +16,8 @@ _MAY_BE_MEMORY: Final = frozenset(
     {FailureCode.AGENT_EXITED, FailureCode.AGENT_EXCEPTION, FailureCode.DEPENDENCY_INSTALL_FAILED}
 )
 
+_OF_SYNTAX: Final = frozenset({"SyntaxError", "IndentationError", "TabError"})
+
 
 class StopCause(StrEnum):
     """Why we told a task to stop."""
@@ -132,10 +134,17 @@ def _reported(result: HarnessResult, evidence: Evidence) -> Failure:
         said = f" ({evidence.sighting.stop_reason})" if evidence.sighting.stop_reason else ""
         return Failure.of(cause, f"The task was stopped from outside before it ended{said}.")
     message = result.error.message if result.error else ""
-    if code is FailureCode.AGENT_EXCEPTION and result.error and result.error.type:
+    if result.error and _is_told_with_its_type(code, result.error.type, message):
         message = f"{result.error.type}: {message}" if message else result.error.type
     stage = _stage(evidence) if code in {FailureCode.TIMED_OUT, FailureCode.OUT_OF_MEMORY} else None
     return Failure.of(code, message or None, stage=stage, hint=(result.error.hint if result.error else "") or None)
+
+
+def _is_told_with_its_type(code: FailureCode, kind: str, message: str) -> bool:
+    """An exception is, unless it says its type itself, or a place in the source that says more."""
+    if not kind or code not in {FailureCode.AGENT_EXCEPTION, FailureCode.AGENT_IMPORT_ERROR}:
+        return False
+    return not (code is FailureCode.AGENT_IMPORT_ERROR and (kind in _OF_SYNTAX or message.startswith(kind)))
 
 
 def _silent(evidence: Evidence) -> Failure:

@@ -2247,6 +2247,9 @@ def message_of(kind: Any, query: str) -> object | None:
 # --- The query as a value of the type that an annotation asks for
 
 
+WEB_SERVERS = ("fastapi", "starlette", "flask", "quart", "aiohttp", "sanic", "litestar")
+
+
 def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
     """The query as the type that the annotation of a parameter says. Raises NotThatType."""
     choices = members_of(annotation)
@@ -2259,6 +2262,7 @@ def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
     origin = getattr(annotation, "__origin__", None) or annotation
     if not isinstance(origin, type):
         return query, "query"  # nothing that we know: what an agent asks for is text, most of the time
+    _refuse_requests(origin)
     if issubclass(origin, str) or hasattr(origin, "__members__"):
         return _text_type(origin, query)
     scalar = _scalar(origin, query)
@@ -2285,6 +2289,14 @@ def _literal(choices: Any, query: str) -> tuple[object, str]:
         if type(one) in (bool, int) and type(value) is type(one) and value == one:
             return one, f"{type(one).__name__}(query)"
     raise NotThatType("one of " + ", ".join(map(repr, choices)))
+
+
+def _refuse_requests(kind: type) -> None:
+    """Of web servers: mappings of a kind, and nothing that a query could be."""
+    if kind.__name__ == "Request" and kind.__module__.partition(".")[0] in WEB_SERVERS:
+        raise NotThatType(
+            "the request of a web server (name a function that takes text as the entry point, -e agent:my_function)"
+        )
 
 
 def _any_of(choices: list[Any], name: str, query: str) -> tuple[object, str]:
@@ -4889,6 +4901,9 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
             "There is no room left for files. Those in /work, /tmp and /dev/shm count as memory in a sandbox: give the "
             "test more (--memory 1g), or write less at once."
         )
+    wanted = _input_that_is_not_there(error)
+    if wanted:
+        return f"Hand the file in with the test: --file {wanted}=PATH."
     program = program_hint(error)
     if program:
         return program
@@ -4898,6 +4913,26 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
             f"The agent reached the limit of {limit}processes and threads at once: start fewer, as in "
             "ThreadPoolExecutor(max_workers=16)."
         )
+    return ""
+
+
+def leaf_of(error: BaseException) -> BaseException:
+    """What went wrong in a group of one, as task groups raise it; else the error itself."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _input_that_is_not_there(error: BaseException) -> str:
+    """Its path among the inputs; empty where another file was looked for."""
+    import os
+
+    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, (str, bytes, os.PathLike)):
+        return ""
+    path = os.path.abspath(os.fsdecode(error.filename))
+    for folder in ("/work/in", os.environ.get("ASSAY_INPUT_DIR"), os.path.abspath("in")):
+        if folder and path.startswith(folder.rstrip("/") + "/"):
+            return path[len(folder.rstrip("/")) + 1 :]
     return ""
 
 
@@ -5947,7 +5982,8 @@ PLACES = (
     "metrics",  # agno
     "models_usage",  # autogen
     "response_metadata.token_usage",
-    "metadata.usage",  # semantic-kernel
+    "metadata.usage",  # semantic-kernel, messages of strands
+    "meta.usage",  # haystack
     "raw.usage",  # llama-index
     "",  # the value itself
 )
@@ -5967,7 +6003,8 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
     """Tokens, where the agent tells: in what its framework's result carries, in the answer as
     `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
     try:
-        return _told_by(value) or _of_models(value) or tokens_of(getattr(module, "usage", None))
+        found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
+        return found or tokens_of(getattr(module, "usage", None)) or _of_agents(module) or _of_dspy()
     except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
         return None
 
@@ -5992,6 +6029,41 @@ def _of_models(value: Any) -> dict[str, int] | None:
     method = at(value, "get_lm_usage")
     models = method() if callable(method) else None
     return _summed([tokens_of(one) for one in models.values()]) if isinstance(models, dict) else None
+
+
+def _of_pipeline(value: Any) -> dict[str, int] | None:
+    """As haystack tells it: {"llm": {"replies": [message with meta]}}, or {"llm": {"meta": [{"usage": ...}]}}."""
+    if not isinstance(value, dict):
+        return None
+    counts: list[Any] = []
+    for component in value.values():
+        for name in ("replies", "meta"):
+            parts = component.get(name) if isinstance(component, dict) else None
+            found = [_told_by(part) for part in parts[-1000:]] if isinstance(parts, list) else []
+            if any(found):
+                counts += found
+                break
+    return _summed(counts)
+
+
+def _of_agents(module: object) -> dict[str, int] | None:
+    """Of smolagents, whose runs give the bare answer: what the agents of the file have counted."""
+    counts = []
+    for agent in {id(one): one for one in vars(module).values()}.values():
+        if type(agent).__module__.partition(".")[0] == "smolagents":
+            monitor = getattr(agent, "monitor", None)
+            told = {f"{way}_tokens": getattr(monitor, f"total_{way}_token_count", None) for way in ("input", "output")}
+            counts.append(tokens_of(told) if any(told.values()) else None)
+    return _summed(counts)
+
+
+def _of_dspy() -> dict[str, int] | None:
+    """The calls that the model of dspy's settings remembers."""
+    settings = getattr(sys.modules.get("dspy"), "settings", None)
+    history = getattr(getattr(settings, "lm", None), "history", None)
+    if not isinstance(history, list):
+        return None
+    return _summed([tokens_of(at(call, "usage")) for call in history[-10_000:]])
 
 
 def tokens_of(candidate: Any) -> dict[str, int] | None:
@@ -6322,8 +6394,11 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
     """type, message and traceback, in sizes that can be stored; the traceback without our own frames."""
     if error is None:
         return {"type": "", "message": (message or "")[:MAX_MESSAGE], "traceback": ""}
+    leaf = leaf_of(error)
     if message is None:
-        message = _said(error)
+        message = _said(leaf)
+        if leaf is not error:
+            message += f" (alone in an {type_name(type(error))}: {_said(error)})"
     if isinstance(error, SystemExit):
         return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": ""}
     import traceback
@@ -6337,12 +6412,14 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
         text = f"{type_name(type(error))} (its traceback cannot be shown: {type(problem).__name__})"
     if len(text) > MAX_TRACEBACK:
         text = f"{text[: MAX_TRACEBACK // 2]}\n[...]\n{text[-MAX_TRACEBACK // 2 :]}"
-    return {"type": type_name(type(error)), "message": message[:MAX_MESSAGE], "traceback": text}
+    return {"type": type_name(type(leaf)), "message": message[:MAX_MESSAGE], "traceback": text}
 
 
 def _is_machinery(file: str) -> bool:
     """Ours, or what we let Python do before code of the agent is reached."""
-    return file in (describe.__code__.co_filename, "<frozen runpy>") or file.startswith("<frozen importlib")
+    if file in (describe.__code__.co_filename, "<frozen runpy>"):
+        return True
+    return file.startswith("<frozen importlib") or file.endswith(("/asyncio/runners.py", "/asyncio/base_events.py"))
 
 
 def _said(error: BaseException) -> str:

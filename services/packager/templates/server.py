@@ -879,6 +879,9 @@ def message_of(kind: Any, query: str) -> object | None:
 # --- The query as a value of the type that an annotation asks for
 
 
+WEB_SERVERS = ("fastapi", "starlette", "flask", "quart", "aiohttp", "sanic", "litestar")
+
+
 def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
     """The query as the type that the annotation of a parameter says. Raises NotThatType."""
     choices = members_of(annotation)
@@ -891,6 +894,7 @@ def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
     origin = getattr(annotation, "__origin__", None) or annotation
     if not isinstance(origin, type):
         return query, "query"  # nothing that we know: what an agent asks for is text, most of the time
+    _refuse_requests(origin)
     if issubclass(origin, str) or hasattr(origin, "__members__"):
         return _text_type(origin, query)
     scalar = _scalar(origin, query)
@@ -917,6 +921,14 @@ def _literal(choices: Any, query: str) -> tuple[object, str]:
         if type(one) in (bool, int) and type(value) is type(one) and value == one:
             return one, f"{type(one).__name__}(query)"
     raise NotThatType("one of " + ", ".join(map(repr, choices)))
+
+
+def _refuse_requests(kind: type) -> None:
+    """Of web servers: mappings of a kind, and nothing that a query could be."""
+    if kind.__name__ == "Request" and kind.__module__.partition(".")[0] in WEB_SERVERS:
+        raise NotThatType(
+            "the request of a web server (name a function that takes text as the entry point, -e agent:my_function)"
+        )
 
 
 def _any_of(choices: list[Any], name: str, query: str) -> tuple[object, str]:
@@ -4099,7 +4111,8 @@ PLACES = (
     "metrics",  # agno
     "models_usage",  # autogen
     "response_metadata.token_usage",
-    "metadata.usage",  # semantic-kernel
+    "metadata.usage",  # semantic-kernel, messages of strands
+    "meta.usage",  # haystack
     "raw.usage",  # llama-index
     "",  # the value itself
 )
@@ -4119,7 +4132,8 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
     """Tokens, where the agent tells: in what its framework's result carries, in the answer as
     `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
     try:
-        return _told_by(value) or _of_models(value) or tokens_of(getattr(module, "usage", None))
+        found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
+        return found or tokens_of(getattr(module, "usage", None)) or _of_agents(module) or _of_dspy()
     except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
         return None
 
@@ -4144,6 +4158,41 @@ def _of_models(value: Any) -> dict[str, int] | None:
     method = at(value, "get_lm_usage")
     models = method() if callable(method) else None
     return _summed([tokens_of(one) for one in models.values()]) if isinstance(models, dict) else None
+
+
+def _of_pipeline(value: Any) -> dict[str, int] | None:
+    """As haystack tells it: {"llm": {"replies": [message with meta]}}, or {"llm": {"meta": [{"usage": ...}]}}."""
+    if not isinstance(value, dict):
+        return None
+    counts: list[Any] = []
+    for component in value.values():
+        for name in ("replies", "meta"):
+            parts = component.get(name) if isinstance(component, dict) else None
+            found = [_told_by(part) for part in parts[-1000:]] if isinstance(parts, list) else []
+            if any(found):
+                counts += found
+                break
+    return _summed(counts)
+
+
+def _of_agents(module: object) -> dict[str, int] | None:
+    """Of smolagents, whose runs give the bare answer: what the agents of the file have counted."""
+    counts = []
+    for agent in {id(one): one for one in vars(module).values()}.values():
+        if type(agent).__module__.partition(".")[0] == "smolagents":
+            monitor = getattr(agent, "monitor", None)
+            told = {f"{way}_tokens": getattr(monitor, f"total_{way}_token_count", None) for way in ("input", "output")}
+            counts.append(tokens_of(told) if any(told.values()) else None)
+    return _summed(counts)
+
+
+def _of_dspy() -> dict[str, int] | None:
+    """The calls that the model of dspy's settings remembers."""
+    settings = getattr(sys.modules.get("dspy"), "settings", None)
+    history = getattr(getattr(settings, "lm", None), "history", None)
+    if not isinstance(history, list):
+        return None
+    return _summed([tokens_of(at(call, "usage")) for call in history[-10_000:]])
 
 
 def tokens_of(candidate: Any) -> dict[str, int] | None:

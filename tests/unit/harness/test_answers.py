@@ -239,6 +239,35 @@ USAGE: dict[str, tuple[str, dict[str, int] | None]] = {
     ),
     "more than there can be": ("def run(q): return {'usage': {'input_tokens': 10**30}}", None),
     "nonsense": ("usage = 'much'\ndef run(q): return {'usage': {'input_tokens': 'many'}}", None),
+    "replies of a pipeline": (
+        (
+            "class M:\n    meta = {'usage': {'prompt_tokens': 8, 'completion_tokens': 9}}\n"
+            "def run(q): return {'llm': {'replies': [M()]}, 'other': {'meta': [{'usage': {'prompt_tokens': 1}}]}}"
+        ),
+        {"input_tokens": 9, "output_tokens": 9},
+    ),
+    "a message as the result of a handler": (
+        (
+            "def run(q): return {'result': {'role': 'assistant', 'content': [], 'metadata': {'usage': "
+            "{'inputTokens': 5, 'outputTokens': 6}}}}"
+        ),
+        {"input_tokens": 5, "output_tokens": 6},
+    ),
+    "what an agent of smolagents has counted": (
+        (
+            "class Agent:\n    __module__ = 'smolagents.agents'\n    class monitor:\n        total_input_token_count = 3\n"
+            "        total_output_token_count = 4\nagent = other = Agent()\ndef run(q): return 'x'"
+        ),
+        {"input_tokens": 3, "output_tokens": 4},
+    ),
+    "the calls that dspy remembers": (
+        (
+            "import sys, types\nsys.modules['dspy'] = types.SimpleNamespace(settings=types.SimpleNamespace(lm="
+            "types.SimpleNamespace(history=[{'usage': {'prompt_tokens': 2, 'completion_tokens': 3}}] * 2)))\n"
+            "def run(q): return 'x'"
+        ),
+        {"input_tokens": 4, "output_tokens": 6},
+    ),
     "an object that fails when asked": (
         "class R:\n    output = 1\n    @property\n    def usage(self): raise OSError\ndef run(q): return R()",
         None,

@@ -216,3 +216,20 @@ def test_a_missing_environment_is_said_so() -> None:
     outcome = run("def run(q): pass", python="/no/such/python")
     assert outcome.code == "DEPENDENCY_INSTALL_FAILED"
     assert "/no/such/python" in outcome.message
+
+
+def test_a_traceback_of_a_coroutine_begins_in_the_agent(outcome_of: Run) -> None:
+    traceback = outcome_of("async def run(q):\n    raise ValueError('x')").result["error"]["traceback"]
+    assert traceback.splitlines()[1].endswith('agent.py", line 2, in run')
+
+
+def test_a_group_of_one_is_told_as_what_is_in_it(outcome_of: Run) -> None:
+    error = outcome_of("def run(q): raise ExceptionGroup('in a task group', [ValueError('x')])").result["error"]
+    assert error["type"] == "ValueError"
+    assert error["message"] == "x (alone in an ExceptionGroup: in a task group (1 sub-exception))"
+
+
+def test_a_file_that_was_not_handed_in_is_asked_for(outcome_of: Run) -> None:
+    error = outcome_of("def run(q): return open('/work/in/data/a.csv').read()").result["error"]
+    assert error["hint"] == "Hand the file in with the test: --file data/a.csv=PATH."
+    assert "--file" not in outcome_of("def run(q): return open('/nowhere/a.csv').read()").result["error"]["hint"]

@@ -213,3 +213,15 @@ def test_dataclasses_with_late_annotations_find_their_module(outcome_of: Run) ->
         def run(q): return [str(typing.get_type_hints(A)), A(1)]
     """
     assert outcome_of(code).response == ["{'x': <class 'int'>}", {"x": 1}]
+
+
+def test_what_wants_the_request_of_a_web_server_is_not_said_to_want_an_object(outcome_of: Run) -> None:
+    code = """
+        class Request(dict):
+            __module__ = "starlette.requests"
+        async def chat(request: Request): return "x"
+    """
+    outcome = outcome_of(code)
+    assert outcome.code == "QUERY_NOT_ACCEPTED"
+    assert "the request of a web server (name a function that takes text" in outcome.message
+    assert "JSON" not in outcome.message

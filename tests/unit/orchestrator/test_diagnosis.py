@@ -342,3 +342,21 @@ def test_a_hint_of_the_harness_goes_before_the_usual_one() -> None:
     assert told.hint == "Set KEY with --env KEY."
     assert usual
     assert usual.hint == KINDS[FailureCode.AGENT_EXITED].hint
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "said", "message"),
+    [
+        ("AGENT_IMPORT_ERROR", "KeyError", "OPENAI_API_KEY", "KeyError: OPENAI_API_KEY"),
+        ("AGENT_IMPORT_ERROR", "SyntaxError", "agent.py, line 3: bad", "agent.py, line 3: bad"),
+        ("AGENT_IMPORT_ERROR", "KeyError", "KeyError: 'a'", "KeyError: 'a'"),
+        ("AGENT_EXCEPTION", "ValueError", "x", "ValueError: x"),
+        ("AGENT_EXITED", "SystemExit", "It ended.", "It ended."),
+    ],
+)
+def test_exceptions_are_told_with_their_type_once(code: str, kind: str, said: str, message: str) -> None:
+    error = HarnessError(type=kind, message=said)
+    result = HarnessResult(nonce="n", success=False, code=FailureCode(code), error=error)
+    told = judge(Evidence(attempt=1, timeout_s=30, sighting=ENDED_BADLY, result=result)).failure
+    assert told
+    assert told.message == message

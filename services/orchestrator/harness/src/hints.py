@@ -101,6 +101,9 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
             "There is no room left for files. Those in /work, /tmp and /dev/shm count as memory in a sandbox: give the "
             "test more (--memory 1g), or write less at once."
         )
+    wanted = _input_that_is_not_there(error)
+    if wanted:
+        return f"Hand the file in with the test: --file {wanted}=PATH."
     program = program_hint(error)
     if program:
         return program
@@ -110,6 +113,26 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
             f"The agent reached the limit of {limit}processes and threads at once: start fewer, as in "
             "ThreadPoolExecutor(max_workers=16)."
         )
+    return ""
+
+
+def leaf_of(error: BaseException) -> BaseException:
+    """What went wrong in a group of one, as task groups raise it; else the error itself."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _input_that_is_not_there(error: BaseException) -> str:
+    """Its path among the inputs; empty where another file was looked for."""
+    import os
+
+    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, (str, bytes, os.PathLike)):
+        return ""
+    path = os.path.abspath(os.fsdecode(error.filename))
+    for folder in ("/work/in", os.environ.get("ASSAY_INPUT_DIR"), os.path.abspath("in")):
+        if folder and path.startswith(folder.rstrip("/") + "/"):
+            return path[len(folder.rstrip("/")) + 1 :]
     return ""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from services.orchestrator.harness.src.answers import Answering, TooLarge
 from services.orchestrator.harness.src.conversion_notes import unwarned
 from services.orchestrator.harness.src.file_descriptors import complain, write_all
-from services.orchestrator.harness.src.hints import environment_variable
+from services.orchestrator.harness.src.hints import environment_variable, leaf_of
 from services.orchestrator.harness.src.jsontext import NotJson, to_json
 from services.orchestrator.harness.src.naming import type_name
 from services.orchestrator.harness.src.particulars import MAX_HINT
@@ -97,8 +97,11 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
     """type, message and traceback, in sizes that can be stored; the traceback without our own frames."""
     if error is None:
         return {"type": "", "message": (message or "")[:MAX_MESSAGE], "traceback": ""}
+    leaf = leaf_of(error)
     if message is None:
-        message = _said(error)
+        message = _said(leaf)
+        if leaf is not error:
+            message += f" (alone in an {type_name(type(error))}: {_said(error)})"
     if isinstance(error, SystemExit):
         return {"type": "SystemExit", "message": message[:MAX_MESSAGE], "traceback": ""}
     import traceback
@@ -112,12 +115,14 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
         text = f"{type_name(type(error))} (its traceback cannot be shown: {type(problem).__name__})"
     if len(text) > MAX_TRACEBACK:
         text = f"{text[: MAX_TRACEBACK // 2]}\n[...]\n{text[-MAX_TRACEBACK // 2 :]}"
-    return {"type": type_name(type(error)), "message": message[:MAX_MESSAGE], "traceback": text}
+    return {"type": type_name(type(leaf)), "message": message[:MAX_MESSAGE], "traceback": text}
 
 
 def _is_machinery(file: str) -> bool:
     """Ours, or what we let Python do before code of the agent is reached."""
-    return file in (describe.__code__.co_filename, "<frozen runpy>") or file.startswith("<frozen importlib")
+    if file in (describe.__code__.co_filename, "<frozen runpy>"):
+        return True
+    return file.startswith("<frozen importlib") or file.endswith(("/asyncio/runners.py", "/asyncio/base_events.py"))
 
 
 def _said(error: BaseException) -> str:

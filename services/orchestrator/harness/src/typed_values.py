@@ -24,6 +24,8 @@ from services.orchestrator.harness.src.record_values import (
 if TYPE_CHECKING:
     from typing import Any
 
+WEB_SERVERS = ("fastapi", "starlette", "flask", "quart", "aiohttp", "sanic", "litestar")
+
 
 def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
     """The query as the type that the annotation of a parameter says. Raises NotThatType."""
@@ -37,6 +39,7 @@ def typed_value(annotation: Any, name: str, query: str) -> tuple[object, str]:
     origin = getattr(annotation, "__origin__", None) or annotation
     if not isinstance(origin, type):
         return query, "query"  # nothing that we know: what an agent asks for is text, most of the time
+    _refuse_requests(origin)
     if issubclass(origin, str) or hasattr(origin, "__members__"):
         return _text_type(origin, query)
     scalar = _scalar(origin, query)
@@ -63,6 +66,14 @@ def _literal(choices: Any, query: str) -> tuple[object, str]:
         if type(one) in (bool, int) and type(value) is type(one) and value == one:
             return one, f"{type(one).__name__}(query)"
     raise NotThatType("one of " + ", ".join(map(repr, choices)))
+
+
+def _refuse_requests(kind: type) -> None:
+    """Of web servers: mappings of a kind, and nothing that a query could be."""
+    if kind.__name__ == "Request" and kind.__module__.partition(".")[0] in WEB_SERVERS:
+        raise NotThatType(
+            "the request of a web server (name a function that takes text as the entry point, -e agent:my_function)"
+        )
 
 
 def _any_of(choices: list[Any], name: str, query: str) -> tuple[object, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.kinds import UNFIT, at
@@ -21,7 +22,8 @@ PLACES = (
     "metrics",  # agno
     "models_usage",  # autogen
     "response_metadata.token_usage",
-    "metadata.usage",  # semantic-kernel
+    "metadata.usage",  # semantic-kernel, messages of strands
+    "meta.usage",  # haystack
     "raw.usage",  # llama-index
     "",  # the value itself
 )
@@ -41,7 +43,8 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
     """Tokens, where the agent tells: in what its framework's result carries, in the answer as
     `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
     try:
-        return _told_by(value) or _of_models(value) or tokens_of(getattr(module, "usage", None))
+        found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
+        return found or tokens_of(getattr(module, "usage", None)) or _of_agents(module) or _of_dspy()
     except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
         return None
 
@@ -66,6 +69,41 @@ def _of_models(value: Any) -> dict[str, int] | None:
     method = at(value, "get_lm_usage")
     models = method() if callable(method) else None
     return _summed([tokens_of(one) for one in models.values()]) if isinstance(models, dict) else None
+
+
+def _of_pipeline(value: Any) -> dict[str, int] | None:
+    """As haystack tells it: {"llm": {"replies": [message with meta]}}, or {"llm": {"meta": [{"usage": ...}]}}."""
+    if not isinstance(value, dict):
+        return None
+    counts: list[Any] = []
+    for component in value.values():
+        for name in ("replies", "meta"):
+            parts = component.get(name) if isinstance(component, dict) else None
+            found = [_told_by(part) for part in parts[-1000:]] if isinstance(parts, list) else []
+            if any(found):
+                counts += found
+                break
+    return _summed(counts)
+
+
+def _of_agents(module: object) -> dict[str, int] | None:
+    """Of smolagents, whose runs give the bare answer: what the agents of the file have counted."""
+    counts = []
+    for agent in {id(one): one for one in vars(module).values()}.values():
+        if type(agent).__module__.partition(".")[0] == "smolagents":
+            monitor = getattr(agent, "monitor", None)
+            told = {f"{way}_tokens": getattr(monitor, f"total_{way}_token_count", None) for way in ("input", "output")}
+            counts.append(tokens_of(told) if any(told.values()) else None)
+    return _summed(counts)
+
+
+def _of_dspy() -> dict[str, int] | None:
+    """The calls that the model of dspy's settings remembers."""
+    settings = getattr(sys.modules.get("dspy"), "settings", None)
+    history = getattr(getattr(settings, "lm", None), "history", None)
+    if not isinstance(history, list):
+        return None
+    return _summed([tokens_of(at(call, "usage")) for call in history[-10_000:]])
 
 
 def tokens_of(candidate: Any) -> dict[str, int] | None:
