@@ -255,8 +255,9 @@ USAGE: dict[str, tuple[str, dict[str, int] | None]] = {
     ),
     "what an agent of smolagents has counted": (
         (
-            "class Agent:\n    __module__ = 'smolagents.agents'\n    class monitor:\n        total_input_token_count = 3\n"
-            "        total_output_token_count = 4\nagent = other = Agent()\ndef run(q): return 'x'"
+            "class Agent:\n    __module__ = 'smolagents.agents'\n    class monitor:\n"
+            "        total_input_token_count = 3\n        total_output_token_count = 4\n"
+            "agent = other = Agent()\ndef run(q): return 'x'"
         ),
         {"input_tokens": 3, "output_tokens": 4},
     ),
