@@ -4,8 +4,10 @@ What was read lately is remembered, because tests of one project tend to follow 
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import Final
+from weakref import WeakValueDictionary
 
 from services.orchestrator.ports import Bundle, LaunchFailed, LaunchUnsettled, StoredFiles, TaskSpec
 from shared.domain.failure import FailureCode
@@ -24,6 +26,7 @@ class Contents:
         self._most = most_remembered
         self._known: OrderedDict[tuple[UserId, str], bytes] = OrderedDict()
         self._size = 0
+        self._turns: WeakValueDictionary[tuple[UserId, str], asyncio.Lock] = WeakValueDictionary()
 
     async def of(self, spec: TaskSpec) -> bytes:
         """The content of the project's files and then of the inputs, in one piece. Raises LaunchFailed where it was
@@ -33,14 +36,19 @@ class Contents:
 
     async def _read(self, user: UserId, bundle: Bundle) -> bytes:
         name = user, bundle.digest
-        if name in self._known:
-            self._known.move_to_end(name)
-            return self._known[name]
+        turn = self._turns.setdefault(name, asyncio.Lock())
+        async with turn:  # launches of one project come together: one of them reads
+            if name in self._known:
+                self._known.move_to_end(name)
+                return self._known[name]
+            return await self._fetched(name, sum(file.size for file in bundle.files))
+
+    async def _fetched(self, name: tuple[UserId, str], size: int) -> bytes:
         try:
-            data = await self._store.read(user, bundle.digest)
+            data = await self._store.read(*name)
         except StoreError as error:
             raise LaunchUnsettled(FailureCode.CONTEXT_UNAVAILABLE, f"The store does not answer: {error!r}") from error
-        if data is None or len(data) != sum(file.size for file in bundle.files):
+        if data is None or len(data) != size:
             raise LaunchFailed(
                 FailureCode.CONTEXT_UNAVAILABLE,
                 "The files of this test can no longer be had: they were removed from the store. Hand them in again.",

@@ -34,7 +34,11 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
         25 << 20, ge=0, le=100 << 20, description="bytes of the files an agent leaves that are kept; 0 keeps none"
     )
     orchestrator_outputs_max_files: int = Field(
-        100, ge=0, le=1_000, description="files an agent leaves that are kept; 0 keeps none"
+        # the harness keeps them open until they are handed over
+        100,
+        ge=0,
+        le=500,
+        description="files an agent leaves that are kept; 0 keeps none",
     )
     orchestrator_outputs_keep_days: int = Field(
         30, ge=1, le=3_650, description="how long the files that an agent left are kept, in days"

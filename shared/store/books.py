@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from shared.domain.lifecycle import ENDED
 from shared.domain.usage import IN, Change, CounterName
 from shared.store.connect import Database
-from shared.store.documents import Document
+from shared.store.documents import RESULT_DETAILS, Document
 
 _DUPLICATE_KEY: Final = 11000
 _REFUSALS: Final = frozenset({2, 9, 14, 28, 40, 121, 10334, 17419})
@@ -37,9 +37,7 @@ _TEST: Final = {
     "input.env": 0,
     "input.query": 0,
     "failure.agent_error": 0,
-    "result.response_json": 0,
-    "result.resolved": 0,
-    "result.built_from_source": 0,
+    **dict.fromkeys(RESULT_DETAILS, 0),
 }
 """What is left out: nothing of it is counted, and most of a document's size is in it."""
 _PACKAGE: Final = {"outbox": 0, "files": 0}

@@ -7,9 +7,9 @@ theirs meets an operator of ours.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from shared.domain.facets import facets
 from shared.domain.failure import Failure, FailureCode, Stage
@@ -18,6 +18,11 @@ from shared.domain.pricing import Charge
 from shared.ids import TestId, UserId
 
 Document = dict[str, Any]
+RESULT_DETAILS: Final = tuple(
+    f"result.{name}"
+    for name in ("response_json", "entry", "conversions", "files_left_out", "resolved", "built_from_source")
+)
+"""What can be long in a result: lists of tests and the books do not read it."""
 
 
 class Part(BaseModel):
@@ -131,8 +136,13 @@ class AgentError(Part):
     traceback: str = ""
 
 
+def _known_code(code: object) -> object:
+    return code if code in list(FailureCode) else FailureCode.INTERNAL
+
+
 class FailureDoc(Part):
-    code: FailureCode
+    code: Annotated[FailureCode, BeforeValidator(_known_code)]
+    """INTERNAL where a newer service wrote one that this version does not know; the message is still its own."""
     stage: Stage
     message: str
     hint: str

@@ -25,7 +25,7 @@ from shared.ids import TestId, UserId
 from shared.store import outbox
 from shared.store.batch import GroupCommit
 from shared.store.connect import Database, quick
-from shared.store.documents import Document, Execution
+from shared.store.documents import RESULT_DETAILS, Document, Execution
 from shared.store.outbox import Outbox
 
 _DUPLICATE_KEY: Final = 11000
@@ -35,10 +35,7 @@ _NEVER: Final = {**_OURS, "task.nonce": 0}
 _BRIEF: Final = {
     **_OURS,
     "history": 0,
-    "result.response_json": 0,
-    "result.resolved": 0,
-    "result.built_from_source": 0,
-    "result.conversions": 0,
+    **dict.fromkeys(RESULT_DETAILS, 0),
     "output_files": 0,
     "input.project": 0,
     "input.inputs": 0,

@@ -1269,6 +1269,7 @@ def lay_out(context: Context) -> None:
         make_folders()
         if context.project_files or context.input_files:
             content = read_all(context.contents_fd) if context.contents_fd is not None else context.contents
+            context.contents = b""  # it counts into the memory that the agent has
             rest = unpack("", context.project_files, content)
             rest = unpack(INPUT_FOLDER + "/", context.input_files, rest)
             if rest:
@@ -1282,10 +1283,19 @@ def lay_out(context: Context) -> None:
 def make_folders() -> None:
     """Both are there always: nobody has to ask before writing."""
     for folder in (INPUT_FOLDER, OUTPUT_FOLDER):
-        try:
-            os.mkdir(folder, 0o755)
-        except FileExistsError:  # a container that is started anew
-            pass
+        make_folder(folder)
+
+
+def make_folder(path: str) -> None:
+    """A writable folder, which may be there: in a container that is started anew. What its agent has made of it is not
+    believed: a link leads elsewhere."""
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        if os.lstat(path).st_mode & KIND != FOLDER:
+            raise
+        if not os.access(path, os.W_OK | os.X_OK):
+            os.chmod(path, 0o755)
 
 
 def folders_of_the_agent() -> dict[str, str]:
@@ -1312,8 +1322,12 @@ def unpack(prefix: str, files: Sequence[Mapping[str, Any]], content: bytes) -> b
         for depth in range(1, len(parts)):
             folder = prefix + "/".join(parts[:depth])
             if folder not in folders:
-                os.mkdir(folder, 0o755)
+                make_folder(folder)
                 folders.append(folder)
+        try:
+            os.unlink(prefix + path)  # of a container that is started anew
+        except FileNotFoundError:
+            pass
         fd = os.open(prefix + path, NEW_FILE_FLAGS, 0o600)
         try:
             write_all(fd, data)
@@ -1344,6 +1358,9 @@ class Left:
     def find(self) -> None:
         """Looks through the folder. Nothing of the agent's may run any more."""
         try:
+            mode = os.lstat(OUTPUT_FOLDER).st_mode
+            if mode & KIND == FOLDER and mode & 0o700 != 0o700:
+                os.chmod(OUTPUT_FOLDER, 0o755)  # an agent may have taken its rights from itself, and so from us
             top = os.open(OUTPUT_FOLDER, FOLDER_FLAGS)
         except OSError:
             self._leave_out(OUTPUT_FOLDER, "is no folder any more")
@@ -6996,11 +7013,14 @@ class Run:
                     code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK], hint
                 )
             if self.printed is not None and reply.get("printed") is True:
-                printed = Answering()
-                response = printed.json(
-                    printed_answer(self.printed.text(), self.context.response_bytes, self.printed.size),
-                    self.context.response_bytes,
-                )
+                text, limit = self.printed.text(), self.context.response_bytes
+                response = printed_answer(text, limit, self.printed.size)
+                is_cut = self.printed.too_large or (isinstance(response, str) and response != text.rstrip("\r\n"))
+                if self.context.strict_answer and is_cut:
+                    said = f"The agent printed {self.printed.size:,} bytes; an answer may have {limit:,} as JSON."
+                    return self.failure("RESULT_TOO_LARGE", said)
+                printed = Answering(strict=self.context.strict_answer)
+                response = printed.json(response, limit)
                 self.conversions = printed.notes()
             else:
                 response = Answering(strict=True).plain(reply["response"])

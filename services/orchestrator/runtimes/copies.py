@@ -6,6 +6,7 @@ Blocking. Several orchestrators may use one folder.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -37,7 +38,10 @@ class Copies:
         copy = self._folder / hashlib.sha256(named).hexdigest()[:32]
         try:
             target.hardlink_to(copy)
-        except FileNotFoundError:
+        except OSError as error:
+            # None yet, or as many links to it as the file system takes (ext4: 65,000): the next copy takes its place.
+            if error.errno not in {errno.ENOENT, errno.EMLINK}:
+                raise
             self._folder.mkdir(mode=0o700, exist_ok=True)
             made = self._made(path, stat.S_IMODE(facts.st_mode) & 0o755)
             target.hardlink_to(made)

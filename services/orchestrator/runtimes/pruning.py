@@ -19,6 +19,9 @@ from services.orchestrator.runtimes.processes import Identity, Life, life
 from services.orchestrator.runtimes.task_folder import OUTPUT, STAGES, TaskFolder
 
 _VIEWS_S: Final = 86_400.0  # longer than any test runs; one for each set of packages that tests name, and soon made
+_MOST_VIEWS: Final = 200
+"""Beyond that the longest unused go sooner, but none that a test may still run in."""
+_LONGEST_TEST_S: Final = 7 * 3600.0  # 6 h, and its installation
 _LEFTOVER_S: Final = 3600.0  # no trial or staging takes so long
 
 
@@ -30,6 +33,7 @@ def prune(host: Host, environments: Environments, *, outputs_s: float, environme
     current = host.view.current().folder
     views_s = min(max(environments_s, _LEFTOVER_S), _VIEWS_S)
     _folders(current.parent, time.time() - views_s, but=current)
+    _surplus(current.parent, _MOST_VIEWS, time.time() - _LONGEST_TEST_S, but=current)
     host.view.copies.prune(older_than_s=_LEFTOVER_S)
     remove_orphaned_groups(host)
 
@@ -46,6 +50,17 @@ def _folders(parent: Path, limit: float, but: Path | None = None) -> None:
         with contextlib.suppress(OSError):
             if path != but and path.stat().st_mtime < limit:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _surplus(parent: Path, most: int, limit: float, but: Path) -> None:
+    """Removes the oldest of more than `most` folders, as far as they are older than `limit`."""
+    ages: list[tuple[float, Path]] = []
+    for path in parent.iterdir():
+        with contextlib.suppress(OSError):
+            ages.append((path.stat().st_mtime, path))
+    for made, path in sorted(ages)[:-most]:
+        if made < limit and path != but:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_orphaned_groups(host: Host) -> bool:

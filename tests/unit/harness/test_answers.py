@@ -149,6 +149,16 @@ def test_a_strict_test_says_what_is_not_json_and_where_and_keeps_the_answer_in_t
     assert outcome.result["conversions"] == []
 
 
+@pytest.mark.parametrize("printed", ["'x' * (2 << 20)", "chr(1) * (1 << 19)"], ids=["as text", "as JSON"])
+def test_what_a_script_prints_is_cut_and_in_a_strict_test_refused(printed: str) -> None:
+    script: dict[str, Any] = {"entrypoint": "__main__", "strict_answer": True}
+    refused = run(f"print({printed})", **script)
+    assert refused.code == "RESULT_TOO_LARGE"
+    assert "an answer may have 1,048,576 as JSON" in refused.message
+    assert "bytes were printed]" in run(f"print({printed})", entrypoint="__main__").response[-60:]
+    assert run("print('short', end='\\n\\n')", **script).response == "short"
+
+
 def test_a_strict_test_takes_plain_json_and_refuses_what_is_too_large() -> None:
     plain = run("def run(q): return {'a': [1, None, (2.5, 'x')]}", strict_answer=True)
     assert plain.response == {"a": [1, None, [2.5, "x"]]}

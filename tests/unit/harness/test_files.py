@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.orchestrator.harness.src.context import Context, ContextUnavailable
+from services.orchestrator.harness.src.files import lay_out
 from shared.domain.files import Joined, cut, join
 from tests.unit.harness.http_store import Store, environment, store
 from tests.unit.harness.started import Outcome, context, started, why_no_sandbox
@@ -19,6 +25,23 @@ WHERE = "import os\ndef run(q): return "
 
 def listed(files: Joined) -> list[dict[str, Any]]:
     return [file._asdict() for file in files.files]
+
+
+def laid_out(code: str, project: Joined, inputs: Joined) -> Context:
+    """A context with these files."""
+    lists = {"project": {"files": listed(project), "agent_path": ""}, "inputs": {"files": listed(inputs)}}
+    return Context(json.dumps(context(code, **lists)).encode() + b"\n" + project.data + inputs.data)
+
+
+@contextmanager
+def at_work_in(folder: Path) -> Iterator[None]:
+    """The harness unpacks into the current directory."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 class Kept:
@@ -93,6 +116,35 @@ def test_the_work_folder_stays_writable_beside_a_project() -> None:
     assert run(code, project=join({"a.txt": b""})).outcome.response == "x"
 
 
+def test_a_container_that_is_started_anew_gets_its_files_anew(tmp_path: Path) -> None:
+    project, inputs = join({"deep/a.txt": b"1", "run.sh": b""}, ["run.sh"]), join({"sub/b.txt": b"2"})
+    code = "def run(q): return [open('deep/a.txt').read(), open('in/sub/b.txt').read()]"
+    for _ in range(2):
+        with at_work_in(tmp_path):
+            lay_out(laid_out(code, project, inputs))
+        assert (tmp_path / "deep/a.txt").read_text() + (tmp_path / "in/sub/b.txt").read_text() == "12"
+        assert (tmp_path / "deep").stat().st_mode & 0o777 == 0o555
+        assert (tmp_path / "run.sh").stat().st_mode & 0o777 == 0o555
+
+
+@pytest.mark.parametrize("link", ["in", "out", "deep"])
+def test_a_link_that_an_earlier_start_left_leads_no_file_out_of_the_work_folder(tmp_path: Path, link: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / link).symlink_to("../elsewhere")
+    task = laid_out("", join({"deep/a.txt": b"1"}), join({"deep/b.txt": b"2"}))
+    with at_work_in(tmp_path / "work"), pytest.raises(ContextUnavailable, match="cannot be laid out"):
+        lay_out(task)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_the_content_of_files_takes_no_memory_once_they_are_laid_out(tmp_path: Path) -> None:
+    task = laid_out("", join({"a.txt": b"1"}), join({}))
+    with at_work_in(tmp_path):
+        lay_out(task)
+    assert task.contents == b""
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -121,6 +173,11 @@ def test_a_test_without_files_loads_nothing_for_them() -> None:
 
 
 # -- out
+
+
+def test_files_in_a_folder_that_the_agent_closed_to_itself_are_handed_back() -> None:
+    kept = run("import os\ndef run(q):\n    open('out/a', 'w').write('x')\n    os.chmod('out', 0)\n    return 1")
+    assert kept.files == {"a": b"x"}
 
 
 def test_what_an_agent_leaves_is_handed_back() -> None:

@@ -228,11 +228,14 @@ class Run:
                     code, (said or "(no message)")[:MAX_MESSAGE], kind[:200], trace[:MAX_TRACEBACK], hint
                 )
             if self.printed is not None and reply.get("printed") is True:
-                printed = Answering()
-                response = printed.json(
-                    printed_answer(self.printed.text(), self.context.response_bytes, self.printed.size),
-                    self.context.response_bytes,
-                )
+                text, limit = self.printed.text(), self.context.response_bytes
+                response = printed_answer(text, limit, self.printed.size)
+                is_cut = self.printed.too_large or (isinstance(response, str) and response != text.rstrip("\r\n"))
+                if self.context.strict_answer and is_cut:
+                    said = f"The agent printed {self.printed.size:,} bytes; an answer may have {limit:,} as JSON."
+                    return self.failure("RESULT_TOO_LARGE", said)
+                printed = Answering(strict=self.context.strict_answer)
+                response = printed.json(response, limit)
                 self.conversions = printed.notes()
             else:
                 response = Answering(strict=True).plain(reply["response"])

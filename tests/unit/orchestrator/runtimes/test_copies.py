@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -42,6 +43,25 @@ def test_a_program_that_changed_is_copied_anew(tmp_path: Path, program: Path, co
     program.write_text("#!/bin/bash\n")
     copies.link(str(program), tmp_path / "new")
     assert ((tmp_path / "old").read_text(), (tmp_path / "new").read_text()) == ("#!/bin/sh\n", "#!/bin/bash\n")
+
+
+def test_a_program_with_as_many_links_as_the_file_system_takes_is_copied_once_more(
+    tmp_path: Path, program: Path, copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, hardlink_to = 3, Path.hardlink_to
+
+    def bounded(self: Path, target: Path) -> None:
+        if target.exists() and target.stat().st_nlink >= most:
+            raise OSError(errno.EMLINK, "Too many links")
+        hardlink_to(self, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", bounded)
+    for name in "abcde":
+        copies.link(str(program), tmp_path / "views" / name)
+    inodes = [(tmp_path / "views" / name).stat().st_ino for name in "abcde"]
+    assert len(set(inodes)) == 3
+    assert inodes[0] == inodes[1]
+    assert len(kept(tmp_path)) == 1
 
 
 def test_links_stay_links_and_what_is_not_there_is_left_out(tmp_path: Path, copies: Copies) -> None:
