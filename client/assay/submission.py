@@ -26,7 +26,7 @@ Source = str | os.PathLike[str]
 Content = bytes | str | os.PathLike[str]
 UPLOAD_S = 600.0  # for one archive: some MiB over a slow line
 MOST_UPLOADS = 4  # of one submission, which has two archives: what was removed meanwhile is uploaded once more
-UNKNOWN_ARCHIVE = "PROJECT_UNKNOWN"  # reason of the server's refusal; its metadata has the digest
+UNKNOWN_ARCHIVE = "FILES_UNKNOWN"  # reason of the server's refusal; its metadata has the digest
 _COMMON_NAMES = frozenset({"agent", "main", "app", "__init__", "__main__"})
 
 

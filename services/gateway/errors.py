@@ -170,7 +170,7 @@ class TooManyPending(OverLimit):
 
 
 class StoredTooMuch(OverLimit):
-    """As many of the user's files are stored, or on their way here, as may be."""
+    """As many of the user's files are stored as may be."""
 
     limit = "stored_bytes"
 
@@ -187,6 +187,15 @@ class TooManyDownloads(OverLimit):
         super().__init__(user, f"{user} has {most} downloads under way; wait for the end of one.", timedelta(seconds=1))
 
 
+class TooManyUploads(OverLimit):
+    """The user has as many uploads under way as may be."""
+
+    limit = "uploads"
+
+    def __init__(self, user: str, most: int) -> None:
+        super().__init__(user, f"{user} has {most} uploads under way; wait for the end of one.", timedelta(seconds=1))
+
+
 class NoPackages(AssayError):
     """This server makes no deployment packages: it has no bucket to keep them in (ASSAY_AWS_BUCKET). GetTest with view
     FULL has the code, requirements and Dockerfile."""
@@ -197,6 +206,10 @@ class NoPackages(AssayError):
 
 class NotYet(AssayError):
     """This server does not do that yet."""
+
+
+class Busy(Unavailable):
+    """This gateway has as much under way as its memory is for; ask again in a moment."""
 
 
 class ShuttingDown(Unavailable):

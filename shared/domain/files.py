@@ -13,6 +13,9 @@ from typing import Final, NamedTuple, Protocol
 
 LONGEST_PATH: Final = 240
 """Characters."""
+LISTING: Final = 256
+"""Bytes that a stored list takes for each file beside its path."""
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class Listed(Protocol):
@@ -83,15 +86,27 @@ def cut(files: Iterable[Listed], data: bytes) -> Iterator[tuple[str, bytes]]:
         raise ValueError(f"{len(data)} bytes are there, and the files have {start}")
 
 
+def stored_size(files: Iterable[Listed]) -> int:
+    """Bytes that these files take where they are kept: many small ones take more than their content."""
+    return sum(file.size + LISTING + len(file.path.encode()) for file in files)
+
+
+def has_unseen(path: str) -> bool:
+    """Whether there are characters in it that do not show, or by which it shows as another: controls, line breaks,
+    half characters, and what joins letters or turns their direction around."""
+    return any(unicodedata.category(character) in _UNSEEN for character in path)
+
+
 def is_plain(path: str) -> bool:
-    """Whether this is a relative path without tricks, printable, that any system can hold."""
+    """Whether what an agent left may be kept under this path: relative, and all of it can be seen. What users hand in
+    is held to more: it must lie side by side on any system."""
     parts = path.split("/")
     return (
         0 < len(path) <= LONGEST_PATH
         and "\\" not in path
         and not {"", ".", ".."} & set(parts)
         and all(len(part.encode("utf-8", "replace")) <= 255 for part in parts)
-        and not any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in path)
+        and not has_unseen(path)
     )
 
 

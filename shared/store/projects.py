@@ -15,7 +15,7 @@ from pydantic import Field
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from shared.domain.files import Listed
+from shared.domain.files import Listed, stored_size
 from shared.ids import UserId
 from shared.store.connect import Database
 from shared.store.documents import ArchiveRef, Document, Part, StoredFile
@@ -32,7 +32,7 @@ class StoredProject(Part):
     digest: str
     files: list[StoredFile]
     size: int
-    """Bytes of all files together."""
+    """Bytes that count for the user's share (shared.domain.files.stored_size)."""
     data: bytes
     """The files' bytes, one behind the other in the order of `files`."""
     created_at: datetime
@@ -53,7 +53,7 @@ class Projects:
             "user_id": user,
             "digest": digest,
             "files": [_stored(file).model_dump() for file in files],
-            "size": len(data),
+            "size": stored_size(files),
             "data": Binary(data),
             "created_at": now,
         }

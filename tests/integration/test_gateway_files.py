@@ -108,12 +108,12 @@ async def test_an_unknown_digest_asks_for_the_files(stage: Stage, alice: Client)
         error = await refused(submit(alice, project={"digest": digest}))
         assert error.code() is Code.FAILED_PRECONDITION
         info = details_of(error)["ErrorInfo"]
-        assert info.reason == "PROJECT_UNKNOWN"
+        assert info.reason == "FILES_UNKNOWN"
         assert info.metadata["digest"] == digest
 
 
 async def test_the_same_request_may_name_its_files_either_way(alice: Client) -> None:
-    """An archive made again has other bytes; the client that was told PROJECT_UNKNOWN comes back with a digest."""
+    """An archive made again has other bytes; the client that was told FILES_UNKNOWN comes back with a digest."""
     first = await submit(alice, request_id="one", project=zip_of())
     again = zip_of(dict(reversed(PROJECT.items())))
     assert again.zip != zip_of().zip
@@ -191,7 +191,7 @@ async def test_a_dry_run_stores_nothing(stage: Stage, alice: Client) -> None:
         ),
         pytest.param(
             {"project": zip_of({"main.py": "#" * 262_145})},
-            {"spec.project": "has 262145 bytes; at most 262144 (256 KiB) are allowed"},
+            {"spec.project": "'main.py' has 262145 bytes; an agent's file may have at most 262144"},
             id="large agent",
         ),
         pytest.param(
@@ -283,6 +283,16 @@ async def test_a_user_has_only_so_much_stored(stage: Stage, alice: Client) -> No
     await (await stage.client("bob")).upload(zipped({"b.bin": os.urandom(700_000)}))
 
 
+async def test_small_files_count_with_their_names(alice: Client) -> None:
+    *fit, beyond = (
+        zipped({f"{first}{number:03}{'x' * 230}": b"" for number in range(150)}) for first in "abcdefghijklmno"
+    )
+    for archive in fit:
+        await alice.upload(archive)
+    error = await refused(alice.upload(beyond))
+    assert details_of(error)["ErrorInfo"].reason == "STORED_TOO_MUCH"
+
+
 # -- how long
 
 
@@ -304,6 +314,14 @@ async def test_files_are_kept_for_a_time_after_their_last_use(stage: Stage, alic
     await ended(stage, test.id)
     await alice.call("RetryTest", pb.RetryTestRequest(test_id=test.id))
     assert timedelta(days=89) < await expiry(stage) - now < timedelta(days=91)
+
+
+async def test_what_is_refused_in_the_end_is_kept_for_a_day_only(stage: Stage, alice: Client) -> None:
+    now = datetime.now(UTC)
+    await submit(alice, agent_code=CODE, request_id="one")
+    error = await refused(submit(alice, request_id="one", project=zip_of()))
+    assert error.code() is Code.ALREADY_EXISTS
+    assert await expiry(stage) - now < timedelta(hours=25)
 
 
 async def ended(stage: Stage, test_id: str) -> None:

@@ -125,6 +125,17 @@ async def test_asked_for_twice_it_is_the_same_one(market: Shop, alice: Client) -
     assert (await market.stored(again.package.id)).generation == 1
 
 
+async def test_what_is_made_is_there_when_the_files_of_its_test_are_gone(market: Shop, alice: Client) -> None:
+    test_id = await market.completed(alice)
+    async with market.packager():
+        made = await generate(alice, test_id)
+    gone = {"digest": "0" * 64, "files": [{"path": "agent.py", "size": 1, "sha256": "0" * 64, "executable": False}]}
+    await market.stage.others.database["executions"].update_one({"_id": test_id}, {"$set": {"input.project": gone}})
+    assert (await generate(alice, test_id)).package.id == made.package.id
+    error = await refused(generate(alice, test_id, port=9090))
+    assert details_of(error)["ErrorInfo"].reason == "FILES_GONE"
+
+
 async def test_only_a_test_that_passed_has_a_package(market: Shop, alice: Client) -> None:
     test = await alice.submit()
     error = await refused(generate(alice, test.id))

@@ -25,6 +25,10 @@ _PIECE: Final = 1 << 16
 _END: Final = b"PK\x05\x06"
 _END_64: Final = b"PK\x06\x07"
 _LONGEST_END: Final = 22 + 0xFFFF
+_UNREADABLE: Final = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, ValueError, NotImplementedError),
+    ArithmeticError,  # a place beyond 2**63
+)
 _ENCRYPTED: Final = 0x1 | 0x40
 _UTF8: Final = 0x800
 
@@ -64,7 +68,7 @@ def read(data: bytes, limits: Limits) -> Content:
             return _content(archive, limits)
     except UnicodeDecodeError as error:
         raise BadArchive(["has a file name that is not valid UTF-8"]) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, ValueError, NotImplementedError) as error:
+    except _UNREADABLE as error:
         raise BadArchive([f"is not a ZIP archive that can be read: {str(error)[:200]}"]) from error
 
 

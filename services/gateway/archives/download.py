@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from assay.v1 import test_service_pb2 as pb
+from services.gateway.archives.at_once import AtOnce
+from services.gateway.archives.remembered import Remembered
 from services.gateway.caller import Caller
 from services.gateway.errors import FilesGone, InvalidRequest, NoSuchFile, TooManyDownloads, Violation
 from services.gateway.fetch import fetch
 from services.gateway.ports import LeftFiles, StoredFiles, Tests
 from services.gateway.translate import api_file
 from shared.domain.files import span
-from shared.ids import UserId
 from shared.store.documents import ArchiveRef, Execution, StoredFile
 
 MOST_AT_ONCE: Final = 16
-"""Downloads of a user under way at the same time."""
+"""Downloads of a user under way at the same time: each holds a file of some MiB for as long as its client takes."""
 PIECE: Final = 1 << 20
 """Bytes of a file in one message."""
 _WORDS: Final = {
@@ -33,28 +32,15 @@ class Downloads:
 
     def __init__(self, tests: Tests, store: StoredFiles, left: LeftFiles) -> None:
         self._tests = tests
-        self._store = store
+        self._store = Remembered(store)
         self._left = left
-        self._open: Counter[UserId] = Counter()
+        self._open = AtOnce(MOST_AT_ONCE, TooManyDownloads)
 
     async def download(self, request: pb.DownloadFileRequest, caller: Caller) -> AsyncIterator[pb.DownloadFileResponse]:
         """The file and then its bytes. Raises InvalidRequest, NoSuchTest, NoSuchFile, FilesGone, TooManyDownloads."""
-        with self._counted(caller.user_id):
+        with self._open.one_more(caller.user_id):
             async for message in self._messages(request, caller):
                 yield message
-
-    @contextmanager
-    def _counted(self, user: UserId) -> Iterator[None]:
-        """Each holds a file of some MiB for as long as its client takes. Raises TooManyDownloads."""
-        if self._open[user] >= MOST_AT_ONCE:
-            raise TooManyDownloads(user, MOST_AT_ONCE)
-        self._open[user] += 1
-        try:
-            yield
-        finally:
-            self._open[user] -= 1
-            if not self._open[user]:
-                del self._open[user]
 
     async def _messages(
         self, request: pb.DownloadFileRequest, caller: Caller

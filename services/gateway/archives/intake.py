@@ -1,7 +1,7 @@
 """Takes files in that go with a test: whole in the request, or by the digest of what was handed in before.
 
-Checks first and stores last: a request that is refused leaves nothing behind. Reading an archive is work for a thread,
-and only so many are read at once.
+Checks first and stores last, for a day, until a test that was accepted has them kept: what is refused leaves nothing
+behind for long. Reading an archive is work for a thread, and only so many are read at once.
 """
 
 from __future__ import annotations
@@ -10,14 +10,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from assay.v1 import test_pb2
 from services.gateway.archives import archive as archives
 from services.gateway.archives.archive import BadArchive, Content, Limits
-from services.gateway.errors import FilesGone, InvalidRequest, StoredTooMuch, UnknownFiles, Violation, Violations
+from services.gateway.archives.at_once import AtOnce
+from services.gateway.errors import (
+    Busy,
+    FilesGone,
+    InvalidRequest,
+    StoredTooMuch,
+    TooManyUploads,
+    UnknownFiles,
+    Violation,
+    Violations,
+)
 from services.gateway.ports import StoredFiles
 from shared.clock import Clock
-from shared.domain.files import Joined, digest, join
+from shared.domain.files import Joined, cut, digest, join, stored_size
 from shared.ids import UserId
 from shared.store.documents import ArchiveRef, Execution, StoredFile
 
@@ -26,9 +37,11 @@ AT_ONCE: Final = 4
 MOST_PIECE: Final = 1 << 20
 MOST_UPLOADS: Final = 4
 """Uploads of a user under way at the same time."""
+MOST_RECEIVED: Final = 256 << 20
+"""Bytes of all uploads that are under way in this process."""
 UPLOAD_S: Final = 600
 UNUSED: Final = timedelta(days=1)
-"""So long an upload is kept that no test has used."""
+"""So long files are kept that no test has used."""
 
 
 class Keeping(NamedTuple):
@@ -63,39 +76,40 @@ class Intake:
         self._clock = clock
         self._keeping = keeping
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._uploads: dict[UserId, int] = {}
+        self._uploads = AtOnce(MOST_UPLOADS, TooManyUploads)
+        self._received_bytes = 0
+        self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
     # -- uploads
 
     async def upload(self, pieces: AsyncIterator[bytes], user: UserId) -> ArchiveRef:
-        """Stores an archive that comes in pieces, for a test to come. Raises InvalidRequest and StoredTooMuch."""
-        if self._uploads.get(user, 0) >= MOST_UPLOADS:
-            raise StoredTooMuch(user, f"{user} has {MOST_UPLOADS} uploads under way; wait for the end of one.")
-        self._uploads[user] = self._uploads.get(user, 0) + 1
-        try:
-            async with asyncio.timeout(UPLOAD_S):
-                data = await self._received(pieces)
-            joined, _ = await self._unpacked(data, self._keeping.upload, "data")
-        finally:
-            self._uploads[user] -= 1
-            if not self._uploads[user]:
-                del self._uploads[user]
+        """Stores an archive that comes in pieces, for a test to come. Raises InvalidRequest, StoredTooMuch,
+        TooManyUploads, Busy."""
+        received = bytearray()
+        with self._uploads.one_more(user):
+            try:
+                async with asyncio.timeout(UPLOAD_S):
+                    await self._receive(pieces, received)
+                joined, _ = await self._unpacked(bytes(received), self._keeping.upload, "data")
+            finally:
+                self._received_bytes -= len(received)
         ref = _ref(joined)
-        await self._put(user, ref, joined.data, UNUSED)
+        await self._put(user, ref, joined.data)
         return ref
 
-    async def _received(self, pieces: AsyncIterator[bytes]) -> bytes:
+    async def _receive(self, pieces: AsyncIterator[bytes], received: bytearray) -> None:
         limits = self._keeping.upload
         # What does not compress becomes a little larger in an archive.
         most = limits.size + limits.files * 1024 + 65_536
-        received = bytearray()
         async for piece in pieces:
             if len(piece) > MOST_PIECE:
                 raise InvalidRequest([Violation("data", f"has {len(piece)} bytes; a piece has at most {MOST_PIECE}")])
+            if self._received_bytes + len(piece) > MOST_RECEIVED:
+                raise Busy("Too many uploads are under way here; try again in a moment.")
             received += piece
+            self._received_bytes += len(piece)
             if len(received) > most:
                 raise InvalidRequest([Violation("data", f"goes on after {most} bytes, which is too much in any case")])
-        return bytes(received)
 
     # -- files of a test
 
@@ -128,12 +142,16 @@ class Intake:
             raise UnknownFiles(taken.ref.digest)
         return data
 
-    async def keep(self, taken: Taken, user: UserId) -> None:
-        """Stores the files for a test that uses them from now on. Raises UnknownFiles and StoredTooMuch."""
+    async def store(self, taken: Taken, user: UserId) -> None:
+        """Stores the files for a test that may be accepted. Raises UnknownFiles and StoredTooMuch."""
         if taken.data is not None:
-            await self._put(user, taken.ref, taken.data, timedelta(days=self._keeping.days))
-        elif await self._store.use(user, taken.ref.digest, self._end()) is None:
+            await self._put(user, taken.ref, taken.data)
+        elif await self._store.use(user, taken.ref.digest, self._clock.now() + UNUSED) is None:
             raise UnknownFiles(taken.ref.digest)
+
+    async def keep(self, taken: Taken, user: UserId) -> None:
+        """Says that a test uses the stored files from now on."""
+        await self._store.use(user, taken.ref.digest, self._end())
 
     async def keep_on(self, test: Execution) -> None:
         """Says that the files of this test are used again. Raises FilesGone."""
@@ -170,11 +188,7 @@ class Intake:
     async def _joined(self, taken: Taken, more: dict[str, bytes], user: UserId, violations: Violations) -> Taken | None:
         """The files with others beside them."""
         data = await self.content(taken, user)
-        contents: dict[str, bytes] = {}
-        start = 0
-        for file in taken.ref.files:
-            contents[file.path] = data[start : start + file.size]
-            start += file.size
+        contents = await asyncio.to_thread(lambda: dict(cut(taken.ref.files, data)))
         for path, content in more.items():
             if contents.setdefault(path, content) != content:
                 violations.add("spec.agent_code", f"is another text than {path!r} in spec.project; give one of them")
@@ -197,18 +211,20 @@ class Intake:
         except BadArchive as error:
             raise InvalidRequest([Violation(field, problem) for problem in error.problems]) from error
 
-    async def _put(self, user: UserId, ref: ArchiveRef, data: bytes, lives: timedelta) -> None:
-        now = self._clock.now()
-        if await self._store.use(user, ref.digest, now + lives) is not None:
-            return
+    async def _put(self, user: UserId, ref: ArchiveRef, data: bytes) -> None:
         most = self._keeping.most_bytes
-        if most and await self._store.used(user) + len(data) > most:
-            raise StoredTooMuch(
-                user,
-                f"{user} may have {most // (1 << 20)} MiB of files stored at the same time; "
-                f"those that no test has used for {self._keeping.days} days are removed.",
-            )
-        await self._store.put(user, ref.digest, ref.files, data, now=now, expires_at=now + lives)
+        turn = self._turns.setdefault(user, asyncio.Lock())
+        async with turn:  # between the sum and what is added to it; another gateway may add at the same time
+            now = self._clock.now()
+            if await self._store.use(user, ref.digest, now + UNUSED) is not None:
+                return
+            if most and await self._store.used(user) + stored_size(ref.files) > most:
+                raise StoredTooMuch(
+                    user,
+                    f"{user} may have {most // (1 << 20)} MiB of files stored at the same time; "
+                    f"those that no test has used for {self._keeping.days} days are removed.",
+                )
+            await self._store.put(user, ref.digest, ref.files, data, now=now, expires_at=now + UNUSED)
 
     def _end(self) -> datetime:
         return self._clock.now() + timedelta(days=self._keeping.days)

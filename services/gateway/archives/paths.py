@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
-LONGEST: Final = 240
+from shared.domain.files import LONGEST_PATH, has_unseen
+
+LONGEST: Final = LONGEST_PATH
 """Characters of a path: what Windows and archive tools of all kinds still take."""
 LONGEST_NAME: Final = 255
 """Bytes of one name in it: NAME_MAX of the usual file systems."""
@@ -24,6 +26,10 @@ _HARNESS: Final = frozenset({"test_runner", "sitecustomize", "usercustomize"})
 # Modules of the standard library that nothing imports behind an agent's back: a file of that name does no harm.
 _HARMLESS: Final = frozenset({"test", "this", "antigravity", "idlelib", "turtledemo", "__main__"})
 _MODULE_FILE: Final = re.compile(r"([^./]+)(?:\.py|\.pyc|(?:\.[^./]+)?\.so)$")
+_DEVICES: Final = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)))
+)
+"""Names that Windows has for its devices, whatever the ending."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _LEFT_OUT_FOLDERS: Final = frozenset({"__pycache__", "__MACOSX"})
 _LEFT_OUT_NAMES: Final = frozenset({".DS_Store"})
@@ -42,7 +48,9 @@ class Bad(NamedTuple):
 
 def problem(path: str) -> str:
     """What is wrong with this path by itself; empty where nothing is."""
-    return _character_problem(path) or _part_problem(path, path.split("/"))
+    if len(path) > LONGEST:  # before each character is looked at
+        return f"is longer than {LONGEST} characters"
+    return _character_problem(path) or _part_problem(path.split("/"))
 
 
 def is_left_out(path: str) -> bool:
@@ -94,9 +102,10 @@ def reserved(paths: Iterable[str]) -> Iterator[Bad]:
     seen: set[str] = set()
     for path in paths:
         first = path.split("/", 1)[0]
-        if first in RESERVED_FOLDERS and first not in seen:
+        folded = _folded(first)
+        if folded in RESERVED_FOLDERS and first not in seen:
             seen.add(first)
-            yield Bad(path, f"lies in {first}/, which {RESERVED_FOLDERS[first]}; rename that folder or leave it out")
+            yield Bad(path, f"lies in {first}/, which {RESERVED_FOLDERS[folded]}; rename that folder or leave it out")
 
 
 def module_at(path: str) -> str:
@@ -113,15 +122,6 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
-def _is_control(character: str) -> bool:
-    """Controls and line breaks, and what turns the direction of the text around it: names that show as others."""
-    return (
-        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-        or character in "\u202a\u202b\u202c\u202d\u202e"
-        or ("\u2066" <= character <= "\u2069")
-    )
-
-
 def _character_problem(path: str) -> str:
     if not path:
         return "is an empty name"
@@ -131,20 +131,22 @@ def _character_problem(path: str) -> str:
         return "is an absolute path; give it relative to the project's folder"
     if ":" in path:
         return "has a colon in it, which other systems cannot have in a name; rename it"
-    if any(map(_is_control, path)):
-        return "has a control character in it; rename it"
+    if has_unseen(path):
+        return "has a control character, or another one that does not show, in it; rename it"
     return ""
 
 
-def _part_problem(path: str, parts: list[str]) -> str:
+def _part_problem(parts: list[str]) -> str:
     if ".." in parts:
         return "leads out of its folder (..)"
     if "" in parts or "." in parts:
         return "has an empty part or a . in it"
-    if len(path) > LONGEST:
-        return f"is longer than {LONGEST} characters"
     if len(parts) > DEEPEST:
         return f"lies deeper than {DEEPEST} folders"
     if any(len(part.encode()) > LONGEST_NAME for part in parts):
         return f"has a name of more than {LONGEST_NAME} bytes in it"
+    if any(part[-1] in " ." for part in parts):
+        return "has a name in it that ends in a space or a dot, which other systems leave out; rename it"
+    if any(part.partition(".")[0].rstrip().casefold() in _DEVICES for part in parts):
+        return "has the name of a device in it, which Windows cannot have in a folder; rename it"
     return ""

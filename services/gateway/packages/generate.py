@@ -8,7 +8,7 @@ from typing import Any, Final
 from assay.v1 import package_service_pb2 as pb
 from services.gateway.archives.intake import Intake
 from services.gateway.caller import Caller
-from services.gateway.errors import NoPackages, NotInThatState, RequestIdTaken, Violations
+from services.gateway.errors import FilesGone, NoPackages, NotInThatState, RequestIdTaken, Violations
 from services.gateway.fetch import fetch
 from services.gateway.metrics import PACKAGES_REQUESTED
 from services.gateway.packages.arrivals import Arrivals
@@ -27,6 +27,10 @@ from shared.store.packages import RequestKeyTaken
 
 UNHEARD: Final = timedelta(seconds=3)
 """After this time a packager takes a package up of which no event has told it."""
+
+
+_MOST_PACKAGES: Final = 100
+"""Of one test: there are fewer ways to ask for one."""
 
 
 class Generation:
@@ -68,7 +72,11 @@ class Generation:
                 test_id=test.id,
                 state=test.state,
             )
-        await self._intake.keep_on(test)
+        try:
+            await self._intake.keep_on(test)
+        except FilesGone:
+            if not await self._is_there(test, options):  # a package that is made needs them no more
+                raise
         package = await self._requested(test, options, request.request_id, traceparent)
         package = await self._renewed(package, traceparent)
         return await self._waited(package, caller, wait_s)
@@ -79,6 +87,19 @@ class Generation:
         wait_s = checked_wait(request.wait if request.HasField("wait") else None, "wait", violations)
         violations.raise_if_any()
         return await self._waited(await fetch_package(self._packages, caller, request.package_id), caller, wait_s)
+
+    async def _is_there(self, test: Execution, options: PackageOptions) -> bool:
+        """Whether there is such a package of the test that is not to be made (again)."""
+        packages = await self._packages.page(
+            user_id=test.user_id,
+            test_id=test.id,
+            agent_id="",
+            states=frozenset({PackageState.READY}),
+            now=self._clock.now(),
+            before=None,
+            limit=_MOST_PACKAGES,
+        )
+        return any(package.options_hash == hash_of(options) for package in packages)
 
     async def _requested(self, test: Execution, options: PackageOptions, request_id: str, traceparent: str) -> Package:
         wanted = self._new(test, options, traceparent)

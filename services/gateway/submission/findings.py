@@ -8,12 +8,12 @@ from services.gateway.submission.code import Code
 from services.gateway.submission.entry_findings import entry_findings
 from services.gateway.submission.entry_module import SCRIPT, missing_module, modules_of
 from services.gateway.submission.finding import Finding, Severity
+from services.gateway.submission.handed_in import LONE_FILE
 from services.gateway.submission.import_findings import import_findings
 from shared.domain.failure import FailureCode
 from shared.domain.models import conflicts, model_environment
 from shared.store.documents import Input
 
-LONE_FILE = "agent.py"
 _SET_BY_US = frozenset({"PATH", "HOME", "LANG", "ASSAY_QUERY", "ASSAY_INPUT_DIR", "ASSAY_OUTPUT_DIR"})
 MOST = 50
 

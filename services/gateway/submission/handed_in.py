@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -11,6 +12,7 @@ from services.gateway.archives import paths
 from services.gateway.archives.agent_file import choose, decoded
 from services.gateway.archives.intake import Intake, Taken
 from services.gateway.errors import Violations
+from shared.domain.files import cut
 from shared.ids import UserId
 from shared.store.documents import ArchiveRef
 
@@ -69,8 +71,14 @@ class Files:
             return HandedIn(spec.agent_code, PROJECT, inputs=inputs)
         return await self._agent(spec, user, HandedIn("", PROJECT, "", project, inputs), violations)
 
+    async def store(self, handed_in: HandedIn, user: UserId) -> None:
+        """Stores the files for a test that may be accepted. Raises UnknownFiles and StoredTooMuch."""
+        for taken in (handed_in.project, handed_in.inputs):
+            if taken is not None:
+                await self._intake.store(taken, user)
+
     async def keep(self, handed_in: HandedIn, user: UserId) -> None:
-        """Stores the files. Raises UnknownFiles and StoredTooMuch."""
+        """Says that an accepted test uses the files from now on."""
         for taken in (handed_in.project, handed_in.inputs):
             if taken is not None:
                 await self._intake.keep(taken, user)
@@ -88,11 +96,7 @@ class Files:
         if problem := _beside(choice.path, {file.path for file in files}):
             violations.add(PROJECT, problem)
         data = await self._intake.content(handed_in.project, user)
-        sources: dict[str, bytes] = {}
-        start = 0
-        for file in files:
-            sources[file.path] = data[start : start + file.size]
-            start += file.size
+        sources = await asyncio.to_thread(lambda: dict(cut(files, data)))
         source = decoded(sources[choice.path])
         if source.problem:
             violations.add(PROJECT, f"{choice.path!r} {source.problem}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+import structlog
+
 from assay.v1 import test_pb2, test_service_pb2
 from services.gateway.archives.intake import Intake
 from services.gateway.caller import Caller
@@ -26,6 +28,8 @@ from shared.events.tests import TestSubmitted
 from shared.ids import TestId, new_test_id
 from shared.store.connect import StoreError
 from shared.store.documents import Execution, HistoryEntry, Times
+
+log = structlog.get_logger()
 
 
 class Accepted(NamedTuple):
@@ -79,8 +83,12 @@ class Submission:
         if request.validate_only:
             others = await problems_of(handed_in.sources, handed_in.agent_path, self._syntax)
             return Accepted(execution, by_severity([*findings, *others]))
-        await self._files.keep(handed_in, caller.user_id)
+        await self._files.store(handed_in, caller.user_id)
         stored = await hand_in(self._tests, self._quota, execution, request.request_id)
+        try:
+            await self._files.keep(handed_in, caller.user_id)
+        except StoreError as error:  # the test is accepted, and its files are there for a day
+            log.warning("files_not_kept", test_id=stored.id, error=repr(error))
         return Accepted(stored, [_as_warning(finding) for finding in findings])
 
     async def _looked_at(

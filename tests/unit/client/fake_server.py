@@ -166,7 +166,7 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         for archive in (request.spec.project, request.spec.inputs):
             if archive.digest and archive.digest not in self.uploads:
                 metadata = {"digest": archive.digest}
-                info = error_details_pb2.ErrorInfo(reason="PROJECT_UNKNOWN", domain="assay", metadata=metadata)
+                info = error_details_pb2.ErrorInfo(reason="FILES_UNKNOWN", domain="assay", metadata=metadata)
                 message = "these files are not here"
                 await refuse(context, Refusal(grpc.StatusCode.FAILED_PRECONDITION, message, (info,)))
         test_id = self.by_request_id.setdefault(request.request_id, f"tst_{len(self.by_request_id) + 1:032x}")

@@ -72,6 +72,14 @@ def test_what_nobody_means_to_hand_in_is_left_out() -> None:
         ("a\nb.py", "control"),
         ("a\x7f.py", "control"),
         ("a\u202egnp.py", "control"),
+        ("a\u2066b.py", "does not show"),
+        ("a\u200bb.py", "does not show"),
+        ("a\U000e0041.py", "does not show"),
+        ("a /b.py", "ends in a space or a dot"),
+        ("a.", "ends in a space or a dot"),
+        ("docs/con.txt", "the name of a device"),
+        ("AUX/a.py", "the name of a device"),
+        ("nul", "the name of a device"),
         ("a\u2028b.py", "control"),
         ("a/" * 120 + "a.py", "240"),
         ("a/" * 20 + "a.py", "20 folders"),
@@ -281,6 +289,21 @@ def test_names_that_hide_nothing_are_taken(path: str) -> None:
 
 
 def test_the_folders_of_input_and_output_files_are_reserved() -> None:
-    bad = archive.check_project(["main.py", "out/a.txt", "out/b.txt", "in/x", "src/out/a.txt", "input/a"])
-    assert [one.path for one in bad] == ["out/a.txt", "in/x"]
+    bad = archive.check_project(
+        ["main.py", "out/a.txt", "out/b.txt", "in/x", "src/out/a.txt", "input/a", "In/y", "OUT"]
+    )
+    assert [one.path for one in bad] == ["out/a", "in/x", "In/y", "OUT"]
     assert "/work/out" in bad[0].problem
+
+
+def test_a_place_that_no_file_has_is_refused() -> None:
+    data = bytearray(zipped({"a.py": "x"}))
+    entry, end = data.rfind(b"PK\x01\x02"), data.rfind(b"PK\x05\x06")
+    name = int.from_bytes(data[entry + 28 : entry + 30], "little")
+    far = b"\x01\x00\x08\x00" + b"\xff" * 8  # the ZIP64 field with the place of the file
+    data[entry + 42 : entry + 46] = b"\xff" * 4
+    data[entry + 30 : entry + 32] = len(far).to_bytes(2, "little")
+    data[end + 12 : end + 16] = (int.from_bytes(data[end + 12 : end + 16], "little") + len(far)).to_bytes(4, "little")
+    data[entry + 46 + name : entry + 46 + name] = far
+    (told,) = problems(bytes(data))
+    assert "is not a ZIP archive that can be read" in told

@@ -1,5 +1,6 @@
 """How many files of a user may be on their way at once."""
 
+import asyncio
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from assay.v1 import test_service_pb2 as pb
 from services.gateway.archives.download import MOST_AT_ONCE, Downloads
+from services.gateway.archives.remembered import Remembered
 from services.gateway.caller import Caller
 from services.gateway.errors import TooManyDownloads
 from shared.domain.files import join
@@ -21,11 +23,14 @@ class Store:
 
     def __init__(self, test: Execution) -> None:
         self.test = test
+        self.reads = 0
 
     async def get(self, test_id: str) -> Execution:
         return self.test
 
     async def read(self, user: str, digest: str) -> bytes:
+        self.reads += 1
+        await asyncio.sleep(0)
         return FILES.data
 
 
@@ -44,3 +49,20 @@ async def test_a_user_has_only_so_many_downloads_under_way() -> None:
             await anext(downloads.download(request, alice))
         assert (await anext(downloads.download(request, admin))).file.size == 100
     assert [message.data async for message in downloads.download(request, alice)] == [b"", FILES.data]
+
+
+async def test_files_that_are_asked_for_one_by_one_are_read_once() -> None:
+    store: Any = Store(execution())
+    files = Remembered(store)
+    assert await asyncio.gather(*(files.read(ALICE, FILES.digest) for _ in range(20))) == [FILES.data] * 20
+    assert store.reads == 1
+    await files.read(BOB, FILES.digest)
+    assert store.reads == 2  # one user's digest opens nothing of another's
+
+
+async def test_what_is_remembered_has_a_bound_and_an_end() -> None:
+    store: Any = Store(execution())
+    for files in (Remembered(store, most=10), Remembered(store, lasts_s=0)):
+        store.reads = 0
+        assert [await files.read(ALICE, FILES.digest) for _ in range(2)] == [FILES.data] * 2
+        assert store.reads == 2
