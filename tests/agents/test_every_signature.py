@@ -6,13 +6,15 @@ import functools
 import inspect
 import json
 import types
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.orchestrator.harness.src.agent_loop import AgentLoop
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
 from services.orchestrator.harness.src.parameters import Absent, parameters_of, read_parameters
@@ -179,12 +181,6 @@ def heard_the_query(heard: dict[str, Any], query: str) -> bool:
     return isinstance(said, dict) and bool(said) and all(flat.get(key) == value for key, value in said.items())
 
 
-def complete(coroutine: Coroutine[Any, Any, object]) -> object:
-    import asyncio
-
-    return asyncio.run(coroutine)
-
-
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(parameter_lists(), st.sampled_from(KINDS), st.sampled_from(SHELLS), QUERIES, st.booleans())
 def test_no_call_passes_in_which_the_query_did_not_arrive(
@@ -202,7 +198,8 @@ def test_no_call_passes_in_which_the_query_did_not_arrive(
         entry = find_entry(module, "run" if named else None, "")
         plan = entry.bind(query)
         assert plan.query_passed
-        call_entry(plan, complete)
+        with closing(AgentLoop()) as loop:
+            call_entry(plan, loop)
     except (QueryNotAccepted, EntrypointNotFound, EntrypointAmbiguous):
         assert not HEARD, "what cannot take the query is not run"
         return

@@ -49,7 +49,7 @@ def test_what_is_chosen_gets_the_query_or_those_that_could_be_meant_are_named(pa
         assert not HEARD, "what is not chosen is not run"
         return
     with suppress(NameError):  # of a function that uses what is not there
-        call_entry(plan, _never)
+        call_entry(plan, NoLoop())
     (heard,) = HEARD
     assert heard[0] == entry.name
     given_to = heard[1] if isinstance(heard[1], tuple) else (heard[1],)
@@ -57,5 +57,6 @@ def test_what_is_chosen_gets_the_query_or_those_that_could_be_meant_are_named(pa
     assert all(entry.name != other.partition("(")[0] for other in entry.others)
 
 
-def _never(_: Any) -> object:
-    raise AssertionError("nothing here is asynchronous")
+class NoLoop:
+    def complete(self, _: Any) -> object:
+        raise AssertionError("nothing here is asynchronous")

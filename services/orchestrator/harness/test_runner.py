@@ -5277,6 +5277,20 @@ class Each:
         self.total = total
 
 
+class EachOfAStream:
+    """Values that an asynchronous iteration gives, to be taken in the agent's loop."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+
+class Later:
+    """A value that has to be waited for: `get` takes the agent's loop, or None; it gives UNFIT where it needs one."""
+
+    def __init__(self, get: Callable[[Any], Any]) -> None:
+        self.get = get
+
+
 def table_rows(value: Any) -> object:
     """A pandas DataFrame as a list of objects; an index that says something becomes a column."""
     total = len(value)
@@ -5336,14 +5350,73 @@ def picture(value: Any) -> str:
     return base64(data.getvalue())
 
 
-# --- From values that JSON has no form for to values that it has: one table, in a closed order
+# --- Values that are not there at once: coroutines, futures, asynchronous streams, and what a stream has given
 
 
-MOST_TYPES = 2000  # remembered
+DEEP = 4  # levels of lists and dictionaries in a piece of a stream
 
 
-class Fields(dict):  # type: ignore[type-arg]
-    """Attributes by name: a dictionary whose places are told as `.name`."""
+def of_coroutine(value: Any) -> Later:
+    """And everything else that can be awaited."""
+
+    def get(loop: Any) -> object:
+        return UNFIT if loop is None else loop.complete(_awaited(value))
+
+    return Later(get)
+
+
+async def _awaited(value: Any) -> object:
+    return await value
+
+
+def never_awaited(value: Any) -> str:
+    name = part(value, "__qualname__")
+    value.close()
+    return f"[a coroutine that was not awaited: {name}]"
+
+
+def of_future(value: Any) -> object:
+    """Of asyncio or concurrent.futures: what is in it, waited for where that is not there yet."""
+    if value.done():
+        problem = value.exception()
+        return value.result() if problem is None else problem
+    if not hasattr(type(value), "get_loop"):
+        return Later(lambda _: value.result())
+
+    def get(_: Any) -> object:
+        loop = value.get_loop()
+        return UNFIT if loop.is_running() or loop.is_closed() else loop.run_until_complete(value)
+
+    return Later(get)
+
+
+def of_stream(value: Any) -> EachOfAStream:
+    return EachOfAStream(value)
+
+
+async def all_awaited(value: Any, deep: int = DEEP) -> Any:
+    """What it gives, and in lists, tuples and dictionaries what their members give."""
+    for _ in range(10):  # a coroutine may give a coroutine, or a task
+        if not hasattr(type(value), "__await__"):
+            break
+        value = await value
+    if deep and type(value) in (list, tuple):
+        return [await all_awaited(one, deep - 1) for one in value]
+    if deep and type(value) is dict:
+        return {key: await all_awaited(one, deep - 1) for key, one in value.items()}
+    return value
+
+
+class Collected:
+    """What an agent gave piece by piece: as plain data already, with the notes on it."""
+
+    def __init__(self, plain: object, answering: Any, usage: object = None) -> None:
+        self.plain = plain
+        self.answering = answering
+        self.usage = usage  # what the last piece that knew said of tokens
+
+
+# --- Values of Python's own library
 
 
 def moment(value: Any) -> object:
@@ -5369,14 +5442,71 @@ def period(value: Any) -> str:
     return f"{sign}P{day}T{time}" if time else f"{sign}P{day or 'T0S'}"
 
 
-def body(value: Any) -> object:
-    """Of the response of a web framework: the JSON in it, or its text."""
-    raw = value.body if hasattr(type(value), "render") else value.get_data()
-    text = bytes(raw).decode("utf-8")
+def error(value: BaseException) -> str:
+    text = str(value)
+    return f"{type_name(type(value))}: {text}" if text else type_name(type(value))
+
+
+def group_of_errors(value: Any) -> object:
+    """Of an ExceptionGroup: what it says, and each of its exceptions."""
+    return {"error": f"{type_name(type(value))}: {value.message}", "exceptions": list(value.exceptions)}
+
+
+def file_mark(value: Any) -> str:
+    """It may be endless, or be read by somebody else."""
+    name = part(value, "name")
+    return f"[an open file: {name}]" if isinstance(name, (str, int)) else "[an open file]"
+
+
+def is_a_file(kind: Kind) -> bool:
+    return kind.attributes >= {"read", "close"} and (
+        is_a("_io", "_IOBase")(kind) or is_a("tempfile", "_TemporaryFileWrapper", "SpooledTemporaryFile")(kind)
+    )
+
+
+# --- Responses of web frameworks, as what they would send
+
+
+def is_a_response(kind: Kind) -> bool:
+    """Of Starlette (and FastAPI), Flask, Django, aiohttp."""
+    return (
+        is_a("starlette", "Response")(kind)
+        or is_a("werkzeug", "Response")(kind)
+        or is_a("django", "HttpResponseBase")(kind)
+        or is_a("aiohttp", "Response", "StreamResponse")(kind)
+    )
+
+
+def body_of_response(value: Any) -> object:
+    """The JSON in it, or its text, or its bytes; a mark where it is sent piece by piece or from a file."""
+    kind = Kind(type(value))
+    if is_a("werkzeug", "Response")(kind):
+        raw = UNFIT if value.is_streamed else value.get_data()
+    else:
+        raw = part(value, "content" if "django" in kind.roots else "body")
+    if not isinstance(raw, (bytes, bytearray, memoryview)):
+        path = part(value, "path")
+        return f"[a response from the file {path}]" if isinstance(path, str) else "[a response that is streamed]"
+    try:
+        text = bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        return bytes(raw)
     try:
         return from_json(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
+
+
+# --- From values that JSON has no form for to values that it has: one table, in a closed order
+
+
+MOST_TYPES = 2000  # remembered
+ITEMS = "[items]"  # no name of an attribute
+BESIDE_A_TEXT = ("role", "type", "usage")
+
+
+class Fields(dict):  # type: ignore[type-arg]
+    """Attributes by name: a dictionary whose places are told as `.name`."""
 
 
 def dumped(value: Any) -> object:
@@ -5436,17 +5566,6 @@ def items(value: Any) -> object:
     return {key: value[key] for key in value.keys()}  # noqa: SIM118 - of no dict, which may iterate over something else
 
 
-def never_awaited(value: Any) -> str:
-    name = part(value, "__qualname__")
-    value.close()
-    return f"[a coroutine that was not awaited: {name}]"
-
-
-def error(value: BaseException) -> str:
-    text = str(value)
-    return f"{type_name(type(value))}: {text}" if text else type_name(type(value))
-
-
 def is_of_the_agent(kind: Kind) -> bool:
     """Of the agent's code: neither Python's nor from an installed package, whose objects hold clients and keys."""
     path = str(getattr(sys.modules.get(module_of(kind.cls)), "__file__", None) or "")
@@ -5459,18 +5578,57 @@ def public_attributes(value: Any) -> object:
     return fields(value, names) or UNFIT
 
 
+def attributes_and_items(value: Any) -> object:
+    """Of an object of the agent that can be iterated over and has attributes, too: neither is lost."""
+    found = public_attributes(value)
+    if not isinstance(found, Fields) or ITEMS in found:
+        return UNFIT
+    try:
+        found[ITEMS] = Each(iter(value))
+    except Exception:  # it has the method and does not mean it
+        pass
+    return found
+
+
+def without_items_told_twice(found: dict[str, Any]) -> dict[str, Any]:
+    """Most iterations are over one of the attributes, or over all of them."""
+    if ITEMS not in found:
+        return found
+    items = found.pop(ITEMS)
+    told = [list(one) if isinstance(one, dict) else one for one in found.values()]
+    if items and items not in told and items not in ([[name, one] for name, one in found.items()], list(found)):
+        found[ITEMS] = items
+    return found
+
+
+def text_of_a_message(name: str) -> tuple[str, Any]:
+    """The text in an object of the agent that is a message and nothing else, as those of chat APIs are."""
+    how, take = said(name)
+
+    def text(value: Any) -> Any:
+        attributes = public_attributes(value)
+        names = set(attributes) if isinstance(attributes, Fields) else set()
+        return take(value) if names <= {name, *BESIDE_A_TEXT} else UNFIT
+
+    return how, text
+
+
 def _slots_of(cls: type) -> tuple[str, ...]:
     slots = cls.__dict__.get("__slots__", ())
     return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
-def is_anything(_: Kind) -> bool:
-    return True
-
-
 def is_iterable(kind: Kind) -> bool:
     """But no file, which would be read, and no type."""
     return "__iter__" in kind.attributes and not kind.attributes & {"read", "fileno", "__subclasscheck__"}
+
+
+def is_iterable_of_the_agent(kind: Kind) -> bool:
+    return is_iterable(kind) and "__next__" not in kind.attributes and is_of_the_agent(kind)
+
+
+def is_foreign(kind: Kind) -> bool:
+    return not is_of_the_agent(kind)
 
 
 def data_conversions() -> tuple[Any, ...]:
@@ -5514,20 +5672,19 @@ def value_conversions() -> tuple[Any, ...]:
         (is_a("ipaddress"), "str", str),
         (is_a("re", "Pattern"), *taken("pattern")),
         (is_a("builtins", "complex"), "str", lambda value: str(value).strip("()")),
+        (has("derive", "exceptions", "split", "subgroup"), "its exceptions", group_of_errors),
         (is_a("builtins", "BaseException"), "str", error),
         (is_a("builtins", "set", "frozenset"), "a sorted list", sorted),
         (is_a("builtins", "set", "frozenset"), "a list", list),
         (is_a("collections", "UserString"), "str", str),
         (is_a("PIL", "Image"), "base64 of a PNG", picture),
         (is_a("matplotlib", "Figure"), "base64 of a PNG", picture),
-        (is_a("starlette", "Response"), "its body", body),
-        (is_a("werkzeug", "Response"), "its body", body),
-        (
-            has("result", "done", "add_done_callback"),
-            "result",
-            lambda value: value.result() if value.done() else repr(value),
-        ),
+        (is_a_response, "its body", body_of_response),
+        (has("result", "done", "add_done_callback"), "its result", of_future),
+        (has("cr_frame", "close"), "awaited", of_coroutine),
+        (has("cr_frame", "close"), "a mark", never_awaited),
         (is_a("_io", "StringIO", "BytesIO"), *called("getvalue")),
+        (is_a_file, "a mark", file_mark),
         (is_a("types", "SimpleNamespace"), "its attributes", public_attributes),
         (is_a("argparse", "Namespace"), "its attributes", public_attributes),
         (has("_asdict"), *plain_result("_asdict")),
@@ -5539,11 +5696,16 @@ def value_conversions() -> tuple[Any, ...]:
         (has("to_json"), *decoded("to_json")),
         (has("json"), *decoded("json")),
         (has("keys", "__getitem__"), "its items", items),
-        (has("cr_frame", "close"), "a mark", never_awaited),
+        (has("__await__"), "awaited", of_coroutine),
+        (has("__aiter__", "__anext__"), "a list", of_stream),
+        (is_iterable_of_the_agent, "its attributes", attributes_and_items),
         (is_iterable, "a list", Each),
-        (is_anything, *taken("final_output")),
-        (is_anything, *taken("output")),
-        (is_anything, *said("content")),
+        (is_foreign, *taken("final_output")),
+        (is_foreign, *taken("output")),
+        (is_foreign, *said("content")),
+        (is_of_the_agent, *text_of_a_message("final_output")),
+        (is_of_the_agent, *text_of_a_message("output")),
+        (is_of_the_agent, *text_of_a_message("content")),
         (has("__str__"), "str", str),
         (is_of_the_agent, "its attributes", public_attributes),
         (has("__repr__"), "repr", repr),
@@ -5577,6 +5739,8 @@ MARK = 80  # bytes that a mark may have
 
 def json_size(value: object) -> int:
     """Bytes as JSON in UTF-8."""
+    if type(value) is int:  # of which lists may have very many
+        return len(int.__repr__(value))
     return len(to_json(value).encode("utf-8"))
 
 
@@ -5683,7 +5847,11 @@ def _share(sizes: list[int], room: int) -> int | None:
 # --- Notes on what was made of values that are not plain JSON: where, of which type, and how
 
 
+MAX_NOTES = 100
 MAX_PATH = 300  # characters
+NESTED = "The answer is nested more than 64 levels deep, or contains itself, at {where}"
+HALF = "{where} holds half a surrogate pair: not Unicode text"
+REFUSAL = "{where} is a {kind}: not something that JSON can hold"
 
 
 class Note:
@@ -5725,18 +5893,150 @@ def named(kind: type) -> str:
         return "?"
 
 
+class Notes:
+    """At most 100 of them; those on values that are alike are one. With `strict` the first one is a NotJson."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self.strict = strict
+        self._notes: dict[tuple[str, str, str], Note] = {}  # by a path in which all places of a list are one
+        self._unlisted = 0
+
+    def told(self) -> list[dict[str, str]]:
+        """The last one is how many there are beside."""
+        told = [
+            {"path": note.path, "type": note.kind, "how": note.how + (f", and {note.more:,} more" if note.more else "")}
+            for note in self._notes.values()
+        ]
+        if self._unlisted:
+            told.append({"path": "answer", "type": "", "how": f"{self._unlisted:,} more conversions, not listed"})
+        return told
+
+    def add(self, place: tuple[Any, ...], kind: type, how: str, refusal: str) -> None:
+        general, name = written(place, general=True), named(kind)
+        alike = None if self.strict else self._notes.get((general, name, how))
+        if alike is not None:
+            alike.more += 1
+        elif len(self._notes) >= MAX_NOTES - 1 and not self.strict:
+            self._unlisted += 1
+        else:
+            path = written(place)
+            refused = refusal.format(where=path, kind=name) + "."
+            if self.strict:
+                raise NotJson(refused)
+            self._notes[general, name, how] = Note(path, name, how, refused)
+
+    def take(self, other: Notes) -> None:
+        for (general, _, _), note in other._notes.items():
+            if self.strict:
+                raise NotJson(note.refusal)
+            self.keep(note, general)
+        self._unlisted += other._unlisted
+
+    def keep(self, note: Note, general: str) -> None:
+        alike = self._notes.get((general, note.kind, note.how))
+        if alike is not None:
+            alike.more += 1 + note.more
+        elif len(self._notes) < MAX_NOTES - 1:
+            self._notes[general, note.kind, note.how] = note
+        else:
+            self._unlisted += 1 + note.more
+
+
+# --- How long the objects in an answer may take to say what they are: the answer is not lost to one of them
+
+
+MOST_S = 30.0  # for one object to be written; a stream may take as long as there is time
+CHECK_S = 0.25
+
+
+class TooSlow(BaseException):
+    """An object has taken too long. No Exception: code of the agent that it is raised in does not handle it."""
+
+
+class TimeBudget:
+    """Ends `seconds` from now; without them only each object has its limit.
+
+    Between `watch` and `stop` what runs in the main thread is interrupted, even where it sleeps or waits: a signal that
+    nothing else uses arrives, and its handler raises. The agent's own alarms stay as they are. Where that cannot be
+    done (another thread, no more threads), an object takes as long as it takes, and what comes after it has less."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.ends = time.monotonic() + seconds if seconds is not None else float("inf")
+        self._until: float | None = None  # of what is being asked now
+        self._watched: Any = None  # a lock, held as long as somebody has to look at the time
+        self._may_watch = False
+
+    def left(self) -> float:
+        """Seconds; not less than 0."""
+        return max(0.0, self.ends - time.monotonic())
+
+    def ask(self, call: Callable[..., Any], *args: object, most: float = MOST_S) -> Any:
+        """What the call gives. Raises what it raises, and TooSlow when it takes longer than `most` seconds or than
+        there are left."""
+        now = time.monotonic()
+        if now >= self.ends:
+            raise TooSlow
+        if self._may_watch and self._watched is None:
+            self._begin()
+        around = self._until
+        self._until = min(now + most, self.ends, float("inf") if around is None else around)
+        try:
+            return call(*args)
+        finally:
+            self._until = around
+
+    def watch(self) -> None:
+        self._may_watch = True
+
+    def stop(self) -> None:
+        self._may_watch, watched, self._watched = False, self._watched, None
+        if watched is not None:
+            watched.release()
+
+    def _begin(self) -> None:
+        import _signal  # type: ignore[import-not-found]
+        import _thread
+
+        number, main = _signal.SIGRTMAX, _thread.get_ident()
+        if getattr(_signal.getsignal(number), "__qualname__", "") not in ("", self._interrupt.__qualname__):
+            self._may_watch = False
+            return
+        watched = _thread.allocate_lock()
+        watched.acquire()
+        try:
+            # It stays when all is done: a signal that comes late must find it.
+            _signal.signal(number, self._interrupt)
+            _thread.start_new_thread(self._look_at_the_time, (watched, number, main))
+        except (ValueError, RuntimeError):
+            self._may_watch = False
+            return
+        self._watched = watched
+
+    def _look_at_the_time(self, watched: Any, number: int, main: int) -> None:
+        import _signal
+
+        while not watched.acquire(timeout=CHECK_S):
+            until = self._until
+            if until is not None and time.monotonic() >= until:
+                _signal.pthread_kill(main, number)
+
+    def _interrupt(self, *_: object) -> None:
+        until = self._until
+        if until is not None and time.monotonic() >= until:
+            raise TooSlow
+
+
 # --- From what an agent returns to JSON: nothing of it is thrown away, and what is not plain JSON is noted
 
 
 MAX_DEPTH = 64  # of an answer: document stores and protobuf stop at 100
-MAX_NOTES = 100
+MOST_ITEMS = 600_000  # of an iteration whose end is not known: more than 1 MiB holds
+FOREVER = float("inf")  # for what may wait as long as there is time at all
 ROOM = 32 << 20  # characters that are looked at before an answer is cut: a bound on memory and time
 COST_OF_A_NOTE = 150  # conversions take longer
 MANY = 1000
 MAX_KEY = 10_000  # characters
 COST = 20  # of a value beside its text: all that fits into 1 MiB of JSON has room
-NESTED = "The answer is nested more than 64 levels deep, or contains itself, at {where}"
-HALF = "{where} holds half a surrogate pair: not Unicode text"
 DIGITS = 4300  # more int() does not read back
 HUGE_BITS = 14_285  # of 10**DIGITS; not the number itself, which nobody could print who looks at our memory
 
@@ -5746,47 +6046,44 @@ class TooLarge(Exception):
 
 
 class Answering:
-    """One answer on its way to JSON. With `strict` it raises NotJson instead of converting."""
+    """One answer on its way to JSON. With `strict` it raises NotJson instead of converting.
 
-    def __init__(self, *, strict: bool = False) -> None:
+    `loop`: an AgentLoop, in which coroutines are completed; without it they are only named. `seconds`: what there is
+    time for, as TimeBudget has it."""
+
+    def __init__(self, *, strict: bool = False, loop: Any = None, seconds: float | None = None) -> None:
         self.strict = strict
+        self.loop = loop
+        self.budget = TimeBudget(seconds)
+        self._too_slow: set[type] = set()  # are not asked again
         self.room = ROOM
-        self._notes: dict[tuple[str, str, str], Note] = {}  # by a path in which all places of a list are one
-        self._unlisted = 0
+        self._notes = Notes(strict=strict)
         self._above: set[int] = set()  # what the value lies in
 
     def json(self, value: object, limit: int) -> Any:
         """Plain data of at most `limit` bytes as JSON. Raises NotJson and TooLarge where it is strict."""
+        self.budget.watch()
         try:
             plain = unwarned(lambda: self.plain(value))
         except (RecursionError, MemoryError):
             plain = self._as_repr(value, ())
+        finally:
+            self.budget.stop()
         size = json_size(plain)
         if size > limit:
             if self.strict:
                 raise TooLarge(f"The answer has {size:,} bytes as JSON; {limit:,} are allowed.")
             plain, cuts = fitted(plain, limit)
             for path, kind, how in cuts:
-                self._add(Note(f"answer{path}", kind, how, ""), path)
+                self._notes.keep(Note(f"answer{path}", kind, how, ""), path)
         return plain
 
     def notes(self) -> list[dict[str, str]]:
-        """At most 100 of them, the last one being how many there are beside."""
-        told = [
-            {"path": note.path, "type": note.kind, "how": note.how + (f", and {note.more:,} more" if note.more else "")}
-            for note in self._notes.values()
-        ]
-        if self._unlisted:
-            told.append({"path": "answer", "type": "", "how": f"{self._unlisted:,} more conversions, not listed"})
-        return told
+        return self._notes.told()
 
     def take_notes(self, other: Answering) -> None:
         """As if the other's values had been ours. Raises NotJson where we are strict."""
-        for (general, _, _), note in other._notes.items():
-            if self.strict:
-                raise NotJson(note.refusal)
-            self._add(note, general)
-        self._unlisted += other._unlisted
+        self._notes.take(other._notes)
 
     def plain(self, value: Any, place: tuple[Any, ...] = ()) -> Any:
         """The value as plain JSON data. Raises NotJson where it is strict.
@@ -5804,7 +6101,7 @@ class Answering:
             return self._number(float.__float__(value), place)
         for bad, mark in ((id(value) in self._above, "cycle"), (len(self._above) >= MAX_DEPTH, "nested too deep")):
             if bad:
-                self._note(place, kind, f"the mark [{mark}]", NESTED)
+                self.note(place, kind, f"the mark [{mark}]", NESTED)
                 self.room -= len(mark)
                 return f"[{mark}]"
         self._above.add(id(value))
@@ -5822,18 +6119,23 @@ class Answering:
         if kind is Collected:
             self.take_notes(value.answering)
             return value.plain
-        for how, convert in conversions_for(kind):
+        if kind is Each:
+            return self._each(value.values, value.total, place)
+        for how, convert in conversions_for(kind) if kind not in self._too_slow else ():
             try:
-                made = convert(value)
-                iterator = iter(made.values) if type(made) is Each else None
+                made = self._begun(self.budget.ask(convert, value))
+            except TooSlow:
+                self._too_slow.add(kind)
+                break
             except BaseException:  # foreign objects may do anything when asked: the next line of the table is tried
                 continue
             if made is UNFIT or made is value:
                 continue
-            self._note(place, kind, how)
-            if iterator is not None:
-                return self._each(iterator, made.total, place)
-            return self.plain(made, place)
+            self.note(place, kind, how)
+            return self._made(made, place)
+        if kind in self._too_slow:
+            self.note(place, kind, "a mark: it took too long")
+            return f"[{named(kind)}: took too long]"
         if issubclass(kind, dict):
             return self._object(value, place, attributes=False)
         if issubclass(kind, list):
@@ -5842,10 +6144,33 @@ class Answering:
             return self._list(tuple.__getitem__(value, slice(None)), place)
         return self._as_repr(value, place)
 
+    def _begun(self, made: Any) -> Any:
+        """What can be converted at once: values that are waited for are there, iterations have begun."""
+        if type(made) is Later and self.strict:
+            return ""  # it is refused, and is there for the log
+        if type(made) is Later:
+            try:
+                return self.budget.ask(made.get, self.loop, most=FOREVER)
+            except TooSlow:
+                raise
+            except BaseException as error:
+                return f"[ended with {named(type(error))}]"
+        if type(made) is EachOfAStream and self.loop is None:
+            return UNFIT
+        return Each(iter(made.values), made.total) if type(made) is Each else made
+
+    def _made(self, made: Any, place: tuple[Any, ...]) -> Any:
+        if type(made) is Each:
+            return self._each(made.values, made.total, place)  # type: ignore[arg-type]
+        if type(made) is EachOfAStream:
+            return self._each_of_a_stream(made.values, place)
+        plain = self.plain(made, place)
+        return without_items_told_twice(plain) if type(made) is Fields else plain
+
     def _as_repr(self, value: object, place: tuple[Any, ...]) -> str:
-        self._note(place, type(value), "repr")
+        self.note(place, type(value), "repr")
         try:
-            return self._text(str.__str__(repr(value)), place)
+            return self._text(str.__str__(self.budget.ask(repr, value)), place)
         except BaseException:
             return f"<unrepresentable {named(type(value))}>"
 
@@ -5859,10 +6184,10 @@ class Answering:
                 break
             name = key if type(key) is str and key.isascii() else self._key(key, place)
             if len(name) > MAX_KEY:
-                self._note(place, str, f"cut: a key of {len(name):,} characters", "{where} has a key that is too long")
+                self.note(place, str, f"cut: a key of {len(name):,} characters", "{where} has a key that is too long")
                 name = f"{name[:MAX_KEY]} [cut: {MAX_KEY:,} of {len(name):,} characters]"
             if name in found:
-                self._note(place, type(key), "a name of its own for a key that is there twice as text")
+                self.note(place, type(key), "a name of its own for a key that is there twice as text")
                 while name in found:
                     name = f"{name} ({named(type(key))})"
             self.room -= len(name) + 4
@@ -5887,35 +6212,68 @@ class Answering:
         """As a list; what comes before an iteration breaks is kept."""
         found: list[Any] = []
         least = self._least(None)
-        while self.room >= least:
+        while self.room >= least and len(found) < MOST_ITEMS:
             try:
-                item = next(iterator)
+                item = self.budget.ask(next, iterator, most=FOREVER)
+            except TooSlow:
+                return [*found, self._late(place)]
             except StopIteration:
                 if total is not None and total > len(found):
                     found.append(self._cut(place, list, total - len(found)))
                 return found
             except BaseException as error:
-                self._note(place, type(error), "a mark: the iteration ended with it")
-                found.append(f"[ended with {named(type(error))}]")
-                return found
+                return [*found, self._broken(place, error)]
             found.append(self.plain(item, (place, len(found), False)))
         found.append(self._cut(place, list, None))
         return found
 
+    def _each_of_a_stream(self, values: Any, place: tuple[Any, ...]) -> list[Any]:
+        """As `_each`, in the agent's loop."""
+        found: list[Any] = []
+        least = self._least(None)
+        loop, self.loop = self.loop, None  # it is running then, and cannot complete what is deeper inside
+
+        async def gather() -> None:
+            async for item in values:
+                found.append(self.plain(await all_awaited(item), (place, len(found), False)))
+                if self.room < least or len(found) >= MOST_ITEMS:
+                    found.append(self._cut(place, list, None))
+                    return
+
+        try:
+            self.budget.ask(loop.complete, gather(), most=FOREVER)
+        except TooSlow:
+            found.append(self._late(place))
+        except NotJson:
+            raise
+        except BaseException as error:
+            found.append(self._broken(place, error))
+        finally:
+            self.loop = loop
+        return found
+
+    def _late(self, place: tuple[Any, ...]) -> str:
+        self.note(place, list, "cut: it took too long", "{where} takes too long")
+        return "[cut: it took too long]"
+
+    def _broken(self, place: tuple[Any, ...], error: BaseException) -> str:
+        self.note(place, type(error), "a mark: the iteration ended with it")
+        return f"[ended with {named(type(error))}]"
+
     def _cut(self, place: tuple[Any, ...], kind: type, more: int | None) -> str:
-        self._note(place, kind, "cut", "{where} has more than is kept")
+        self.note(place, kind, "cut", "{where} has more than is kept")
         return f"[cut: {more:,} more]" if more is not None else "[cut: there is more]"
 
     def _text(self, value: str, place: tuple[Any, ...]) -> str:
         if len(value) > ROOM:
-            self._note(place, str, f"cut: {ROOM:,} of {len(value):,} characters", "{where} has more than is kept")
+            self.note(place, str, f"cut: {ROOM:,} of {len(value):,} characters", "{where} has more than is kept")
             value = value[:ROOM]
         self.room -= len(value) + COST
         if not value.isascii():
             try:
                 value.encode("utf-8")
             except UnicodeEncodeError:
-                self._note(place, str, "Unicode, with U+FFFD for half a surrogate pair", HALF)
+                self.note(place, str, "Unicode, with U+FFFD for half a surrogate pair", HALF)
                 return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return value
 
@@ -5923,66 +6281,32 @@ class Answering:
         self.room -= COST
         if value.bit_length() < HUGE_BITS or -(10**DIGITS) < value < 10**DIGITS:
             return value
-        self._note(place, int, "hex", "{where} is an integer of more than 4300 digits")
+        self.note(place, int, "hex", "{where} is an integer of more than 4300 digits")
         return self._text(hex(value), place)
 
     def _number(self, value: float, place: tuple[Any, ...]) -> float | None:
         self.room -= COST
         if value == value and value not in (float("inf"), float("-inf")):
             return value
-        self._note(place, float, f"null for {value!r}", f"{{where}} is {value!r}: JSON has no such number")
+        self.note(place, float, f"null for {value!r}", f"{{where}} is {value!r}: JSON has no such number")
         return None
 
     def _key(self, key: Any, place: tuple[Any, ...]) -> str:
         kind = type(key)
         if issubclass(kind, str):
             return self._text(str.__str__(key), place)
-        self._note(place, kind, "text for a key", "{where} has a key of type {kind}: JSON has only text there")
+        self.note(place, kind, "text for a key", "{where} has a key of type {kind}: JSON has only text there")
         aside = Answering()
-        aside.room = 1000
+        aside.room, aside.budget = 1000, self.budget
         plain = aside.plain(key)
         if plain is None and key is not None:
             return str(key)  # not a number
         return plain if isinstance(plain, str) else to_json(plain)
 
-    def _note(
-        self,
-        place: tuple[Any, ...],
-        kind: type,
-        how: str,
-        refusal: str = "{where} is a {kind}: not something that JSON can hold",
-    ) -> None:
+    def note(self, place: tuple[Any, ...], kind: type, how: str, refusal: str = REFUSAL) -> None:
+        """Raises NotJson where it is strict."""
         self.room -= COST_OF_A_NOTE
-        general, name = written(place, general=True), named(kind)
-        alike = None if self.strict else self._notes.get((general, name, how))
-        if alike is not None:
-            alike.more += 1
-        elif len(self._notes) >= MAX_NOTES - 1 and not self.strict:
-            self._unlisted += 1
-        else:
-            path = written(place)
-            refused = refusal.format(where=path, kind=name) + "."
-            if self.strict:
-                raise NotJson(refused)
-            self._notes[general, name, how] = Note(path, name, how, refused)
-
-    def _add(self, note: Note, general: str) -> None:
-        alike = self._notes.get((general, note.kind, note.how))
-        if alike is not None:
-            alike.more += 1 + note.more
-        elif len(self._notes) < MAX_NOTES - 1:
-            self._notes[general, note.kind, note.how] = note
-        else:
-            self._unlisted += 1 + note.more
-
-
-class Collected:
-    """What an agent gave piece by piece: as plain data already, with the notes on it."""
-
-    def __init__(self, plain: object, answering: Answering, usage: object = None) -> None:
-        self.plain = plain
-        self.answering = answering
-        self.usage = usage  # what the last piece that knew said of tokens
+        self._notes.add(place, kind, how, refusal)
 
 
 # --- The tokens that an agent says it used
@@ -6116,10 +6440,13 @@ WHOLE_ANSWERS = (
 
 
 def is_stream(value: object) -> bool:
-    """An iterator, or an object that can be iterated and closed and is no collection."""
+    """An iterator, or an object that can be iterated and closed and is no collection. No object of the agent with
+    attributes, which say more than its iteration."""
     kind = Kind(type(value))
-    if "__next__" in kind.attributes or kind.attributes.issuperset({"__iter__", "close"}):
+    if "__next__" in kind.attributes:
         return not kind.attributes & NO_STREAM and not _is_known(kind)
+    if kind.attributes.issuperset({"__iter__", "close"}) and not kind.attributes & NO_STREAM and not _is_known(kind):
+        return not (is_of_the_agent(kind) and isinstance(public_attributes(value), Fields))
     return False
 
 
@@ -6151,8 +6478,9 @@ def _is_known(kind: Kind) -> bool:
 class Yields:
     """Takes the pieces. Each is a line of the log at once, except for the pieces of a text, which make one line."""
 
-    def __init__(self) -> None:
-        self.answering = Answering()
+    def __init__(self, loop: Any = None) -> None:
+        self.answering = Answering(loop=loop)
+        self.raw: bytearray | None = bytearray()  # as long as all pieces are bytes
         self.values: list[object] = []
         self.left_out = 0
         self.usage: object = None
@@ -6160,6 +6488,13 @@ class Yields:
         self.whole: Collected | None = None
 
     def take(self, item: Any) -> None:
+        if self.raw is not None:
+            if type(item) in (bytes, bytearray):
+                self.raw += item[: max(0, ROOM - len(self.raw))]
+                self.left_out += len(self.raw) >= ROOM
+                print(item.decode("utf-8", "backslashreplace"), flush=True)
+                return
+            self._take_apart_from_bytes()
         value = unwarned(lambda: self.answering.plain(item, ((), len(self.values), False)))
         text = value if isinstance(value, str) else to_json(value)
         if isinstance(value, str) and not isinstance(item, str) and _is_piece(item):
@@ -6176,6 +6511,21 @@ class Yields:
             self.usage = usage_of(item, None) or self.usage
             self.whole = _whole(item)
 
+    def _take_apart_from_bytes(self) -> None:
+        raw, self.raw = self.raw, None
+        if raw:  # bytes and other values are a list
+            self.values.append(self.answering.plain(bytes(raw), ((), len(self.values), False)))
+
+    def _joined_bytes(self, raw: bytes) -> Collected:
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return Collected(self.answering.plain(raw), self.answering)
+        self.answering.note((), bytes, "joined, as the UTF-8 text that they are")
+        if self.left_out:
+            text = f"{text} [cut: there is more]"
+        return Collected(text, self.answering)
+
     def end_line(self) -> None:
         if self.within_line:
             print(flush=True)
@@ -6184,6 +6534,8 @@ class Yields:
     def joined(self) -> Collected:
         """Text is joined, other values are a list; where the last piece is the whole answer, it is that."""
         self.end_line()
+        if self.raw:
+            return self._joined_bytes(bytes(self.raw))
         if self.whole is not None:
             return self.whole
         if self.values and all(isinstance(value, str) for value in self.values):
@@ -6214,9 +6566,10 @@ def _whole(item: Any) -> Collected | None:
     return Collected(answering.plain(last), answering, usage_of(last, None))
 
 
-def collected(stream: Any) -> object:
-    """Consumes it. What a generator returns is the answer; where it returns nothing, all that it gave."""
-    yields = Yields()
+def collected(stream: Any, loop: Any = None) -> object:
+    """Consumes it. What a generator returns is the answer; where it returns nothing, all that it gave. `loop`: an
+    AgentLoop, which is not running, for coroutines that it gives."""
+    yields = Yields(loop)
     iterator = iter(stream)
     try:
         while True:
@@ -6231,7 +6584,7 @@ async def collected_async(stream: Any) -> object:
     yields = Yields()
     try:
         async for item in stream:
-            yields.take(item)
+            yields.take(await all_awaited(item))
     finally:
         yields.end_line()
     return yields.joined()
@@ -6243,26 +6596,74 @@ async def collected_async(stream: Any) -> object:
 MAX_SHOWN = 12 * 1024  # bytes: a line of the log
 
 
-def log_answer(value: object) -> None:
-    """It was paid for."""
-    print(f"The answer, converted: {to_json(Answering().json(value, MAX_SHOWN))}", flush=True)
+def log_answer(value: object, loop: Any, seconds: float | None = None) -> None:
+    """It was paid for. `loop` and `seconds` as Answering has them."""
+    shown = Answering(loop=loop, seconds=seconds).json(value, MAX_SHOWN)
+    print(f"The answer, converted: {to_json(shown)}", flush=True)
+
+
+# --- The event loop of the agent's coroutines
+
+
+END_S = 2.0  # for what still runs in it when the answer is on its way
+
+
+class AgentLoop:
+    """Made when it is first needed. It stays open until the answer is written, for what is in it may belong to it."""
+
+    def __init__(self) -> None:
+        self._loop: Any = None
+
+    def make_current(self) -> None:
+        """What asks for the loop of this thread gets it."""
+        import asyncio
+
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+
+    def complete(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Runs it to its end. Raises what it raises."""
+        self.make_current()
+        return self._loop.run_until_complete(coroutine)
+
+    def close(self) -> None:
+        """Cancels what still runs, as asyncio.run does; but what does not end then is left behind."""
+        loop, self._loop = self._loop, None
+        if loop is None or loop.is_closed():
+            return
+        import asyncio
+
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            done, _ = loop.run_until_complete(asyncio.wait(tasks, timeout=END_S))
+            for task in done:
+                if not task.cancelled() and task.exception() is not None:
+                    message = "unhandled exception in a task when the agent had answered"
+                    loop.call_exception_handler({"message": message, "exception": task.exception(), "task": task})
+        loop.run_until_complete(asyncio.wait({loop.create_task(loop.shutdown_asyncgens())}, timeout=END_S))
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 # --- The call of the entry point
 
 
-def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
+def call_entry(plan: Plan, loop: Any) -> object:
     """Makes the call; iterates or completes what it gives back. Raises QueryNotAccepted where Python refuses the call
-    itself, as the signature was not what the function said, and where nobody has looked at the query."""
-    value = _called(plan, complete)
+    itself, as the signature was not what the function said, and where nobody has looked at the query. `loop`: an
+    AgentLoop."""
+    value = _called(plan, loop)
     said = plan.unheard() if plan.unheard else ""
     if said:
-        log_answer(value)
+        log_answer(value, loop)
         raise QueryNotAccepted(said)
     return value
 
 
-def _called(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
+def _called(plan: Plan, loop: Any) -> object:
     if plan.command_line is not None:
         sys.argv[1:] = plan.command_line
     try:
@@ -6272,8 +6673,8 @@ def _called(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object
             raise QueryNotAccepted(f"{plan.call} is not accepted: {error}.") from None
         raise
     if hasattr(type(value), "__await__") or is_async_stream(value):
-        return complete(_consume(value))
-    return collected(value) if is_stream(value) else value
+        value = loop.complete(_consume(value))
+    return collected(value, loop) if is_stream(value) else value
 
 
 async def _consume(value: Any) -> object:
@@ -6283,9 +6684,7 @@ async def _consume(value: Any) -> object:
             value = await value
     if await consume_inside(value):
         return value
-    if is_async_stream(value):
-        return await collected_async(value)
-    return collected(value) if is_stream(value) else value
+    return await collected_async(value) if is_async_stream(value) else value
 
 
 # --- What an agent's process says beside its answer, cut to what is kept: it may say anything
@@ -6351,20 +6750,23 @@ class Reply:
         """False in a copy that the agent forked: whatever its function does there, it is not asked."""
         return os.getpid() == self.owner
 
-    def answer(self, value: Any, module: object, limit: int, *, strict: bool = False) -> None:
-        """Converts it, or fails where it is `strict` and not plain JSON of at most `limit` bytes."""
+    def answer(self, value: Any, module: object, limit: int, *, strict: bool, loop: Any, seconds: float) -> None:
+        """Converts it, or fails where it is `strict` and not plain JSON of at most `limit` bytes. The loop is closed
+        then: what still runs in it may do something at its end that belongs to the test."""
         if (kind := code_of(value)) is not None:
             hint = "Was it meant to be called? Return what it gives: return inner(query), not return inner."
             self.fail("RESULT_INVALID", f"The agent returned {kind}, not an answer.", hint=hint)
             return
-        answering = Answering(strict=strict)
+        answering = Answering(strict=strict, loop=loop, seconds=seconds)
         try:
             response = answering.json(value, limit)
         except (NotJson, TooLarge) as error:
-            log_answer(value)
+            log_answer(value, loop, answering.budget.left())
+            loop.close()
             self.fail("RESULT_INVALID" if isinstance(error, NotJson) else "RESULT_TOO_LARGE", str(error))
         else:
             usage = unwarned(lambda: usage_of(value, module))
+            loop.close()
             self._send({"response": response, "usage": usage, "conversions": answering.notes()})
 
     def printed(self) -> None:
@@ -6636,6 +7038,8 @@ def run_agent(job: Mapping[str, Any], faults: int, answer: int) -> NoReturn:
 def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     code = "AGENT_IMPORT_ERROR"
     package: str | None = None
+    ends = time.monotonic() + time_for_the_answer(job["timeout_s"])
+    loop = AgentLoop()
     try:
         package = script_of(job["entrypoint"])
         if package is not None:
@@ -6650,8 +7054,9 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
             plan = entry.bind(query, test_id=job["test_id"], timeout_s=job["timeout_s"], memory_mib=job["memory_mib"])
         finally:
             reply.announce(entry.report())
-        value = call_entry(plan, _complete)
-        reply.answer(value, module, job["response_bytes"], strict=job["strict_answer"])
+        value = call_entry(plan, loop)
+        seconds = max(0.0, ends - time.monotonic())
+        reply.answer(value, module, job["response_bytes"], strict=job["strict_answer"], loop=loop, seconds=seconds)
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
     except EntrypointAmbiguous as error:
@@ -6678,7 +7083,14 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         )
     else:
         return 0
+    finally:
+        loop.close()
     return 1
+
+
+def time_for_the_answer(timeout_s: float) -> float:
+    """Seconds: so much before the time limit an answer is cut that is not yet written, for it to arrive in time."""
+    return max(timeout_s / 2, timeout_s - min(10.0, max(2.0, timeout_s / 20)))
 
 
 def _hint_for_exit(status: int, package: str | None, code: str) -> str:
@@ -6702,12 +7114,6 @@ def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:
         if exit_status(end):
             raise
     reply.printed()
-
-
-def _complete(coroutine: Coroutine[Any, Any, object]) -> object:
-    import asyncio
-
-    return asyncio.run(coroutine)
 
 
 def exit_status(error: SystemExit) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 
+from services.orchestrator.harness.src.agent_loop import AgentLoop
 from services.orchestrator.harness.src.answers import Answering
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.entry import EntrypointAmbiguous, EntrypointNotFound, find_entry
@@ -21,8 +23,6 @@ from services.packager.server_src.settings import Settings
 
 def work(settings: Settings, requests: int, answers: int) -> None:
     """Loads the agent, then answers one query after the other until the server is gone."""
-    import asyncio
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (requests, answers):
         os.set_inheritable(number, False)
@@ -48,13 +48,15 @@ def work(settings: Settings, requests: int, answers: int) -> None:
         reply(problem("AGENT_IMPORT_ERROR", f"{type(error).__name__}: {error}"))
         return
     reply({"ready": True})
-    loop = asyncio.new_event_loop()  # one for all queries: clients that an agent keeps stay usable
+    loop = AgentLoop()  # one for all queries: clients that an agent keeps stay usable
     for line in os.fdopen(requests, "rb"):
-        asyncio.set_event_loop(loop)
+        loop.make_current()
+        ends = time.monotonic() + settings.timeout_s * 0.9  # for the answer to be written
         try:
             plan = entry.bind(json.loads(line)["query"])
-            answering = Answering()
-            reply({"response": answering.json(call_entry(plan, loop.run_until_complete), settings.response_bytes)})
+            value = call_entry(plan, loop)
+            answering = Answering(loop=loop, seconds=max(0.0, ends - time.monotonic()))
+            reply({"response": answering.json(value, settings.response_bytes)})
             for note in answering.notes():
                 if "cut" in note["how"]:  # of the rest its user knows from the test
                     say("WARNING", f"{note['path']} is {note['how']}")

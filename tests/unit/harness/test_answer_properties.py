@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.orchestrator.harness.src.answers import MAX_DEPTH, MAX_NOTES, Answering, TooLarge
+from services.orchestrator.harness.src.answers import MAX_DEPTH, Answering, TooLarge
+from services.orchestrator.harness.src.conversion_notes import MAX_NOTES
 from services.orchestrator.harness.src.fitting import fitted, json_size
 from services.orchestrator.harness.src.jsontext import NotJson, to_json
 from services.orchestrator.harness.src.usage import usage_of

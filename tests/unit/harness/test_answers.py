@@ -93,8 +93,8 @@ TO_JSON: dict[str, tuple[str, Any, Notes]] = {
     "iterator": ("map(str, [1, 2])", "12", []),
     "coroutine inside": (
         "[(lambda: (yield))(), (lambda c: c)(__import__('asyncio').sleep(0))]",
-        [[None], "[a coroutine that was not awaited: sleep]"],
-        [("answer[0]", "generator", "a list"), ("answer[1]", "coroutine", "a mark")],
+        [[None], None],
+        [("answer[0]", "generator", "a list"), ("answer[1]", "coroutine", "awaited")],
     ),
 }
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import posix as os  # what is in os without what makes its import cost a millisecond
 import sys
+import time
 from typing import TYPE_CHECKING
 
+from services.orchestrator.harness.src.agent_loop import AgentLoop
 from services.orchestrator.harness.src.agent_streams import renew_streams
 from services.orchestrator.harness.src.call import call_entry
 from services.orchestrator.harness.src.children import Child, fork_with, settle
@@ -23,7 +25,7 @@ from services.orchestrator.harness.src.script import Script, script_of
 from services.orchestrator.harness.src.system import PR_SET_DUMPABLE, libc
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn
 
 
@@ -103,6 +105,8 @@ def run_agent(job: Mapping[str, Any], faults: int, answer: int) -> NoReturn:
 def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
     code = "AGENT_IMPORT_ERROR"
     package: str | None = None
+    ends = time.monotonic() + time_for_the_answer(job["timeout_s"])
+    loop = AgentLoop()
     try:
         package = script_of(job["entrypoint"])
         if package is not None:
@@ -117,8 +121,9 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
             plan = entry.bind(query, test_id=job["test_id"], timeout_s=job["timeout_s"], memory_mib=job["memory_mib"])
         finally:
             reply.announce(entry.report())
-        value = call_entry(plan, _complete)
-        reply.answer(value, module, job["response_bytes"], strict=job["strict_answer"])
+        value = call_entry(plan, loop)
+        seconds = max(0.0, ends - time.monotonic())
+        reply.answer(value, module, job["response_bytes"], strict=job["strict_answer"], loop=loop, seconds=seconds)
     except EntrypointNotFound as error:
         reply.fail("ENTRYPOINT_NOT_FOUND", str(error))
     except EntrypointAmbiguous as error:
@@ -145,7 +150,14 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
         )
     else:
         return 0
+    finally:
+        loop.close()
     return 1
+
+
+def time_for_the_answer(timeout_s: float) -> float:
+    """Seconds: so much before the time limit an answer is cut that is not yet written, for it to arrive in time."""
+    return max(timeout_s / 2, timeout_s - min(10.0, max(2.0, timeout_s / 20)))
 
 
 def _hint_for_exit(status: int, package: str | None, code: str) -> str:
@@ -169,12 +181,6 @@ def _run_script(script: Script, job: Mapping[str, Any], reply: Reply) -> None:
         if exit_status(end):
             raise
     reply.printed()
-
-
-def _complete(coroutine: Coroutine[Any, Any, object]) -> object:
-    import asyncio
-
-    return asyncio.run(coroutine)
 
 
 def exit_status(error: SystemExit) -> int:

@@ -16,22 +16,22 @@ from services.orchestrator.harness.src.yields import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from typing import Any
 
 
-def call_entry(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
+def call_entry(plan: Plan, loop: Any) -> object:
     """Makes the call; iterates or completes what it gives back. Raises QueryNotAccepted where Python refuses the call
-    itself, as the signature was not what the function said, and where nobody has looked at the query."""
-    value = _called(plan, complete)
+    itself, as the signature was not what the function said, and where nobody has looked at the query. `loop`: an
+    AgentLoop."""
+    value = _called(plan, loop)
     said = plan.unheard() if plan.unheard else ""
     if said:
-        log_answer(value)
+        log_answer(value, loop)
         raise QueryNotAccepted(said)
     return value
 
 
-def _called(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object]) -> object:
+def _called(plan: Plan, loop: Any) -> object:
     if plan.command_line is not None:
         sys.argv[1:] = plan.command_line
     try:
@@ -41,8 +41,8 @@ def _called(plan: Plan, complete: Callable[[Coroutine[Any, Any, object]], object
             raise QueryNotAccepted(f"{plan.call} is not accepted: {error}.") from None
         raise
     if hasattr(type(value), "__await__") or is_async_stream(value):
-        return complete(_consume(value))
-    return collected(value) if is_stream(value) else value
+        value = loop.complete(_consume(value))
+    return collected(value, loop) if is_stream(value) else value
 
 
 async def _consume(value: Any) -> object:
@@ -52,6 +52,4 @@ async def _consume(value: Any) -> object:
             value = await value
     if await consume_inside(value):
         return value
-    if is_async_stream(value):
-        return await collected_async(value)
-    return collected(value) if is_stream(value) else value
+    return await collected_async(value) if is_async_stream(value) else value

@@ -18,55 +18,26 @@ from services.orchestrator.harness.src.kinds import (
     has,
     is_a,
     module_of,
-    part,
     said,
     taken,
 )
 from services.orchestrator.harness.src.naming import attributes_of, type_name
+from services.orchestrator.harness.src.pending_values import never_awaited, of_coroutine, of_future, of_stream
+from services.orchestrator.harness.src.python_values import error, file_mark, group_of_errors, is_a_file, moment, period
 from services.orchestrator.harness.src.table_values import Each, array, base64, picture, scalar, series, table_rows
+from services.orchestrator.harness.src.web_values import body_of_response, is_a_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
 MOST_TYPES = 2000  # remembered
+ITEMS = "[items]"  # no name of an attribute
+BESIDE_A_TEXT = ("role", "type", "usage")
 
 
 class Fields(dict):  # type: ignore[type-arg]
     """Attributes by name: a dictionary whose places are told as `.name`."""
-
-
-def moment(value: Any) -> object:
-    """ISO 8601 as pydantic writes it: UTC is Z. Nothing for pandas' NaT."""
-    text = value.isoformat()
-    if text == "NaT":
-        return None
-    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
-
-
-def period(value: Any) -> str:
-    """ISO 8601, as pydantic writes it: P1DT2H, PT0.5S, -P1D, P1Y for 365 days."""
-    micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
-    sign, micros = ("-", -micros) if micros < 0 else ("", micros)
-    seconds, micros = divmod(micros, 1_000_000)
-    days, seconds = divmod(seconds, 86_400)
-    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
-    fraction = f".{micros:06}".rstrip("0") if micros else ""
-    time = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M")) if count)
-    time += f"{seconds}{fraction}S" if seconds or fraction else ""
-    years, days = divmod(days, 365)
-    day = (f"{years}Y" if years else "") + (f"{days}D" if days else "")
-    return f"{sign}P{day}T{time}" if time else f"{sign}P{day or 'T0S'}"
-
-
-def body(value: Any) -> object:
-    """Of the response of a web framework: the JSON in it, or its text."""
-    raw = value.body if hasattr(type(value), "render") else value.get_data()
-    text = bytes(raw).decode("utf-8")
-    try:
-        return from_json(text)
-    except ValueError:
-        return text
 
 
 def dumped(value: Any) -> object:
@@ -126,17 +97,6 @@ def items(value: Any) -> object:
     return {key: value[key] for key in value.keys()}  # noqa: SIM118 - of no dict, which may iterate over something else
 
 
-def never_awaited(value: Any) -> str:
-    name = part(value, "__qualname__")
-    value.close()
-    return f"[a coroutine that was not awaited: {name}]"
-
-
-def error(value: BaseException) -> str:
-    text = str(value)
-    return f"{type_name(type(value))}: {text}" if text else type_name(type(value))
-
-
 def is_of_the_agent(kind: Kind) -> bool:
     """Of the agent's code: neither Python's nor from an installed package, whose objects hold clients and keys."""
     path = str(getattr(sys.modules.get(module_of(kind.cls)), "__file__", None) or "")
@@ -149,18 +109,57 @@ def public_attributes(value: Any) -> object:
     return fields(value, names) or UNFIT
 
 
+def attributes_and_items(value: Any) -> object:
+    """Of an object of the agent that can be iterated over and has attributes, too: neither is lost."""
+    found = public_attributes(value)
+    if not isinstance(found, Fields) or ITEMS in found:
+        return UNFIT
+    try:
+        found[ITEMS] = Each(iter(value))
+    except Exception:  # it has the method and does not mean it
+        pass
+    return found
+
+
+def without_items_told_twice(found: dict[str, Any]) -> dict[str, Any]:
+    """Most iterations are over one of the attributes, or over all of them."""
+    if ITEMS not in found:
+        return found
+    items = found.pop(ITEMS)
+    told = [list(one) if isinstance(one, dict) else one for one in found.values()]
+    if items and items not in told and items not in ([[name, one] for name, one in found.items()], list(found)):
+        found[ITEMS] = items
+    return found
+
+
+def text_of_a_message(name: str) -> tuple[str, Any]:
+    """The text in an object of the agent that is a message and nothing else, as those of chat APIs are."""
+    how, take = said(name)
+
+    def text(value: Any) -> Any:
+        attributes = public_attributes(value)
+        names = set(attributes) if isinstance(attributes, Fields) else set()
+        return take(value) if names <= {name, *BESIDE_A_TEXT} else UNFIT
+
+    return how, text
+
+
 def _slots_of(cls: type) -> tuple[str, ...]:
     slots = cls.__dict__.get("__slots__", ())
     return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
-def is_anything(_: Kind) -> bool:
-    return True
-
-
 def is_iterable(kind: Kind) -> bool:
     """But no file, which would be read, and no type."""
     return "__iter__" in kind.attributes and not kind.attributes & {"read", "fileno", "__subclasscheck__"}
+
+
+def is_iterable_of_the_agent(kind: Kind) -> bool:
+    return is_iterable(kind) and "__next__" not in kind.attributes and is_of_the_agent(kind)
+
+
+def is_foreign(kind: Kind) -> bool:
+    return not is_of_the_agent(kind)
 
 
 def data_conversions() -> tuple[Any, ...]:
@@ -204,20 +203,19 @@ def value_conversions() -> tuple[Any, ...]:
         (is_a("ipaddress"), "str", str),
         (is_a("re", "Pattern"), *taken("pattern")),
         (is_a("builtins", "complex"), "str", lambda value: str(value).strip("()")),
+        (has("derive", "exceptions", "split", "subgroup"), "its exceptions", group_of_errors),
         (is_a("builtins", "BaseException"), "str", error),
         (is_a("builtins", "set", "frozenset"), "a sorted list", sorted),
         (is_a("builtins", "set", "frozenset"), "a list", list),
         (is_a("collections", "UserString"), "str", str),
         (is_a("PIL", "Image"), "base64 of a PNG", picture),
         (is_a("matplotlib", "Figure"), "base64 of a PNG", picture),
-        (is_a("starlette", "Response"), "its body", body),
-        (is_a("werkzeug", "Response"), "its body", body),
-        (
-            has("result", "done", "add_done_callback"),
-            "result",
-            lambda value: value.result() if value.done() else repr(value),
-        ),
+        (is_a_response, "its body", body_of_response),
+        (has("result", "done", "add_done_callback"), "its result", of_future),
+        (has("cr_frame", "close"), "awaited", of_coroutine),
+        (has("cr_frame", "close"), "a mark", never_awaited),
         (is_a("_io", "StringIO", "BytesIO"), *called("getvalue")),
+        (is_a_file, "a mark", file_mark),
         (is_a("types", "SimpleNamespace"), "its attributes", public_attributes),
         (is_a("argparse", "Namespace"), "its attributes", public_attributes),
         (has("_asdict"), *plain_result("_asdict")),
@@ -229,11 +227,16 @@ def value_conversions() -> tuple[Any, ...]:
         (has("to_json"), *decoded("to_json")),
         (has("json"), *decoded("json")),
         (has("keys", "__getitem__"), "its items", items),
-        (has("cr_frame", "close"), "a mark", never_awaited),
+        (has("__await__"), "awaited", of_coroutine),
+        (has("__aiter__", "__anext__"), "a list", of_stream),
+        (is_iterable_of_the_agent, "its attributes", attributes_and_items),
         (is_iterable, "a list", Each),
-        (is_anything, *taken("final_output")),
-        (is_anything, *taken("output")),
-        (is_anything, *said("content")),
+        (is_foreign, *taken("final_output")),
+        (is_foreign, *taken("output")),
+        (is_foreign, *said("content")),
+        (is_of_the_agent, *text_of_a_message("final_output")),
+        (is_of_the_agent, *text_of_a_message("output")),
+        (is_of_the_agent, *text_of_a_message("content")),
         (has("__str__"), "str", str),
         (is_of_the_agent, "its attributes", public_attributes),
         (has("__repr__"), "repr", repr),

@@ -16,6 +16,8 @@ MARK = 80  # bytes that a mark may have
 
 def json_size(value: object) -> int:
     """Bytes as JSON in UTF-8."""
+    if type(value) is int:  # of which lists may have very many
+        return len(int.__repr__(value))
     return len(to_json(value).encode("utf-8"))
 
 

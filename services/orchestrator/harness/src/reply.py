@@ -37,20 +37,23 @@ class Reply:
         """False in a copy that the agent forked: whatever its function does there, it is not asked."""
         return os.getpid() == self.owner
 
-    def answer(self, value: Any, module: object, limit: int, *, strict: bool = False) -> None:
-        """Converts it, or fails where it is `strict` and not plain JSON of at most `limit` bytes."""
+    def answer(self, value: Any, module: object, limit: int, *, strict: bool, loop: Any, seconds: float) -> None:
+        """Converts it, or fails where it is `strict` and not plain JSON of at most `limit` bytes. The loop is closed
+        then: what still runs in it may do something at its end that belongs to the test."""
         if (kind := code_of(value)) is not None:
             hint = "Was it meant to be called? Return what it gives: return inner(query), not return inner."
             self.fail("RESULT_INVALID", f"The agent returned {kind}, not an answer.", hint=hint)
             return
-        answering = Answering(strict=strict)
+        answering = Answering(strict=strict, loop=loop, seconds=seconds)
         try:
             response = answering.json(value, limit)
         except (NotJson, TooLarge) as error:
-            log_answer(value)
+            log_answer(value, loop, answering.budget.left())
+            loop.close()
             self.fail("RESULT_INVALID" if isinstance(error, NotJson) else "RESULT_TOO_LARGE", str(error))
         else:
             usage = unwarned(lambda: usage_of(value, module))
+            loop.close()
             self._send({"response": response, "usage": usage, "conversions": answering.notes()})
 
     def printed(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from services.orchestrator.harness.src.kinds import UNFIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 MOST_ROWS = 200_000  # taken of a table or an array: more than any answer holds
@@ -19,6 +19,20 @@ class Each:
     def __init__(self, values: Iterable[Any], total: int | None = None) -> None:
         self.values = values
         self.total = total
+
+
+class EachOfAStream:
+    """Values that an asynchronous iteration gives, to be taken in the agent's loop."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+
+class Later:
+    """A value that has to be waited for: `get` takes the agent's loop, or None; it gives UNFIT where it needs one."""
+
+    def __init__(self, get: Callable[[Any], Any]) -> None:
+        self.get = get
 
 
 def table_rows(value: Any) -> object:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.orchestrator.harness.src.answers import Answering, Collected
+from services.orchestrator.harness.src.answers import ROOM, Answering
 from services.orchestrator.harness.src.conversion_notes import unwarned
+from services.orchestrator.harness.src.conversions import Fields, is_of_the_agent, public_attributes
 from services.orchestrator.harness.src.framework_answers import nothing_but_chunks
 from services.orchestrator.harness.src.jsontext import to_json
 from services.orchestrator.harness.src.kinds import UNFIT, Kind, at, is_a
+from services.orchestrator.harness.src.pending_values import Collected, all_awaited
 from services.orchestrator.harness.src.usage import usage_of
 
 if TYPE_CHECKING:
@@ -27,10 +29,13 @@ WHOLE_ANSWERS = (
 
 
 def is_stream(value: object) -> bool:
-    """An iterator, or an object that can be iterated and closed and is no collection."""
+    """An iterator, or an object that can be iterated and closed and is no collection. No object of the agent with
+    attributes, which say more than its iteration."""
     kind = Kind(type(value))
-    if "__next__" in kind.attributes or kind.attributes.issuperset({"__iter__", "close"}):
+    if "__next__" in kind.attributes:
         return not kind.attributes & NO_STREAM and not _is_known(kind)
+    if kind.attributes.issuperset({"__iter__", "close"}) and not kind.attributes & NO_STREAM and not _is_known(kind):
+        return not (is_of_the_agent(kind) and isinstance(public_attributes(value), Fields))
     return False
 
 
@@ -62,8 +67,9 @@ def _is_known(kind: Kind) -> bool:
 class Yields:
     """Takes the pieces. Each is a line of the log at once, except for the pieces of a text, which make one line."""
 
-    def __init__(self) -> None:
-        self.answering = Answering()
+    def __init__(self, loop: Any = None) -> None:
+        self.answering = Answering(loop=loop)
+        self.raw: bytearray | None = bytearray()  # as long as all pieces are bytes
         self.values: list[object] = []
         self.left_out = 0
         self.usage: object = None
@@ -71,6 +77,13 @@ class Yields:
         self.whole: Collected | None = None
 
     def take(self, item: Any) -> None:
+        if self.raw is not None:
+            if type(item) in (bytes, bytearray):
+                self.raw += item[: max(0, ROOM - len(self.raw))]
+                self.left_out += len(self.raw) >= ROOM
+                print(item.decode("utf-8", "backslashreplace"), flush=True)
+                return
+            self._take_apart_from_bytes()
         value = unwarned(lambda: self.answering.plain(item, ((), len(self.values), False)))
         text = value if isinstance(value, str) else to_json(value)
         if isinstance(value, str) and not isinstance(item, str) and _is_piece(item):
@@ -87,6 +100,21 @@ class Yields:
             self.usage = usage_of(item, None) or self.usage
             self.whole = _whole(item)
 
+    def _take_apart_from_bytes(self) -> None:
+        raw, self.raw = self.raw, None
+        if raw:  # bytes and other values are a list
+            self.values.append(self.answering.plain(bytes(raw), ((), len(self.values), False)))
+
+    def _joined_bytes(self, raw: bytes) -> Collected:
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return Collected(self.answering.plain(raw), self.answering)
+        self.answering.note((), bytes, "joined, as the UTF-8 text that they are")
+        if self.left_out:
+            text = f"{text} [cut: there is more]"
+        return Collected(text, self.answering)
+
     def end_line(self) -> None:
         if self.within_line:
             print(flush=True)
@@ -95,6 +123,8 @@ class Yields:
     def joined(self) -> Collected:
         """Text is joined, other values are a list; where the last piece is the whole answer, it is that."""
         self.end_line()
+        if self.raw:
+            return self._joined_bytes(bytes(self.raw))
         if self.whole is not None:
             return self.whole
         if self.values and all(isinstance(value, str) for value in self.values):
@@ -125,9 +155,10 @@ def _whole(item: Any) -> Collected | None:
     return Collected(answering.plain(last), answering, usage_of(last, None))
 
 
-def collected(stream: Any) -> object:
-    """Consumes it. What a generator returns is the answer; where it returns nothing, all that it gave."""
-    yields = Yields()
+def collected(stream: Any, loop: Any = None) -> object:
+    """Consumes it. What a generator returns is the answer; where it returns nothing, all that it gave. `loop`: an
+    AgentLoop, which is not running, for coroutines that it gives."""
+    yields = Yields(loop)
     iterator = iter(stream)
     try:
         while True:
@@ -142,7 +173,7 @@ async def collected_async(stream: Any) -> object:
     yields = Yields()
     try:
         async for item in stream:
-            yields.take(item)
+            yields.take(await all_awaited(item))
     finally:
         yields.end_line()
     return yields.joined()
