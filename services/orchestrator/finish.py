@@ -4,50 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from services.orchestrator.charges import Charge, Charges
 from services.orchestrator.diagnosis import Evidence, StopCause, Verdict, judge
+from services.orchestrator.endings import Endings
 from services.orchestrator.harness_result import HarnessResult, read_result
 from services.orchestrator.metrics import ENDED
 from services.orchestrator.outputs import Kept, Outputs
 from services.orchestrator.ports import Phase, Runtime, Sighting, Tests
 from shared.clock import Clock
 from shared.domain.failure import Failure
-from shared.domain.lifecycle import ACTIVE, MAX_ATTEMPTS, State
+from shared.domain.lifecycle import ACTIVE, State
 from shared.errors import Malformed, Unavailable
-from shared.events.base import Event
-from shared.events.tasks import TaskStopped
-from shared.events.tests import (
-    EventFile,
-    TestCompleted,
-    TestFailed,
-    TestFilesStored,
-    TestRequeued,
-    TestRunning,
-    TestTimedOut,
-)
 from shared.store.documents import (
-    AgentError,
-    Conversion,
-    EntryPoint,
     Execution,
-    FailureDoc,
-    Metrics,
-    Result,
-    Usage,
 )
-from shared.store.executions import Move
 
 log = structlog.get_logger()
 
 BATCH: Final = 100  # ECS: at most 100 tasks a call (API reference, DescribeTasks)
 _TRIES: Final = 3  # a phase move may come between the look and the write, and nothing else
-_NOTHING_TO_READ: Final = {"logs.ended": True, "logs.complete": True, "logs.expected": 0}
 
 
 class _TakenOver(Exception):
@@ -65,14 +44,14 @@ class Finish:
         clock: Clock,
         *,
         owner: str,
-        outputs: Outputs | None = None,
+        outputs: Outputs,
     ) -> None:
         self._tests = tests
         self._runtime = runtime
         self._charges = charges
-        self._clock = clock
         self._owner = owner
         self._outputs = outputs
+        self._endings = Endings(clock, owner=owner)
 
     async def look(self, charges: Sequence[Charge]) -> None:
         """Looks at these tasks and ends the attempts of those that have stopped.
@@ -107,17 +86,9 @@ class Finish:
 
     async def never_started(self, test: Execution, failure: Failure) -> None:
         """Ends an attempt whose task could not be launched."""
-        again = failure.retryable and test.attempt < MAX_ATTEMPTS and test.cancel is None
-        verdict = Verdict(State.QUEUED if again else State.FAILED, failure)
-        move = self._move(
-            test,
-            test.state,
-            verdict,
-            extra={} if again else dict(_NOTHING_TO_READ),
-            telling=[self._telling(test, verdict, run_ms=None)],
-        )
+        move = self._endings.never_started(test, failure)
         if await self._tests.move(move):
-            ENDED.labels(verdict.to, failure.code).inc()
+            ENDED.labels(move.to, failure.code).inc()
 
     async def _end(self, charge: Charge, sighting: Sighting) -> None:
         async with charge.lock:
@@ -158,7 +129,7 @@ class Finish:
         test: Execution | None = charge.test
         if result is None or not result.success:
             test = await self._current(charge)
-        kept = None if self._outputs else Kept(left_out=tuple(result.outputs_left_out) if result else ())
+        kept: Kept | None = None
         for _ in range(_TRIES):
             if test is None or test.attempt != charge.attempt or test.state not in ACTIVE:
                 return None
@@ -178,9 +149,9 @@ class Finish:
                     cancel_reason=test.cancel.reason if test.cancel else "",
                 )
             )
-            if kept is None and self._outputs is not None and verdict.to is not State.QUEUED:
+            if kept is None and verdict.to is not State.QUEUED:
                 kept = await self._outputs.keep(charge, result)  # before the move: what it lists is there
-            if await self._tests.move(self._ending(test, verdict, sighting, result, kept or Kept())):
+            if await self._tests.move(self._endings.ending(test, verdict, sighting, result, kept or Kept())):
                 return verdict
             test = await self._current(charge)
             if test is not None and test.lease is not None and test.lease.owner != self._owner:
@@ -196,125 +167,3 @@ class Finish:
 
     async def _current(self, charge: Charge) -> Execution | None:
         return (await self._tests.get_many([charge.test_id])).get(charge.test_id)
-
-    def _ending(
-        self, test: Execution, verdict: Verdict, sighting: Sighting, result: HarnessResult | None, kept: Kept
-    ) -> Move:
-        now = self._clock.now()
-        run_ms = result.phases.run_ms if result else None
-        telling: list[Event] = [
-            TaskStopped(
-                test_id=test.id,
-                user_id=test.user_id,
-                attempt=test.attempt,
-                at=now,
-                exit_code=sighting.exit_code,
-                stop_reason=sighting.stop_reason,
-            )
-        ]
-        extra: dict[str, Any] = {
-            "task.exit_code": sighting.exit_code,
-            "task.stop_reason": sighting.stop_reason or "",
-        }
-        via = None
-        # The phase mark may still be on its way; that the agent answered says as much.
-        if verdict.to is State.COMPLETED and test.state is State.BUILDING:
-            via = State.RUNNING
-            started = now - timedelta(milliseconds=run_ms or 0)
-            extra["times.started"] = test.times.started = started
-            telling.append(TestRunning(test_id=test.id, user_id=test.user_id, attempt=test.attempt, at=started))
-        if kept.files:
-            extra["output_files"] = [file.model_dump() for file in kept.files]
-            extra["output_expires_at"] = kept.expires_at
-            telling.append(_files_stored(test, kept, now))
-        telling.append(self._telling(test, verdict, run_ms=run_ms))
-        if verdict.to is not State.QUEUED:
-            metrics = _metrics(test, result, total_ms=_ms(now - test.times.submitted))
-            extra["result"] = Result(
-                success=verdict.to is State.COMPLETED,
-                response_json=result.response_json if result and verdict.to is State.COMPLETED else "",
-                metrics=metrics,
-                usage=Usage(**result.usage.model_dump()) if result and result.usage else None,
-                entry=EntryPoint(**result.entry.model_dump()) if result and result.entry else None,
-                conversions=[Conversion(**one.model_dump()) for one in result.conversions] if result else [],
-                files_left_out=list(kept.left_out),
-                resolved=result.resolved if result else [],
-                built_from_source=result.built_from_source if result else [],
-                python=result.python if result else "",
-            ).model_dump(exclude_none=True)
-        move = self._move(test, test.state, verdict, extra=extra, telling=telling, via=via, result=result)
-        # A crash of the database may have lost the launch, and with it where the output is: nobody would read it.
-        return replace(move, guard={**move.guard, "task.handle": {"$ne": None}})
-
-    def _move(
-        self,
-        test: Execution,
-        source: State,
-        verdict: Verdict,
-        *,
-        extra: dict[str, Any],
-        telling: Sequence[Event],
-        via: State | None = None,
-        result: HarnessResult | None = None,
-    ) -> Move:
-        now = self._clock.now()
-        ended = verdict.to is not State.QUEUED
-        fields = dict(extra)
-        if ended:
-            fields["times.finished"] = now
-        if ended and verdict.failure is not None:
-            agent_error = AgentError(**result.error.model_dump()) if result and result.error else None
-            fields["failure"] = FailureDoc.of(verdict.failure, agent_error).model_dump(exclude_none=True)
-        return Move(
-            test_id=test.id,
-            source=source,
-            attempt=test.attempt,
-            to=verdict.to,
-            via=via,
-            at=now,
-            by="orchestrator",
-            reason=f"{verdict.failure.code}: {verdict.failure.message}"[:500] if verdict.failure else "",
-            telling=tuple(telling),
-            set=fields,
-            unset=("lease",) if ended else ("lease", "task.handle", "task.log_source", "logs.until", "times.started"),
-            guard={"lease.owner": self._owner},
-            traceparent=test.traceparent,
-        )
-
-    def _telling(self, test: Execution, verdict: Verdict, *, run_ms: float | None) -> Event:
-        now = self._clock.now()
-        ids: dict[str, Any] = {"test_id": test.id, "user_id": test.user_id, "attempt": test.attempt, "at": now}
-        failure = verdict.failure
-        if failure is None:
-            return TestCompleted(run_ms=run_ms, **ids)
-        if verdict.to is State.QUEUED:
-            return TestRequeued(code=failure.code, message=failure.message, **ids)
-        if verdict.to is State.TIMED_OUT:
-            return TestTimedOut(message=failure.message, **ids)
-        return TestFailed(code=failure.code, stage=failure.stage, message=failure.message, **ids)
-
-
-def _files_stored(test: Execution, kept: Kept, now: datetime) -> TestFilesStored:
-    return TestFilesStored(
-        test_id=test.id,
-        user_id=test.user_id,
-        attempt=test.attempt,
-        at=now,
-        files=tuple(EventFile(path=file.path, size=file.size, sha256=file.sha256) for file in kept.files),
-    )
-
-
-def _metrics(test: Execution, result: HarnessResult | None, *, total_ms: float) -> Metrics:
-    times = test.times
-    return Metrics(
-        queue_ms=_ms(times.scheduled - times.submitted) if times.scheduled else None,
-        build_ms=_ms(times.started - times.build_started) if times.started and times.build_started else None,
-        run_ms=result.phases.run_ms if result else None,
-        total_ms=total_ms,
-        cpu_s=result.cpu_s if result else None,
-        peak_memory_bytes=result.peak_memory_bytes if result else None,
-    )
-
-
-def _ms(span: timedelta) -> float:
-    return round(span.total_seconds() * 1000, 3)

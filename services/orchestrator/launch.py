@@ -51,9 +51,9 @@ class Launch:
         owner: str,
         lease: timedelta,
         start_limit: timedelta,
+        contents: Contents,
+        output_limits: OutputLimits,
         default_model: ModelSetting | None = None,
-        contents: Contents | None = None,
-        output_limits: OutputLimits | None = None,
     ) -> None:
         self._tests = tests
         self._runtime = runtime
@@ -150,7 +150,7 @@ class Launch:
         return specification(test, default_model=self._default_model, limits=self._output_limits, repeated=repeated)
 
     async def _with_contents(self, spec: TaskSpec) -> TaskSpec:
-        if self._contents is None or not (spec.project or spec.inputs):
+        if not (spec.project or spec.inputs):
             return spec
         return replace(spec, contents=await self._contents.of(spec))
 

@@ -119,7 +119,7 @@ async def withdrawn(tests: Executions, test: Execution) -> None:
 async def never_started(tests: Executions, test: Execution) -> None:
     waits = await lost(tests, test)
     last = await attempt_of(tests, waits, 2, at=NOW + timedelta(minutes=5), states=[State.BUILDING], launched=False)
-    ending = Finish(tests, NOTHING, NOTHING, Clock(), owner="one")
+    ending = Finish(tests, NOTHING, NOTHING, Clock(), owner="one", outputs=NOTHING)
     await ending.never_started(last, Failure.of(FailureCode.CREDENTIALS_INVALID, "m"))
 
 
@@ -153,7 +153,7 @@ async def test_a_test_that_ended_without_a_result_costs_what_ran(
 async def test_a_test_of_which_nothing_ran_has_no_cost(database: Database, tests: Executions) -> None:
     test = await hand_in(tests)
     last = await attempt_of(tests, test, 1, at=NOW, states=[State.BUILDING], launched=False)
-    ending = Finish(tests, NOTHING, NOTHING, Clock(), owner="one")
+    ending = Finish(tests, NOTHING, NOTHING, Clock(), owner="one", outputs=NOTHING)
     await ending.never_started(last, Failure.of(FailureCode.CREDENTIALS_INVALID, "m"))
     await keeper(database, clock=Clock(LATER + LOG_PATIENCE)).round()
     stored = await tests.get(test.id)

@@ -11,8 +11,10 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from services.orchestrator.charges import Charges
+from services.orchestrator.contents import Contents
 from services.orchestrator.finish import Finish
 from services.orchestrator.launch import Launch
+from services.orchestrator.outputs import OutputLimits, Outputs
 from services.orchestrator.ports import Handle, Phase, Sighting
 from services.orchestrator.runtimes.scripted import ScriptedRuntime
 from services.orchestrator.stop import Stop
@@ -21,9 +23,11 @@ from shared.clock import ManualClock
 from shared.domain.lifecycle import State
 from shared.events.tests import TestSubmitted
 from shared.ids import TestId
+from shared.store.artifacts import Artifacts
 from shared.store.connect import Database
 from shared.store.documents import Execution, ModelSetting
 from shared.store.executions import Executions
+from shared.store.projects import Projects
 from tests.support.samples import ALICE, NOW, execution
 
 LEASE = timedelta(seconds=30)
@@ -52,7 +56,8 @@ class Orchestrator:
         self.database, self.clock = database, ManualClock(NOW)
         self.runtime, self.charges = OneBadHandle(self.clock), Charges()
         self.tests = Executions(database, lambda _: None)
-        finish = Finish(self.tests, self.runtime, self.charges, self.clock, owner="one")
+        outputs = Outputs(Artifacts(database), self.runtime, self.clock, OutputLimits())
+        finish = Finish(self.tests, self.runtime, self.charges, self.clock, owner="one", outputs=outputs)
         stop = Stop(self.tests, self.runtime, self.charges, self.clock, grace=timedelta(seconds=1))
         self.launch = Launch(
             self.tests,
@@ -64,6 +69,8 @@ class Orchestrator:
             owner="one",
             lease=LEASE,
             start_limit=timedelta(seconds=60),
+            contents=Contents(Projects(database)),
+            output_limits=OutputLimits(),
             default_model=default_model,
         )
         self.watch = Watch(self.tests, self.charges, self.launch, finish, stop, self.clock, owner="one", lease=LEASE)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from services.orchestrator.charges import Charges
+from services.orchestrator.contents import Contents
 from services.orchestrator.finish import Finish
 from services.orchestrator.launch import LATEST_AGAIN, SOONEST_AGAIN, Launch
+from services.orchestrator.outputs import OutputLimits, Outputs
 from services.orchestrator.ports import LaunchFailed, LaunchUnsettled, Phase, Sighting
 from services.orchestrator.stop import Stop
 from services.orchestrator.watch import UNLAUNCHED, Watch
@@ -22,9 +24,11 @@ from shared.domain.lifecycle import MAX_ATTEMPTS, State
 from shared.events.letter import Letter
 from shared.events.tests import TestSubmitted
 from shared.ids import TestId, launch_token
+from shared.store.artifacts import Artifacts
 from shared.store.connect import Database
 from shared.store.documents import Cancel, Execution
 from shared.store.executions import Executions
+from shared.store.projects import Projects
 from tests.support.fakes.runtime import FakeRuntime, FakeTask, TaskWorld
 from tests.support.samples import ALICE, NOW, execution, task
 from tests.support.until import until
@@ -41,7 +45,8 @@ class Orchestrator:
         self.runtime, self.charges = FakeRuntime(scene.world), Charges()
         self.told: list[Letter] = []
         tests = Executions(scene.database, self.told.extend)
-        finish = Finish(tests, self.runtime, self.charges, scene.clock, owner=owner)
+        outputs = Outputs(Artifacts(scene.database), self.runtime, scene.clock, OutputLimits())
+        finish = Finish(tests, self.runtime, self.charges, scene.clock, owner=owner, outputs=outputs)
         self.stop = Stop(tests, self.runtime, self.charges, scene.clock, grace=GRACE)
         self.launch = Launch(
             tests,
@@ -53,6 +58,8 @@ class Orchestrator:
             owner=owner,
             lease=LEASE,
             start_limit=START_LIMIT,
+            contents=Contents(Projects(scene.database)),
+            output_limits=OutputLimits(),
         )
         self.watch = Watch(tests, self.charges, self.launch, finish, self.stop, scene.clock, owner=owner, lease=LEASE)
 
