@@ -38,7 +38,7 @@ ENVIRONMENT = "environment variables are not sent as a file: --env-file hands th
 
 def always(name: str) -> str:
     """Why an entry of this name is never sent; empty when it may be."""
-    if name.startswith(".env"):
+    if name.startswith(".env") or name.endswith(".env"):
         return ENVIRONMENT
     if why := _EXACT.get(name):
         return why

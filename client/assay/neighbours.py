@@ -6,6 +6,7 @@ Looks at the code and at the folder; decides nothing about what is to be done.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Collection, Iterator
@@ -13,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from assay import ignore
+from assay import ignore, script_block
 from assay.imports import Imported, imports, parsed
+from assay.reading import read_bytes
 
 _MOST_FILES = 200  # looked into; a project of more is handed in as a folder anyway
-_SCRIPT_BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  # as in PEP 723
+_MOST_BLOCK = 16 << 10  # characters: more is no list of dependencies, and TOML takes long to read
+_MOST_ENTRIES = 2_000  # of one folder, with those below it
 _OPENS = frozenset({"open", "Path", "joinpath", "join", "read_text", "FileSystemLoader", "load_dotenv", "from_file"})
 
 
@@ -72,7 +75,7 @@ def _follow(search: _Search, waiting: list[Path]) -> None:
         search.seen[path] = None
         for module in [path] if path.is_file() else _python_files(path):
             try:
-                tree = parsed(module.read_bytes())
+                tree = parsed(read_bytes(module))
             except OSError:
                 continue
             if tree is not None:
@@ -82,9 +85,16 @@ def _follow(search: _Search, waiting: list[Path]) -> None:
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
-    found = (path for path in sorted(folder.rglob("*.py")) if not any(ignore.always(part) for part in path.parts[-3:]))
-    for _, path in zip(range(_MOST_FILES), found, strict=False):
-        yield path
+    """Those of a package, from the top down: the first ones of many, however large the folder is."""
+    left, looked_at = _MOST_FILES, 0
+    for place, folders, names in os.walk(folder):
+        looked_at += len(folders) + len(names)
+        folders[:] = sorted(name for name in folders if not ignore.always(name))
+        modules = sorted(name for name in names if name.endswith(".py") and not ignore.always(name))[:left]
+        yield from (Path(place, name) for name in modules)
+        left -= len(modules)
+        if not left or looked_at > _MOST_ENTRIES:
+            return
 
 
 def _found(search: _Search, tree: ast.Module, module: Path) -> Iterator[Need]:
@@ -171,11 +181,11 @@ def _of_script(source: str) -> list[str]:
     """The dependencies of a PEP 723 block; none where there is no such block, or one that nobody can read."""
     import tomllib
 
-    if not (block := _SCRIPT_BLOCK.search(source)):
+    block = script_block.content(source)
+    if block is None or len(block) > _MOST_BLOCK:
         return []
-    lines = [line.removeprefix("#").removeprefix(" ") for line in block["content"].splitlines()]
     try:
-        found = tomllib.loads("\n".join(lines)).get("dependencies", [])
+        found = tomllib.loads(block).get("dependencies", [])
     except tomllib.TOMLDecodeError:
         return []
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []

@@ -17,6 +17,7 @@ from assay import ignore
 from assay.bundle import Bundle, BundleFile
 from assay.ignore import Ignored, Tree
 from assay.imports import package_to_wrap_in
+from assay.reading import read_bytes
 
 MOST_ENTRIES = 20_000  # looked at
 MOST_FILES = 2_000  # taken: ten times what a server usually allows
@@ -238,7 +239,7 @@ class _Walk:
                 f"more than {MOST_BYTES >> 20} MiB of files, of which {relative} has {about.st_size >> 10:,} KiB: "
                 f"leave large ones out with .assayignore, or hand data in with --file{self._largest()}"
             )
-        data = path.read_bytes()
+        data = read_bytes(path, MOST_BYTES)
         self.bytes += len(data)
         self.files[relative] = BundleFile(relative, data, bool(about.st_mode & stat.S_IXUSR))
 
@@ -264,29 +265,3 @@ def crowded(files: Iterable[BundleFile], count: int = 5) -> Iterator[str]:
     folders = Counter(f"{file.path.split('/')[0]}/" for file in files if "/" in file.path)
     for folder, number in folders.most_common(count):
         yield f"{folder} {number:,}"
-
-
-def inputs(files: Iterable[tuple[str, Path]]) -> Bundle:
-    """Input files by the name under which the agent finds them; of a folder, all of its files under that name.
-
-    Raises BadProject, OSError."""
-    taken: dict[str, BundleFile] = {}
-    total = 0
-    for name, path in _input_files(files):
-        if name in taken:
-            raise BadProject(f"two input files are called {name}: give one of them another name, as NAME=PATH")
-        total += path.stat().st_size
-        if total > MOST_BYTES or len(taken) >= MOST_FILES:
-            raise BadProject(f"more than {MOST_FILES:,} input files or {MOST_BYTES >> 20} MiB, with {path}")
-        taken[name] = BundleFile(name, path.read_bytes())
-    return Bundle.of(taken.values())
-
-
-def _input_files(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
-    for name, path in files:
-        if not path.is_dir():
-            yield name, path
-            continue
-        for entry in sorted(path.iterdir()):
-            if not ignore.always(entry.name) and not entry.is_symlink():
-                yield from _input_files([(f"{name}/{entry.name}", entry)])

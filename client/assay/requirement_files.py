@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from assay.reading import read_bytes
+
 DEEPEST = 10  # files that name files
 
 _OPERATOR = (
@@ -24,8 +26,13 @@ _BUILDING = (
     "the operator of the server chooses how packages are built: ASSAY_PROCESS_BUILD_ENV (such as UV_PRERELEASE, "
     "UV_NO_BINARY) on the process runtime, UV_ and PIP_ variables of the image elsewhere"
 )
+_BUILDING_OPTIONS = (
+    "--no-binary", "--only-binary", "--prefer-binary", "--use-feature", "--config-settings", "--config-setting",
+    "--global-option", "--install-option", "--build-option", "--no-build-isolation", "--use-pep517", "--no-use-pep517",
+)  # fmt: skip
 _REASONS = {
     **dict.fromkeys(("--index-url", "--extra-index-url", "--no-index", "--find-links", "--trusted-host"), _OPERATOR),
+    **dict.fromkeys(_BUILDING_OPTIONS, _BUILDING),
     "--pre": f"a pre-release is taken where it is named (==1.0rc1); else {_BUILDING}",
     "--constraint": "constraints are not handed to the installer: make one file of both "
     "(uv pip compile requirements.txt -c constraints.txt -o locked.txt) and hand that in",
@@ -97,7 +104,7 @@ class _Reading:
 def read_requirements(path: str | os.PathLike[str], *, own_project: bool = False) -> Requirements:
     """The requirements of a file and of the files that it names. `own_project`: the project is handed in itself, so
     that a line which names it (`-e .`) is left out. Raises RefusedRequirements, OSError."""
-    reading = _Reading(Path.read_bytes, own_project)
+    reading = _Reading(read_bytes, own_project)
     name = os.fspath(path)
     if way_out := _OTHER_FORMS.get(Path(path).name):
         raise RefusedRequirements((f"{name} is no requirements file: {way_out}",))
@@ -107,7 +114,7 @@ def read_requirements(path: str | os.PathLike[str], *, own_project: bool = False
 
 def requirement_lines(text: str, name: str = "requirements") -> Requirements:
     """The requirements in a text that is no file, so that other files cannot be named. Raises RefusedRequirements."""
-    reading = _Reading(Path.read_bytes, own_project=False)
+    reading = _Reading(read_bytes, own_project=False)
     _text(reading, name, None, text.removeprefix("\ufeff"), ())
     return _result(reading)
 
@@ -147,7 +154,7 @@ def _text(reading: _Reading, name: str, path: Path | None, text: str, above: tup
             if itself and reading.own_project:
                 reading.notes.append(f"{where}: {line.text} is the project itself, which is handed in: left out")
             else:
-                reading.problems.append(_refused(where, line.text, option))
+                reading.problems.append(_refused(where, line.text, option, value))
         elif reading.own_project and _ITSELF.match(line.text):
             reading.notes.append(f"{where}: {line.text} is the project itself, which is handed in: left out")
         else:
@@ -190,8 +197,12 @@ def _problem(requirement: str) -> str:
     return ""
 
 
-def _refused(where: str, text: str, option: str) -> str:
-    reason = _REASONS.get(option, _BUILDING)
+def _refused(where: str, text: str, option: str, value: str = "") -> str:
+    if option == "--editable" and (_VERSION_CONTROL.search(value) or _ADDRESS.search(value)):
+        return f"{where}: {_shown(text)} {_problem(value)}"
+    reason = _REASONS.get(option)
+    if reason is None:
+        return f"{where}: {_shown(text)}: {option} is no option of a requirements file that is known here"
     return f"{where}: {_shown(text)}: {option} is not taken: {reason}"
 
 

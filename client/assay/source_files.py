@@ -10,7 +10,8 @@ import io
 import os
 import re
 import tokenize
-from pathlib import Path
+
+from assay.reading import read_bytes
 
 _COOKIE = re.compile(r"^([ \t\f]*#.*?coding[:=][ \t]*)([-\w.]+)")  # PEP 263
 _WIDE = (
@@ -27,7 +28,7 @@ class NotPythonText(ValueError):
 
 def read_source(path: str | os.PathLike[str]) -> str:
     """The text of a Python file. Raises NotPythonText, OSError."""
-    return decode_source(Path(path).read_bytes(), os.fspath(path))
+    return decode_source(read_bytes(path), os.fspath(path))
 
 
 def decode_source(data: bytes, name: str) -> str:

@@ -15,7 +15,8 @@ from typing import Any, TypedDict
 
 from assay.bundle import INLINE, Bundle, BundleFile
 from assay.errors import AssayError, FailedPrecondition
-from assay.project import Project
+from assay.project import MOST_BYTES, Project
+from assay.reading import read_bytes
 from assay.requests import duration
 from assay.requirement_files import read_requirements, requirement_lines
 from assay.source_files import read_source
@@ -215,11 +216,11 @@ def _requirements(value: Iterable[str] | os.PathLike[str], *, own_project: bool)
 def _content(content: Content) -> bytes:
     if isinstance(content, bytes):
         return content
-    return content.encode() if isinstance(content, str) else Path(content).read_bytes()
+    return content.encode() if isinstance(content, str) else read_bytes(content, MOST_BYTES)
 
 
 def _text(source: Source) -> str:
-    return source if isinstance(source, str) else Path(source).read_text(encoding="utf-8-sig")
+    return source if isinstance(source, str) else read_bytes(source).decode("utf-8-sig")
 
 
 def upload_request(piece: bytes) -> Any:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from assay.reading import read_bytes
+
 if TYPE_CHECKING:
     from assay.requests import FilterOptions
 
@@ -25,7 +27,7 @@ _SIZES = {"": 1, "m": 1, "mb": 1, "mib": 1, "g": 1024, "gb": 1024, "gib": 1024}
 def read_text(path: Path) -> str:
     """The text of a file. A usage error for what cannot be read as UTF-8."""
     try:
-        return path.read_text(encoding="utf-8-sig")  # an editor's byte order mark is no part of the text
+        return read_bytes(path).decode("utf-8-sig")  # an editor's byte order mark is no part of the text
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

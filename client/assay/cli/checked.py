@@ -60,9 +60,11 @@ def with_the_largest(error: InvalidRequest, handed_in: HandedIn) -> AssayError:
     if isinstance(handed_in.agent, Project):
         bundles["spec.project"] = handed_in.agent.bundle
     whole = "spec.project" if "spec.project" in bundles else "spec.inputs"  # what an upload, called `data`, was of
+    fields = [whole if violation.field == "data" else violation.field for violation in error.violations]
+    last = {field: number for number, field in enumerate(fields) if field in bundles}
     told = [
-        _named(violation, whole if violation.field == "data" else violation.field, bundles)
-        for violation in error.violations
+        FieldViolation(field, violation.description + (_sent(bundles[field]) if last.get(field) == number else ""))
+        for number, (field, violation) in enumerate(zip(fields, error.violations, strict=True))
     ]
     details = error.details
     return InvalidRequest(
@@ -70,11 +72,8 @@ def with_the_largest(error: InvalidRequest, handed_in: HandedIn) -> AssayError:
     )
 
 
-def _named(violation: FieldViolation, field: str, bundles: dict[str, Bundle]) -> FieldViolation:
-    said = violation.description
-    if field not in bundles or "at most" not in said:
-        return FieldViolation(field, said)
-    files = bundles[field].files
-    if "files;" in said:
-        return FieldViolation(field, f"{said} (most of them in: {'; '.join(crowded(files))})")
-    return FieldViolation(field, f"{said} (largest: {'; '.join(largest(files))})")
+def _sent(bundle: Bundle) -> str:
+    """Whatever it is that the server does not take: it says so in its own words, which nothing here depends on."""
+    most = "; ".join(crowded(bundle.files))
+    files = f", most of them in: {most}" if most else ""
+    return f" ({submission_text.amount(bundle)}{files}; largest: {'; '.join(largest(bundle.files))})"

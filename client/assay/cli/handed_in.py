@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from assay import neighbours, project
+from assay import ignore, input_files, neighbours, script_block
 from assay.bundle import Bundle
 from assay.imports import imports, parsed
 from assay.project import BadProject, Project
@@ -49,16 +49,18 @@ def gather(
 ) -> HandedIn:
     """Raises BadProject, NotPythonText, RefusedRequirements, OSError: all say what to do. `env_file`: the values of
     one are handed in, so that a .env needs no word."""
-    inputs = project.inputs([named_file(value) for value in files])
+    inputs, inputs_left_out = input_files.inputs([named_file(value) for value in files])
+    notes = [f"{one.path} is not sent: {one.why}" for one in inputs_left_out]
     if len(paths) == 1 and not paths[0].is_dir() and not include:
         if agent_file and Path(agent_file) not in {paths[0], Path(paths[0].name)}:
             raise typer.BadParameter("names a file in a folder, and a single file was given", param_hint="--agent-file")
-        return _single(paths[0], requirements, inputs, alone=alone)
+        return _single(paths[0], requirements, inputs, notes, alone=alone)
     read = read_requirements(requirements, own_project=True) if requirements else Requirements()
-    handed_in, notes = _project(paths, include, agent_file, entrypoint)
-    notes += [f"{note}" for note in read.notes]
+    handed_in, about = _project(paths, include, agent_file, entrypoint)
+    notes += [*about, *read.notes]
     if not env_file:
-        notes += [f"{one.path}: {one.why}" for one in handed_in.left_out if one.path == ".env"]
+        notes += [f"{one.path}: {one.why}" for one in handed_in.left_out if one.why == ignore.ENVIRONMENT]
+    notes += _about_the_block(handed_in)
     notes += [f"{one.path} is not sent: {one.why}" for one in handed_in.left_out if one.why.startswith("a link")]
     return HandedIn(handed_in, _name(paths, handed_in, agent_file), read, inputs, tuple(notes))
 
@@ -75,17 +77,30 @@ def named_file(value: str) -> tuple[str, Path]:
     return name.replace("\\", "/"), Path(rest)
 
 
-def _single(file: Path, requirements: Path | None, inputs: Bundle, *, alone: bool) -> HandedIn:
+def _about_the_block(sent: Project) -> list[str]:
+    """Of the files that can be the agent's: what was meant to be a block of requirements and is none."""
+    wanted = {sent.agent_path} if sent.agent_path else {*_AGENT_FILES, *(f"src/{name}" for name in _AGENT_FILES)}
+    found = {
+        file.path: script_block.ignored(file.data.decode(errors="replace"))
+        for file in sent.bundle.files
+        if file.path in wanted
+    }
+    return [f"{path}, {why}" for path, why in found.items() if why]
+
+
+def _single(file: Path, requirements: Path | None, inputs: Bundle, about_inputs: list[str], *, alone: bool) -> HandedIn:
     source = read_source(file)
     read = read_requirements(requirements) if requirements else Requirements()
-    notes = list(read.notes)
+    notes = [*about_inputs, *read.notes]
+    if why := script_block.ignored(source):
+        notes.append(f"{file}, {why}")
     if not alone:
         found = neighbours.needs(file, source, read.lines)
         if found.modules:
             raise BadProject(_not_alone(file, found))
         notes += [f"{path.name} lies beside {file.name} and is not sent: --include {path.name}" for path in found.data]
     beside = file.parent / "requirements.txt"
-    if requirements is None and beside.is_file() and "# /// script" not in source and _imports_others(source):
+    if requirements is None and beside.is_file() and script_block.content(source) is None and _imports_others(source):
         notes.append(f"requirements.txt lies beside {file.name} and is not used: -r {beside}")
     return HandedIn(source, agent_name_of(file), read, inputs, tuple(notes))
 

@@ -45,7 +45,11 @@ def summary(sent: Project) -> str:
     """One line for whoever did not ask."""
     left = len(sent.left_out)
     out = f", {left} left out (--dry-run lists them)" if left else ""
-    return f"{plural(len(sent.bundle.files), 'file')}, {size(sent.bundle.size)}{out}"
+    return f"{amount(sent.bundle)}{out}"
+
+
+def amount(files: Bundle) -> str:
+    return f"{plural(len(files.files), 'file')}, {size(files.size)}"
 
 
 def as_json(agent: str | Project, inputs: Bundle, findings: Sequence[Finding]) -> dict[str, Any]:

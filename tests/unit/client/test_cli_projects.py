@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import zipfile
 
@@ -57,6 +58,20 @@ async def test_a_file_that_only_opens_its_neighbours_is_sent_with_a_note(cli: Cl
     grow(cli.folder, {"bot.py": 'open("prompts/x.txt")', "prompts/x.txt": "", "requirements.txt": "httpx"})
     ran = await cli("submit", "bot.py", "-q", "x")
     assert (ran.code, ran.err) == (0, "note: prompts lies beside bot.py and is not sent: --include prompts\n")
+
+
+async def test_a_block_of_requirements_that_nobody_reads_is_told(cli: Cli, fake: FakeServer) -> None:
+    grow(cli.folder, {"bot.py": "#/// script\n# dependencies = ['httpx']\n# ///\n", "p/agent.py": "# /// script\n"})
+    ran = await cli("submit", "bot.py", "-q", "x", "--dry-run")
+    assert ran.err.startswith("note: bot.py, line 1: #/// script begins no block of requirements")
+    ran = await cli("submit", "p", "-q", "x", "--dry-run")
+    assert ran.err.startswith("note: agent.py, line 1: the block of requirements does not end")
+
+
+async def test_what_a_folder_of_inputs_does_not_bring_is_told(cli: Cli, fake: FakeServer) -> None:
+    grow(cli.folder, {"d/a": "", "d/.env": ""})
+    ran = await cli("submit", "echo.py", "-q", "x", "--file", "d")
+    assert ran.err.startswith("note: d/.env is not sent: environment variables are not sent as a file")
 
 
 async def test_requirements_beside_a_file_that_needs_some_are_pointed_at(cli: Cli, fake: FakeServer) -> None:
@@ -166,6 +181,14 @@ async def test_requirements_are_read_as_files_are(cli: Cli, fake: FakeServer) ->
         ("submit empty -q x", "empty has no files to send"),
         ("submit latin.py -q x", "latin.py, line 2: the byte 0xe9 is not utf-8"),
         ("submit . -q x --agent-file gone.py", "gone.py: there is no such file in ."),
+        ("submit pipe -q x", "pipe: is no regular file"),
+        ("submit echo.py -q x --file pipe", "pipe: is no regular file"),
+        ("submit echo.py -q x --file x=/dev/zero", "/dev/zero: is no regular file"),
+        ("submit echo.py -q x -r /dev/zero", "/dev/zero: is no regular file"),
+        ("submit echo.py -q x --dockerfile /dev/zero", "/dev/zero: is no regular file"),
+        ("submit echo.py -q x --env-file pipe", "pipe: is no regular file"),
+        ("submit echo.py -q @pipe", "pipe: is no regular file"),
+        ("submit echo.py -q x --file nothing", "nothing has no files to send"),
         ("submit . echo.py -q x", "one that is a folder comes after the agent's file"),
     ],
 )
@@ -173,6 +196,8 @@ async def test_a_mistake_is_named_before_anything_is_sent(
     cli: Cli, fake: FakeServer, arguments: str, said: str
 ) -> None:
     grow(cli.folder, {"bad.txt": "--index-url x\n-e ./lib\n", "empty/.gitignore": "", "latin.py": b"x = 1\ny = '\xe9'"})
+    os.mkfifo(cli.folder / "pipe")
+    (cli.folder / "nothing").mkdir()
     ran = await cli(*arguments.split())
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
@@ -224,7 +249,7 @@ async def test_a_project_that_is_too_large_is_told_with_its_largest_files(cli: C
     grow(cli.folder / "bot", {"agent.py": "x", "a.bin": b"x" * 3000, "b.bin": b"x" * 2000})
     ran = await cli("submit", "bot", "-q", "x")
     assert ran.code == 2
-    assert "(largest: a.bin 2.9 KiB; b.bin 2.0 KiB; agent.py 0.0 KiB)" in ran.err
+    assert "(3 files, 4.9 KiB; largest: a.bin 2.9 KiB; b.bin 2.0 KiB; agent.py 0.0 KiB)" in ran.err
 
 
 async def test_an_upload_of_too_many_files_is_told_with_their_folders(cli: Cli, fake: FakeServer) -> None:
@@ -234,7 +259,8 @@ async def test_an_upload_of_too_many_files_is_told_with_their_folders(cli: Cli, 
     grow(cli.folder / "bot", {"agent.py": "x", "a/1": random.Random(1).randbytes(1 << 21), "a/2": "", "b/1": ""})
     ran = await cli("submit", "bot", "-q", "x")
     assert ran.code == 2
-    assert "spec.project  has 5 files; an upload may have at most 3 (most of them in: a/ 2; b/ 1)" in ran.err
+    said = "spec.project  has 5 files; an upload may have at most 3 (4 files, 2.0 MiB, most of them in: a/ 2; b/ 1; "
+    assert said in ran.err
 
 
 @pytest.fixture

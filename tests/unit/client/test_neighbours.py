@@ -105,3 +105,10 @@ def test_files_that_the_code_opens_are_noticed(tmp_path: Path, code: str, wanted
     grow(tmp_path, {"agent.py": code, "data/x.csv": "", "config.yaml": "", ".env": "", "../up.txt": ""})
     found = looked_at(tmp_path)
     assert (names(tmp_path, found.data), found.modules) == (wanted, ())
+
+
+def test_a_large_package_is_looked_into_to_a_bound(tmp_path: Path) -> None:
+    grow(tmp_path, {"agent.py": "import lib", "lib/__init__.py": "import first", "first.py": "", "last.py": ""})
+    grow(tmp_path / "lib", {f"{number:03}/x.py": "" for number in range(250)})
+    grow(tmp_path / "lib", {"249/x.py": "import last", "node_modules/x.py": "import last"})
+    assert names(tmp_path, looked_at(tmp_path).files) == ["lib", "first.py"]

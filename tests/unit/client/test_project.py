@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from assay import project
-from assay.project import BadProject, Project, inputs
+from assay.project import BadProject, Project
 from tests.unit.client.trees import grow
 
 
@@ -59,6 +59,7 @@ def test_what_no_agent_needs_is_never_sent(tmp_path: Path) -> None:
             ".env": "KEY=secret",
             ".env.local": "KEY=secret",
             "sub/.envrc": "export KEY=secret",
+            "production.env": "KEY=secret",
             ".netrc": "password",
         },
     )
@@ -305,26 +306,16 @@ def test_a_file_of_secrets_is_not_sent_even_if_named(tmp_path: Path) -> None:
         Project.from_files(tmp_path / "agent.py", [".env"])
 
 
+def test_a_file_that_may_have_secrets_is_sent_if_named(tmp_path: Path) -> None:
+    grow(tmp_path, {"agent.py": "", "settings.env": "COLOUR=blue"})
+    assert sent(Project.from_folder(tmp_path)) == ["agent.py"]
+    assert sent(Project.from_folder(tmp_path, include=["settings.env"])) == ["agent.py", "settings.env"]
+
+
 def test_what_is_named_and_missing_is_told(tmp_path: Path) -> None:
     grow(tmp_path, {"agent.py": ""})
     with pytest.raises(BadProject, match=r"tools\.py: there is no such file"):
         Project.from_files(tmp_path / "agent.py", ["tools.py"])
-
-
-def test_input_files_have_the_names_that_they_were_given(tmp_path: Path) -> None:
-    grow(tmp_path, {"a.csv": "1", "set/b.csv": "2", "set/.env": "secret", "set/deep/c.csv": "3"})
-    found = inputs([("data.csv", tmp_path / "a.csv"), ("set", tmp_path / "set")])
-    assert {file.path: file.data for file in found.files} == {
-        "data.csv": b"1",
-        "set/b.csv": b"2",
-        "set/deep/c.csv": b"3",
-    }
-
-
-def test_two_input_files_of_one_name_are_refused(tmp_path: Path) -> None:
-    grow(tmp_path, {"a/x.csv": "", "b/x.csv": ""})
-    with pytest.raises(BadProject, match=r"two input files are called x\.csv"):
-        inputs([("x.csv", tmp_path / "a" / "x.csv"), ("x.csv", tmp_path / "b" / "x.csv")])
 
 
 def test_a_link_leads_to_nothing_that_is_ignored(tmp_path: Path) -> None:
