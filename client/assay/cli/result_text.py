@@ -17,7 +17,7 @@ def notes(test: Test, *, every: bool = False) -> Iterator[Line]:
     """What is worth knowing beside a verdict: without `every` no word of an entry point that was called as everybody
     expects."""
     entry = test.result.entry if test.result else None
-    if entry is not None and (every or not _as_expected(entry)):
+    if entry is not None and entry.call and (every or not _as_expected(entry)):  # no call: it was refused
         yield [("  called ", "dim"), *called(entry)]
     yield from conversions(test)
 

@@ -221,6 +221,9 @@ async def test_what_was_called_is_shown_where_it_is_not_as_everybody_expects(cli
     assert "called" not in (await cli("watch", "tst_a")).out
     entry.call, entry.query_passed = "run()", False
     assert "\n  called run() without the query\n" in (await cli("watch", "tst_a")).out
+    entry.call = ""  # what is there was refused, and nothing was called
+    assert "called" not in (await cli("watch", "tst_a")).out
+    assert "called" not in (await cli("get", "tst_a")).out
     assert json.loads((await cli("get", "tst_a", "--json")).out)["result"]["entry"]["candidates"] == [
         "agent:main",
         "agent:agent",
