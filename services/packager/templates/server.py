@@ -2932,7 +2932,7 @@ class Entry:
     ) -> None:
         self.kind = "function"
         if issubclass(type(target), type):
-            self.kind, target = "class", _made(target, name)
+            self.kind, target = "class", _crew_of(_made(target, name))
         elif type(target).__name__ == "method":
             self.kind = "method"
         elif not is_function(target):
@@ -3034,6 +3034,16 @@ def _made(kind: type, name: str) -> Any:
             f"{name} is a class that cannot be made without arguments ({error}). Make one in the file, as in "
             f"agent = {name}(...)."
         ) from None
+
+
+def _makes_crews(target: Any) -> bool:
+    """Whether its class is one of crewai's @CrewBase, as `crewai create crew` lays projects out."""
+    return getattr(type(target), "is_crew_class", None) is True
+
+
+def _crew_of(target: Any) -> Any:
+    """The crew that it makes, or the object itself."""
+    return target.crew() if _makes_crews(target) else target
 
 
 def _is_from_inside(error: BaseException) -> bool:
@@ -3140,6 +3150,8 @@ def _named(module: ModuleType, entrypoint: str, source: str) -> Entry:
         if isinstance(target, type) and type(vars(target).get(part)).__name__ == "function":
             target = _made(target, target.__name__)  # a method of a class is one of an object
         target = getattr(target, part)
+    if name.endswith(".crew") and _makes_crews(getattr(target, "__self__", None)):
+        target = target()
     if not (callable(target) or any(methods_of(target)) or is_of_a_framework(target)):
         raise EntrypointNotFound(lacking(name, target, home))
     return Entry(target, name, home, source, named=True)
