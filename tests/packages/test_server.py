@@ -204,7 +204,7 @@ async def test_an_agent_that_hangs_is_ended_and_replaced(pack: Pack, tmp_path: P
         f"import os, time\nopen({str(pids)!r}, 'a').write(f'{{os.getpid()}} ')\n"
         "def run(q):\n    while q: time.sleep(1)\n    return 'ok'"
     )
-    with serving(pack(code), TIMEOUT_S="0.5") as server:
+    with serving(pack(code), TIMEOUT_S="4") as server:
         reply = server.ask("x")
         assert (reply.status, reply.body["error"]["code"]) == (504, "TIMED_OUT")
         assert server.ask("")[:2] == (200, {"response": "ok"})
