@@ -6358,7 +6358,7 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
     try:
         found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
         return found or tokens_of(getattr(module, "usage", None)) or _of_agents(module) or _of_dspy()
-    except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
+    except BaseException:  # foreign objects may do anything when asked; a count is not worth a failure
         return None
 
 
@@ -6655,7 +6655,10 @@ class AgentLoop:
                 if not task.cancelled() and task.exception() is not None:
                     message = "unhandled exception in a task when the agent had answered"
                     loop.call_exception_handler({"message": message, "exception": task.exception(), "task": task})
-        loop.run_until_complete(asyncio.wait({loop.create_task(loop.shutdown_asyncgens())}, timeout=END_S))
+        try:
+            loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), END_S))
+        except asyncio.TimeoutError:
+            pass
         asyncio.set_event_loop(None)
         loop.close()
 

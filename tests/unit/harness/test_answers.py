@@ -151,11 +151,11 @@ def test_a_strict_test_says_what_is_not_json_and_where_and_keeps_the_answer_in_t
 
 @pytest.mark.parametrize("printed", ["'x' * (2 << 20)", "chr(1) * (1 << 19)"], ids=["as text", "as JSON"])
 def test_what_a_script_prints_is_cut_and_in_a_strict_test_refused(printed: str) -> None:
-    script: dict[str, Any] = {"entrypoint": "__main__", "strict_answer": True}
+    script: dict[str, Any] = {"entrypoint": "__main__", "strict_answer": True, "query": None}
     refused = run(f"print({printed})", **script)
     assert refused.code == "RESULT_TOO_LARGE"
     assert "an answer may have 1,048,576 as JSON" in refused.message
-    assert "bytes were printed]" in run(f"print({printed})", entrypoint="__main__").response[-60:]
+    assert "bytes were printed]" in run(f"print({printed})", entrypoint="__main__", query=None).response[-60:]
     assert run("print('short', end='\\n\\n')", **script).response == "short"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.orchestrator.harness.src.answers import Answering
+from services.orchestrator.harness.src.usage import usage_of
 from services.orchestrator.harness.src.yields import collected, is_stream
 from tests.unit.harness.lookalikes import an_object
 
@@ -82,3 +83,15 @@ def test_an_object_of_the_agent_keeps_all_its_public_attributes(name: str) -> No
 def test_objects_of_installed_packages_give_their_output_as_they_hold_clients_and_keys() -> None:
     for name in ("final_output", "output", "content"):
         assert Answering().json(an_object("other_framework", "Result", **{name: "A", "client": "key"}), 1 << 20) == "A"
+
+
+class Hostile:
+    def __getattribute__(self, name: str) -> Any:
+        raise SystemExit(3)
+
+
+def test_an_object_that_ends_the_process_when_asked_costs_only_its_own_place() -> None:
+    answer = {"bad": Hostile(), "good": 1}
+    plain = Answering().json(answer, 1 << 20)
+    assert (plain["good"], "Hostile" in plain["bad"]) == (1, True)
+    assert usage_of(answer, None) is None

@@ -46,6 +46,9 @@ class AgentLoop:
                 if not task.cancelled() and task.exception() is not None:
                     message = "unhandled exception in a task when the agent had answered"
                     loop.call_exception_handler({"message": message, "exception": task.exception(), "task": task})
-        loop.run_until_complete(asyncio.wait({loop.create_task(loop.shutdown_asyncgens())}, timeout=END_S))
+        try:
+            loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), END_S))
+        except asyncio.TimeoutError:
+            pass
         asyncio.set_event_loop(None)
         loop.close()

@@ -45,7 +45,7 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
     try:
         found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
         return found or tokens_of(getattr(module, "usage", None)) or _of_agents(module) or _of_dspy()
-    except Exception:  # foreign objects may do anything when asked; a count is not worth a failure
+    except BaseException:  # foreign objects may do anything when asked; a count is not worth a failure
         return None
 
 
