@@ -289,9 +289,7 @@ def test_names_that_hide_nothing_are_taken(path: str) -> None:
 
 
 def test_the_folders_of_input_and_output_files_are_reserved() -> None:
-    bad = archive.check_project(
-        ["main.py", "out/a.txt", "out/b.txt", "in/x", "src/out/a.txt", "input/a", "In/y", "OUT"]
-    )
+    bad = archive.check_project(["main.py", "out/a", "out/b.txt", "in/x", "src/out/a.txt", "input/a", "In/y", "OUT"])
     assert [one.path for one in bad] == ["out/a", "in/x", "In/y", "OUT"]
     assert "/work/out" in bad[0].problem
 
