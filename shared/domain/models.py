@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,8 @@ def model_environment(*, provider: str, model_id: str = "", base_url: str = "", 
     named |= dict.fromkeys(known.model, model_id)
     named |= dict.fromkeys(known.url, base_url)
     named |= dict.fromkeys(known.region or _AWS_REGION, region)
-    if base_url and known.by_openai and urlsplit(base_url).hostname != "api.openai.com":
+    host = base_url.partition("://")[2].partition("/")[0].lower()
+    if base_url and known.by_openai and host != "api.openai.com":
         named |= _NOT_TO_OPENAI
     return {name: value for name, value in named.items() if value}
 
