@@ -4,7 +4,8 @@
     python -m deploy.setup.join --check    exits with 1 and names those that are not up to date
 
 It reads the modules as text and runs none of them. Their code and comments stay as written; what they import of one
-another goes, as in one file everything is there.
+another goes, as in one file everything is there. A program may have a second file, with what few of its runs need: it
+is loaded into the same namespace when something of it is first called, so the first may call what is there and no more.
 """
 
 from __future__ import annotations
@@ -16,177 +17,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.setup.products import PRODUCTS, Product
 from deploy.setup.steps import PROJECT
-
-HARNESS = "services.orchestrator.harness.src"
-SERVER = "services.packager.server_src"
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """One file, and what it is made of."""
-
-    path: str
-    """From the root of the project."""
-    package: str
-    """Whose docstring is that of the file."""
-    modules: Sequence[str]
-    """In this order; each may import those before it."""
-    may_import: frozenset[str]
-    """What the file may import whenever it starts: every start pays for it. The rest is imported where it is used."""
-
-
-PRODUCTS = (
-    Product(
-        path="services/orchestrator/harness/test_runner.py",
-        package=HARNESS,
-        modules=(
-            f"{HARNESS}.jsontext",
-            f"{HARNESS}.naming",
-            f"{HARNESS}.system",
-            f"{HARNESS}.file_descriptors",
-            f"{HARNESS}.environment",
-            f"{HARNESS}.frames",
-            f"{HARNESS}.levels",
-            f"{HARNESS}.output",
-            f"{HARNESS}.streams",
-            f"{HARNESS}.children",
-            f"{HARNESS}.watch",
-            f"{HARNESS}.context",
-            f"{HARNESS}.files",
-            f"{HARNESS}.transport",
-            f"{HARNESS}.install_message",
-            f"{HARNESS}.install",
-            f"{HARNESS}.load",
-            f"{HARNESS}.parameters",
-            f"{HARNESS}.query_names",
-            f"{HARNESS}.record_values",
-            f"{HARNESS}.typed_values",
-            f"{HARNESS}.query_values",
-            f"{HARNESS}.code_reading",
-            f"{HARNESS}.payload",
-            f"{HARNESS}.keywords",
-            f"{HARNESS}.advice",
-            f"{HARNESS}.plan",
-            f"{HARNESS}.arrival",
-            f"{HARNESS}.binding",
-            f"{HARNESS}.call_context",
-            f"{HARNESS}.printed",
-            f"{HARNESS}.relations",
-            f"{HARNESS}.commands",
-            f"{HARNESS}.frameworks",
-            f"{HARNESS}.servers",
-            f"{HARNESS}.imported",
-            f"{HARNESS}.registered",
-            f"{HARNESS}.candidates",
-            f"{HARNESS}.script_parts",
-            f"{HARNESS}.handed_on",
-            f"{HARNESS}.refusals",
-            f"{HARNESS}.entry",
-            f"{HARNESS}.script_reading",
-            f"{HARNESS}.script",
-            f"{HARNESS}.offered",
-            f"{HARNESS}.missing_program",
-            f"{HARNESS}.hints",
-            f"{HARNESS}.kinds",
-            f"{HARNESS}.framework_answers",
-            f"{HARNESS}.table_values",
-            f"{HARNESS}.pending_values",
-            f"{HARNESS}.python_values",
-            f"{HARNESS}.web_values",
-            f"{HARNESS}.conversions",
-            f"{HARNESS}.fitting",
-            f"{HARNESS}.conversion_notes",
-            f"{HARNESS}.time_budget",
-            f"{HARNESS}.answers",
-            f"{HARNESS}.usage",
-            f"{HARNESS}.yields",
-            f"{HARNESS}.shown_answer",
-            f"{HARNESS}.agent_loop",
-            f"{HARNESS}.call",
-            f"{HARNESS}.particulars",
-            f"{HARNESS}.reply",
-            f"{HARNESS}.agent_streams",
-            f"{HARNESS}.agent_process",
-            f"{HARNESS}.memory",
-            f"{HARNESS}.system_packages",
-            f"{HARNESS}.run",
-            f"{HARNESS}.main",
-        ),
-        may_import=frozenset({"_signal", "io", "posix", "select", "sys", "time"}),
-    ),
-    Product(
-        path="services/packager/templates/server.py",
-        package=SERVER,
-        modules=(
-            f"{SERVER}.settings",
-            f"{SERVER}.reports",
-            f"{HARNESS}.jsontext",
-            f"{SERVER}.worker_process",
-            f"{SERVER}.pool",
-            f"{SERVER}.http_service",
-            f"{SERVER}.service",
-            f"{HARNESS}.naming",
-            f"{HARNESS}.parameters",
-            f"{HARNESS}.query_names",
-            f"{HARNESS}.record_values",
-            f"{HARNESS}.typed_values",
-            f"{HARNESS}.query_values",
-            f"{HARNESS}.code_reading",
-            f"{HARNESS}.payload",
-            f"{HARNESS}.keywords",
-            f"{HARNESS}.advice",
-            f"{HARNESS}.plan",
-            f"{HARNESS}.arrival",
-            f"{HARNESS}.binding",
-            f"{HARNESS}.call_context",
-            f"{HARNESS}.printed",
-            f"{HARNESS}.relations",
-            f"{HARNESS}.commands",
-            f"{HARNESS}.frameworks",
-            f"{HARNESS}.servers",
-            f"{HARNESS}.imported",
-            f"{HARNESS}.registered",
-            f"{HARNESS}.candidates",
-            f"{HARNESS}.script_parts",
-            f"{HARNESS}.handed_on",
-            f"{HARNESS}.refusals",
-            f"{HARNESS}.entry",
-            f"{HARNESS}.kinds",
-            f"{HARNESS}.framework_answers",
-            f"{HARNESS}.table_values",
-            f"{HARNESS}.pending_values",
-            f"{HARNESS}.python_values",
-            f"{HARNESS}.web_values",
-            f"{HARNESS}.conversions",
-            f"{HARNESS}.fitting",
-            f"{HARNESS}.conversion_notes",
-            f"{HARNESS}.time_budget",
-            f"{HARNESS}.answers",
-            f"{HARNESS}.usage",
-            f"{HARNESS}.yields",
-            f"{HARNESS}.shown_answer",
-            f"{HARNESS}.agent_loop",
-            f"{HARNESS}.call",
-            f"{HARNESS}.load",
-            f"{HARNESS}.script_reading",
-            f"{HARNESS}.script",
-            f"{SERVER}.script_runs",
-            f"{SERVER}.worker",
-            f"{SERVER}.main",
-        ),
-        may_import=frozenset(
-            {
-                *("hmac", "http", "json", "os", "queue", "select", "shutil", "signal", "socketserver"),
-                *("subprocess", "sys", "tempfile", "threading", "time"),
-            }
-        ),
-    ),
-)
-
-
-class CannotJoin(Exception):
-    """The modules do not go into one file; the message names the module and the line."""
+from deploy.setup.two_files import CannotJoin, Part, called_of, names_of, parts_of
 
 
 @dataclass(slots=True)
@@ -202,12 +35,12 @@ class _Imports:
         return "".join(f"{indent}{line}\n" for line in (*plain, *named))
 
 
-def join(product: Product, root: Path = PROJECT) -> str:
-    """The text of the file. Raises CannotJoin."""
+def join(product: Product, root: Path = PROJECT) -> dict[str, str]:
+    """The text of each file, by its path. Raises CannotJoin."""
     joining = _Joining(product)
     for module in product.modules:
         joining.add(module, (root / f"{module.replace('.', '/')}.py").read_text("utf-8"))
-    return joining.text((root / product.package.replace(".", "/") / "__init__.py").read_text("utf-8"))
+    return joining.texts((root / product.package.replace(".", "/") / "__init__.py").read_text("utf-8"))
 
 
 class _Joining:
@@ -220,30 +53,32 @@ class _Joining:
         self.for_types = _Imports()  # inside `if TYPE_CHECKING:`
         self.defined: dict[str, str] = {}  # name: module
         self.imported: dict[str, str] = {}  # name: what it stands for
-        self.bodies: list[str] = []
+        self.parts: list[Part] = []
 
     def add(self, module: str, source: str) -> None:
         tree, lines = ast.parse(source), source.splitlines()
         title = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
         if not title:
             raise CannotJoin(f"{module}: there is no docstring to make a heading of")
-        gone: set[int] = set()  # numbers of lines
+        left_out: list[ast.stmt] = []
         names: set[str] = set()
         for index, node in enumerate(tree.body):
-            written = range(node.lineno, (node.end_lineno or node.lineno) + 1)
             if (index == 0 and _is_text(node)) or self._is_an_import(module, node, lines[node.lineno - 1]):
-                gone.update(written)
+                left_out.append(node)
             else:
                 self._refuse_imports_inside(module, node)
-                names |= set(_names_of(node))
+                names |= set(names_of(node))
         for name in sorted(names):
             if name in self.defined:
                 raise CannotJoin(f"{module}: {name} is defined in {self.defined[name]}, too")
             self.defined[name] = module
-        body = "\n".join(line for number, line in enumerate(lines, 1) if number not in gone)
-        self.bodies.append(f"# --- {title}\n\n\n{body.strip(chr(10))}\n")
+        first = self.product.in_rest.get(module)
+        for name in first or ():
+            if name not in names:
+                raise CannotJoin(f"{module}: there is no {name} to be kept in the first file")
+        self.parts += parts_of(module, title, tree, lines, left_out, first)
 
-    def text(self, package_source: str) -> str:
+    def texts(self, package_source: str) -> dict[str, str]:
         docstring = ast.parse(package_source).body[0]
         if not _is_text(docstring):
             raise CannotJoin(f"{self.product.package}: there is no docstring to begin the file with")
@@ -251,15 +86,26 @@ class _Joining:
             if name in self.defined:
                 raise CannotJoin(f"{self.defined[name]}: {name} is the name of an import, too: {meant}")
         header = "\n".join(package_source.splitlines()[: docstring.end_lineno])
-        own = self.product.package.replace(".", "/")
-        parts = [
-            f"{header}\n\n# Made from {own}/ by deploy/setup/join.py: edit there.\n",
-            "from __future__ import annotations\n",
-            self.imports.text(),
-        ]
+        made = f"# Made from {self.product.package.replace('.', '/')}/ by deploy/setup/join.py: edit there.\n"
+        future = "from __future__ import annotations\n"
+        parts = [f"{header}\n\n{made}", future, self.imports.text()]
         if types := self.for_types.text("    "):
             parts.append(f"TYPE_CHECKING = False\nif TYPE_CHECKING:\n{types}")
-        return "\n\n".join(("\n".join(parts), *self.bodies))
+        found = {self.product.path: "\n\n".join(("\n".join(parts), *self._first_file()))}
+        if self.product.rest_path:
+            first = self.product.path.rpartition("/")[2]
+            says = f'"""What few runs of {first} need: it loads this into its own namespace when they call for it."""\n'
+            rest = [part.text for part in self.parts if part.in_rest]
+            found[self.product.rest_path] = "\n\n".join((f"{says}\n{made}\n{future}", *rest))
+        return found
+
+    def _first_file(self) -> Iterator[str]:
+        called = called_of(self.parts)
+        for part in self.parts:
+            if not part.in_rest:
+                yield part.text
+                if part.module == self.product.after:
+                    yield "".join(f'{name} = from_the_rest("{name}")\n' for name in called)
 
     def _is_an_import(self, module: str, node: ast.stmt, line: str) -> bool:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -323,35 +169,25 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _names_of(node: ast.AST) -> Iterator[str]:
-    """What a statement defines at the top level of its module, in whichever of its branches."""
-    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        yield node.name
-    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        yield node.id
-    elif not isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda):
-        for inner in ast.iter_child_nodes(node):
-            yield from _names_of(inner)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.setup.join", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is not up to date")
     given = parser.parse_args(arguments)
     old = []
     for product in PRODUCTS:
-        path = PROJECT / product.path
         try:
-            text = join(product)
+            texts = join(product)
         except CannotJoin as error:
             print(f"{product.path}: {error}", file=sys.stderr)
             return 1
-        if path.exists() and path.read_text("utf-8") == text:
-            continue
-        old.append(product.path)
-        if not given.check:
-            path.write_text(text, "utf-8")
-            print(f"wrote {product.path}")
+        for name, text in texts.items():
+            path = PROJECT / name
+            if path.exists() and path.read_text("utf-8") == text:
+                continue
+            old.append(name)
+            if not given.check:
+                path.write_text(text, "utf-8")
+                print(f"wrote {name}")
     if given.check and old:
         print(f"not up to date: {', '.join(old)}. Run `make docs`.", file=sys.stderr)
         return 1

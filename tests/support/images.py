@@ -19,7 +19,12 @@ SUITE = "bookworm"
 PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 DOCKERFILE = PROJECT / "deploy" / "docker" / "runner.Dockerfile"
-MADE_OF = (DOCKERFILE, PROJECT / "requirements.lock", PROJECT / "services/orchestrator/harness/test_runner.py")
+MADE_OF = (
+    DOCKERFILE,
+    PROJECT / "requirements.lock",
+    PROJECT / "services/orchestrator/harness/test_runner.py",
+    PROJECT / "services/orchestrator/harness/test_runner_rest.py",
+)
 BASE, RUNNER = "assay-test-base", "assay-test-runner"
 
 

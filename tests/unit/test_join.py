@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.setup.join import PRODUCTS, CannotJoin, Product, join
+from deploy.setup.join import join
+from deploy.setup.products import PRODUCTS, Product
 from deploy.setup.steps import PROJECT
+from deploy.setup.two_files import CannotJoin
 
 START = '"""Says hello.\n\n    hello.py\n"""\n'
 PRODUCT = Product("made/hello.py", "made.src", ("made.src.words", "made.src.main"), frozenset({"sys", "time"}))
@@ -98,7 +100,7 @@ def joined(root: Path, words: str = WORDS, main: str = MAIN) -> str:
     folder.mkdir(parents=True)
     for name, text in (("__init__", START), ("words", words), ("main", main)):
         (folder / f"{name}.py").write_text(text)
-    return join(PRODUCT, root)
+    return join(PRODUCT, root)["made/hello.py"]
 
 
 def test_code_and_comments_stay_and_imports_are_merged(tmp_path: Path) -> None:
@@ -129,9 +131,11 @@ def test_what_would_not_mean_the_same_in_one_file_is_refused(words: str, main: s
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.path)
 def test_the_files_are_up_to_date_and_understood_by_python_3_9(product: Product) -> None:
-    text = (PROJECT / product.path).read_text("utf-8")
-    assert text == join(product)
-    ast.parse(text, feature_version=(3, 9))
+    texts = join(product)
+    assert [*texts] == [path for path in (product.path, product.rest_path) if path]
+    for path, text in texts.items():
+        assert (PROJECT / path).read_text("utf-8") == text
+        ast.parse(text, feature_version=(3, 9))
 
 
 def test_every_module_of_a_joined_package_is_part_of_its_file() -> None:
@@ -139,3 +143,92 @@ def test_every_module_of_a_joined_package_is_part_of_its_file() -> None:
         folder = PROJECT / product.package.replace(".", "/")
         there = {f"{product.package}.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
         assert there <= set(product.modules)
+
+
+LOADER = '''"""Loads."""
+
+def from_the_rest(name):
+    def call(*args):
+        if globals()[name] is call:
+            exec(REST, globals())
+        return globals()[name](*args)
+
+    return call
+'''
+
+MANY = '''"""Much."""
+
+# how many
+MANY = 3
+
+
+def many() -> int:
+    return MANY
+
+
+# why a class
+@str
+class Heavy:
+    """Seldom used."""
+
+
+# the end
+'''
+
+ASKED = '''"""The program."""
+
+from made.src.many import MANY, Heavy, many
+
+
+def asked(heavy: Heavy) -> list[int]:
+    error = MANY
+    return [many() for _ in range(error)]
+'''
+
+
+def in_two(root: Path, asked: str = ASKED, kept: tuple[str, ...] = ("MANY",)) -> tuple[str, str]:
+    folder = root / "made/src"
+    folder.mkdir(parents=True)
+    for name, text in (("__init__", START), ("loader", LOADER), ("many", MANY), ("asked", asked)):
+        (folder / f"{name}.py").write_text(text)
+    modules = ("made.src.loader", "made.src.many", "made.src.asked")
+    product = Product("hello.py", "made.src", modules, frozenset(), "rest.py", {modules[1]: kept}, modules[0])
+    texts = join(product, root)
+    return texts["hello.py"], texts["rest.py"]
+
+
+def test_what_few_runs_need_is_in_a_second_file_and_loaded_by_the_first_call(tmp_path: Path) -> None:
+    first, rest = in_two(tmp_path)
+    assert "# --- Much\n\n\n# how many\nMANY = 3\n\n\n# --- The program" in first
+    assert "# --- Much\n\n\ndef many() -> int:\n    return MANY\n\n\n# why a class\n@str\nclass Heavy:" in rest
+    assert rest.endswith("\n\n\n# the end\n")
+    space: dict[str, object] = {"REST": rest.replace("@str\n", "")}
+    exec(first, space)
+    before = space["many"]
+    assert callable(space["asked"])
+    assert space["asked"](None) == [3, 3, 3]
+    assert space["many"] is not before
+    assert "Heavy" in space
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept", "said"),
+    [
+        (ASKED.replace("many()", "many"), ("MANY",), "asked:8: many of made.src.many is in the second file"),
+        (
+            ASKED.replace("error = MANY", "error = Heavy.x"),
+            ("MANY",),
+            "asked:7: Heavy of made.src.many is in the second",
+        ),
+        (ASKED + "\nmany()\n", ("MANY",), "asked:10: many of made.src.many is in the second file"),
+        (ASKED.replace("heavy: Heavy", "heavy=Heavy()"), ("MANY",), "asked:6: Heavy of made.src.many is in the second"),
+        (ASKED + "\nclass Heavier(Heavy): ...\n", ("MANY",), "asked:10: Heavy of made.src.many is in the second"),
+        (ASKED, (), "asked:7: MANY of made.src.many is in the second file"),
+        (ASKED, ("MANY", "FEW"), "made.src.many: there is no FEW to be kept in the first file"),
+    ],
+)
+def test_the_first_file_may_only_call_what_is_in_the_second(
+    asked: str, kept: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CannotJoin, match=said):
+        in_two(tmp_path, asked, kept)

@@ -551,6 +551,18 @@ def file_of(module: ModuleType) -> str:
     return str(getattr(module, "__file__", None) or f"{module.__name__}.py").rpartition("/")[2]
 
 
+# --- Which frames of a traceback are ours
+
+
+def is_our_file(name: object) -> bool:
+    """Whether code of this file name is the harness, or the server of a package."""
+    return name in OUR_FILES
+
+
+# As compiled, wherever the files lie now: this one, and the one with what most tests do not need (see rest.py).
+OUR_FILES = (is_our_file.__code__.co_filename, f"{is_our_file.__code__.co_filename[:-3]}_rest.py")
+
+
 # --- The parameters of what is called, as Python itself would fill them
 
 
@@ -1075,8 +1087,7 @@ def value_for(parameter: Parameter, query: str, scope: Any, *, as_object: bool =
         return query, "query"
     if isinstance(annotation, str):
         annotation = resolved(annotation, scope)
-    annotation = stripped(annotation)
-    if annotation is not Absent:
+    if annotation is not Absent and (annotation := stripped(annotation)) is not Absent:
         return typed_value(annotation, name, query)
     if as_object or name in HANDLER_NAMES:
         value = json_object(query)
@@ -1348,6 +1359,10 @@ class Payload(dict):  # type: ignore[type-arg]  # whatever JSON has
     def __reduce_ex__(self, _: Any) -> Any:
         self.whole = True
         return dict, (dict(super().items()),)
+
+
+def is_payload(value: object) -> bool:
+    return isinstance(value, Payload)
 
 
 def payload_of_text(function: Any, query: str) -> tuple[dict[str, object], str]:
@@ -1681,8 +1696,8 @@ def bind(
     plan = that_is_read(_filled(function, name, parameters or [target], values), shown)
     if plain_name(target.name) in COMMAND_LINE_NAMES:
         plan.command_line = [query]
-    payload = value[0]
-    if isinstance(payload, Payload) and can_be_watched(function, target.name):
+    payload: Any = value[0]
+    if type(payload) is not str and is_payload(payload) and can_be_watched(function, target.name):
         plan.unheard = lambda: asked_in_vain(shown, payload.unheard(), payload.ours)
     return plan
 
@@ -2973,7 +2988,7 @@ class Entry:
             elif is_function(self.target):
                 self.plan = bound(self.target, self.name)
             else:
-                self.plan = self._object_plan(bound, query)
+                self.plan = _object_plan(self, bound, query)
         except QueryNotAccepted as refusal:
             if not self.named and has_a_main_guard(self.source):
                 raise QueryNotAccepted(f"{refusal} Or {AS_A_SCRIPT}.") from None
@@ -2984,32 +2999,6 @@ class Entry:
         if self.registered or query is None or not parameters or plain_name(parameters[0].name) not in HANDLER_NAMES:
             return False
         return json_object(query) is None and handed_on_as_text(function, parameters[0].name, self.module)
-
-    def _object_plan(self, bound: Any, query: str | None) -> Plan:
-        if query is not None:
-            if is_of_a_framework(self.target) and is_a_command(self.target):
-                self.kind = "command"
-            plan = framework_plan(self.target, self.name, query)
-            if plan is not None:
-                if getattr(getattr(plan.function, "__code__", None), "co_filename", "") != _made.__code__.co_filename:
-                    self.signature = shown_signature(parameters_of(plan.function))
-                return plan
-        found = [(name, method, parameters_of(method)) for name, method in methods_of(self.target)]
-        if not found or is_a_server(self.target):
-            raise EntrypointNotFound(lacking(self.name, self.target, self.module))
-        places = [place_of(parameters) for _, _, parameters in found]
-        order = [index for index, place in enumerate(places) if not isinstance(place, str) and place.usual]
-        order += [index for index, place in enumerate(places) if not isinstance(place, str) and not place.usual]
-        if query is None:
-            order = [
-                index
-                for index, (_, _, parameters) in enumerate(found)
-                if not any(one.required for one in parameters or ())
-            ]
-        name, method, _ = found[order[0] if order else 0]
-        if name == "__call__":
-            return bound(self.target, self.name)  # type: ignore[no-any-return]
-        return bound(method, f"{self.name}.{name}")  # type: ignore[no-any-return]
 
     def report(self) -> dict[str, object]:
         """For the result of the test: what was called and how. Sizes are bounded."""
@@ -3022,6 +3011,31 @@ class Entry:
             "named": self.named,
             "candidates": [other[:200] for other in self.others[:MOST_CANDIDATES]],
         }
+
+
+def _object_plan(entry: Entry, bound: Any, query: str | None) -> Plan:
+    if query is not None:
+        if is_of_a_framework(entry.target) and is_a_command(entry.target):
+            entry.kind = "command"
+        plan = framework_plan(entry.target, entry.name, query)
+        if plan is not None:
+            if not is_our_file(getattr(getattr(plan.function, "__code__", None), "co_filename", "")):
+                entry.signature = shown_signature(parameters_of(plan.function))
+            return plan
+    found = [(name, method, parameters_of(method)) for name, method in methods_of(entry.target)]
+    if not found or is_a_server(entry.target):
+        raise EntrypointNotFound(lacking(entry.name, entry.target, entry.module))
+    places = [place_of(parameters) for _, _, parameters in found]
+    order = [index for index, place in enumerate(places) if not isinstance(place, str) and place.usual]
+    order += [index for index, place in enumerate(places) if not isinstance(place, str) and not place.usual]
+    if query is None:
+        order = [
+            index for index, (_, _, parameters) in enumerate(found) if not any(one.required for one in parameters or ())
+        ]
+    name, method, _ = found[order[0] if order else 0]
+    if name == "__call__":
+        return bound(entry.target, entry.name)  # type: ignore[no-any-return]
+    return bound(method, f"{entry.name}.{name}")  # type: ignore[no-any-return]
 
 
 def _made(kind: type, name: str) -> Any:
@@ -3051,7 +3065,7 @@ def _is_from_inside(error: BaseException) -> bool:
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
-    return place is not None and place.tb_frame.f_code.co_filename != _made.__code__.co_filename
+    return place is not None and not is_our_file(place.tb_frame.f_code.co_filename)
 
 
 def _scope_of(function: Any, module: ModuleType) -> dict[str, Any]:
@@ -4436,6 +4450,7 @@ class Answering:
 # --- The tokens that an agent says it used
 
 
+SILENT = (str, list, tuple, int, float, bool)  # answers that have no place for it
 MAX_TOKENS = 2**53  # what every reader of JSON can hold
 # Where result and message objects have them, and dictionaries of that form.
 PLACES = (
@@ -4468,7 +4483,9 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
     """Tokens, where the agent tells: in what its framework's result carries, in the answer as
     `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
     try:
-        found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
+        found = None
+        if value is not None and not any(type(value) is one for one in SILENT):
+            found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
         return found or tokens_of(getattr(module, "usage", None)) or _of_agents(module) or _of_dspy()
     except BaseException:  # foreign objects may do anything when asked; a count is not worth a failure
         return None
@@ -4778,6 +4795,9 @@ class AgentLoop:
 # --- The call of the entry point
 
 
+ENDS = (str, dict, list, tuple, int, float, bool)  # what gives nothing piece by piece, as most answers
+
+
 def call_entry(plan: Plan, loop: Any) -> object:
     """Makes the call; iterates or completes what it gives back. Raises QueryNotAccepted where Python refuses the call
     itself, as the signature was not what the function said, and where nobody has looked at the query. `loop`: an
@@ -4799,6 +4819,8 @@ def _called(plan: Plan, loop: Any) -> object:
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # no frame but this one
             raise QueryNotAccepted(f"{plan.call} is not accepted: {error}.") from None
         raise
+    if value is None or any(type(value) is one for one in ENDS):
+        return value
     if hasattr(type(value), "__await__") or is_async_stream(value):
         value = loop.complete(_consume(value))
     return collected(value, loop) if is_stream(value) else value

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 HARNESS = Path(__file__).parents[3] / "services/orchestrator/harness/test_runner.py"
+REST = HARNESS.with_name("test_runner_rest.py")
 SYSTEM_PYTHON = "/usr/bin/python3"
 NONCE = "4e6f6e63652d6f662d746869732d74657374"
 LIMITS = {"lines": 100_000, "bytes": 52_428_800, "line_bytes": 16_384, "response_bytes": 1_048_576}
@@ -173,6 +174,7 @@ def started(
     work.mkdir()
     if sandbox and os.geteuid() == 0:
         os.chown(work, NOBODY, NOBODY)
+    shutil.copy(REST, folder)
     harness = shutil.copy(HARNESS, folder)  # the checkout may lie where others cannot read
     with (
         (folder / "result").open("wb") as result,

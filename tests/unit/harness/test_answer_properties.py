@@ -19,6 +19,7 @@ from services.orchestrator.harness.src.answers import MAX_DEPTH, Answering, TooL
 from services.orchestrator.harness.src.conversion_notes import MAX_NOTES
 from services.orchestrator.harness.src.fitting import fitted, json_size
 from services.orchestrator.harness.src.jsontext import NotJson, to_json
+from services.orchestrator.harness.src.plain_answers import NotPlain, plain_copy
 from services.orchestrator.harness.src.usage import usage_of
 
 LIMIT = 4096
@@ -243,3 +244,58 @@ def test_of_several_long_texts_each_keeps_its_share_and_short_ones_stay() -> Non
     assert (len(kept["c"]), len(kept["d"])) == (900, 10_000)
     assert (kept["a"].count("a"), kept["b"].count("b")) == pytest.approx((44_500, 44_500), rel=0.02)
     assert [path for path, _, _ in cuts] == ["['a']", "['b']"]
+
+
+def is_said_short(value: Any, limit: int) -> bool:
+    try:
+        copy = plain_copy(value, limit)
+    except NotPlain:
+        return False
+    answering = Answering()
+    assert (to_json(copy), []) == (to_json(answering.json(value, limit)), answering.notes())
+    assert type(value) not in (list, dict) or copy is not value
+    return True
+
+
+@given(PLAIN)
+def test_what_the_short_way_takes_comes_out_as_the_long_way_has_it(value: Any) -> None:
+    is_said_short(value, LIMIT)
+
+
+@pytest.mark.parametrize("value", [None, True, 0, -1, 1.5, "", "täxt", [], {}, (1, [2]), {"a": {"ö": [None]}}])
+def test_plain_data_goes_the_short_way(value: Any) -> None:
+    assert is_said_short(value, LIMIT)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            float("nan"),
+            float("inf"),
+            -float("inf"),
+            1 << 14_001,
+            "\ud800",
+            ["\ud800"],
+            {"\ud800": 1},
+            b"x",
+            {1},
+            {1: 2},
+        ),
+        *({None: 1}, {"x" * 10_001: 1}, "x" * 5000, ["x"] * 3000, "ä" * 2100, "\0" * 800, Colour.RED, {Colour.RED: 1}),
+        *(OwnText("a"), OwnNumber(1), OwnList([1]), [OwnList()], object(), collections.OrderedDict(a=1), Weight.HEAVY),
+    ],
+    ids=lambda value: repr(type(value)),
+)
+def test_what_may_be_more_than_plain_data_goes_the_long_way(value: Any) -> None:
+    assert not is_said_short(value, LIMIT)
+
+
+def test_what_is_deep_or_holds_itself_goes_the_long_way() -> None:
+    own: list[Any] = []
+    own.append(own)
+    assert not is_said_short(own, LIMIT)
+    deep: list[Any] = []
+    for _ in range(MAX_DEPTH):
+        deep = [deep]
+    assert not is_said_short(deep, LIMIT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.harness.http_store import Store, environment, store
-from tests.unit.harness.started import HARNESS, LIMITS, SYSTEM_PYTHON, Outcome, context, started
+from tests.unit.harness.started import HARNESS, LIMITS, REST, SYSTEM_PYTHON, Outcome, context, started
 
 ITS_ENVIRONMENT = "import os\ndef run(q): return dict(os.environ)"
 OF_THE_PLATFORM = {
@@ -157,13 +156,13 @@ def test_pieces_that_escaping_makes_count_as_lines() -> None:
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_an_agent_works_below_tmp_where_nothing_else_can_be_written(tmp_path: Path) -> None:
+def test_an_agent_works_below_tmp_where_nothing_else_can_be_written() -> None:
     code = "import os\ndef run(q): return [os.getcwd(), os.environ['HOME'], sorted(os.listdir('.'))]"
-    harness = shutil.copy(HARNESS, tmp_path)
+    bound = [word for path in (HARNESS, REST) for word in ("--ro-bind", str(path), f"/tmp/{path.name}")]
     with store(Store(json.dumps(context(code)).encode())) as served:
         read_only = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
         done = subprocess.run(
-            [*read_only, "--ro-bind", str(harness), "/tmp/harness.py", SYSTEM_PYTHON, "-S", "-I", "/tmp/harness.py"],
+            [*read_only, *bound, SYSTEM_PYTHON, "-S", "-I", f"/tmp/{HARNESS.name}"],
             env=environment(served, HOME="/nonexistent"),
             cwd="/",
             capture_output=True,

@@ -12,8 +12,9 @@ In a container (ASSAY_CONTEXT_URL is set) the environment holds addresses that a
 platform put there. So the agent then gets an environment made of named things, see `environment_of_children`.
 
 Speed is a feature: every test pays for a start of this file. So nothing is imported here that not every test needs
-(`json` alone costs more than all of this), and the process leaves through os._exit. Compiling it costs twice as much as
-running it: where that matters, compile it once with py_compile and run the .pyc.
+(`json` alone costs more than all of this), and the process leaves through os._exit. What a plain function with a plain
+answer does not need is in test_runner_rest.py, which has to lie beside this file (see `from_the_rest`). Compiling both
+costs twice as much as running them: where that matters, compile them once with py_compile and run the .pyc.
 
     python3 -S -I test_runner.py            context on fd 0, or from ASSAY_CONTEXT_URL
     python test_runner.py --agent IN ...    inside: the agent's process as another interpreter (see _exec_agent)

@@ -145,9 +145,7 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
             traceback.print_exc()
         if package is not None and isinstance(error, SyntaxError):
             code = "AGENT_IMPORT_ERROR"
-        reply.fail(
-            code, None, error, hint_for(error, project=bool(job["agent_path"]), max_processes=job["max_processes"])
-        )
+        reply.fail(code, None, error, _hint(error, job))
     else:
         return 0
     finally:
@@ -158,6 +156,13 @@ def _load_and_call(job: Mapping[str, Any], reply: Reply) -> int:
 def time_for_the_answer(timeout_s: float) -> float:
     """Seconds: so much before the time limit an answer is cut that is not yet written, for it to arrive in time."""
     return max(timeout_s / 2, timeout_s - min(10.0, max(2.0, timeout_s / 20)))
+
+
+def _hint(error: BaseException, job: Mapping[str, Any]) -> str:
+    try:
+        return hint_for(error, project=bool(job["agent_path"]), max_processes=job["max_processes"])
+    except Exception:  # whatever state the agent has left its process in: what it raised is worth more than a hint
+        return ""
 
 
 def _hint_for_exit(status: int, package: str | None, code: str) -> str:

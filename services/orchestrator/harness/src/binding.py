@@ -23,7 +23,7 @@ from services.orchestrator.harness.src.parameters import (
     Parameter,
     shown_signature,
 )
-from services.orchestrator.harness.src.payload import Payload, can_be_watched, payload_of_text
+from services.orchestrator.harness.src.payload import Payload, can_be_watched, is_payload, payload_of_text
 from services.orchestrator.harness.src.plan import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.query_names import HANDLER_NAMES, QUERY_NAMES, plain_name
 from services.orchestrator.harness.src.query_values import value_for
@@ -164,8 +164,8 @@ def bind(
     plan = that_is_read(_filled(function, name, parameters or [target], values), shown)
     if plain_name(target.name) in COMMAND_LINE_NAMES:
         plan.command_line = [query]
-    payload = value[0]
-    if isinstance(payload, Payload) and can_be_watched(function, target.name):
+    payload: Any = value[0]
+    if type(payload) is not str and is_payload(payload) and can_be_watched(function, target.name):
         plan.unheard = lambda: asked_in_vain(shown, payload.unheard(), payload.ours)
     return plan
 

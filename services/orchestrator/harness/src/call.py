@@ -18,6 +18,8 @@ from services.orchestrator.harness.src.yields import (
 if TYPE_CHECKING:
     from typing import Any
 
+ENDS = (str, dict, list, tuple, int, float, bool)  # what gives nothing piece by piece, as most answers
+
 
 def call_entry(plan: Plan, loop: Any) -> object:
     """Makes the call; iterates or completes what it gives back. Raises QueryNotAccepted where Python refuses the call
@@ -40,6 +42,8 @@ def _called(plan: Plan, loop: Any) -> object:
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # no frame but this one
             raise QueryNotAccepted(f"{plan.call} is not accepted: {error}.") from None
         raise
+    if value is None or any(type(value) is one for one in ENDS):
+        return value
     if hasattr(type(value), "__await__") or is_async_stream(value):
         value = loop.complete(_consume(value))
     return collected(value, loop) if is_stream(value) else value

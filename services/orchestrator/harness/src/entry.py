@@ -28,6 +28,7 @@ from services.orchestrator.harness.src.commands import command_of, command_plan,
 from services.orchestrator.harness.src.frameworks import framework_plan, is_of_a_framework
 from services.orchestrator.harness.src.handed_on import handed_on_as_text
 from services.orchestrator.harness.src.naming import file_of
+from services.orchestrator.harness.src.own_files import is_our_file
 from services.orchestrator.harness.src.parameters import parameters_of, shown_signature
 from services.orchestrator.harness.src.plan import Plan, QueryNotAccepted
 from services.orchestrator.harness.src.query_names import HANDLER_NAMES, plain_name
@@ -111,7 +112,7 @@ class Entry:
             elif is_function(self.target):
                 self.plan = bound(self.target, self.name)
             else:
-                self.plan = self._object_plan(bound, query)
+                self.plan = _object_plan(self, bound, query)
         except QueryNotAccepted as refusal:
             if not self.named and has_a_main_guard(self.source):
                 raise QueryNotAccepted(f"{refusal} Or {AS_A_SCRIPT}.") from None
@@ -122,32 +123,6 @@ class Entry:
         if self.registered or query is None or not parameters or plain_name(parameters[0].name) not in HANDLER_NAMES:
             return False
         return json_object(query) is None and handed_on_as_text(function, parameters[0].name, self.module)
-
-    def _object_plan(self, bound: Any, query: str | None) -> Plan:
-        if query is not None:
-            if is_of_a_framework(self.target) and is_a_command(self.target):
-                self.kind = "command"
-            plan = framework_plan(self.target, self.name, query)
-            if plan is not None:
-                if getattr(getattr(plan.function, "__code__", None), "co_filename", "") != _made.__code__.co_filename:
-                    self.signature = shown_signature(parameters_of(plan.function))
-                return plan
-        found = [(name, method, parameters_of(method)) for name, method in methods_of(self.target)]
-        if not found or is_a_server(self.target):
-            raise EntrypointNotFound(lacking(self.name, self.target, self.module))
-        places = [place_of(parameters) for _, _, parameters in found]
-        order = [index for index, place in enumerate(places) if not isinstance(place, str) and place.usual]
-        order += [index for index, place in enumerate(places) if not isinstance(place, str) and not place.usual]
-        if query is None:
-            order = [
-                index
-                for index, (_, _, parameters) in enumerate(found)
-                if not any(one.required for one in parameters or ())
-            ]
-        name, method, _ = found[order[0] if order else 0]
-        if name == "__call__":
-            return bound(self.target, self.name)  # type: ignore[no-any-return]
-        return bound(method, f"{self.name}.{name}")  # type: ignore[no-any-return]
 
     def report(self) -> dict[str, object]:
         """For the result of the test: what was called and how. Sizes are bounded."""
@@ -160,6 +135,31 @@ class Entry:
             "named": self.named,
             "candidates": [other[:200] for other in self.others[:MOST_CANDIDATES]],
         }
+
+
+def _object_plan(entry: Entry, bound: Any, query: str | None) -> Plan:
+    if query is not None:
+        if is_of_a_framework(entry.target) and is_a_command(entry.target):
+            entry.kind = "command"
+        plan = framework_plan(entry.target, entry.name, query)
+        if plan is not None:
+            if not is_our_file(getattr(getattr(plan.function, "__code__", None), "co_filename", "")):
+                entry.signature = shown_signature(parameters_of(plan.function))
+            return plan
+    found = [(name, method, parameters_of(method)) for name, method in methods_of(entry.target)]
+    if not found or is_a_server(entry.target):
+        raise EntrypointNotFound(lacking(entry.name, entry.target, entry.module))
+    places = [place_of(parameters) for _, _, parameters in found]
+    order = [index for index, place in enumerate(places) if not isinstance(place, str) and place.usual]
+    order += [index for index, place in enumerate(places) if not isinstance(place, str) and not place.usual]
+    if query is None:
+        order = [
+            index for index, (_, _, parameters) in enumerate(found) if not any(one.required for one in parameters or ())
+        ]
+    name, method, _ = found[order[0] if order else 0]
+    if name == "__call__":
+        return bound(entry.target, entry.name)  # type: ignore[no-any-return]
+    return bound(method, f"{entry.name}.{name}")  # type: ignore[no-any-return]
 
 
 def _made(kind: type, name: str) -> Any:
@@ -189,7 +189,7 @@ def _is_from_inside(error: BaseException) -> bool:
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
-    return place is not None and place.tb_frame.f_code.co_filename != _made.__code__.co_filename
+    return place is not None and not is_our_file(place.tb_frame.f_code.co_filename)
 
 
 def _scope_of(function: Any, module: ModuleType) -> dict[str, Any]:

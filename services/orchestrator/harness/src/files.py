@@ -72,6 +72,21 @@ def folders_of_the_agent() -> dict[str, str]:
     return {"ASSAY_INPUT_DIR": f"{work}/{INPUT_FOLDER}", "ASSAY_OUTPUT_DIR": f"{work}/{OUTPUT_FOLDER}"}
 
 
+def is_out_empty() -> bool:
+    """Whether the agent has left nothing at all. False where that cannot be told."""
+    try:
+        top = os.open(OUTPUT_FOLDER, FOLDER_FLAGS)
+    except OSError:
+        return False
+    try:
+        with os.scandir(top) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
+    finally:
+        os.close(top)
+
+
 def unpack(prefix: str, files: Sequence[Mapping[str, Any]], content: bytes) -> bytes:
     """Writes files, read-only, in folders that are read-only afterwards; gives back what is left of the content."""
     from hashlib import sha256

@@ -98,6 +98,10 @@ class Payload(dict):  # type: ignore[type-arg]  # whatever JSON has
         return dict, (dict(super().items()),)
 
 
+def is_payload(value: object) -> bool:
+    return isinstance(value, Payload)
+
+
 def payload_of_text(function: Any, query: str) -> tuple[dict[str, object], str]:
     """The prompt, and the query again under every usual name that the code of a handler mentions; `body` is the same as
     JSON text, as web requests have it."""

@@ -22,8 +22,7 @@ def value_for(parameter: Parameter, query: str, scope: Any, *, as_object: bool =
         return query, "query"
     if isinstance(annotation, str):
         annotation = resolved(annotation, scope)
-    annotation = stripped(annotation)
-    if annotation is not Absent:
+    if annotation is not Absent and (annotation := stripped(annotation)) is not Absent:
         return typed_value(annotation, name, query)
     if as_object or name in HANDLER_NAMES:
         value = json_object(query)

@@ -11,7 +11,9 @@ from services.orchestrator.harness.src.file_descriptors import complain, write_a
 from services.orchestrator.harness.src.hints import environment_variable, leaf_of
 from services.orchestrator.harness.src.jsontext import NotJson, to_json
 from services.orchestrator.harness.src.naming import type_name
+from services.orchestrator.harness.src.own_files import is_our_file
 from services.orchestrator.harness.src.particulars import MAX_HINT
+from services.orchestrator.harness.src.plain_answers import NotPlain, plain_copy
 from services.orchestrator.harness.src.shown_answer import log_answer
 from services.orchestrator.harness.src.usage import usage_of
 
@@ -40,6 +42,16 @@ class Reply:
     def answer(self, value: Any, module: object, limit: int, *, strict: bool, loop: Any, seconds: float) -> None:
         """Converts it, or fails where it is `strict` and not plain JSON of at most `limit` bytes. The loop is closed
         then: what still runs in it may do something at its end that belongs to the test."""
+        try:
+            response = plain_copy(value, limit)
+        except NotPlain:
+            self._convert(value, module, limit, strict=strict, loop=loop, seconds=seconds)
+        else:
+            usage = unwarned(lambda: usage_of(value, module))
+            loop.close()
+            self._send({"response": response, "usage": usage, "conversions": []})
+
+    def _convert(self, value: Any, module: object, limit: int, *, strict: bool, loop: Any, seconds: float) -> None:
         if (kind := code_of(value)) is not None:
             hint = "Was it meant to be called? Return what it gives: return inner(query), not return inner."
             self.fail("RESULT_INVALID", f"The agent returned {kind}, not an answer.", hint=hint)
@@ -123,7 +135,7 @@ def describe(error: BaseException | None, message: str | None) -> dict[str, str]
 
 def _is_machinery(file: str) -> bool:
     """Ours, or what we let Python do before code of the agent is reached."""
-    if file in (describe.__code__.co_filename, "<frozen runpy>"):
+    if is_our_file(file) or file == "<frozen runpy>":
         return True
     return file.startswith("<frozen importlib") or file.endswith(("/asyncio/runners.py", "/asyncio/base_events.py"))
 

@@ -11,13 +11,14 @@ from services.orchestrator.harness.src.children import Child
 from services.orchestrator.harness.src.context import Context, ContextUnavailable
 from services.orchestrator.harness.src.environment import ENVIRONMENT, IN_CONTAINER, OF_THE_TASK, REGION
 from services.orchestrator.harness.src.file_descriptors import write_all
-from services.orchestrator.harness.src.files import Left, folders_of_the_agent, lay_out
+from services.orchestrator.harness.src.files import Left, folders_of_the_agent, is_out_empty, lay_out
 from services.orchestrator.harness.src.frames import new_token
 from services.orchestrator.harness.src.install import Installer, InstallFailed, Stopped, built_in, installed_in
 from services.orchestrator.harness.src.jsontext import NotJson, from_json, to_json
 from services.orchestrator.harness.src.memory import out_of_memory_kills
 from services.orchestrator.harness.src.output import Output
 from services.orchestrator.harness.src.particulars import MAX_HINT, conversions_in, entry_in, text_in
+from services.orchestrator.harness.src.plain_answers import NotPlain, plain_copy
 from services.orchestrator.harness.src.printed import printed_answer
 from services.orchestrator.harness.src.reply import MAX_MESSAGE, MAX_TRACEBACK
 from services.orchestrator.harness.src.script import script_of
@@ -77,7 +78,8 @@ class Run:
     def lacking(self) -> dict[str, object] | None:
         """None, or the result of a test that ends here because its container lacks what it needs. On a machine of ours
         the runtime has looked."""
-        missing = missing_packages(self.context.system_packages) if IN_CONTAINER else []
+        named = self.context.system_packages if IN_CONTAINER else []
+        missing = missing_packages(named) if named else []
         if not missing:
             return None
         several = "s" if len(missing) > 1 else ""
@@ -173,6 +175,9 @@ class Run:
         limits = self.context.outputs
         if self.watch is None or limits is None:
             return None
+        if is_out_empty():
+            result["outputs"], result["outputs_left_out"] = [], []
+            return None
         left = Left(limits["max_files"], limits["max_bytes"])
         left.find()
         result["outputs"], result["outputs_left_out"] = left.files, left.left_out
@@ -238,12 +243,18 @@ class Run:
                 response = printed.json(response, limit)
                 self.conversions = printed.notes()
             else:
-                response = Answering(strict=True).plain(reply["response"])
+                response = self._plain(reply["response"])
             if len(to_json(response).encode("utf-8")) > self.context.response_bytes:
                 return self.failure("RESULT_TOO_LARGE", "The answer is too large.")
             return self._result("success", None, response, None, tokens_of(reply["usage"]))
         except (ValueError, LookupError, TypeError, RecursionError, NotJson) as error:  # the agent wrote on our pipe
             return self.failure("RESULT_INVALID", f"What the agent's process sent is not an answer: {error}")
+
+    def _plain(self, response: object) -> object:
+        try:
+            return plain_copy(response, self.context.response_bytes)
+        except NotPlain:
+            return Answering(strict=True).plain(response)
 
     def failure(self, code: str, message: str, kind: str = "", trace: str = "", hint: str = "") -> dict[str, object]:
         error = {"type": kind, "message": message, "traceback": trace, "hint": hint}

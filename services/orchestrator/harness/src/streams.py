@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from services.orchestrator.harness.src.frames import Unframer
 from services.orchestrator.harness.src.levels import Levels, level_of, says_nothing
 from services.orchestrator.harness.src.output import Output
+from services.orchestrator.harness.src.own_files import OUR_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# how faulthandler writes a frame of this file; the user of a log looks for frames of the agent
-OUR_FRAMES = f'  File "{level_of.__code__.co_filename}", line '.encode()
+# how faulthandler writes a frame of ours; the user of a log looks for frames of the agent
+OUR_FRAMES = tuple(f'  File "{name}", line '.encode() for name in OUR_FILES)
 PARTIAL_AFTER_S = 0.2  # that a line has not ended is told after this, and its changes no more often than so
 LONG_PARTIAL = 4096  # bytes; each time all of the line so far is told, so a long one is told less often
 LONG_PARTIAL_S = 1.0

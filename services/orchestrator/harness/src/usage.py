@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+SILENT = (str, list, tuple, int, float, bool)  # answers that have no place for it
 MAX_TOKENS = 2**53  # what every reader of JSON can hold
 # Where result and message objects have them, and dictionaries of that form.
 PLACES = (
@@ -43,7 +44,9 @@ def usage_of(value: Any, module: object) -> dict[str, int] | None:
     """Tokens, where the agent tells: in what its framework's result carries, in the answer as
     `"usage": {"input_tokens": 1, "output_tokens": 2}`, or in a variable `usage` of that form in agent.py."""
     try:
-        found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
+        found = None
+        if value is not None and not any(type(value) is one for one in SILENT):
+            found = _told_by(value) or _of_models(value) or _of_pipeline(value) or _told_by(at(value, "result"))
         return found or tokens_of(getattr(module, "usage", None)) or _of_agents(module) or _of_dspy()
     except BaseException:  # foreign objects may do anything when asked; a count is not worth a failure
         return None
