@@ -52,7 +52,7 @@ HARNESS_REST: Mapping[str, Sequence[str]] = {
     "script": ("MAIN", "script_of"),
     "offered": (),
     "missing_program": (),
-    "hints": (),
+    "hints": ("leaf_of", "environment_variable", "_last"),
     "kinds": ("Unfit", "UNFIT", "part", "at"),
     "framework_answers": (),
     "table_values": (),

@@ -304,7 +304,6 @@ collected = from_the_rest("collected")
 collected_async = from_the_rest("collected_async")
 command_plan = from_the_rest("command_plan")
 consume_inside = from_the_rest("consume_inside")
-environment_variable = from_the_rest("environment_variable")
 fallbacks_of = from_the_rest("fallbacks_of")
 handed_on_as_text = from_the_rest("handed_on_as_text")
 has_a_main_guard = from_the_rest("has_a_main_guard")
@@ -322,7 +321,6 @@ is_payload = from_the_rest("is_payload")
 is_stream = from_the_rest("is_stream")
 json_object = from_the_rest("json_object")
 lacking = from_the_rest("lacking")
-leaf_of = from_the_rest("leaf_of")
 log_answer = from_the_rest("log_answer")
 messages_value = from_the_rest("messages_value")
 methods_of = from_the_rest("methods_of")
@@ -2629,6 +2627,47 @@ def script_of(entrypoint: str | None) -> str | None:
     if where.rpartition(".")[2] == MAIN:  # package.__main__:__main__
         where = where.rpartition(".")[0]
     return "" if where == "agent" else where
+
+
+# --- What the user can do about an exception, where its kind says more than its code. An empty text where it does not
+
+
+def leaf_of(error: BaseException) -> BaseException:
+    """What went wrong in a group of one, as task groups raise it; else the error itself."""
+    import builtins
+
+    group: Any = getattr(builtins, "BaseExceptionGroup", ())  # which Python before 3.11 has not
+    while isinstance(error, group) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def environment_variable(error: BaseException) -> str:
+    """The name of the variable that is not set; empty where that is not what went wrong."""
+    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
+        place = _last(error.__traceback__)
+        if place is not None and place.tb_frame.f_code.co_name == "__getitem__":
+            file = place.tb_frame.f_code.co_filename
+            if file == "<frozen os>" or file.endswith("/os.py"):
+                return error.args[0]
+        return ""
+    try:
+        said = str(error)
+    except Exception:
+        return ""
+    if "environment variable" not in said and "env var" not in said.lower():
+        return ""
+    for word in said.replace("`", " ").replace("'", " ").replace('"', " ").replace("=", " ").split():
+        word = word.strip(".,:;()[]")
+        if len(word) > 4 and "_" in word and word.isupper() and word.replace("_", "a").isalnum():
+            return word
+    return ""
+
+
+def _last(place: TracebackType | None) -> TracebackType | None:
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place
 
 
 # --- What can be told of a value by its type alone: nothing that overrides attribute access is asked

@@ -2527,13 +2527,6 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
     return ""
 
 
-def leaf_of(error: BaseException) -> BaseException:
-    """What went wrong in a group of one, as task groups raise it; else the error itself."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
 def _input_that_is_not_there(error: BaseException) -> str:
     """Its path among the inputs; empty where another file was looked for."""
     import os
@@ -2563,37 +2556,9 @@ def _missing_module(name: str, *, project: bool) -> str:
     return f"If {top} is a package, add the one that brings it to the requirements. {own}"
 
 
-def environment_variable(error: BaseException) -> str:
-    """The name of the variable that is not set; empty where that is not what went wrong."""
-    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
-        place = _last(error.__traceback__)
-        if place is not None and place.tb_frame.f_code.co_name == "__getitem__":
-            file = place.tb_frame.f_code.co_filename
-            if file == "<frozen os>" or file.endswith("/os.py"):
-                return error.args[0]
-        return ""
-    try:
-        said = str(error)
-    except Exception:
-        return ""
-    if "environment variable" not in said and "env var" not in said.lower():
-        return ""
-    for word in said.replace("`", " ").replace("'", " ").replace('"', " ").replace("=", " ").split():
-        word = word.strip(".,:;()[]")
-        if len(word) > 4 and "_" in word and word.isupper() and word.replace("_", "a").isalnum():
-            return word
-    return ""
-
-
 def _reads_the_command_line(error: BaseException) -> bool:
     place = _last(error.__traceback__)
     return place is not None and "argv" in place.tb_frame.f_code.co_names
-
-
-def _last(place: TracebackType | None) -> TracebackType | None:
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    return place
 
 
 def _is_without_processes(error: BaseException) -> bool:

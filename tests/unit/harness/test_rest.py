@@ -145,7 +145,7 @@ BETWEEN = {  # code of the second file calls the agent, which raises
     "a generator": "def run(q):\n    yield 1\n    raise ValueError(q)",
     "a class that is made": "class Agent:\n    def __init__(self): raise ValueError\n    def run(self, query): ...",
     "an object": "class A:\n    def run(self, query): raise ValueError(query)\nagent = A()",
-    "a script": "raise ValueError",
+    "a script": "import sys\nraise ValueError(sys.argv)",
 }
 
 

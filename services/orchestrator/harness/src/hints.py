@@ -8,6 +8,7 @@ from services.orchestrator.harness.src.missing_program import program_hint
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
 
 
 # module: the requirement that brings it, where the names differ
@@ -118,7 +119,10 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
 
 def leaf_of(error: BaseException) -> BaseException:
     """What went wrong in a group of one, as task groups raise it; else the error itself."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+    import builtins
+
+    group: Any = getattr(builtins, "BaseExceptionGroup", ())  # which Python before 3.11 has not
+    while isinstance(error, group) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
