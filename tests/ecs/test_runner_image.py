@@ -216,6 +216,8 @@ def test_an_agent_finds_no_address_and_no_key_of_ours_anywhere(run: Run, require
         assert container.wait() == 0, container.raw_log()
         seen = "\n".join(container.answer())
         assert "HOME=/tmp/work" in seen
+        for folder in ("ASSAY_INPUT_DIR=/tmp/work/in", "ASSAY_OUTPUT_DIR=/tmp/work/out"):
+            seen = seen.replace(folder, "")
         for hidden in ("ASSAY_", "X-Amz-Signature", "Signature=", "key of the platform", "ECS_", container.nonce):
             assert hidden not in seen
         for address in container.addresses:
