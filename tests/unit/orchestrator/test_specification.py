@@ -94,11 +94,12 @@ MODELS = {
             "OLLAMA_BASE_URL": "http://h:1",
             "OLLAMA_API_BASE": "http://h:1",
             "MODEL_BASE_URL": "http://h:1",
+            "OPENAI_AGENTS_DISABLE_TRACING": "1",
         },
     ),
     "another": (
         ModelSetting(provider="openai", base_url="http://h:1"),
-        {"MODEL_PROVIDER": "openai"}
+        {"MODEL_PROVIDER": "openai", "OPENAI_AGENTS_DISABLE_TRACING": "1"}
         | dict.fromkeys(("MODEL_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_BASE"), "http://h:1"),
     ),
 }
@@ -119,6 +120,7 @@ def test_a_test_that_names_no_model_gets_the_operators() -> None:
         "OLLAMA_BASE_URL": "http://ollama:11434",
         "OLLAMA_API_BASE": "http://ollama:11434",
         "MODEL_BASE_URL": "http://ollama:11434",
+        "OPENAI_AGENTS_DISABLE_TRACING": "1",
     }
     named = specification(launched(model=ModelSetting(provider="ollama", model_id="large")), default_model=default).env
     assert named == {**unnamed, "MODEL_ID": "large"}
