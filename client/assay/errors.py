@@ -171,12 +171,18 @@ _CLASSES: dict[str, type[AssayError]] = {
 }
 
 
+_WRITE_REFUSED = "Internal error from Core"  # grpc.aio, of a write to a call that the server has ended
+
+
 def from_rpc(error: grpc.RpcError) -> AssayError:
     """The error of a call. `error` is what either of grpc's two Python interfaces raises."""
     code: str = error.code().name
     message: str = error.details() or code
     if code == "CANCELLED" and message == code:  # who cancels a call here gets no status, so it was the server's end
         message = "The server went down during the call."
+    if code == "INTERNAL" and message == _WRITE_REFUSED:
+        # The reason was on its way and is lost with the call: asked again, it comes.
+        code, message = "UNAVAILABLE", "The server ended the call while it was being sent to."
     return _CLASSES.get(code, ServerError)(message, code=code, details=_details(error.trailing_metadata() or ()))
 
 

@@ -255,7 +255,7 @@ async def test_a_project_that_is_too_large_is_told_with_its_largest_files(cli: C
 async def test_an_upload_of_too_many_files_is_told_with_their_folders(cli: Cli, fake: FakeServer) -> None:
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="data", description="has 5 files; an upload may have at most 3")
-    fake.refusals["UploadArchive"] = [Refusal(StatusCode.INVALID_ARGUMENT, "no", (bad,))]
+    fake.refusals["UploadArchive"] = [Refusal(StatusCode.INVALID_ARGUMENT, "no", (bad,))] * 10  # a reason can get lost
     grow(cli.folder / "bot", {"agent.py": "x", "a/1": random.Random(1).randbytes(1 << 21), "a/2": "", "b/1": ""})
     ran = await cli("submit", "bot", "-q", "x")
     assert ran.code == 2

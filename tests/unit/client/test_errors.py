@@ -55,6 +55,18 @@ async def test_a_call_that_the_server_ended_as_it_went_down_is_tried_again(
     assert raised.value.code == "CANCELLED"
 
 
+async def test_a_call_that_ended_while_it_was_sent_to_is_tried_again_for_its_reason(
+    client: AsyncAssay, fake: FakeServer
+) -> None:
+    fake.refusals["GetQueueStatus"] = [
+        Refusal(Code.INTERNAL, "Internal error from Core"),
+        Refusal(Code.INVALID_ARGUMENT, "the reason"),
+    ]
+    with pytest.raises(AssayError, match="the reason"):
+        await client.queue_status()
+    assert len(fake.requests) == 2
+
+
 async def test_every_bad_field_is_told(client: AsyncAssay, fake: FakeServer) -> None:
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="spec.query", description="must not be empty")
