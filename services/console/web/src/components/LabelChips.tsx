@@ -1,0 +1,16 @@
+import { Badge, Group } from "@mantine/core";
+
+/** The labels of a test. */
+export function LabelChips({ labels }: { labels: Record<string, string> | undefined }) {
+  const pairs = Object.entries(labels ?? {}).sort(([a], [b]) => a.localeCompare(b));
+  if (pairs.length === 0) return null;
+  return (
+    <Group gap={6}>
+      {pairs.map(([key, value]) => (
+        <Badge key={key} variant="default" tt="none" fw={400} maw={320} title={`${key}: ${value}`}>
+          {value ? `${key}: ${value}` : key}
+        </Badge>
+      ))}
+    </Group>
+  );
+}

@@ -1,0 +1,78 @@
+// What a part of the page shows while it waits, when there is nothing, and when something went wrong.
+import { Alert, Button, Group, List, Skeleton, Stack, Text, ThemeIcon } from "@mantine/core";
+import type { ReactNode } from "react";
+import { ApiError } from "../api/call";
+import { EmptyIcon, WarningIcon } from "./icons";
+
+/** An error in the server's words, with what to do. `onRetry` adds a button. */
+export function ErrorBox({ error, title, onRetry }: { error: unknown; title?: string; onRetry?: () => void }) {
+  const api = error instanceof ApiError ? error : null;
+  return (
+    <Alert color="red" variant="light" role="alert" icon={<WarningIcon width={20} aria-hidden />} title={title ?? "This did not work"}>
+      <Stack gap="xs" align="flex-start">
+        <Text size="sm">{error instanceof Error ? error.message : String(error)}</Text>
+        {api && api.violations.length > 0 && (
+          <List size="sm">
+            {api.violations.map((one) => (
+              <List.Item key={`${one.field} ${one.description}`}>
+                <b>{one.field}</b>: {one.description}
+              </List.Item>
+            ))}
+          </List>
+        )}
+        {onRetry && (
+          <Button size="xs" variant="default" onClick={onRetry}>
+            Try again
+          </Button>
+        )}
+      </Stack>
+    </Alert>
+  );
+}
+
+/** Nothing to show, and what would change that. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <Stack align="center" gap="xs" py="xl">
+      <ThemeIcon size={48} radius="xl" variant="light" color="gray" aria-hidden>
+        <EmptyIcon width={26} />
+      </ThemeIcon>
+      <Text fw={600}>{title}</Text>
+      {children && (
+        <Text component="div" c="dimmed" size="sm" ta="center" maw={480}>
+          {children}
+        </Text>
+      )}
+    </Stack>
+  );
+}
+
+/** Grey lines in the place of what is being read. */
+export function Loading({ lines = 4, label = "Loading" }: { lines?: number; label?: string }) {
+  return (
+    <Stack gap="sm" role="status" aria-label={label} aria-busy>
+      {Array.from({ length: lines }, (_, index) => (
+        <Skeleton key={index} height={18} width={`${100 - ((index * 17) % 40)}%`} />
+      ))}
+    </Stack>
+  );
+}
+
+/** The heading of a page with what can be done on it. */
+export function PageHeader({ title, description, children }: { title: ReactNode; description?: ReactNode; children?: ReactNode }) {
+  return (
+    <Group justify="space-between" align="flex-start" mb="md" gap="sm">
+      <div>
+        <Text component="h1" fz={24} fw={700} lh={1.25} m={0}>
+          {title}
+        </Text>
+        {description && (
+          <Text component="div" c="dimmed" size="sm" mt={2}>
+            {description}
+          </Text>
+        )}
+      </div>
+      <Group gap="xs">{children}</Group>
+    </Group>
+  );
+}

@@ -1,0 +1,72 @@
+// The way in: an API key, or the organisation's own sign-in where it is set up.
+import { Button, Center, Code, Divider, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { useState, type SubmitEvent } from "react";
+import { signInWithKey, type SignInWays } from "../api/session";
+import { ErrorBox } from "../components/feedback";
+import { KeyIcon, OpenIcon } from "../components/icons";
+
+export function SignIn({ ways, onSignedIn }: { ways: SignInWays; onSignedIn: () => void }) {
+  const [key, setKey] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+
+  const submit = async (event: SubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      await signInWithKey(key.trim());
+      setKey("");
+      onSignedIn();
+    } catch (problem) {
+      setError(problem);
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  const to = window.location.pathname + window.location.search;
+  return (
+    <Center component="main" mih="100vh" p="md">
+      <Paper withBorder p="xl" w="100%" maw={420}>
+        <Stack>
+          <Title order={1} fz={26}>
+            Sign in to Assay
+          </Title>
+          {ways.oidc && (
+            <>
+              <Button component="a" href={`${ways.oidc}?to=${encodeURIComponent(to)}`} leftSection={<OpenIcon width={18} aria-hidden />}>
+                Continue with your organisation
+              </Button>
+              {ways.key && <Divider label="or" />}
+            </>
+          )}
+          {ways.key && (
+            <form onSubmit={(event) => void submit(event)}>
+              <Stack>
+                <PasswordInput
+                  label="API key"
+                  description="It is kept on the server side of this session, not in the browser."
+                  autoComplete="off"
+                  required
+                  value={key}
+                  onChange={(event) => setKey(event.currentTarget.value)}
+                  leftSection={<KeyIcon width={16} aria-hidden />}
+                  data-autofocus
+                />
+                {error ? <ErrorBox error={error} title="You are not signed in" /> : null}
+                <Button type="submit" loading={busy} disabled={!key.trim()}>
+                  Sign in
+                </Button>
+              </Stack>
+            </form>
+          )}
+          <Text size="sm" c="dimmed">
+            No key yet? On your own machine <Code>assay open</Code> signs you in by itself. Elsewhere an admin makes one with{" "}
+            <Code>assay keys create</Code> or on the Keys page.
+          </Text>
+        </Stack>
+      </Paper>
+    </Center>
+  );
+}

@@ -1,0 +1,5 @@
+import { PageHeader } from "../../components/feedback";
+
+export function DeadLettersPage() {
+  return <PageHeader title="DeadLettersPage" />;
+}

@@ -1,0 +1,5 @@
+import { PageHeader } from "../../components/feedback";
+
+export function LimitsPage() {
+  return <PageHeader title="LimitsPage" />;
+}

@@ -1,0 +1,134 @@
+// The addresses of the page. Every page is a chunk of its own; what of the address it reads is checked by its search.ts.
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { agentSearch } from "./pages/agents/search";
+import { adminSearch } from "./pages/admin/search";
+import { compareSearch, testSearch } from "./pages/test/search";
+import { historySearch } from "./pages/history/search";
+import { queueSearch } from "./pages/queue/search";
+import { submitSearch } from "./pages/submit/search";
+import { NotFound } from "./shell/NotFound";
+import { PageError } from "./shell/PageError";
+import { Shell } from "./shell/Shell";
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageError });
+
+const at = { getParentRoute: () => root };
+const index = createRoute({
+  ...at,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/tests" });
+  },
+});
+const tests = createRoute({
+  ...at,
+  path: "/tests",
+  validateSearch: historySearch,
+  component: lazyRouteComponent(() => import("./pages/history/HistoryPage"), "HistoryPage"),
+});
+const test = createRoute({
+  ...at,
+  path: "/tests/$testId",
+  validateSearch: testSearch,
+  component: lazyRouteComponent(() => import("./pages/test/TestPage"), "TestPage"),
+});
+const testLog = createRoute({
+  ...at,
+  path: "/tests/$testId/log",
+  validateSearch: testSearch,
+  component: lazyRouteComponent(() => import("./pages/test/LogPage"), "LogPage"),
+});
+const compare = createRoute({
+  ...at,
+  path: "/compare",
+  validateSearch: compareSearch,
+  component: lazyRouteComponent(() => import("./pages/test/ComparePage"), "ComparePage"),
+});
+const submit = createRoute({
+  ...at,
+  path: "/submit",
+  validateSearch: submitSearch,
+  component: lazyRouteComponent(() => import("./pages/submit/SubmitPage"), "SubmitPage"),
+});
+const agents = createRoute({
+  ...at,
+  path: "/agents",
+  validateSearch: agentSearch,
+  component: lazyRouteComponent(() => import("./pages/agents/AgentsPage"), "AgentsPage"),
+});
+const agent = createRoute({
+  ...at,
+  path: "/agents/$agentId",
+  validateSearch: agentSearch,
+  component: lazyRouteComponent(() => import("./pages/agents/AgentPage"), "AgentPage"),
+});
+const queue = createRoute({
+  ...at,
+  path: "/queue",
+  validateSearch: queueSearch,
+  component: lazyRouteComponent(() => import("./pages/queue/QueuePage"), "QueuePage"),
+});
+const health = createRoute({
+  ...at,
+  path: "/admin/health",
+  validateSearch: adminSearch,
+  component: lazyRouteComponent(() => import("./pages/admin/HealthPage"), "HealthPage"),
+});
+const usage = createRoute({
+  ...at,
+  path: "/admin/usage",
+  validateSearch: adminSearch,
+  component: lazyRouteComponent(() => import("./pages/admin/UsagePage"), "UsagePage"),
+});
+const cost = createRoute({
+  ...at,
+  path: "/admin/cost",
+  validateSearch: adminSearch,
+  component: lazyRouteComponent(() => import("./pages/admin/CostPage"), "CostPage"),
+});
+const limits = createRoute({
+  ...at,
+  path: "/admin/limits",
+  validateSearch: adminSearch,
+  component: lazyRouteComponent(() => import("./pages/admin/LimitsPage"), "LimitsPage"),
+});
+const keys = createRoute({
+  ...at,
+  path: "/admin/keys",
+  validateSearch: adminSearch,
+  component: lazyRouteComponent(() => import("./pages/admin/KeysPage"), "KeysPage"),
+});
+const deadLetters = createRoute({
+  ...at,
+  path: "/admin/dead-letters",
+  validateSearch: adminSearch,
+  component: lazyRouteComponent(() => import("./pages/admin/DeadLettersPage"), "DeadLettersPage"),
+});
+
+const routeTree = root.addChildren([
+  index,
+  tests,
+  test,
+  testLog,
+  compare,
+  submit,
+  agents,
+  agent,
+  queue,
+  health,
+  usage,
+  cost,
+  limits,
+  keys,
+  deadLetters,
+]);
+
+export function makeRouter() {
+  return createRouter({ routeTree, defaultPreload: "intent", scrollRestoration: true });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}
