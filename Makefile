@@ -16,7 +16,7 @@ LOCK := .venv/bin/uv pip compile pyproject.toml --all-extras --group dev --unive
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "; printf "usage: make <target>\n"} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z][a-z-]*:.*## / {printf "  %-9s %s\n", $$1, $$2}' Makefile
+	  /^[a-z][a-z-]*:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 demo: setup ## set up, start local mode, run two example agents, leave the server running
 	@$(PY) -m deploy.local.demo
@@ -29,7 +29,7 @@ setup: ## install what is missing; does nothing when all is there
 
 ##@ While working
 
-.PHONY: test test-ecs check bench docs
+.PHONY: test test-ecs check bench docs page screenshots
 test: setup ## all tests (ARGS="-k name -x" goes to pytest)
 	@code=0; $(PY) -m pytest $(ARGS) || code=$$?; echo "TEST_EXIT=$$code"; exit $$code
 
@@ -46,6 +46,12 @@ docs: setup ## write the generated pages of docs/ anew, and the files that are j
 	@$(PY) docs/generate.py
 	@$(PY) -m deploy.setup.join
 
+page: setup ## build the page of the console where its sources changed; set-up does it, too, where it can
+	@$(PY) -m deploy.setup.page
+
+screenshots: page ## the pictures of the console in docs/img, from a real run
+	@$(PY) -m tests.e2e.console.screenshots $(ARGS)
+
 ##@ Now and then
 
 .PHONY: proto lock clean
@@ -60,3 +66,4 @@ clean: ## remove what was built or cached; keeps .venv, .tools and the data of l
 	@find . \( -name .venv -o -name .tools -o -name .assay -o -name node_modules -o -name .git \) -prune \
 	  -o -type d \( -name __pycache__ -o -name '*.egg-info' \) -print0 | xargs -0 -r rm -rf
 	@rm -rf client/assay/v1 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf services/console/web/dist services/console/web/src/gen

@@ -12,10 +12,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.setup.steps import PROJECT, TOOLS
+from deploy.setup import node, page
+from deploy.setup.steps import PROJECT, TOOLS, run_all
 
 BIN = Path(sys.executable).parent  # the tools of this environment, whatever PATH says
-CHECKED_TYPES = ("shared", "services", "client/assay", "deploy", "tests", "docs/generate.py", "proto/build.py")
+CHECKED_TYPES = (
+    "shared",
+    "services",
+    "client/assay",
+    "deploy",
+    "tests",
+    "docs/generate.py",
+    "proto/build.py",
+    "proto/page_types.py",
+)
 BUF_VERSION = "1.75.0"
 BUF_FOLDER = TOOLS / "buf"
 
@@ -46,7 +56,17 @@ def checks() -> list[Check]:
         Check("docs", (python, "docs/generate.py", "--check")),
         Check("joined", (python, "-m", "deploy.setup.join", "--check")),
         _api_lint(),
+        *_page(),
     ]
+
+
+def _page() -> list[Check]:
+    """Types and lint of the console's page, with libraries that nothing else needs."""
+    names = {"page types": "types", "page lint": "lint"}
+    if run_all(page.EVERYTHING) != 0:
+        return [Check(name, (), "needs what is listed above") for name in names]
+    npm = (node.npm(), "--prefix", str(page.WEB), "run", "--silent")
+    return [Check(name, (*npm, script)) for name, script in names.items()]
 
 
 def _api_lint() -> Check:
@@ -81,7 +101,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        env=os.environ | {"NO_COLOR": "1"},
+        env=os.environ | node.environment() | {"NO_COLOR": "1"},
     )
 
 

@@ -33,12 +33,16 @@ class Step:
     do: Callable[[], str]
     others_need_it: bool = False
     """Whether the steps after it are pointless where it could not be done."""
+    optional: bool = False
+    """Whether the rest works without it: what it lacks is said, and set-up counts as complete."""
 
 
 def run_all(steps: Sequence[Step]) -> int:
     """Does what is needed, in order; goes on after something is missing, so that all of it is listed at once."""
     TOOLS.mkdir(exist_ok=True)
-    begun, done, missing = time.monotonic(), 0, []
+    begun, done = time.monotonic(), 0
+    missing: list[str] = []
+    wished: list[str] = []
     for step in steps:
         if not step.needed():
             continue
@@ -50,7 +54,7 @@ def run_all(steps: Sequence[Step]) -> int:
             result = step.do()
         except Missing as lack:
             _say(f"  ✗ {step.name}")
-            missing += str(lack).splitlines()
+            (wished if step.optional else missing).extend(str(lack).splitlines())
             if step.others_need_it:
                 break
         except CommandFailed as failure:
@@ -60,8 +64,11 @@ def run_all(steps: Sequence[Step]) -> int:
         else:
             _say(f"  ✓ {step.name}: {result}")
     if missing:
-        _show_missing(missing)
+        _show_missing(missing + wished)
         return 1
+    if wished:
+        print("\nSet-up could not do everything, and the rest works without it. To have it as well:\n", file=sys.stderr)
+        _show(wished)
     what = "set-up is complete" if done else "set-up: nothing to do"
     _say(f"  ✓ {what} ({time.monotonic() - begun:.1f} s)")
     return 0
@@ -104,5 +111,9 @@ def _show_log(failure: CommandFailed) -> None:
 
 def _show_missing(missing: Sequence[str]) -> None:
     print("\nSet-up cannot install everything by itself here. Please install, then run it again:\n", file=sys.stderr)
-    for line in missing:
+    _show(missing)
+
+
+def _show(lines: Sequence[str]) -> None:
+    for line in lines:
         print(f"    {line}", file=sys.stderr)
