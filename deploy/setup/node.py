@@ -26,7 +26,7 @@ ELSEWHERE = "Node.js 20.19 or later with npm on PATH (nodejs.org)    # builds th
 
 def bin_folder() -> Path | None:
     """Where `node` and `npm` are that can be used here; None where there are none yet."""
-    return _on_path() or (BIN if _is_installed() else None)
+    return _on(os.environ.get("PATH", os.defpath)) or (BIN if _is_installed() else None)
 
 
 def environment() -> dict[str, str]:
@@ -45,8 +45,8 @@ def npm() -> str:
 
 
 @cache
-def _on_path() -> Path | None:
-    node, package_manager = shutil.which("node"), shutil.which("npm")
+def _on(path: str) -> Path | None:
+    node, package_manager = shutil.which("node", path=path), shutil.which("npm", path=path)
     if node is None or package_manager is None:
         return None  # Debian's nodejs comes without npm
     said = _version(Path(node))

@@ -74,3 +74,12 @@ def test_a_program_that_is_not_there_fails_the_step(capsys: pytest.CaptureFixtur
 
     assert run_all([Step("a", lambda: True, fails)]) == 1
     assert "no-such-program-at-all cannot be started" in capsys.readouterr().err
+
+
+def test_what_the_rest_works_without_is_told_and_set_up_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    extra = Step("extra", lambda: True, lambda: lacking("install extra"), optional=True)
+    assert run_all([extra]) == 0
+    said = capsys.readouterr()
+    assert "install extra" in said.err
+    assert "set-up is complete" in said.out
+    assert run_all([extra, Step("a", lambda: True, lambda: lacking("install a"))]) == 1
