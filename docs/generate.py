@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from faststream.specification import AsyncAPI
+from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from services.console.settings import ConsoleSettings
 from services.gateway.settings import GatewaySettings
 from services.logstreamer import handlers as logstreamer
 from services.logstreamer.settings import LogstreamerSettings
@@ -32,7 +34,7 @@ from shared.bus.connect import Bus
 from shared.domain.failure import KINDS
 from shared.domain.lifecycle import MEANING, MOVES, State
 from shared.events.catalog import ALL
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, ProcessSettings
 from shared.store.indexes import INDEXES
 
 DOCS = Path(__file__).resolve().parent
@@ -44,6 +46,8 @@ SERVICES: Sequence[tuple[str, type[CommonSettings]]] = (
     ("logstreamer", LogstreamerSettings),
     ("packager", PackagerSettings),
 )
+"""Those on the bus."""
+CONFIGURED: Sequence[tuple[str, type[ProcessSettings]]] = (*SERVICES, ("console", ConsoleSettings))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -137,13 +141,15 @@ def configuration() -> str:
         "Services are configured by environment variables only. `assay dev` sets the addresses itself and passes\n",
         "the rest on.\n\n",
         "## Every service\n\n",
-        table(["Variable", "Default", "Meaning"], list(_settings(CommonSettings, set()))),
+        table(["Variable", "Default", "Meaning"], list(_settings(ProcessSettings, set()))),
+        "\n## Every service but the console\n\n",
+        table(["Variable", "Default", "Meaning"], list(_settings(CommonSettings, {*ProcessSettings.model_fields}))),
         "\n## AWS, for every service that uses it\n\n",
         "Credentials come from the AWS SDK's own chain: `AWS_*` variables, a profile, or the role of the task, pod or ",
         "machine.\n\n",
         table(["Variable", "Default", "Meaning"], list(_settings(AwsSettings, set()))),
     ]
-    for name, kind in SERVICES:
+    for name, kind in CONFIGURED:
         rows = list(_settings(kind, {*CommonSettings.model_fields, *AwsSettings.model_fields}))
         if rows:
             parts.append(f"\n## {name}\n\n" + table(["Variable", "Default", "Meaning"], rows))
@@ -157,11 +163,19 @@ def _settings(kind: type[BaseSettings], without: set[str]) -> Iterator[list[str]
         default = field.get_default(call_default_factory=False)
         if field.default_factory is not None:
             shown = "the host's name" if name == "instance" else "none"
-        elif default is PydanticUndefined or default is None or str(default) == "":
+        elif default is PydanticUndefined or default is None or str(_shown(default)) == "":
             shown = "none"
         else:
-            shown = f"`{default.get_secret_value() if hasattr(default, 'get_secret_value') else default}`"
+            shown = f"`{_shown(default)}`"
         yield [f"`ASSAY_{name.upper()}`", shown, field.description or ""]
+
+
+def _shown(default: object) -> object:
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
+    if isinstance(default, Path) and default.is_relative_to(DOCS.parent):
+        return default.relative_to(DOCS.parent)  # where it lies is not the same everywhere
+    return default
 
 
 def store() -> str:

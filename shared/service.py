@@ -19,14 +19,14 @@ from pydantic import ValidationError
 from shared import collector
 from shared.descriptors import allow_many
 from shared.errors import AssayError
-from shared.settings import CommonSettings
+from shared.settings import ProcessSettings
 from shared.telemetry.health import Health, health_port
 from shared.telemetry.logging import configure
 
 DRAIN_LIMIT_S: Final = 45.0
 """Longer than any orderly end takes with the servers away: handlers 10 s, NATS 15 s, calls of MongoDB 5 s each."""
 
-Settings = TypeVar("Settings", bound=CommonSettings)
+Settings = TypeVar("Settings", bound=ProcessSettings)
 log = structlog.get_logger()
 
 

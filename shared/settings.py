@@ -14,10 +14,24 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class CommonSettings(BaseSettings):
-    """Settings that every service has."""
+class ProcessSettings(BaseSettings):
+    """Settings that every process of Assay has, with or without a bus and a store."""
 
     model_config = SettingsConfigDict(env_prefix="ASSAY_", extra="ignore", frozen=True)
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
+    health_host: str = Field("0.0.0.0", description="address of the health port")  # noqa: S104 - probes come from outside the pod
+    health_port: int = Field(
+        8080, ge=0, le=65535, description="port of /healthz, /readyz and /metrics; 0 takes a free one"
+    )
+    instance: str = Field(
+        default_factory=socket.gethostname, description="name of this replica; two that run at once must differ"
+    )
+
+
+class CommonSettings(ProcessSettings):
+    """Settings of every service that works with the bus and the store."""
 
     nats_url: SecretStr = Field(
         SecretStr("nats://127.0.0.1:4222"), description="NATS server, with credentials in the URL where it wants them"
@@ -36,15 +50,6 @@ class CommonSettings(BaseSettings):
     mongo_database: str = Field("assay", description="name of the database")
     stream_replicas: int = Field(
         1, ge=1, le=5, description="copies of each JetStream stream; 3 on a NATS cluster of three"
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
-    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
-    health_host: str = Field("0.0.0.0", description="address of the health port")  # noqa: S104 - probes come from outside the pod
-    health_port: int = Field(
-        8080, ge=0, le=65535, description="port of /healthz, /readyz and /metrics; 0 takes a free one"
-    )
-    instance: str = Field(
-        default_factory=socket.gethostname, description="name of this replica; two that run at once must differ"
     )
     sweep_interval_s: float = Field(
         5.0, gt=0, description="how often a service looks for work by itself, without an event, in seconds"

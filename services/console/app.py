@@ -1,0 +1,90 @@
+"""Constructs the console and wires it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console import calls, page
+from services.console.errors import Problem
+from services.console.gateway import Gateway, connected
+from services.console.guard import Guard
+from services.console.serving import serving
+from services.console.settings import ConsoleSettings
+from services.console.signin import code, key
+from services.console.signin.account import Accounts
+from services.console.signin.code import Codes
+from services.console.signin.sealing import Seal, some_secret
+from services.console.signin.session import Sessions
+from shared.telemetry.health import Health
+
+log = structlog.get_logger()
+
+
+class ConsoleHealth(Health):
+    """The console's health, and where it listens.
+
+    It is ready without a gateway: the page says that the gateway is away, and goes on when it is back."""
+
+    def __init__(self) -> None:
+        super().__init__("console")
+        self.port = 0
+        """The port of the settings, or the free one that was taken."""
+
+
+@asynccontextmanager
+async def running(settings: ConsoleSettings) -> AsyncIterator[ConsoleHealth]:
+    """The console at work. At the end streams are sent elsewhere and requests under way are let finish."""
+    health = ConsoleHealth()
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(connected(settings))
+        health.port = await stack.enter_async_context(
+            serving(
+                application(settings, gateway),
+                host=settings.console_host,
+                port=settings.console_port,
+                drain_s=settings.console_drain_s,
+                draining=lambda: None,
+            )
+        )
+        yield health
+
+
+def application(settings: ConsoleSettings, gateway: Gateway) -> Guard:
+    """Every route, behind the guard."""
+    secrets = settings.secrets
+    if not secrets:
+        log.warning("sessions_end_with_the_console", why="ASSAY_CONSOLE_SECRETS is not set")
+        secrets = [some_secret()]
+    lasts_s = settings.console_session_h * 3600
+    sessions = Sessions(Seal(secrets, "session"), time.time, lasts_s=lasts_s)
+    accounts = Accounts(gateway, time.time, lasts_s=lasts_s)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.channel = gateway.channel
+    app.include_router(calls.routes(gateway, sessions, most_bytes=settings.console_max_body_bytes))
+    app.include_router(key.routes(sessions, accounts, oidc=bool(settings.console_oidc_issuer)))
+    app.include_router(code.routes(sessions, accounts, Codes(time.monotonic)))
+    app.include_router(page.routes(settings.console_page))
+
+    @app.exception_handler(Problem)
+    async def refused(request: Request, problem: Problem) -> Response:
+        response = problem.response()
+        if problem.dead:
+            sessions.end(response, request)
+        return response
+
+    @app.exception_handler(HTTPException)
+    async def misdirected(request: Request, error: HTTPException) -> Response:  # noqa: ARG001 - Starlette's signature
+        names = {404: "NOT_FOUND", 405: "UNIMPLEMENTED"}
+        return Problem(
+            names.get(error.status_code, "INVALID_ARGUMENT"), error.detail, status=error.status_code
+        ).response()
+
+    return Guard(app, hosts=settings.hosts, origin=settings.origin, finish=sessions.finish)

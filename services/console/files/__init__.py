@@ -1,0 +1,1 @@
+"""Files between the browser and the gateway, streamed in both directions."""

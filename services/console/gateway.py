@@ -1,0 +1,86 @@
+"""The one connection to the gateway: its channel, and what goes with each call. Knows no method of the API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+
+from services.console.errors import Problem, problem_of
+from services.console.settings import ConsoleSettings
+from shared.errors import Unavailable
+
+UNARY_S: Final = 30.0
+_MIB: Final = 1 << 20
+OPTIONS: Final = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # The largest message that a gateway may be set to send is not known here; this is what its other clients take.
+    ("grpc.max_receive_message_length", 16 * _MIB),
+    ("grpc.max_send_message_length", 16 * _MIB),
+    # gRPC's own first pause is 1 s: longer than a gateway takes to restart. And who is not there within 3 s is away.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 3_000),
+    ("grpc.max_reconnect_backoff_ms", 3_000),
+)
+
+
+class Gateway:
+    """The gateway, as the console sees it. Calls carry the bearer of whoever asks."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self._client = f"console/{_version()}"
+
+    def metadata(self, bearer: str) -> tuple[tuple[str, str], ...]:
+        """What goes with each call of this bearer."""
+        return (("authorization", f"Bearer {bearer}"), ("x-assay-client", self._client))
+
+    async def ask(self, method: Any, request: Message, bearer: str, *, timeout_s: float = UNARY_S) -> Any:
+        """The answer to a unary call, `method` being one of the channel. Raises Problem.
+
+        Fails at once where the gateway is away: whoever sits before the page is told, and the page tries again."""
+        try:
+            return await method(request, metadata=self.metadata(bearer), timeout=timeout_s, wait_for_ready=False)
+        except grpc.aio.AioRpcError as error:
+            raise problem_of(error) from error
+        except UnicodeEncodeError as error:
+            raise Problem("UNAUTHENTICATED", "A key has letters, digits and signs of ASCII only.") from error
+
+
+@asynccontextmanager
+async def connected(settings: ConsoleSettings) -> AsyncIterator[Gateway]:
+    """The gateway, connected to when it is first asked. Raises Unavailable for certificates that cannot be read."""
+    async with _channel(settings) as channel:
+        yield Gateway(channel)
+
+
+def _channel(settings: ConsoleSettings) -> grpc.aio.Channel:
+    if not settings.tls:
+        return grpc.aio.insecure_channel(settings.console_gateway, options=OPTIONS)
+    try:
+        credentials = grpc.ssl_channel_credentials(
+            root_certificates=_read(settings.console_gateway_ca_file),
+            private_key=_read(settings.console_gateway_key_file),
+            certificate_chain=_read(settings.console_gateway_cert_file),
+        )
+    except OSError as error:
+        raise Unavailable(f"a TLS file for the gateway cannot be read: {error}") from error
+    return grpc.aio.secure_channel(settings.console_gateway, credentials, options=OPTIONS)
+
+
+def _read(path: Path | None) -> bytes | None:
+    return path.read_bytes() if path else None
+
+
+def _version() -> str:
+    try:
+        return version("assay")
+    except PackageNotFoundError:
+        return "0"

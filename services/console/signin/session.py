@@ -1,0 +1,94 @@
+"""Sessions: who asks, from the sealed cookie of a request. The console itself remembers nobody.
+
+Owns the cookie's name and content. Knows nothing of how somebody signed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.errors import Problem
+from services.console.signin import cookies
+from services.console.signin.sealing import Seal
+
+COOKIE: Final = "assay_session"
+USER_HEADER: Final = "x-assay-user"
+"""Optional: for whom the page thinks it asks. Another tab may have signed in somebody else meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who is signed in. Times are seconds since 1970."""
+
+    user: str
+    bearer: str
+    """An API key, or a token of the sign-in service."""
+    until: float
+    oidc: bool = False
+    refresh: str = ""
+    """What gets the next token, where the sign-in service gave one."""
+    renew_at: float = 0.0
+    """When the bearer is to be renewed. Zero: never."""
+
+
+Renewal = Callable[[Session], Awaitable[Session]]
+"""A session with a new bearer. Raises Problem, `dead` where there will be none."""
+
+
+class Sessions:
+    """Reads and writes the cookie."""
+
+    def __init__(self, seal: Seal, now: Callable[[], float], *, lasts_s: float, renew: Renewal | None = None) -> None:
+        self._seal = seal
+        self._now = now
+        self._renew = renew
+        self.lasts_s = lasts_s
+
+    async def of(self, request: Request) -> Session:
+        """Whose request it is. Raises Problem (UNAUTHENTICATED) where nobody is signed in, or somebody else."""
+        session = self._in(request)
+        if session is None:
+            raise Problem("UNAUTHENTICATED", "You are not signed in.", reason="NO_SESSION")
+        expected = request.headers.get(USER_HEADER)
+        if expected and expected != session.user:
+            raise Problem(
+                "UNAUTHENTICATED", f"{session.user} is signed in now, and not {expected[:64]}.", reason="USER_CHANGED"
+            )
+        if self._renew is not None and 0 < session.renew_at <= self._now():
+            session = await self._renew(session)
+            request.state.renewed = session
+        return session
+
+    async def bearer(self, request: Request) -> str:
+        """The API key or token of whoever asks, as a dependency of a route. Raises Problem."""
+        return (await self.of(request)).bearer
+
+    def _in(self, request: Request) -> Session | None:
+        value = self._seal.open(cookies.read(request.cookies, COOKIE))
+        if value is None:
+            return None
+        try:
+            session = Session(**value)
+        except TypeError:  # sealed by another version of the console
+            return None
+        return session if session.until > self._now() else None
+
+    def keep(self, response: Response, session: Session, request: Request) -> None:
+        """Raises cookies.TooManyPieces."""
+        seconds = max(1, int(session.until - self._now()))
+        cookies.write(response, COOKIE, self._seal.close(asdict(session)), request, seconds=seconds)
+
+    def end(self, response: Response, request: Request) -> None:
+        """Signs out here. The key goes on to work."""
+        cookies.remove(response, COOKIE, request)
+
+    def finish(self, response: Response, request: Request) -> None:
+        """Writes what became of the session during the request, if anything did."""
+        renewed: Session | None = getattr(request.state, "renewed", None)
+        if renewed is not None:
+            self.keep(response, renewed, request)
