@@ -1,5 +1,160 @@
-import { PageHeader } from "../../components/feedback";
+// All tests, by filter and order, in pages: live, but nothing moves under the reader.
+import { Button, Group, Menu, Stack, Text } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate, useRouterState, useSearch } from "@tanstack/react-router";
+import { useRef, useState } from "react";
+import { useFeed } from "../../api/events";
+import { useSession } from "../../api/session";
+import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
+import { ArchiveIcon, ChevronDownIcon, CompareIcon, DownloadIcon, PlusIcon } from "../../components/icons";
+import { useTimes } from "../../time/times";
+import { ArchiveDialog } from "./ArchiveDialog";
+import { Filters } from "./Filters";
+import { newcomers, patch } from "./live";
+import { listQuery, totalsQuery } from "./queries";
+import { countFilters, historySearch, ORDERS, toFilter, type HistorySearch } from "./search";
+import { TestTable } from "./TestTable";
+
+const NONE: ReadonlySet<string> = new Set();
+/** Totals are read again this long after a change: many changes, one question. */
+const TOTALS_MS = 1500;
 
 export function HistoryPage() {
-  return <PageHeader title="HistoryPage" />;
+  const search = historySearch(useSearch({ strict: false }) as Record<string, unknown>);
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const { isAdmin } = useSession();
+  const { now } = useTimes();
+  const list = useQuery(listQuery(search, now));
+  const totals = useQuery(totalsQuery(search.user));
+  const [fresh, setFresh] = useState<{ of: string; ids: ReadonlySet<string> }>({ of: "", ids: NONE });
+  const [selected, setSelected] = useState<string[]>([]);
+  const [archiving, setArchiving] = useState(false);
+  // Tokens of the pages before this one travel with the entry in the browser's history.
+  const trail = useRouterState({ select: (state) => ((state.location.state as { trail?: string[] }).trail ?? []) as string[] });
+
+  const key = JSON.stringify(search);
+  const known = fresh.of === key ? fresh.ids : NONE;
+  const rows = list.data?.tests ?? [];
+  const isFirst = !search.page;
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+
+  useFeed<"tests">({ kind: "tests", filter: search.user ? { userId: search.user } : {} }, (message) => {
+    if (message.kind !== "tests") return;
+    const changed = message.data.tests ?? [];
+    if (message.data.more) void client.invalidateQueries({ queryKey: ["tests"] });
+    if (changed.length === 0) return;
+    client.setQueryData(listQuery(search, now).queryKey, (page) => (page?.tests ? { ...page, tests: patch(page.tests, changed) } : page));
+    if (isFirst && (search.order ?? "newest") === "newest" && list.data && !list.isPlaceholderData) setFresh({ of: key, ids: newcomers(known, rows, changed, search) });
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => void totals.refetch(), TOTALS_MS);
+  });
+
+  const go = (next: HistorySearch, before: string[] = []) => void navigate({ to: "/tests", search: next as never, state: { trail: before } as never });
+  const change = (part: Partial<HistorySearch>) => {
+    const { page: _page, ...rest } = search;
+    void navigate({ to: "/tests", search: historySearch({ ...rest, ...part }) as never, replace: true });
+  };
+  const refresh = async () => {
+    setFresh({ of: "", ids: NONE });
+    await list.refetch();
+  };
+  const select = (id: string, on: boolean) => setSelected((ids) => (on ? [...ids.filter((one) => one !== id), id].slice(-2) : ids.filter((one) => one !== id)));
+  const [a, b] = [...selected].sort();
+  const exported = (kind: string) => {
+    const filter = JSON.stringify(toFilter(search, now()));
+    return `/export/tests.${kind}?${new URLSearchParams({ filter, order: ORDERS[search.order ?? "newest"].api })}`;
+  };
+  const isEmpty = list.isSuccess && rows.length === 0;
+
+  return (
+    <Stack gap="sm">
+      <PageHeader title="Tests">
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <Button variant="default" leftSection={<DownloadIcon width={16} aria-hidden />} rightSection={<ChevronDownIcon width={14} aria-hidden />}>
+              Export
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item component="a" href={exported("csv")} download>
+              This list as CSV
+            </Menu.Item>
+            <Menu.Item component="a" href={exported("json")} download>
+              This list as JSON
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
+        <Button variant="default" leftSection={<ArchiveIcon width={16} aria-hidden />} onClick={() => setArchiving(true)}>
+          Archive…
+        </Button>
+        <Button component={Link} to="/submit" leftSection={<PlusIcon width={16} aria-hidden />}>
+          New test
+        </Button>
+      </PageHeader>
+      <Filters search={search} totals={totals.data} change={change} clear={() => go({ order: search.order })} />
+      <Group justify="space-between" mih={36}>
+        <div aria-live="polite">
+          {known.size > 0 && (
+            <Button size="xs" variant="light" onClick={() => void refresh()}>
+              {known.size === 1 ? "1 new test" : `${known.size} new tests`}: show
+            </Button>
+          )}
+        </div>
+        <Group gap="xs">
+          {selected.length > 0 && (
+            <Text size="sm" c="dimmed">
+              {selected.length} of 2 selected
+            </Text>
+          )}
+          <Button size="xs" variant="default" disabled={selected.length !== 2} leftSection={<CompareIcon width={14} aria-hidden />} onClick={() => void navigate({ to: "/compare", search: { a, b } as never })}>
+            Compare two
+          </Button>
+        </Group>
+      </Group>
+      {list.error && rows.length === 0 ? (
+        <ErrorBox error={list.error} title="The tests could not be read" onRetry={() => void list.refetch()} />
+      ) : list.isPending ? (
+        <Loading lines={8} label="Loading the tests" />
+      ) : isEmpty ? (
+        countFilters(search) > 0 ? (
+          <Empty title="No test fits these filters">
+            <Button variant="default" onClick={() => go({})}>
+              Clear all filters
+            </Button>
+          </Empty>
+        ) : (
+          <Empty title="No tests yet">
+            <Button component={Link} to="/submit">
+              Hand in an agent
+            </Button>
+          </Empty>
+        )
+      ) : (
+        <>
+          {list.error && <ErrorBox error={list.error} title="The list could not be read again" onRetry={() => void list.refetch()} />}
+          <TestTable tests={rows} showUser={isAdmin} selected={selected} onSelect={select} />
+        </>
+      )}
+      {(search.page || list.data?.nextPageToken) && (
+        <Group justify="center" component="nav" aria-label="Pages of the list">
+          <Button
+            variant="default"
+            disabled={!search.page}
+            onClick={() => go(historySearch({ ...search, page: trail.at(-1) || undefined }), trail.slice(0, -1))}
+          >
+            {search.page && trail.length === 0 ? "First page" : "Previous"}
+          </Button>
+          <Button
+            variant="default"
+            disabled={!list.data?.nextPageToken || list.isPlaceholderData}
+            onClick={() => go({ ...search, page: list.data?.nextPageToken }, [...trail, search.page ?? ""])}
+          >
+            Next
+          </Button>
+        </Group>
+      )}
+      <ArchiveDialog opened={archiving} onClose={() => setArchiving(false)} />
+    </Stack>
+  );
 }
