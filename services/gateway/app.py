@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
+from services.gateway.account import Accounts
 from services.gateway.admin.capacity import CapacityControl
 from services.gateway.admin.costs import CostReport
 from services.gateway.admin.keys import KeyControl
@@ -33,6 +34,7 @@ from services.gateway.packages.listing import PackageListing
 from services.gateway.queue.places import Places
 from services.gateway.queue.status import QueueStatus
 from services.gateway.queue.watch import QueueWatch
+from services.gateway.rpc.account import AccountRpc
 from services.gateway.rpc.admin import AdminRpc
 from services.gateway.rpc.health import LOOK_S, HealthRpc
 from services.gateway.rpc.packages import PackageRpc
@@ -116,9 +118,11 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
             submissions_per_hour=settings.gateway_submissions_per_hour, max_pending=settings.gateway_max_pending
         )
         users = UserLimitsStore(database)
-        quota = Quota(Admissions(database), Allowances(users, limits))
+        windows = Admissions(database)
+        quota = Quota(windows, Allowances(users, limits))
         letters = LetterDesk(DeadLetters(bus))
         nudge = partial(bus.nudge, "scheduler")
+        limit_control = LimitControl(users, quota, clock, defaults=limits, nudge=nudge)
         syntax = SyntaxChecker()
         files = Projects(database)
         intake = Intake(
@@ -172,10 +176,11 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
                 listing=PackageListing(packages, clock),
                 links=Links(opening, clock, lives=timedelta(seconds=settings.gateway_link_s)),
             ),
+            account=AccountRpc(Accounts(keys, limit_control, windows, line, slots, clock)),
             admin=AdminRpc(
                 usage=UsageReport(sums, clock),
                 costs=CostReport(sums, clock),
-                limits=LimitControl(users, quota, clock, defaults=limits, nudge=nudge),
+                limits=limit_control,
                 capacity=CapacityControl(slots, queue, clock, nudge=nudge),
                 letters=letters,
                 keys=KeyControl(keys, clock, ended=authentication.forget),

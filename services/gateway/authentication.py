@@ -93,7 +93,7 @@ class Authentication:
             raise Unauthenticated(REVOKED)
         if key.expires_at is not None and key.expires_at <= self._now():
             raise Unauthenticated(EXPIRED)
-        return Caller(key.user_id, admin=key.role == "admin", until=key.expires_at)
+        return Caller(key.user_id, admin=key.role == "admin", until=key.expires_at, key_id=key.key_id)
 
     def forget(self) -> None:
         """Keys were revoked: each is looked up anew when it is used next."""

@@ -18,6 +18,8 @@ class Caller:
     admin: bool = False
     until: datetime | None = None
     """When the key or the token ends by itself; None: never."""
+    key_id: str = ""
+    """Public id of the API key; empty for a token."""
 
     @property
     def scope(self) -> UserId | None:

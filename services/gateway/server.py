@@ -10,12 +10,20 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from assay.v1 import admin_service_pb2, package_service_pb2, queue_service_pb2, test_service_pb2
+from assay.v1 import (
+    account_service_pb2,
+    admin_service_pb2,
+    package_service_pb2,
+    queue_service_pb2,
+    test_service_pb2,
+)
+from assay.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from assay.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from assay.v1.package_service_pb2_grpc import add_PackageServiceServicer_to_server
 from assay.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
 from assay.v1.test_service_pb2_grpc import add_TestServiceServicer_to_server
 from services.gateway.interceptors import Interceptor
+from services.gateway.rpc.account import AccountRpc
 from services.gateway.rpc.admin import AdminRpc
 from services.gateway.rpc.health import HealthRpc
 from services.gateway.rpc.packages import PackageRpc
@@ -30,6 +38,7 @@ SERVICES: Final = tuple(
         (test_service_pb2, "TestService"),
         (queue_service_pb2, "QueueService"),
         (package_service_pb2, "PackageService"),
+        (account_service_pb2, "AccountService"),
         (admin_service_pb2, "AdminService"),
     )
 )
@@ -42,6 +51,7 @@ def build(
     tests: TestRpc,
     queue: QueueRpc,
     packages: PackageRpc,
+    account: AccountRpc,
     admin: AdminRpc,
     health: HealthRpc,
 ) -> grpc.aio.Server:
@@ -54,6 +64,7 @@ def build(
     add_TestServiceServicer_to_server(tests, server)
     add_QueueServiceServicer_to_server(queue, server)
     add_PackageServiceServicer_to_server(packages, server)
+    add_AccountServiceServicer_to_server(account, server)
     add_AdminServiceServicer_to_server(admin, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, version
 
 from services.packager.archive import write_archive
 from services.packager.content import ModelFacts, Options, Outcome, PackageFacts, contents, service_name
 from services.packager.ports import HandedIn, Pressed, Sink
 from shared.store.documents import EntryPoint, Execution
 from shared.store.package_documents import Package, PackageFile
+from shared.version import assay_version
 
 
 def press(test: Execution, package: Package, sink: Sink, handed_in: HandedIn) -> Pressed:
@@ -76,14 +76,6 @@ def facts_of(test: Execution, package: Package, handed_in: HandedIn) -> PackageF
 def called(entry: EntryPoint) -> str:
     """`run(task=query)` of `agent:run`; a script is named by how it is run."""
     return entry.call if entry.kind == "script" or not entry.name else f"{entry.call} of {entry.name}"
-
-
-def assay_version() -> str:
-    """The version that makes the package."""
-    try:
-        return version("assay")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _outcome(test: Execution) -> Outcome:

@@ -67,7 +67,12 @@ class Admissions:
             return full
         if await self._push(user, test, now, limits, upsert=False):
             return None
-        return await self._window(user)
+        return await self.window(user)
+
+    async def window(self, user: UserId) -> RateWindow:
+        """What a user has handed in lately, as far as a limit made it be listed. May hold entries that do not count any
+        more."""
+        return RateWindow.model_validate(await self._windows.find_one({"_id": user}) or {"_id": user})
 
     async def leave(self, user: UserId, test: TestId) -> None:
         """Gives an entry back: the test was not stored, or is there already under another id."""
@@ -104,7 +109,7 @@ class Admissions:
     async def _clear(self, user: UserId, now: datetime, limits: Limits) -> RateWindow | None:
         """Removes what does not count any more; the window as it is then, where that has left no place in it."""
         await self._windows.update_one({"_id": user}, {"$pull": {"at": {"t": {"$lte": left_by(now)}}}})
-        window = await self._window(user)
+        window = await self.window(user)
         if limits.max_pending and len(window.waiting) >= limits.max_pending:
             window = await self._without_gone(window, now, limits.max_pending)
         full = (
@@ -132,9 +137,6 @@ class Admissions:
         ]
         result = await self._windows.update_one({"_id": user, "$or": due}, {"$set": {"looked": now}})
         return result.matched_count == 1
-
-    async def _window(self, user: UserId) -> RateWindow:
-        return RateWindow.model_validate(await self._windows.find_one({"_id": user}) or {"_id": user})
 
     async def _gone(self, tests: Sequence[TestId], now: datetime) -> set[TestId]:
         """Those that do not wait any more, and those that were never stored."""

@@ -410,7 +410,12 @@ async def test_health_and_reflection_need_no_key(stage: Stage, alice: Client) ->
     reflection = reflection_pb2_grpc.ServerReflectionStub(alice.channel)
     stream = reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
     names = {service.name async for answer in stream for service in answer.list_services_response.service}
-    assert {"assay.v1.TestService", "assay.v1.QueueService", "grpc.health.v1.Health"} <= names
+    assert {
+        "assay.v1.TestService",
+        "assay.v1.QueueService",
+        "assay.v1.AccountService",
+        "grpc.health.v1.Health",
+    } <= names
 
 
 async def test_an_expired_deadline_ends_the_call(stage: Stage, alice: Client) -> None:

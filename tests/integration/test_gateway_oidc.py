@@ -15,7 +15,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from assay.v1 import admin_service_pb2, test_service_pb2
+from assay.v1 import account_service_pb2, admin_service_pb2, test_service_pb2
 from services.gateway.errors import BadToken
 from services.gateway.oidc import provider
 from services.gateway.oidc.claims import LEEWAY
@@ -88,6 +88,13 @@ async def test_a_token_is_its_users_and_keys_work_beside_it(sign_in: SignIn, doo
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await door.client(sign_in.token()).call("ListApiKeys", admin_service_pb2.ListApiKeysRequest())
     assert refused.value.code() is Code.PERMISSION_DENIED
+
+
+async def test_the_account_behind_a_token_has_no_key(sign_in: SignIn, door: Door) -> None:
+    carol = door.client(sign_in.token(sub="carol"))
+    found = await carol.call("GetAccount", account_service_pb2.GetAccountRequest())
+    assert (found.user_id, found.role) == ("carol", admin_service_pb2.ROLE_USER)
+    assert not found.HasField("key")
 
 
 async def test_other_kinds_of_keys_work_too(sign_in: SignIn, door: Door) -> None:

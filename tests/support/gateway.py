@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from pydantic import SecretStr
 
 from assay.v1 import (
+    account_service_pb2_grpc,
     admin_service_pb2_grpc,
     package_service_pb2_grpc,
     queue_service_pb2_grpc,
@@ -76,7 +77,8 @@ class Client:
         return getattr(self._stub(method), method)(request, metadata=self.metadata, **more)
 
     def _stub(self, method: str) -> Any:
-        return next(stub for stub in (self.tests, self.queue, self.packages, self.admin) if hasattr(stub, method))
+        stubs = (self.tests, self.queue, self.packages, self.account, self.admin)
+        return next(stub for stub in stubs if hasattr(stub, method))
 
     async def upload(self, archive: bytes, *, piece: int = 1 << 20) -> Any:
         pieces = (
@@ -108,6 +110,10 @@ class Client:
     @property
     def admin(self) -> Any:
         return admin_service_pb2_grpc.AdminServiceStub(self.channel)
+
+    @property
+    def account(self) -> Any:
+        return account_service_pb2_grpc.AccountServiceStub(self.channel)
 
     @property
     def queue(self) -> Any:

@@ -62,7 +62,7 @@ class KeyControl:
             name=request.name,
         )
         log.info("api_key_made", key_id=key.key_id, of=key.user_id, role=key.role, by=by)
-        return pb.CreateApiKeyResponse(key=_message(key), secret=secret)
+        return pb.CreateApiKeyResponse(key=api_key(key), secret=secret)
 
     async def page(self, request: pb.ListApiKeysRequest) -> pb.ListApiKeysResponse:
         """Newest first. Raises InvalidRequest."""
@@ -82,7 +82,7 @@ class KeyControl:
         )
         more = len(found) > size
         return pb.ListApiKeysResponse(
-            keys=[_message(key) for key in found[:size]],
+            keys=[api_key(key) for key in found[:size]],
             next_page_token=page_token(seal, found[size - 1].key_id) if more else "",
         )
 
@@ -95,7 +95,7 @@ class KeyControl:
             raise NoSuchKey(request.key_id, request.user_id)
         self._ended()
         log.info("api_keys_revoked", key_id=done.key.key_id, of=done.key.user_id, count=done.ended, by=by)
-        return pb.RevokeApiKeyResponse(key=_message(done.key), revoked_count=done.ended)
+        return pb.RevokeApiKeyResponse(key=api_key(done.key), revoked_count=done.ended)
 
     async def _revoke(self, request: pb.RevokeApiKeyRequest) -> Revoked | None:
         match bool(request.key_id), bool(request.user_id):
@@ -122,7 +122,8 @@ def _ttl(request: pb.CreateApiKeyRequest, violations: Violations) -> timedelta |
     return found
 
 
-def _message(key: ApiKey) -> pb.ApiKey:
+def api_key(key: ApiKey) -> pb.ApiKey:
+    """A key without its secret."""
     return pb.ApiKey(
         id=key.key_id,
         user_id=key.user_id,

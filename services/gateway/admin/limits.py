@@ -47,8 +47,12 @@ class LimitControl:
         violations.raise_if_any()
         own = await self._users.get(user)
         return pb.GetUserLimitsResponse(
-            overrides=pb.UserLimits(**own.overrides), effective=_message(own.over(await self._all_defaults()))
+            overrides=pb.UserLimits(**own.overrides), effective=api_limits(own.over(await self._all_defaults()))
         )
+
+    async def of(self, user: UserId) -> Limits:
+        """What holds for this user now, defaults filled in."""
+        return (await self._users.get(user)).over(await self._all_defaults())
 
     async def set(self, request: pb.SetUserLimitsRequest, by: UserId) -> pb.SetUserLimitsResponse:
         """Sets all limits, or those that the mask names. Raises InvalidRequest with every bad field."""
@@ -61,7 +65,7 @@ class LimitControl:
         await self._quota.changed(user, self._clock.now())
         log.info("limits_set", of=user, by=by, **own.overrides)
         await self._nudge()
-        return pb.SetUserLimitsResponse(effective=_message(effective), overrides=pb.UserLimits(**own.overrides))
+        return pb.SetUserLimitsResponse(effective=api_limits(effective), overrides=pb.UserLimits(**own.overrides))
 
     async def _all_defaults(self) -> Limits:
         """Ours, and the one that is a setting of the schedulers."""
@@ -90,7 +94,8 @@ def _changes(request: pb.SetUserLimitsRequest, violations: Violations) -> dict[s
     return found
 
 
-def _message(limits: Limits) -> pb.UserLimits:
+def api_limits(limits: Limits) -> pb.UserLimits:
+    """Limits with every field set."""
     return pb.UserLimits(
         submissions_per_hour=limits.submissions_per_hour,
         max_pending=limits.max_pending,
