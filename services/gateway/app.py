@@ -46,6 +46,7 @@ from services.gateway.streams.feed import BusFeed
 from services.gateway.streams.live import Live
 from services.gateway.streams.logpages import LogPages
 from services.gateway.streams.logs import LogStreams
+from services.gateway.streams.logsearch import LogSearch
 from services.gateway.streams.watch import Watch
 from services.gateway.submission.allowances import Allowances
 from services.gateway.submission.quota import Quota
@@ -162,6 +163,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
                 watch=Watch(tests, live, places),
                 streams=LogStreams(tests, lines, live),
                 pages=LogPages(tests, lines),
+                search=LogSearch(tests, lines),
                 cancellation=Cancellation(tests, live, clock),
                 retry=Retry(tests, quota, intake, clock),
                 archive=Archive(tests, past, clock),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ from shared.store.history import Found
 from shared.store.keys import Revoked
 from shared.store.limits import UserLimits
 from shared.store.listing import Order, Place, Wanted
+from shared.store.logs import RawLine
 from shared.store.package_documents import Package, PackageClaim
 from shared.store.packages import Requested
 from shared.store.queue import Figures, Spell
@@ -148,6 +149,8 @@ class Lines(Protocol):
     async def last(self, test: TestId, *, within: range) -> Chunk | None: ...
 
     async def read(self, test: TestId, *, from_seq: int, limit: int) -> list[StoredLine]: ...
+
+    def scan(self, test: TestId, *, from_seq: int) -> AsyncGenerator[list[RawLine]]: ...
 
 
 class Keys(Protocol):

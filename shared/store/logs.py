@@ -7,9 +7,10 @@ what it has seen and notices what it has not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from operator import itemgetter
-from typing import Final
+from typing import Final, TypedDict
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -23,9 +24,24 @@ _DUPLICATE_KEY: Final = 11000
 
 MOST_LINES: Final = 2_000
 """Lines in one chunk at most: so a chunk that holds a number begins less than so many before it."""
+SOON: Final = 1_000
+"""Lines that are looked for first."""
+CHUNKS_AT_ONCE: Final = 50
+"""That the server sends in one go: about 10 MiB where they are full, and a second for 100,000 chunks of a line each."""
 
 _EARLIEST: Final = [("first", ASCENDING), ("last", ASCENDING)]
 _LATEST: Final = [("first", DESCENDING), ("last", DESCENDING)]
+
+
+class RawLine(TypedDict):
+    """A line as it lies in a chunk: a StoredLine that nobody has checked, for who looks through many."""
+
+    seq: int
+    ts: float
+    stream: str
+    level: str
+    text: str
+    cont: bool
 
 
 class LogChunks:
@@ -59,23 +75,34 @@ class LogChunks:
     async def read(self, test: TestId, *, from_seq: int, limit: int) -> list[StoredLine]:
         """At most `limit` lines from number `from_seq` on, in order, each once."""
         lines: list[StoredLine] = []
+        async with aclosing(self.scan(test, from_seq=from_seq)) as chunks:
+            async for chunk in chunks:
+                lines += map(StoredLine.model_validate, chunk[: limit - len(lines)])
+                if len(lines) == limit:
+                    break
+        return lines
+
+    async def scan(self, test: TestId, *, from_seq: int) -> AsyncGenerator[list[RawLine]]:
+        """All lines from number `from_seq` on, in order, each once, a chunk at a time: few are in memory, however many
+        there are. Lines of one list follow one another without a hole."""
         last = from_seq - 1
         # A chunk that holds `from_seq` may begin before it. Every other one that has anything to add begins later.
         around = {"$gt": from_seq - MOST_LINES, "$lte": from_seq}
         before = await self._chunks.find_one(
             {"test_id": test, "first": around, "last": {"$gte": from_seq}}, {"first": 1}, sort=_EARLIEST
         )
-        start = before["first"] if before else from_seq
-        cursor = self._chunks.find({"test_id": test, "first": {"$gte": start}}).sort(_EARLIEST)
-        async with cursor:
-            async for found in cursor:
-                for line in Chunk.model_validate(found).lines:
-                    if line.seq > last:
-                        lines.append(line)
-                        last = line.seq
-                        if len(lines) == limit:
-                            return lines
-        return lines
+        # The server sends many chunks in one go. Who wants a page has it with the first few.
+        soon = from_seq + SOON
+        for begins in ({"$gte": before["first"] if before else from_seq, "$lt": soon}, {"$gte": soon}):
+            cursor = self._chunks.find({"test_id": test, "first": begins}, {"first": 1, "last": 1, "lines": 1})
+            async with cursor.sort(_EARLIEST).batch_size(CHUNKS_AT_ONCE) as chunks:
+                async for found in chunks:
+                    if found["last"] <= last:
+                        continue
+                    lines: list[RawLine] = found["lines"]
+                    new = lines if found["first"] > last else lines[last + 1 - found["first"] :]
+                    last = found["last"]
+                    yield new
 
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]:
         """(lines, bytes) received with numbers in `within`, each line once, however the chunks were cut."""

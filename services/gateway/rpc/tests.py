@@ -19,9 +19,9 @@ from services.gateway.history.archive import Archive
 from services.gateway.history.listing import Listing
 from services.gateway.ports import Tests
 from services.gateway.queue.places import Places
-from services.gateway.streams.loglines import Wanted
 from services.gateway.streams.logpages import LogPages
 from services.gateway.streams.logs import LogStreams
+from services.gateway.streams.logsearch import LogSearch
 from services.gateway.streams.watch import Watch
 from services.gateway.submission.retry import Retry
 from services.gateway.submission.submit import Submission
@@ -47,6 +47,7 @@ class TestRpc(TestServiceServicer):
         watch: Watch,
         streams: LogStreams,
         pages: LogPages,
+        search: LogSearch,
         cancellation: Cancellation,
         retry: Retry,
         archive: Archive,
@@ -61,6 +62,7 @@ class TestRpc(TestServiceServicer):
         self._watch = watch
         self._streams = streams
         self._pages = pages
+        self._search = search
         self._cancellation = cancellation
         self._retry = retry
         self._archive = archive
@@ -111,19 +113,15 @@ class TestRpc(TestServiceServicer):
             yield update
 
     async def StreamLogs(self, request: pb.StreamLogsRequest, context: Context) -> AsyncIterator[pb.StreamLogsResponse]:
-        packed = self._streams.stream(
-            request.test_id,
-            CALL.get().caller,
-            from_seq=request.from_seq,
-            wanted=Wanted.of(request.min_level, request.streams),
-            follow=request.follow,
-            partials=request.partial_lines,
-        )
+        packed = self._streams.stream(request, CALL.get().caller)
         async for message in packed:
             yield cast("Any", message)  # serialised already: the interceptor lets bytes pass
 
     async def GetLogs(self, request: pb.GetLogsRequest, context: Context) -> pb.GetLogsResponse:
         return await self._pages.page(request, CALL.get().caller)
+
+    async def SearchLogs(self, request: pb.SearchLogsRequest, context: Context) -> pb.SearchLogsResponse:
+        return await self._search.search(request, CALL.get().caller)
 
     async def CancelTest(self, request: pb.CancelTestRequest, context: Context) -> pb.CancelTestResponse:
         call = CALL.get()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from assay.v1 import log_pb2, test_service_pb2
+from services.gateway.streams.textmatch import TextMatch
 from shared.events.logs import PartialLine
+from shared.store.logs import RawLine
 
 STREAMS: Final = {
     "stdout": log_pb2.LOG_STREAM_STDOUT,
@@ -51,26 +53,43 @@ class Wanted:
 
     min_level: int = 0
     streams: frozenset[int] = frozenset()
+    text: TextMatch = field(default_factory=TextMatch)
 
     @classmethod
-    def of(cls, min_level: int, streams: Iterable[int]) -> Wanted:
+    def of(cls, min_level: int, streams: Iterable[int], text: str = "", *, match_case: bool = False) -> Wanted:
         """Every stream, where none or the unspecified one is named; every level below info's, where none is."""
         chosen = frozenset(streams)
         everything = not chosen or log_pb2.LOG_STREAM_UNSPECIFIED in chosen or chosen >= set(STREAMS.values())
         return cls(
             min_level if min_level > log_pb2.LOG_LEVEL_DEBUG else 0,
             frozenset() if everything else chosen,
+            TextMatch.of(text, match_case=match_case),
         )
 
     @property
     def everything(self) -> bool:
-        return not self.min_level and not self.streams
+        return not self.min_level and not self.streams and not self.text.text
 
     def takes(self, line: log_pb2.LogLine | log_pb2.PartialLine) -> bool:
-        return line.level >= self.min_level and (not self.streams or line.stream in self.streams)
+        return self._takes(line.level, line.stream, line.text)
 
     def of_lines(self, lines: Sequence[log_pb2.LogLine]) -> Sequence[log_pb2.LogLine]:
         return lines if self.everything else [line for line in lines if self.takes(line)]
+
+    def of_raw(self, lines: Sequence[RawLine]) -> Sequence[RawLine]:
+        """The same of lines as they are stored, before anything is made of them."""
+        if self.everything:
+            return lines
+        if not self.text.may_be_in([line["text"] for line in lines]):
+            return ()
+        return [
+            line
+            for line in lines
+            if self._takes(LEVELS.get(line["level"], 0), STREAMS.get(line["stream"], 0), line["text"])
+        ]
+
+    def _takes(self, level: int, stream: int, text: str) -> bool:
+        return level >= self.min_level and (not self.streams or stream in self.streams) and self.text.is_in(text)
 
 
 def message(line: Line) -> log_pb2.LogLine:

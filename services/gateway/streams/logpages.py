@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from typing import Final
 
 from assay.v1 import log_pb2, test_service_pb2
@@ -12,12 +14,14 @@ from services.gateway.paging import PageSize
 from services.gateway.ports import Lines, Tests
 from services.gateway.streams.account import complete, is_over, missing
 from services.gateway.streams.loglines import MOST_BYTES, Wanted, message
+from services.gateway.streams.textmatch import check_text
 from shared.domain.logsequence import first_seq
 from shared.ids import TestId
+from shared.store.documents import StoredLine
 
 LINES: Final = PageSize(default=1_000, most=10_000)
 STEP: Final = 1_000
-MOST_SCANNED: Final = 20_000
+MOST_SCANNED: Final = 100_000
 """Lines looked through for one page where a filter drops most of them; the page ends early and says where to go on."""
 
 
@@ -32,7 +36,7 @@ class LogPages:
         """Raises InvalidRequest, NoSuchTest."""
         _check(request)
         execution = await fetch(self._tests, caller, request.test_id)
-        wanted = Wanted.of(request.min_level, request.streams)
+        wanted = Wanted.of(request.min_level, request.streams, request.text, match_case=request.match_case)
         size = LINES.of(request.page_size)
         if request.tail:
             found = await self._tail(execution.id, min(request.tail, size), wanted, attempts=execution.attempt)
@@ -49,20 +53,19 @@ class LogPages:
         page: list[log_pb2.LogLine] = []
         room = MOST_BYTES
         scanned = 0
-        while scanned < MOST_SCANNED:
-            lines = await self._lines.read(test_id, from_seq=seq, limit=STEP)
-            for line in lines:
-                made = message(line)
-                if wanted.takes(made):
+        async with aclosing(self._lines.scan(test_id, from_seq=seq)) as chunks:
+            async for chunk in chunks:
+                for line in wanted.of_raw(chunk):
+                    made = message(StoredLine.model_validate(line))
                     room -= made.ByteSize()
                     if len(page) == size or (room < 0 and page):
-                        return page, line.seq
+                        return page, made.seq
                     page.append(made)
-                seq = line.seq + 1
-            if len(lines) < STEP:
-                return page, 0
-            scanned += len(lines)
-        return page, seq
+                scanned += len(chunk)
+                if scanned >= MOST_SCANNED:
+                    return page, chunk[-1]["seq"] + 1
+                await asyncio.sleep(0)  # chunks that have come are handed on without a turn for anybody else
+        return page, 0
 
     async def _tail(self, test_id: TestId, count: int, wanted: Wanted, *, attempts: int) -> list[log_pb2.LogLine]:
         """The last `count` wanted lines, read backwards in steps through the attempts."""
@@ -97,4 +100,7 @@ def _check(request: test_service_pb2.GetLogsRequest) -> None:
         violations.add("tail", "must be 1 or more, or 0 for a page from from_seq on")
     if request.tail and request.from_seq:
         violations.add("tail", "excludes from_seq: ask for the last lines or for those from a number on")
+    check_text(request.text, violations)
+    if request.text and request.tail:
+        violations.add("text", "excludes tail: ask for the lines with a text from a number on")
     violations.raise_if_any()

@@ -14,7 +14,7 @@ from typing import Final
 
 from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
-from services.gateway.errors import InvalidRequest, Violation
+from services.gateway.errors import Violations
 from services.gateway.fetch import fetch
 from services.gateway.metrics import HEALED
 from services.gateway.ports import Lines, Tests
@@ -22,6 +22,7 @@ from services.gateway.streams.account import complete, is_over, missing
 from services.gateway.streams.follower import News
 from services.gateway.streams.live import Live
 from services.gateway.streams.loglines import Wanted, joined, message, messages, partial_message
+from services.gateway.streams.textmatch import check_text
 from shared.domain.logsequence import attempt_of, first_seq, follows
 from shared.events.logs import PartialLine
 from shared.ids import TestId
@@ -42,23 +43,17 @@ class LogStreams:
         self._live = live
         self._hole_patience_s = hole_patience_s
 
-    async def stream(
-        self,
-        test_id: str,
-        caller: Caller,
-        *,
-        from_seq: int,
-        wanted: Wanted,
-        follow: bool,
-        partials: bool = False,
-    ) -> AsyncIterator[bytes]:
-        """Serialised messages, the account of the output last where that has ended. Raises NoSuchTest, ShuttingDown."""
-        if from_seq < 0:
-            raise InvalidRequest([Violation("from_seq", "must be 1 or more, or 0 for the first line")])
-        execution = await fetch(self._tests, caller, test_id)
-        reader = _Reader(self._lines, execution.id, from_seq, wanted, self._hole_patience_s)
-        if follow and not is_over(execution):
-            async with self._live.following(execution.id, execution.user_id, lines=True, partials=partials) as follower:
+    async def stream(self, request: test_service_pb2.StreamLogsRequest, caller: Caller) -> AsyncIterator[bytes]:
+        """Serialised messages, the account of the output last where that has ended. Raises InvalidRequest, NoSuchTest,
+        ShuttingDown."""
+        _check(request)
+        execution = await fetch(self._tests, caller, request.test_id)
+        wanted = Wanted.of(request.min_level, request.streams, request.text, match_case=request.match_case)
+        reader = _Reader(self._lines, execution.id, request.from_seq, wanted, self._hole_patience_s)
+        if request.follow and not is_over(execution):
+            async with self._live.following(
+                execution.id, execution.user_id, lines=True, partials=request.partial_lines
+            ) as follower:
                 while not is_over(execution):
                     async for packed in reader.stored(patient=True):
                         yield packed
@@ -141,6 +136,14 @@ class _Reader:
         }
         found = [made for one in now.values() if self._wanted.takes(made := partial_message(one))]
         return [test_service_pb2.StreamLogsResponse(partial_lines=found).SerializeToString()] if found else []
+
+
+def _check(request: test_service_pb2.StreamLogsRequest) -> None:
+    violations = Violations()
+    if request.from_seq < 0:
+        violations.add("from_seq", "must be 1 or more, or 0 for the first line")
+    check_text(request.text, violations)
+    violations.raise_if_any()
 
 
 def is_next(last: int, after: int) -> bool:
