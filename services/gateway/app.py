@@ -19,6 +19,10 @@ from services.gateway.archives.download import Downloads
 from services.gateway.archives.intake import Intake, Keeping
 from services.gateway.authentication import Authentication
 from services.gateway.cancel import Cancellation
+from services.gateway.health.cloud import CloudSight
+from services.gateway.health.gathering import SystemHealth
+from services.gateway.health.reach import OpeningCloud
+from services.gateway.health.roster import Roster
 from services.gateway.history.agentstats import AgentStats
 from services.gateway.history.archive import Archive
 from services.gateway.history.listing import Listing
@@ -58,6 +62,7 @@ from shared.aws.opening import OpenAws, Opening, open_aws
 from shared.background import background, every
 from shared.bus.connect import Bus
 from shared.bus.dead import DeadLetters
+from shared.bus.pulse import ask, beating, hear
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
 from shared.domain.limits import Limits
@@ -143,6 +148,9 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         keys = ApiKeys(database)
         authentication = Authentication(keys, clock.now, tokens=Tokens.of(settings, clock.now))
         streams = OpenStreams(authentication, clock.now)
+        usage = UsageReport(sums, clock)
+        roster = Roster(clock)
+        cloud = CloudSight(OpeningCloud(opening))
         probe = HealthRpc(health, SERVICES)
         server = build(
             settings,
@@ -180,12 +188,24 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
             ),
             account=AccountRpc(Accounts(keys, limit_control, windows, line, slots, clock)),
             admin=AdminRpc(
-                usage=UsageReport(sums, clock),
+                usage=usage,
                 costs=CostReport(sums, clock),
                 limits=limit_control,
                 capacity=CapacityControl(slots, queue, clock, nudge=nudge),
                 letters=letters,
                 keys=KeyControl(keys, clock, ended=authentication.forget),
+                health=SystemHealth(
+                    roster,
+                    clock,
+                    ask=partial(ask, bus),
+                    dependencies={"mongodb": lambda: check(database), "nats": bus.check_answers},
+                    cloud=cloud,
+                    queue=queue,
+                    letters=letters.look,
+                    packages=packages,
+                    usage=usage,
+                    bucket=settings.aws_bucket,
+                ),
             ),
             health=probe,
         )
@@ -195,6 +215,11 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         stack.push_async_callback(server.stop, None)
         health.port = listen(server, settings)
         await stack.enter_async_context(bus.connected())
+        await hear(bus, roster.hear)
+        await stack.enter_async_context(
+            beating(bus, health, instance=settings.instance, clock=clock, heard=roster.hear)
+        )
+        await stack.enter_async_context(cloud.running())
         await stack.enter_async_context(relay.running(tests))
         await stack.enter_async_context(package_relay.running(packages))
         stack.push_async_callback(syntax.aclose)

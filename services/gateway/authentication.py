@@ -27,6 +27,8 @@ REMEMBER_S: Final = 5.0
 """A revoked key ends everywhere within this time.
 
 From FRESH_S on one call looks the key up again while others go on with what is known."""
+IN_NEED_S: Final = 600.0
+"""So long a key that was looked up is known to a call that says what is down, while the store does not answer."""
 USED_EVERY: Final = timedelta(minutes=1)
 """How exactly it is noted when a key was used."""
 MOST_KNOWN: Final = 10_000
@@ -49,6 +51,7 @@ NO_TOKENS: Final = (
 
 class _Known(NamedTuple):
     key: ApiKey | None
+    found_at: float
     fresh_until: float
     end: float
 
@@ -87,6 +90,22 @@ class Authentication:
                 raise Unauthenticated(NO_TOKENS)
             return await self._tokens.caller(secret)
         key = await self._find(secret)
+        return self._caller(key)
+
+    def remembered(self, authorization: str | None) -> Caller | None:
+        """The caller with this header value as far as was known IN_NEED_S ago or later; None where nothing was, or the
+        key did not work. It may have been revoked since: who takes this asks `caller` beside it, and lets nobody in
+        whom the store, if it answers, does not know any more."""
+        secret = (authorization or "").partition(" ")[2].strip()
+        known = self._known.get(hash_of(secret))
+        if known is None or self._monotonic() - known.found_at > IN_NEED_S:
+            return None
+        try:
+            return self._caller(known.key)
+        except Unauthenticated:
+            return None
+
+    def _caller(self, key: ApiKey | None) -> Caller:
         if key is None:
             raise Unauthenticated(UNKNOWN)
         if key.revoked_at is not None:
@@ -131,7 +150,7 @@ class Authentication:
         memory.pop(name, None)
         while len(memory) >= most:
             del memory[next(iter(memory))]  # the oldest: a dictionary keeps its order
-        memory[name] = _Known(key, now + FRESH_S, now + REMEMBER_S)
+        memory[name] = _Known(key, now, now + FRESH_S, now + REMEMBER_S)
 
     def _is_worth_noting(self, key: ApiKey, known: ApiKey | None) -> bool:
         """Whether this is a use of a key that works, and the last one that was noted is a while ago."""

@@ -18,17 +18,22 @@ from google.protobuf.message import DecodeError
 from prometheus_client import Counter, Histogram
 
 from services.gateway.authentication import Authentication
-from services.gateway.caller import CALL, Call
-from services.gateway.errors import Forbidden, InvalidRequest, Unreadable
+from services.gateway.caller import CALL, Call, Caller
+from services.gateway.errors import Forbidden, InvalidRequest, Unauthenticated, Unreadable
 from services.gateway.metrics import RPC_SECONDS, RPCS, STREAMS
 from services.gateway.openstreams import OpenStreams
 from services.gateway.statuses import DETAILS, Code, status_of
+from shared.errors import AssayError, Unavailable
+from shared.store.connect import StoreError
 from shared.telemetry.tracing import new_traceparent, trace_id
 
 log = structlog.get_logger()
 
 OURS: Final = "/assay.v1."
 FOR_ADMINS: Final = "/assay.v1.AdminService/"
+IN_NEED: Final = FOR_ADMINS + "GetSystemHealth"
+"""The call that is made when the store is down: whose key was known minutes ago gets an answer."""
+IN_NEED_LIMIT_S: Final = 0.7
 
 if TYPE_CHECKING:  # generic in the stubs only
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -48,6 +53,7 @@ class _Method:
     def __init__(self, path: str) -> None:
         self.name = path.rsplit("/", 1)[1]
         self.for_admins = path.startswith(FOR_ADMINS)
+        self.in_need = path == IN_NEED
         self.seconds: Histogram = RPC_SECONDS.labels(self.name)
         self._ended: dict[str, Counter] = {}
 
@@ -100,8 +106,13 @@ class Edge(Interceptor):
         async def unary(request: Any, context: Context) -> Any:
             visit = _Visit(method, request)
             try:
-                await self._enter(visit, context)
-                answer = await behaviour(request, context)
+                shown = await self._enter(visit, context)
+                if visit.unconfirmed:
+                    answer, refusal = await asyncio.gather(behaviour(request, context), self._refusal(shown))
+                    if refusal is not None:
+                        raise refusal
+                else:
+                    answer = await behaviour(request, context)
             except asyncio.CancelledError:
                 visit.leave(Code.CANCELLED)
                 raise
@@ -178,12 +189,36 @@ class Edge(Interceptor):
         if visit.request is _UNREADABLE:
             raise Unreadable
         shown = _text(authorization)
-        caller = await self._authentication.caller(shown)
+        caller = self._authentication.remembered(shown) if visit.method.in_need else None
+        visit.unconfirmed = caller is not None
+        if caller is None:
+            caller = await self._caller(shown, IN_NEED_LIMIT_S if visit.method.in_need else None)
         visit.user = caller.user_id
         if visit.method.for_admins and not caller.admin:
             raise Forbidden
         CALL.set(Call(caller, visit.traceparent))
         return shown or ""
+
+    async def _caller(self, shown: str | None, limit_s: float | None) -> Caller:
+        """The caller as the store knows it. Raises Unavailable where it does not answer in time."""
+        limit = asyncio.timeout(limit_s)
+        try:
+            async with limit:
+                return await self._authentication.caller(shown)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise Unavailable("The store does not answer, and this gateway does not know your key yet.") from error
+
+    async def _refusal(self, shown: str) -> AssayError | None:
+        """Why the caller who was let in by memory may not have the answer; None where nothing is known against it."""
+        try:
+            caller = await self._caller(shown, IN_NEED_LIMIT_S)
+        except Unauthenticated as error:
+            return error
+        except (Unavailable, StoreError):
+            return None
+        return None if caller.admin else Forbidden()
 
 
 class _Visit:
@@ -194,6 +229,8 @@ class _Visit:
         self.request = request
         self.traceparent = ""
         self.user = ""
+        self.unconfirmed = False
+        """Let in by what was known of the key: the store is still asked."""
         self.took = 0.0
         self._arrived = time.perf_counter()
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from datetime import datetime
 from typing import Any, Protocol
 
+from assay.v1 import admin_service_pb2, queue_service_pb2
 from shared.bus import dead
 from shared.domain.files import Listed
 from shared.domain.lifecycle import State
@@ -31,7 +32,7 @@ from shared.store.limits import UserLimits
 from shared.store.listing import Order, Place, Wanted
 from shared.store.logs import RawLine
 from shared.store.package_documents import Package, PackageClaim
-from shared.store.packages import Requested
+from shared.store.packages import Kept, Requested
 from shared.store.queue import Figures, Spell
 from shared.store.slots import Pool
 
@@ -141,6 +142,12 @@ class Packages(Protocol):
         before: PackageId | None,
         limit: int,
     ) -> list[Package]: ...
+
+
+class StoredPackages(Protocol):
+    """How much the packages are (shared.store.packages.Packages)."""
+
+    async def kept(self) -> Kept: ...
 
 
 class Lines(Protocol):
@@ -263,6 +270,38 @@ class Letters(Protocol):
     async def replay_all(self) -> dead.Replayed: ...
 
     async def when_replayed(self, count: Callable[[], None]) -> None: ...
+
+
+class Cloud(Protocol):
+    """AWS, as far as it is looked at (health.reach.OpeningCloud). Its calls raise AwsError."""
+
+    @property
+    def used(self) -> bool:
+        """Whether there is an AWS to look at."""
+        ...
+
+    @property
+    def log_group(self) -> str:
+        """Name of the log group that tasks may write to."""
+        ...
+
+    async def check(self) -> None: ...
+
+    async def log_group_bytes(self) -> int | None:
+        """How much lies in the log group; None where there is no such group."""
+        ...
+
+
+class QueueStatuses(Protocol):
+    """How the queue stands (queue.status.QueueStatus)."""
+
+    async def status(self, user: UserId) -> queue_service_pb2.QueueStatus: ...
+
+
+class RecentUsage(Protocol):
+    """What happened lately (admin.usage.UsageReport)."""
+
+    async def last_hour(self) -> admin_service_pb2.UsageFigures: ...
 
 
 class Feed(Protocol):

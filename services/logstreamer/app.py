@@ -18,6 +18,7 @@ from services.logstreamer.sources.files import FileSource
 from services.logstreamer.sources.scripted import ScriptedSource
 from shared.background import background, every
 from shared.bus.connect import Bus
+from shared.bus.pulse import beating
 from shared.bus.relay import Relay
 from shared.clock import Clock, SystemClock
 from shared.store.connect import check, connected, provision
@@ -55,6 +56,7 @@ async def running(settings: LogstreamerSettings, reach: OpenReach = cloudwatch_o
         health.add("mongodb", lambda: check(database))
         health.add("nats", bus.check)
         await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(beating(bus, health, instance=settings.instance, clock=clock))
         await stack.enter_async_context(relay.running(tests))
         tasks = await stack.enter_async_context(background())
         cloudwatch = _cloudwatch(settings, reach, clock, tasks)

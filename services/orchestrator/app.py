@@ -19,6 +19,7 @@ from services.orchestrator.stop import Stop
 from services.orchestrator.watch import Watch
 from shared.background import background, every
 from shared.bus.connect import Bus
+from shared.bus.pulse import beating
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
 from shared.store.artifacts import Artifacts
@@ -82,6 +83,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
         health.add("mongodb", lambda: check(database))
         health.add("nats", bus.check)
         await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(beating(bus, health, instance=settings.instance, clock=clock))
         await stack.enter_async_context(relay.running(tests))
         stack.push_async_callback(watch.hand_over)
         await stack.enter_async_context(

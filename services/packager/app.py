@@ -16,6 +16,7 @@ from services.packager.settings import PackagerSettings
 from shared.aws.opening import OpenAws, Opening, open_aws
 from shared.background import background, every
 from shared.bus.connect import Bus
+from shared.bus.pulse import beating
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
 from shared.store.connect import check, connected, provision
@@ -67,6 +68,7 @@ async def running(
         health.add("mongodb", lambda: check(database))
         health.add("nats", bus.check)
         await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(beating(bus, health, instance=settings.instance, clock=clock))
         await stack.enter_async_context(relay.running(packages))
         await stack.enter_async_context(
             background(

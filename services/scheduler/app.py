@@ -16,6 +16,7 @@ from services.scheduler.sweep import Sweep
 from services.scheduler.withdraw import Withdrawal
 from shared.background import background, every
 from shared.bus.connect import Bus
+from shared.bus.pulse import beating
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
 from shared.store.connect import check, connected, provision
@@ -65,6 +66,7 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
         health.add("mongodb", lambda: check(database))
         health.add("nats", bus.check)
         await stack.enter_async_context(bus.connected())
+        await stack.enter_async_context(beating(bus, health, instance=settings.instance, clock=clock))
         await bus.when_nudged(nudged)
         await stack.enter_async_context(relay.running(tests))
         await stack.enter_async_context(

@@ -1,4 +1,4 @@
-"""Log groups of CloudWatch: that there is one, and how long it keeps what is written."""
+"""Log groups of CloudWatch: that there is one, how long it keeps what is written, and how much that is."""
 
 from __future__ import annotations
 
@@ -31,3 +31,12 @@ async def ensure_group(aws: Aws, name: str, *, days: int) -> bool:
     retention = cast("PutRetentionPolicyRequestTypeDef", {"logGroupName": name, "retentionInDays": days})
     await aws.call(Api.PUT_RETENTION_POLICY, aws.logs.put_retention_policy, **retention)
     return True
+
+
+async def stored_bytes(aws: Aws, name: str) -> int | None:
+    """How much the log group keeps, as CloudWatch counts it (compressed, hours late); None where there is none.
+
+    Raises AwsError."""
+    answer = await aws.call(Api.DESCRIBE_LOG_GROUPS, aws.logs.describe_log_groups, logGroupNamePrefix=name)
+    found = [group for group in answer["logGroups"] if group.get("logGroupName") == name]
+    return found[0].get("storedBytes", 0) if found else None

@@ -50,6 +50,20 @@ class Opening:
 
         return Objects(aws, aws.settings.aws_bucket)
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether asking costs nobody more than the call: it is open, or is AWS, and no emulator that would be started
+        for it."""
+        return self._aws is not None or self._open is open_aws
+
+    async def log_group_bytes(self) -> int | None:
+        """How much lies in the log group of the settings, as AWS tells it; None where there is no such group. Raises
+        AwsError."""
+        aws = await self.aws()
+        from shared.aws.groups import stored_bytes
+
+        return await stored_bytes(aws, aws.settings.aws_log_group)
+
     def close(self) -> None:
         """Lets go of it, where it was opened."""
         if self._aws is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from ssl import SSLContext, create_default_context
@@ -27,6 +28,7 @@ from shared.bus.streams import RETRY_DELAYS_S, consumer_config, ensure_consumer,
 from shared.errors import Unavailable
 from shared.events.base import Event
 from shared.settings import CommonSettings
+from shared.telemetry.report import Lateness
 
 log = structlog.get_logger()
 Told = TypeVar("Told", bound=Event)
@@ -62,6 +64,8 @@ class Bus:
         self._client: Client | None = None
         self._closing = False
         self._pulling: PromptJetStream | None = None
+        self.lateness = Lateness(time.monotonic)
+        """How long messages wait until they are taken up."""
         self.broker = NatsBroker(
             url,
             name=f"assay-{service}",
@@ -71,7 +75,7 @@ class Bus:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # nats-py takes a float
             ping_interval=20,
-            middlewares=[settle_with(self._publish_dead, retry_delays_s)],
+            middlewares=[settle_with(self._publish_dead, self.lateness.note, retry_delays_s)],
             graceful_timeout=10.0,
             logger=None,
             error_cb=self._on_error,
@@ -179,6 +183,14 @@ class Bus:
         """Raises Unavailable where the server cannot be reached now."""
         if not self.client.is_connected:
             raise Unavailable("NATS is not connected")
+
+    async def check_answers(self) -> None:
+        """Asks JetStream a question, which finds out about a server that is connected and does not work. Raises
+        Unavailable."""
+        try:
+            await self.jetstream.account_info()
+        except (Error, OSError) as error:
+            raise Unavailable(f"JetStream does not answer: {error!r}") from error
 
     async def follow(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Hears what is published on `subject` from now on; no promise that it is all, so the store is read, too."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -47,15 +48,19 @@ def deliveries(message: NatsMessage) -> int:
 
 
 def settle_with(
-    publish_dead: PublishDead, delays_s: Sequence[float] = RETRY_DELAYS_S
+    publish_dead: PublishDead,
+    taken_up: Callable[[float], None],
+    delays_s: Sequence[float] = RETRY_DELAYS_S,
 ) -> type[BaseMiddleware[Any, Any]]:
-    """The middleware, with the way to a dead letter and the waits between tries."""
+    """The middleware, with the way to a dead letter, who hears how long each message had waited in its stream (in
+    seconds), and the waits between tries."""
 
     class Settle(BaseMiddleware[Any, Any]):
         async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
             message: NatsMessage = msg
-            consumer = message.raw_message.metadata.consumer
-            headers = message.headers
+            metadata = message.raw_message.metadata
+            consumer, headers = metadata.consumer, message.headers
+            taken_up((datetime.now(UTC) - metadata.timestamp).total_seconds())
             enter(headers.get("traceparent", ""))
             with bound(test_id=headers.get("ce-subject"), traceparent=headers.get("traceparent")):
                 try:

@@ -191,6 +191,11 @@ INDEXES: Final = (
         IndexModel([("state", ASCENDING), ("expires_at", ASCENDING)], name="expiry"),
         "sweep: packages whose time is over",
     ),
+    Index(
+        "packages",
+        IndexModel([("state", ASCENDING), ("size", ASCENDING)], name="stored"),
+        "how many packages are kept, and how large they are",
+    ),
     Index("packages", IndexModel([("outbox.at", ASCENDING)], sparse=True, name="outbox"), "sweep: events not sent yet"),
     Index(
         "packages",

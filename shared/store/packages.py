@@ -44,6 +44,13 @@ class Requested(NamedTuple):
     created: bool
 
 
+class Kept(NamedTuple):
+    """How many packages lie in the bucket, and their size in bytes."""
+
+    packages: int
+    size: int
+
+
 class Made(NamedTuple):
     """What is stored of a package that was made."""
 
@@ -222,6 +229,18 @@ class Packages:
             where["_id"] = {"$lt": before}
         cursor = self._collection.find(where, _BRIEF).sort("_id", DESCENDING).limit(limit)
         return [Package.model_validate(found) async for found in cursor]
+
+    async def kept(self) -> Kept:
+        """What there is of packages now, added up from an index alone."""
+        cursor = await self._collection.aggregate(
+            [
+                {"$match": {"state": PackageState.READY}},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "size": {"$sum": "$size"}}},
+            ],
+            hint="stored",
+        )
+        found = await cursor.to_list()
+        return Kept(found[0]["count"], found[0]["size"]) if found else Kept(0, 0)
 
     # -- looking for work without an event
 

@@ -5,8 +5,10 @@ every check passes), /metrics (Prometheus text)."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -15,6 +17,14 @@ Check = Callable[[], Awaitable[None]]
 """Raises where the thing it looks at does not work."""
 
 CHECK_TIMEOUT_S = 2.0
+
+
+class Looked(NamedTuple):
+    """What a check found: what is wrong (empty where it passed), and how long it took in seconds."""
+
+    name: str
+    problem: str
+    took_s: float
 
 
 class Health:
@@ -33,19 +43,26 @@ class Health:
         """What is wrong now, by the name of the check; empty when the service is ready."""
         if self.draining:
             return {self.service: "is shutting down"}
-        names = list(self._checks)
-        answers = await asyncio.gather(*(self._look(self._checks[name]) for name in names))
-        return {name: answer for name, answer in zip(names, answers, strict=True) if answer}
+        return {looked.name: looked.problem for looked in await self.look() if looked.problem}
 
-    async def _look(self, check: Check) -> str:
-        try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
-                await check()
-        except TimeoutError:
-            return f"no answer within {CHECK_TIMEOUT_S:g} s"
-        except Exception as error:  # noqa: BLE001 - a check may fail in any way; all of them mean "not ready"
-            return f"{type(error).__name__}: {error}"
-        return ""
+    async def look(self, limit_s: float = CHECK_TIMEOUT_S) -> list[Looked]:
+        """Makes all checks at once, each for at most `limit_s` seconds."""
+        checks = list(self._checks.items())
+        return list(await asyncio.gather(*(look(name, check, limit_s) for name, check in checks)))
+
+
+async def look(name: str, check: Check, limit_s: float) -> Looked:
+    """Makes one check, for at most `limit_s` seconds."""
+    began = time.perf_counter()
+    problem = ""
+    try:
+        async with asyncio.timeout(limit_s):
+            await check()
+    except TimeoutError:
+        problem = f"no answer within {limit_s:g} s"
+    except Exception as error:  # noqa: BLE001 - a check may fail in any way; all of them mean "not ready"
+        problem = f"{type(error).__name__}: {error}"
+    return Looked(name, problem, time.perf_counter() - began)
 
 
 @asynccontextmanager

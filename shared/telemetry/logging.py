@@ -13,6 +13,7 @@ from typing import Literal, TextIO
 
 import structlog
 
+from shared.telemetry.notes import keep_errors
 from shared.telemetry.tracing import trace_id
 
 
@@ -30,6 +31,7 @@ def configure(*, level: str, output: Literal["json", "console"], stream: TextIO 
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        keep_errors,
     ]
     format_error = [structlog.processors.format_exc_info] if output == "json" else []
     structlog.configure(

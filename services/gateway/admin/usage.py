@@ -31,7 +31,7 @@ _STEPS: Final = {
 
 
 class UsageReport:
-    """GetUsage."""
+    """GetUsage, and the figures of GetSystemHealth."""
 
     def __init__(self, sums: Sums, clock: Clock) -> None:
         self._sums = sums
@@ -56,6 +56,12 @@ class UsageReport:
             steps=[_figures(start, [by_start[start]] if start in by_start else []) for start in starts],
             total=_figures(since, found),
         )
+
+    async def last_hour(self) -> pb.UsageFigures:
+        """What everybody did since the beginning of the hour before this one: one hour to two."""
+        now = self._clock.now()
+        since = hour(now) - timedelta(hours=1)
+        return _figures(since, await self._sums.steps(Kind.HOUR, EVERYBODY, since, now))
 
 
 def check_user(user_id: str, violations: Violations) -> None:

@@ -14,7 +14,7 @@ from services.gateway.admin.letters import LetterDesk
 from services.gateway.admin.limits import LimitControl
 from services.gateway.admin.usage import UsageReport
 from services.gateway.caller import CALL
-from services.gateway.errors import NotYet
+from services.gateway.health.gathering import SystemHealth
 
 if TYPE_CHECKING:
     from services.gateway.interceptors import Context
@@ -32,7 +32,9 @@ class AdminRpc(AdminServiceServicer):
         capacity: CapacityControl,
         letters: LetterDesk,
         keys: KeyControl,
+        health: SystemHealth,
     ) -> None:
+        self._health = health
         self._keys = keys
         self._usage = usage
         self._costs = costs
@@ -41,7 +43,7 @@ class AdminRpc(AdminServiceServicer):
         self._capacity = capacity
 
     async def GetSystemHealth(self, request: pb.GetSystemHealthRequest, context: Context) -> pb.GetSystemHealthResponse:
-        raise NotYet("This server does not gather health yet. Ask /readyz on the health port of each service.")
+        return await self._health.gather(CALL.get().caller.user_id)
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
         return await self._usage.report(request)

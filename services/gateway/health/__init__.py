@@ -1,0 +1,1 @@
+"""GetSystemHealth: what replicas report, what the gateway itself sees, and how everything is by that."""
