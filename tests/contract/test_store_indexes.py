@@ -234,6 +234,7 @@ async def ask_packages(packages: Packages) -> None:
     await packages.still_made([one.id])
     await packages.ready(mine, made(expires_at=NOW), PackageReady(**at))
     await packages.over(LATER, 5)
+    await packages.kept()
     await packages.expire(one, PackageExpired(**at))
     await packages.failed(mine, {}, PackageFailed(**at, message="no"))
     await packages.postpone(mine, LATER)

@@ -168,6 +168,15 @@ async def test_a_ready_package_has_what_was_made(packages: Packages) -> None:
     assert await packages.unmade(LATER + timedelta(days=9), 5) == []
 
 
+async def test_the_packages_that_are_kept_are_counted_and_added_up(packages: Packages) -> None:
+    assert await packages.kept() == (0, 0)
+    one, other = await ready(packages), await ready(packages)
+    await claimed(packages)
+    assert await packages.kept() == (2, one.size + other.size)
+    assert await packages.expire(other, saying(PackageExpired, other))
+    assert await packages.kept() == (1, one.size)
+
+
 async def test_a_failed_package_says_why(packages: Packages, told: Told) -> None:
     one = await claimed(packages)
     failure = {"code": "INTERNAL", "stage": "package", "message": "no", "hint": "", "retryable": False}
