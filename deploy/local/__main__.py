@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvloop
@@ -20,6 +20,9 @@ from deploy.local import ports
 from deploy.local.banner import banner
 from deploy.local.child import StartFailed
 from deploy.local.children import backing_servers
+from deploy.local.console import PORT as CONSOLE_PORT
+from deploy.local.console import SOCKET as CONSOLE_SOCKET
+from deploy.local.console import console
 from deploy.local.credentials import load_or_create, write_private
 from deploy.local.emulator import Emulator
 from deploy.local.lifeline import own_age_s
@@ -69,18 +72,22 @@ async def local_mode(folder: Path, *, port: int | None) -> AsyncIterator[str]:
             from deploy.local.composition import Place, all_services
             from shared import collector
 
-            wanted = {"health": HEALTH_PORT} | ({} if port else {"gateway": GATEWAY_PORT})
+            wanted = {"health": HEALTH_PORT, "console": CONSOLE_PORT} | ({} if port else {"gateway": GATEWAY_PORT})
             with ports.reserved(folder, wanted) as chosen:
                 socket = folder / SOCKET if len(os.fsencode(folder / SOCKET)) <= LONGEST_SOCKET else None
                 place = Place(folder, port or chosen["gateway"], chosen["health"], socket)
                 emulator = Emulator(folder, credentials)
-                async with all_services(backing, place, emulator, api_key=credentials.api_key):
+                async with AsyncExitStack() as stack:
+                    await stack.enter_async_context(all_services(backing, place, emulator, api_key=credentials.api_key))
                     address = f"{ports.LOOPBACK}:{place.gateway_port}"
-                    ownership.announce(address)
+                    gateway = f"unix:{socket}" if socket else address
+                    page = await stack.enter_async_context(console(folder, chosen["console"], gateway, credentials))
+                    ownership.announce(address, page)
                     known = {"address": address, "api_key": credentials.api_key, "nats_url": backing.listener_url}
                     known |= {"socket": f"unix:{socket}"} if socket else {}
+                    known |= {"console": page, "console_socket": str(folder / CONSOLE_SOCKET)}
                     write_private(folder / CLIENT_FILE, json.dumps(known, indent=2) + "\n")
-                    print(banner(folder, address, place.health_port, backing, own_age_s()), flush=True)
+                    print(banner(folder, address, page, place.health_port, backing, own_age_s()), flush=True)
                     collector.calm()
                     try:
                         yield address

@@ -8,10 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from deploy.local.children import Backing
+from deploy.local.console import PAGE
 
 
-def banner(folder: Path, address: str, health_port: int, backing: Backing, seconds: float) -> str:
+def banner(folder: Path, address: str, console: str, health_port: int, backing: Backing, seconds: float) -> str:
     rows = [
+        ("console", f"{console}   ({'`assay open` signs you in' if PAGE.exists() else 'not built yet: `make page`'})"),
         ("gRPC", address),
         ("NATS", without_password(backing.nats_url)),
         ("MongoDB", without_password(backing.mongo_url)),

@@ -42,6 +42,8 @@ class Program:
     """The lines of its log that tell a person why it ended."""
     environment: Mapping[str, str] | None = None
     """All that it gets of an environment; None: ours."""
+    descriptors: Sequence[int] = ()
+    """Our open files that it has, too, under the same numbers."""
 
 
 class Child:
@@ -77,6 +79,7 @@ class Child:
                 stderr=output,
                 start_new_session=True,
                 env=self._program.environment,
+                pass_fds=self._program.descriptors,
             )
         lifeline.record(self._pid_file, process.pid)
         try:
@@ -106,6 +109,11 @@ class Child:
             else:
                 self.restarts += 1
                 log.info("child_restarted", child=self.name, pid=self.pid, restarts=self.restarts)
+
+    async def ended(self) -> int:
+        """Waits until the program is gone, and returns its exit code."""
+        assert self._process is not None, "start() comes first"
+        return await self._process.wait()
 
     async def stop(self) -> None:
         if self._process is not None:

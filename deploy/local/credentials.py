@@ -32,6 +32,8 @@ class Credentials:
     """The development key that the CLI takes when it is given none."""
     internal_secret: str
     """Signs what services hand each other through a client, such as page tokens and result URLs."""
+    console_secret: str
+    """Seals sessions of the console, so that they outlive a restart."""
 
 
 def load_or_create(folder: Path) -> Credentials:

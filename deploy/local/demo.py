@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.local.ownership import owner_of
+from deploy.local.ownership import Owner, owner_of
 from deploy.local.tools import PROJECT
 
 FOLDER = PROJECT / ".assay"
@@ -29,10 +29,10 @@ class DemoFailed(Exception):
     """What went wrong, for a person."""
 
 
-def start() -> str:
-    """Local mode in the background, unless it runs already; returns its address when it is ready."""
+def start() -> Owner:
+    """Local mode in the background, unless it runs already; returns when it is ready."""
     if (owner := owner_of(FOLDER)) and owner.address:
-        return owner.address
+        return owner
     OUTPUT.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with OUTPUT.open("wb") as output:
         server = subprocess.Popen(
@@ -45,7 +45,7 @@ def start() -> str:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if (owner := owner_of(FOLDER)) and owner.address:
-            return owner.address
+            return owner
         if server.poll() is not None:
             break
         time.sleep(0.05)
@@ -74,8 +74,8 @@ def main() -> int:
     try:
         begun = time.monotonic()
         _say("Starting Assay on this machine")
-        address = start()
-        print(f"  Ready at {address} after {time.monotonic() - begun:.1f} s.", flush=True)
+        server = start()
+        print(f"  Ready at {server.address} after {time.monotonic() - begun:.1f} s.", flush=True)
         for file, query in EXAMPLES:
             submit(file, query)
     except DemoFailed as failure:
@@ -83,6 +83,8 @@ def main() -> int:
         return 1
     _say("Both passed. Assay is still running")
     print(f"  Yours:    .venv/bin/assay submit {EXAMPLES[0][0]} -q 'your question' --follow")
+    if server.console:
+        print(f"  Console:  {server.console}   (.venv/bin/assay open signs you in)")
     print("  More:     .venv/bin/assay list, .venv/bin/assay --help, README.md")
     print("  Stop it:  .venv/bin/assay dev --stop")
     print("\nDEMO_EXIT=0")

@@ -18,6 +18,7 @@ class Owner(NamedTuple):
 
     pid: int | None
     address: str | None
+    console: str | None = None
 
 
 class AlreadyRunning(Exception):
@@ -38,13 +39,13 @@ class Ownership:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._write(None)
+        self._write(None, None)
 
-    def announce(self, address: str) -> None:
-        self._write(address)
+    def announce(self, address: str, console: str | None = None) -> None:
+        self._write(address, console)
 
-    def _write(self, address: str | None) -> None:
-        text = json.dumps({"pid": os.getpid(), "address": address}).encode()
+    def _write(self, address: str | None, console: str | None) -> None:
+        text = json.dumps({"pid": os.getpid(), "address": address, "console": console}).encode()
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, text, 0)
 
@@ -88,6 +89,6 @@ def owner_of(folder: Path) -> Owner | None:
 def _written(descriptor: int) -> Owner:
     try:
         written = json.loads(os.pread(descriptor, 4096, 0))
-        return Owner(written["pid"], written["address"])
-    except (ValueError, KeyError, TypeError):
+        return Owner(written["pid"], written["address"], written.get("console"))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return Owner(None, None)  # it has just taken the lock, or is just letting go

@@ -16,7 +16,7 @@ from services.console import calls, page
 from services.console.errors import Problem
 from services.console.gateway import Gateway, connected
 from services.console.guard import Guard
-from services.console.serving import serving
+from services.console.serving import inherited, listen, serving
 from services.console.settings import ConsoleSettings
 from services.console.signin import code, key
 from services.console.signin.account import Accounts
@@ -48,8 +48,7 @@ async def running(settings: ConsoleSettings) -> AsyncIterator[ConsoleHealth]:
         health.port = await stack.enter_async_context(
             serving(
                 application(settings, gateway),
-                host=settings.console_host,
-                port=settings.console_port,
+                inherited(settings.descriptors) or [listen(settings.console_host, settings.console_port)],
                 drain_s=settings.console_drain_s,
                 draining=lambda: None,
             )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -37,12 +37,10 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, *, host: str, port: int, drain_s: float, draining: Callable[[], None]
+    app: ASGIApp, listening: Sequence[socket.socket], *, drain_s: float, draining: Callable[[], None]
 ) -> AsyncIterator[int]:
-    """Serves `app` and yields the port. At the end `draining` is called, and requests have `drain_s` to end.
-
-    Raises Unavailable where the port is taken."""
-    listening = _listen(host, port)
+    """Serves `app` and yields the port of the first socket. At the end `draining` is called, and requests have
+    `drain_s` to end."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -60,16 +58,25 @@ async def serving(
         )
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(sockets=[listening]))
+        tasks.create_task(server.serve(sockets=list(listening)))
         await server.listens.wait()
         try:
-            yield listening.getsockname()[1]
+            yield listening[0].getsockname()[1]
         finally:
             draining()
             server.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def inherited(descriptors: Sequence[int]) -> list[socket.socket]:
+    """Sockets that whoever started this process listens on. Raises Unavailable where one of them is none."""
+    try:
+        return [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    except OSError as error:
+        raise Unavailable(f"the console was given what is no socket: {error}") from error
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket of our own. Raises Unavailable where the port is taken."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server((str(address[0]), int(address[1])), family=family, backlog=1024)

@@ -22,6 +22,12 @@ class ConsoleSettings(ProcessSettings):
 
     console_host: str = Field("127.0.0.1", description="address of the console's port; 0.0.0.0 in a container")
     console_port: int = Field(7470, ge=0, le=65535, description="port of the console; 0 takes a free one")
+    console_descriptors: str = Field(
+        "",
+        pattern=r"^(\d+(,\d+)*)?$",
+        description="sockets to serve that whoever starts the console listens on: their numbers, separated by commas; "
+        "host and port then mean nothing",
+    )
     console_url: str = Field(
         "",
         description="how browsers reach the console, such as https://assay.example.com; empty: by its own address",
@@ -112,6 +118,11 @@ class ConsoleSettings(ProcessSettings):
     def secrets(self) -> Sequence[str]:
         """The first one signs."""
         return [part.strip() for part in self.console_secrets.get_secret_value().split(",") if part.strip()]
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """Of sockets that are there already."""
+        return [int(number) for number in self.console_descriptors.split(",") if number]
 
     @property
     def origin(self) -> str:

@@ -243,7 +243,7 @@ def test_a_second_owner_is_refused_with_the_pid_and_address_of_the_first(
     process, _ = owner
     with pytest.raises(AlreadyRunning, match=rf"pid {process.pid}, serving 127\.0\.0\.1:1") as refused, owned(tmp_path):
         pass
-    assert refused.value.owner == owner_of(tmp_path) == (process.pid, "127.0.0.1:1")
+    assert refused.value.owner == owner_of(tmp_path) == (process.pid, "127.0.0.1:1", None)
 
 
 async def test_children_die_with_a_killed_owner_and_the_folder_is_free_at_once(
