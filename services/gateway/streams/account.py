@@ -11,7 +11,6 @@ from shared.domain.logsequence import first_seq
 from shared.store.documents import Execution
 
 MOST_RANGES: Final = 100
-_PAGE: Final = 5_000
 
 Range = tuple[int, int]
 """First and last number."""
@@ -36,20 +35,15 @@ def complete(execution: Execution, missing_ranges: list[Range]) -> log_pb2.LogsC
 
 
 async def missing(lines: Lines, execution: Execution) -> list[Range]:
-    """Numbers of the last attempt that never arrived; the account speaks of that attempt.
-
-    Reads its output where it is not complete, which is rare, and nothing where it is."""
+    """Numbers of the last attempt that never arrived; the account speaks of that attempt. Reads no lines."""
     if execution.logs.complete or not execution.logs.ended:
         return []
-    ranges: list[Range] = []
-    last = first_seq(execution.attempt) - 1
-    while found := await lines.read(execution.id, from_seq=last + 1, limit=_PAGE):
-        for line in found:
-            if line.seq != last + 1:
-                ranges.append((last + 1, line.seq - 1))
-            last = line.seq
-        if len(ranges) > MOST_RANGES:
-            return ranges
-    holes = sum(end - start + 1 for start, end in ranges)
+    start = first_seq(execution.attempt)
+    newest = await lines.last(execution.id, within=range(start, first_seq(execution.attempt + 1)))
+    last = newest.last if newest else start - 1
+    ranges = await lines.holes(execution.id, within=range(start, last + 1), most=MOST_RANGES + 1)
+    if len(ranges) > MOST_RANGES:
+        return ranges
+    holes = sum(end - first + 1 for first, end in ranges)
     lost = (execution.logs.expected or 0) - execution.logs.lines - holes
     return [*ranges, (last + 1, last + lost)] if lost > 0 else ranges

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from assay.v1 import log_pb2, test_service_pb2
 from services.gateway.streams.textmatch import TextMatch
 from shared.events.logs import PartialLine
+from shared.store.documents import StoredLine
 from shared.store.logs import RawLine
 
 STREAMS: Final = {
@@ -76,29 +77,36 @@ class Wanted:
     def of_lines(self, lines: Sequence[log_pb2.LogLine]) -> Sequence[log_pb2.LogLine]:
         return lines if self.everything else [line for line in lines if self.takes(line)]
 
+    def of_stored(self, lines: Sequence[StoredLine]) -> Sequence[StoredLine]:
+        """The same of lines as they are stored, before messages are made of them."""
+        if self.everything:
+            return lines
+        return [line for line in lines if self._takes(*_numbers(line.level, line.stream), line.text)]
+
     def of_raw(self, lines: Sequence[RawLine]) -> Sequence[RawLine]:
-        """The same of lines as they are stored, before anything is made of them."""
+        """The same of lines that nobody has checked yet."""
         if self.everything:
             return lines
         if not self.text.may_be_in([line["text"] for line in lines]):
             return ()
-        return [
-            line
-            for line in lines
-            if self._takes(LEVELS.get(line["level"], 0), STREAMS.get(line["stream"], 0), line["text"])
-        ]
+        return [line for line in lines if self._takes(*_numbers(line["level"], line["stream"]), line["text"])]
 
     def _takes(self, level: int, stream: int, text: str) -> bool:
         return level >= self.min_level and (not self.streams or stream in self.streams) and self.text.is_in(text)
 
 
+def _numbers(level: str, stream: str) -> tuple[int, int]:
+    return LEVELS.get(level, log_pb2.LOG_LEVEL_UNSPECIFIED), STREAMS.get(stream, log_pb2.LOG_STREAM_UNSPECIFIED)
+
+
 def message(line: Line) -> log_pb2.LogLine:
     """The line as a message."""
+    level, stream = _numbers(line.level, line.stream)
     return log_pb2.LogLine(
         seq=line.seq,
         time=_timestamp(line.ts),
-        stream=STREAMS.get(line.stream, log_pb2.LOG_STREAM_UNSPECIFIED),
-        level=LEVELS.get(line.level, log_pb2.LOG_LEVEL_UNSPECIFIED),
+        stream=stream,
+        level=level,
         text=line.text,
         continued=line.cont,
     )

@@ -103,7 +103,7 @@ class _Reader:
             if count:
                 deadline = None
                 self.last = lines[count - 1].seq
-                for packed in messages(self._wanted.of_lines([message(line) for line in lines[:count]])):
+                for packed in messages([message(line) for line in self._wanted.of_stored(lines[:count])]):
                     yield packed
             if len(lines) < PAGE and count == len(lines):
                 self.is_level = True
