@@ -13,6 +13,7 @@ from services.orchestrator.finish import Finish
 from services.orchestrator.handlers import subscribe
 from services.orchestrator.launch import Launch
 from services.orchestrator.outputs import OutputLimits, Outputs
+from services.orchestrator.ports import LogLimits
 from services.orchestrator.runtimes.choice import open_runtime
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stop import Stop
@@ -72,6 +73,9 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
             default_model=settings.default_model,
             contents=Contents(Projects(database)),
             output_limits=limits,
+            log_limits=LogLimits(
+                lines=settings.orchestrator_log_max_lines, size=settings.orchestrator_log_max_mib << 20
+            ),
         )
         watch = Watch(tests, charges, launch, finish, stop, clock, owner=owner, lease=lease)
         bookkeeping = Bookkeeping(

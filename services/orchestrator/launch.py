@@ -18,7 +18,7 @@ from services.orchestrator.contents import Contents
 from services.orchestrator.finish import Finish
 from services.orchestrator.metrics import ADOPTED, LAUNCH_SECONDS, LAUNCHED
 from services.orchestrator.outputs import OutputLimits
-from services.orchestrator.ports import Launched, LaunchFailed, LaunchUnsettled, Runtime, TaskSpec, Tests
+from services.orchestrator.ports import Launched, LaunchFailed, LaunchUnsettled, LogLimits, Runtime, TaskSpec, Tests
 from services.orchestrator.specification import effective_model, specification
 from services.orchestrator.stop import Stop
 from shared.clock import Clock
@@ -53,6 +53,7 @@ class Launch:
         start_limit: timedelta,
         contents: Contents,
         output_limits: OutputLimits,
+        log_limits: LogLimits | None = None,
         default_model: ModelSetting | None = None,
     ) -> None:
         self._tests = tests
@@ -67,6 +68,7 @@ class Launch:
         self._default_model = default_model
         self._contents = contents
         self._output_limits = output_limits
+        self._log_limits = log_limits
         self._under_way: set[tuple[TestId, int]] = set()
 
     @property
@@ -147,7 +149,13 @@ class Launch:
             self._under_way.discard((test.id, test.attempt))
 
     def _spec(self, test: Execution, *, repeated: bool) -> TaskSpec:
-        return specification(test, default_model=self._default_model, limits=self._output_limits, repeated=repeated)
+        return specification(
+            test,
+            default_model=self._default_model,
+            limits=self._output_limits,
+            log_limits=self._log_limits,
+            repeated=repeated,
+        )
 
     async def _with_contents(self, spec: TaskSpec) -> TaskSpec:
         if not (spec.project or spec.inputs):

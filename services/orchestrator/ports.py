@@ -32,6 +32,14 @@ class Bundle:
     files: tuple[StoredFile, ...]
 
 
+class LogLimits(NamedTuple):
+    """Where the output of a task is cut. It runs on."""
+
+    lines: int = 100_000
+    size: int = 50 << 20
+    """Bytes of their text."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
     """Everything that a runtime must know to run one attempt of one test."""
@@ -66,6 +74,7 @@ class TaskSpec:
     """How many of the files that the agent leaves are handed back at most."""
     output_bytes: int = 25 << 20
     """And how many bytes of them, all together."""
+    log_limits: LogLimits = field(default_factory=LogLimits)
     system_packages: tuple[str, ...] = ()
     secret_refs: Mapping[str, str] | None = None
     """Variables whose values lie in a secret store, by the names or ARNs of the secrets."""

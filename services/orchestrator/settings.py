@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.aws.settings import AwsSettings
+from shared.domain.logsequence import MOST_LINES
 from shared.domain.pricing import ARM, Prices
 from shared.settings import CommonSettings
 from shared.store.documents import ModelSetting
@@ -42,6 +43,19 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
     )
     orchestrator_outputs_keep_days: int = Field(
         30, ge=1, le=3_650, description="how long the files that an agent left are kept, in days"
+    )
+    orchestrator_log_max_lines: int = Field(
+        100_000,
+        ge=100,
+        le=MOST_LINES,
+        description="lines of a test's output that are kept, of each attempt; the agent runs on",
+    )
+    orchestrator_log_max_mib: int = Field(
+        # The file that a process writes it to may have 1 GiB (orders.py), where a character takes up to six bytes.
+        50,
+        ge=1,
+        le=150,
+        description="and how much text they may have, in MiB",
     )
     process_root: Path = Field(
         Path(".assay/tasks"), description="process runtime: folder of tasks, environments and caches"

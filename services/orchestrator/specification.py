@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.orchestrator.outputs import OutputLimits
-from services.orchestrator.ports import Bundle, TaskSpec
+from services.orchestrator.ports import Bundle, LogLimits, TaskSpec
 from shared.domain.logsequence import first_seq
 from shared.domain.models import model_environment
 from shared.ids import launch_token
@@ -15,6 +15,7 @@ def specification(
     *,
     default_model: ModelSetting | None = None,
     limits: OutputLimits | None = None,
+    log_limits: LogLimits | None = None,
     repeated: bool = False,
 ) -> TaskSpec:
     """The spec of the test's current attempt. The test must have a task (its intent is stored first)."""
@@ -35,6 +36,7 @@ def specification(
         inputs=_bundle(given.inputs),
         output_files=(limits or OutputLimits()).files,
         output_bytes=(limits or OutputLimits()).size,
+        log_limits=log_limits or LogLimits(),
         system_packages=tuple(given.system_packages),
         requirements=tuple(given.requirements),
         dockerfile=given.dockerfile,

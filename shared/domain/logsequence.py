@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 BLOCK: Final = 1_000_000
-"""Numbers per attempt. The harness ends a log at 100,000 lines, and a line split in pieces has a number per piece."""
+"""Numbers per attempt. The harness ends a log before them; a line split in pieces has a number per piece."""
+MOST_LINES: Final = BLOCK - 1_000
+"""What the limit of an attempt's output may be at most: the rest is for what the harness has to say itself."""
 
 
 def first_seq(attempt: int) -> int:

@@ -14,7 +14,7 @@ import pytest
 
 from services.orchestrator.diagnosis import Evidence, StopCause, judge
 from services.orchestrator.harness_result import read_result
-from services.orchestrator.ports import Phase
+from services.orchestrator.ports import LogLimits, Phase
 from services.orchestrator.runtimes.host import Unfit
 from services.orchestrator.runtimes.options import Isolation, ProcessOptions
 from services.orchestrator.runtimes.process import ProcessRuntime
@@ -62,6 +62,19 @@ async def test_requirements_are_installed_and_their_lines_come_first(runtime: Pr
     assert [line["seq"] for line in lines] == list(range(1001, 1001 + len(lines)))
     assert {line["stream"] for line in lines[:-1]} == {"build"}
     assert (lines[-1]["stream"], lines[-1]["text"]) == ("stdout", "hello")
+    await runtime.cleanup(task.handle)
+
+
+async def test_the_output_is_cut_at_its_limits_after_lines_of_the_installer(runtime: ProcessRuntime) -> None:
+    code = GREET.replace("print('hello')", "for n in range(9): print('line', n)")
+    limits = LogLimits(lines=5, size=1 << 20)
+    task = await runtime.launch(spec(agent_code=code, requirements=("greeting==1.0",), log_limits=limits))
+    assert (await ended(runtime, task.handle, timeout=30)).exit_code == 0
+    assert json.loads(await runtime.collect(task.handle) or b"")["response"] == "one"
+    texts = [entry["text"] for entry in output(task) if entry.get("stream") in {"stdout", "system"}]
+    assert texts[:5] == [f"line {n}" for n in range(5)]
+    assert [text.partition(":")[0] for text in texts[5:]] == ["Too many lines of output"]
+    assert "truncated" in marks(task)
     await runtime.cleanup(task.handle)
 
 

@@ -95,7 +95,7 @@ class Wanted:
         return level >= self.min_level and (not self.streams or stream in self.streams) and self.text.is_in(text)
 
 
-def _numbers(level: str, stream: str) -> tuple[int, int]:
+def _numbers(level: str, stream: str) -> tuple[log_pb2.LogLevel.ValueType, log_pb2.LogStream.ValueType]:
     return LEVELS.get(level, log_pb2.LOG_LEVEL_UNSPECIFIED), STREAMS.get(stream, log_pb2.LOG_STREAM_UNSPECIFIED)
 
 

@@ -8,11 +8,13 @@ import json
 from typing import Any, Final
 
 from services.orchestrator.ports import Bundle, TaskSpec
+from shared.domain.logsequence import MOST_LINES, first_seq
 
 PLAIN, FULL = 1, 2
 """Versions of the context. FULL has something that a harness of before it would leave out without a word: it would run
 another test than the one that was asked for. That harness refuses FULL; this one takes both."""
-LIMITS: Final = {"lines": 100_000, "bytes": 50 << 20, "line_bytes": 16 << 10, "response_bytes": 1 << 20}
+_LINE_BYTES: Final = 16 << 10
+_RESPONSE_BYTES: Final = 1 << 20
 
 
 def envelope(spec: TaskSpec) -> dict[str, Any]:
@@ -24,10 +26,23 @@ def envelope(spec: TaskSpec) -> dict[str, Any]:
         "nonce": spec.nonce,
         "first_seq": spec.first_seq,
         "entrypoint": spec.entrypoint,
-        "limits": LIMITS,
+        "limits": {
+            "lines": spec.log_limits.lines,
+            "bytes": spec.log_limits.size,
+            "line_bytes": _LINE_BYTES,
+            "response_bytes": _RESPONSE_BYTES,
+        },
         "strict_answer": spec.strict_answer,
         "memory_mib": spec.memory_mib,
     }
+
+
+def going_on(context: dict[str, Any], last_seq: int) -> dict[str, Any]:
+    """The context of a step whose output goes on after the line `last_seq` of the step before it. Each step has the
+    limit for itself, and all of them together stay among the numbers of their attempt."""
+    left = first_seq(context["attempt"]) - 1 + MOST_LINES - last_seq
+    limits = context["limits"]
+    return {**context, "first_seq": last_seq + 1, "limits": {**limits, "lines": max(min(limits["lines"], left), 1)}}
 
 
 def needs_full(spec: TaskSpec) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from services.orchestrator.ports import LaunchFailed, TaskSpec
+from services.orchestrator.runtimes.context import going_on
 from services.orchestrator.runtimes.environments import Environments
 from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.launcher import Busy, Failed, LauncherFailed, Order
@@ -100,7 +101,7 @@ class Steps:
         if lines:
             context = folder.read_context(stage)
             if context is not None:
-                folder.write_context(stage, {**context, "first_seq": lines + 1})
+                folder.write_context(stage, going_on(context, lines))
         return await self._start(folder, stage, await self._order(token, folder, plan, stage))
 
     async def _settle_environment(self, token: str, folder: TaskFolder, plan: Plan) -> None:

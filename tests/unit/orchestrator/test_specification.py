@@ -2,11 +2,14 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from services.orchestrator.runtimes.context import whole
+from services.orchestrator.ports import LogLimits
+from services.orchestrator.runtimes.context import going_on, whole
+from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.specification import model_variables, specification
 from shared.domain.lifecycle import State
-from shared.domain.logsequence import first_seq
+from shared.domain.logsequence import BLOCK, MOST_LINES, attempt_of, first_seq
 from shared.ids import launch_token
 from shared.store.documents import ArchiveRef, Execution, Input, ModelSetting, Resources
 from tests.support.samples import execution, task
@@ -41,6 +44,46 @@ def test_debian_packages_of_the_test_reach_a_task_that_has_to_look_for_them() ->
     with_packages = json.loads(whole(specification(launched(system_packages=["git", "nodejs"]))))
     assert with_packages["system_packages"] == ["git", "nodejs"]
     assert "system_packages" not in json.loads(whole(specification(launched())))
+
+
+def test_the_limits_of_the_output_reach_the_harness() -> None:
+    usual = json.loads(whole(specification(launched())))["limits"]
+    assert usual == {"lines": 100_000, "bytes": 52_428_800, "line_bytes": 16_384, "response_bytes": 1_048_576}
+    chosen = json.loads(whole(specification(launched(), log_limits=LogLimits(lines=500_000, size=1 << 20))))["limits"]
+    assert chosen == {**usual, "lines": 500_000, "bytes": 1_048_576}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"orchestrator_log_max_lines": MOST_LINES + 1},
+        {"orchestrator_log_max_lines": 0},
+        {"orchestrator_log_max_mib": 151},
+        {"orchestrator_log_max_mib": 0},
+    ],
+)
+def test_limits_of_the_output_that_numbers_or_files_do_not_suffice_for_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        OrchestratorSettings(**given)
+    usual = OrchestratorSettings()
+    assert LogLimits(usual.orchestrator_log_max_lines, usual.orchestrator_log_max_mib << 20) == LogLimits()
+
+
+@pytest.mark.parametrize(
+    ("limit", "said", "left"),
+    [
+        pytest.param(100_000, 100_001, 100_000, id="each step has the limit for itself"),
+        pytest.param(MOST_LINES, 700_000, MOST_LINES - 700_000, id="what is left of the numbers"),
+        pytest.param(MOST_LINES, MOST_LINES + 1, 1, id="the numbers are used up"),
+    ],
+)
+def test_the_steps_of_an_attempt_stay_among_its_numbers(limit: int, said: int, left: int) -> None:
+    spec = specification(launched(attempt=2), log_limits=LogLimits(lines=limit))
+    context = json.loads(whole(spec))
+    later = going_on(context, first_seq(2) - 1 + said)
+    assert later["first_seq"] == first_seq(2) + said
+    assert later["limits"] == {**context["limits"], "lines": left}
+    assert attempt_of(later["first_seq"] - 1 + left + BLOCK // 10_000) == 2
 
 
 FILES = ArchiveRef(digest="d")
