@@ -46,6 +46,7 @@ from services.gateway.rpc.queue import QueueRpc
 from services.gateway.rpc.tests import TestRpc
 from services.gateway.server import SERVICES, build, listen
 from services.gateway.settings import GatewaySettings
+from services.gateway.streams.changes import Changes
 from services.gateway.streams.feed import BusFeed
 from services.gateway.streams.live import Live
 from services.gateway.streams.logpages import LogPages
@@ -143,6 +144,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         )
         feed = BusFeed(bus)
         live = Live(feed, tests, lines, look_s=settings.gateway_look_s)
+        changes = Changes(feed, tests)
         arrivals = Arrivals(feed, packages, look_s=settings.gateway_look_s)
         places = Places(line, slots, clock)
         keys = ApiKeys(database)
@@ -169,6 +171,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
                 downloads=Downloads(tests, files, Artifacts(database)),
                 listing=Listing(past, sums),
                 watch=Watch(tests, live, places),
+                changes=changes,
                 streams=LogStreams(tests, lines, live),
                 pages=LogPages(tests, lines),
                 search=LogSearch(tests, lines),
@@ -227,11 +230,13 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         await probe.look()
         await letters.begin()
         await stack.enter_async_context(live.running())
+        await stack.enter_async_context(changes.running())
         await stack.enter_async_context(arrivals.running())
         await stack.enter_async_context(queue_watch.running())
         # At the end streams are sent elsewhere, then calls under way have a moment to finish.
         stack.push_async_callback(server.stop, settings.gateway_drain_s)
         stack.callback(live.close)
+        stack.callback(changes.close)
         stack.callback(arrivals.close)
         stack.callback(queue_watch.close)
         await stack.enter_async_context(

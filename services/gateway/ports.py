@@ -57,7 +57,7 @@ class Tests(Protocol):
 
     async def get(self, test_id: TestId) -> Execution | None: ...
 
-    async def get_many(self, tests: Iterable[TestId]) -> dict[TestId, Execution]: ...
+    async def get_many(self, tests: Iterable[TestId], *, whole: bool = False) -> dict[TestId, Execution]: ...
 
     async def of_request(self, user: UserId, request_key: str) -> Execution | None: ...
 
@@ -311,6 +311,10 @@ class Feed(Protocol):
 
     async def follow(self, subject: str, heard: Callable[[Message], Awaitable[None]]) -> Subscription:
         """Hears what is published on `subject` from the moment this returns."""
+        ...
+
+    def when_reconnected(self, told: Callable[[], None]) -> None:
+        """Calls `told` whenever the connection is there again: what was published meanwhile was not heard."""
         ...
 
 

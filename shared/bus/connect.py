@@ -66,6 +66,7 @@ class Bus:
         self._pulling: PromptJetStream | None = None
         self.lateness = Lateness(time.monotonic)
         """How long messages wait until they are taken up."""
+        self._on_return: list[Callable[[], None]] = []
         self.broker = NatsBroker(
             url,
             name=f"assay-{service}",
@@ -196,6 +197,10 @@ class Bus:
         """Hears what is published on `subject` from now on; no promise that it is all, so the store is read, too."""
         return await self.client.subscribe(subject, cb=heard)
 
+    def when_reconnected(self, told: Callable[[], None]) -> None:
+        """Calls `told` whenever a lost connection is there again: what was published meanwhile nobody heard here."""
+        self._on_return.append(told)
+
     async def nudge(self, service: str) -> None:
         """Asks every replica of a service to look at the store now, instead of at its next round.
 
@@ -241,6 +246,8 @@ class Bus:
 
     async def _on_reconnected(self) -> None:
         log.info("bus_reconnected", service=self._service)
+        for told in self._on_return:
+            told()
         if self._pulling is not None:
             await self._pulling.ask_again()
 

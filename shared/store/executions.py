@@ -185,9 +185,9 @@ class Executions:
         found = await self._collection.find_one({"_id": test_id}, _OURS)
         return Execution.model_validate(found) if found else None
 
-    async def get_many(self, tests: Iterable[TestId]) -> dict[TestId, Execution]:
-        """Those of `tests` that exist, without code, answers and history."""
-        cursor = self._collection.find({"_id": {"$in": list(tests)}}, BASIC)
+    async def get_many(self, tests: Iterable[TestId], *, whole: bool = False) -> dict[TestId, Execution]:
+        """Those of `tests` that exist; without code, answers and history unless `whole`."""
+        cursor = self._collection.find({"_id": {"$in": list(tests)}}, WHOLE if whole else BASIC)
         return {found["_id"]: Execution.model_validate(found) async for found in cursor}
 
     async def attempts_under_way(self, tests: Collection[TestId]) -> dict[TestId, int]:

@@ -72,7 +72,7 @@ class Listing:
         while True:
             found = await self._past.page(wanted, order, after, min(STEP, size - len(tests)), whole=True)
             for execution, place in zip(found.tests, found.places, strict=True):
-                room -= _weight(execution)
+                room -= weight(execution)
                 if room < 0 and tests:
                     return Found(tests, places, places[-1])
                 tests.append(execution)
@@ -123,6 +123,7 @@ def _place(noted: bytes | None) -> Place | None:
     return Place(leg, TestId("tst_" + name.hex()), None if run_ms == _NEVER_RAN else run_ms)
 
 
-def _weight(execution: Execution) -> int:
+def weight(execution: Execution) -> int:
+    """Bytes of what can be long in a whole test."""
     given, answer = execution.input, execution.result.response_json if execution.result else ""
     return sum(len(text.encode()) for text in (given.agent_code, given.query, given.dockerfile, answer))

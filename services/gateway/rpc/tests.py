@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 from assay.v1 import test_service_pb2 as pb
@@ -19,6 +20,7 @@ from services.gateway.history.archive import Archive
 from services.gateway.history.listing import Listing
 from services.gateway.ports import Tests
 from services.gateway.queue.places import Places
+from services.gateway.streams.changes import Changes
 from services.gateway.streams.logpages import LogPages
 from services.gateway.streams.logs import LogStreams
 from services.gateway.streams.logsearch import LogSearch
@@ -45,6 +47,7 @@ class TestRpc(TestServiceServicer):
         downloads: Downloads,
         listing: Listing,
         watch: Watch,
+        changes: Changes,
         streams: LogStreams,
         pages: LogPages,
         search: LogSearch,
@@ -60,6 +63,7 @@ class TestRpc(TestServiceServicer):
         self._downloads = downloads
         self._listing = listing
         self._watch = watch
+        self._changes = changes
         self._streams = streams
         self._pages = pages
         self._search = search
@@ -111,6 +115,12 @@ class TestRpc(TestServiceServicer):
     async def WatchTest(self, request: pb.WatchTestRequest, context: Context) -> AsyncIterator[pb.WatchTestResponse]:
         async for update in self._watch.watch(request.test_id, request.view, CALL.get().caller):
             yield update
+
+    async def WatchTests(self, request: pb.WatchTestsRequest, context: Context) -> AsyncIterator[pb.WatchTestsResponse]:
+        # Closed here, so that nobody is left watching when the client goes.
+        async with aclosing(self._changes.watch(request, CALL.get().caller)) as changes:
+            async for message in changes:
+                yield message
 
     async def StreamLogs(self, request: pb.StreamLogsRequest, context: Context) -> AsyncIterator[pb.StreamLogsResponse]:
         packed = self._streams.stream(request, CALL.get().caller)

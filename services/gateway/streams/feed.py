@@ -29,3 +29,7 @@ class BusFeed:
             await subscription.unsubscribe()
             raise
         return subscription
+
+    def when_reconnected(self, told: Callable[[], None]) -> None:
+        """Calls `told` whenever a lost connection is there again."""
+        self._bus.when_reconnected(told)

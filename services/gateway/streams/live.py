@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 from pydantic import ValidationError
 
-from services.gateway.errors import ShuttingDown
 from services.gateway.metrics import FOLLOWED, FOLLOWERS
 from services.gateway.ports import Feed, Lines, Message, Subscription, Tests
 from services.gateway.streams.batch import Batch
 from services.gateway.streams.follower import Follower, Sight
-from shared.background import background
+from services.gateway.streams.lifecycle import Streams
 from shared.domain.logsequence import BLOCK
 from shared.events.logs import LogsAppended, LogsCompleted, OutputPartial
 from shared.events.tests import (
@@ -51,48 +50,28 @@ _FOR_WATCHERS: Final = _ENDS | {
 }
 
 
-class Live:
+class Live(Streams):
     """The followed tests of this gateway."""
 
     def __init__(self, feed: Feed, tests: Tests, lines: Lines, *, look_s: float) -> None:
+        super().__init__()
         self._feed = feed
         self._tests = tests
         self._lines = lines
         self._look_s = look_s
         self._channels: dict[TestId, _Channel] = {}
-        self._tasks: asyncio.TaskGroup | None = None
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Tests can be followed. Calls have ended when this does."""
-        async with background() as tasks:
-            self._tasks = tasks
-            try:
-                yield
-            finally:
-                self.close()
-                for channel in self._channels.values():
-                    channel.end()
-
-    def close(self) -> None:
-        """Ends every stream with ShuttingDown, and lets none begin."""
-        self._tasks = None
-        for channel in self._channels.values():
-            for follower in channel.followers:
-                follower.close()
 
     @asynccontextmanager
     async def following(
         self, test_id: TestId, user_id: UserId, *, lines: bool, partials: bool = False
     ) -> AsyncIterator[Follower]:
         """A follower that hears everything from here on; a look at the store comes first. Raises ShuttingDown."""
-        if self._tasks is None:
-            raise ShuttingDown
+        tasks = self._owner()
         channel = self._channels.get(test_id)
         if channel is None:
             channel = _Channel(test_id, user_id, self._feed, self._tests, self._lines, look_s=self._look_s)
             self._channels[test_id] = channel
-            channel.begin(self._tasks)
+            channel.begin(tasks)
         follower = Follower(lines=lines, partials=partials)
         channel.followers.add(follower)
         FOLLOWERS.inc()
@@ -115,6 +94,13 @@ class Live:
     def followed(self) -> int:
         """How many tests are followed."""
         return len(self._channels)
+
+    def _sides(self) -> Iterator[Follower]:
+        return (follower for channel in self._channels.values() for follower in channel.followers)
+
+    def _end(self) -> None:
+        for channel in self._channels.values():
+            channel.end()
 
 
 class _Channel:
