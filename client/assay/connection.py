@@ -56,7 +56,7 @@ def resolve(
     nats_url = ""
     if not where or not key:
         found = find_local_file(directory or Path.cwd())
-        local = _read(found) if found else {}
+        local = read_local_file(found) if found else {}
         if not where and found:
             where, source = local.get("address"), str(found)
         if where and local.get("address") == where:
@@ -91,7 +91,8 @@ def find_local_file(start: Path) -> Path | None:
     return None
 
 
-def _read(path: Path) -> dict[str, str]:
+def read_local_file(path: Path) -> dict[str, str]:
+    """What local mode says there. Raises NotConfigured where it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

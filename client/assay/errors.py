@@ -186,6 +186,11 @@ def from_rpc(error: grpc.RpcError) -> AssayError:
     return _CLASSES.get(code, ServerError)(message, code=code, details=_details(error.trailing_metadata() or ()))
 
 
+def of_code(code: str, message: str) -> AssayError:
+    """The error with the name of a gRPC status, as the console tells it."""
+    return _CLASSES.get(code, ServerError)(message, code=code)
+
+
 def lost_stream(error: AssayError) -> bool:
     """True when a stream broke by the connection or a server that goes down, not by what was asked for."""
     if error.temporary or error.code == "ABORTED":

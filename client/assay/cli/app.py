@@ -14,6 +14,7 @@ from assay.cli.help import Command
 from assay.cli.keys import keys
 from assay.cli.limits import limits
 from assay.cli.listing import list_tests
+from assay.cli.open import open_console
 from assay.cli.package import package, packages
 from assay.cli.queue import queue
 from assay.cli.report import cost, usage
@@ -67,6 +68,7 @@ def root(
 command = partial(app.command, cls=Command)
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(dev)
+command("open")(open_console)
 command()(submit)
 command()(get)
 command("list")(list_tests)

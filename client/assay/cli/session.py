@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from assay.client import AsyncAssay
     from assay.connection import Connection
 
+T = TypeVar("T")
 PASSED, FAILED, ERROR, INTERRUPTED = 0, 1, 2, 130
 PIPE_CLOSED = 141  # as a shell shows a command that SIGPIPE ended
 
@@ -26,12 +27,23 @@ PIPE_CLOSED = 141  # as a shell shows a command that SIGPIPE ended
 def run(context: typer.Context, body: Callable[[AsyncAssay], Awaitable[int]], *, as_json: bool) -> None:
     """Runs `body` with a client and leaves the command with its exit code."""
     from assay.connection import resolve
-    from assay.errors import AssayError
 
     connection: Connection | None = None
-    try:
+
+    def ask() -> int:
+        nonlocal connection
         connection = resolve(context.obj)
-        code = asyncio.run(_with_client(connection, body))
+        return asyncio.run(with_client(connection, body))
+
+    leave(ask, lambda: connection, as_json=as_json)
+
+
+def leave(work: Callable[[], int], server: Callable[[], Connection | None], *, as_json: bool) -> None:
+    """Leaves the command with the exit code of `work`; errors are told, with the `server` that was asked, if any."""
+    from assay.errors import AssayError
+
+    try:
+        code = work()
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -41,7 +53,7 @@ def run(context: typer.Context, body: Callable[[AsyncAssay], Awaitable[int]], *,
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = PIPE_CLOSED
         elif isinstance(error, AssayError | ValueError | OSError):
-            complain(error, connection, as_json=as_json)
+            complain(error, server(), as_json=as_json)
             code = ERROR
         else:
             code = _surprise(error)
@@ -50,7 +62,8 @@ def run(context: typer.Context, body: Callable[[AsyncAssay], Awaitable[int]], *,
     raise typer.Exit(code)
 
 
-async def _with_client(connection: Connection, body: Callable[[AsyncAssay], Awaitable[int]]) -> int:
+async def with_client(connection: Connection, body: Callable[[AsyncAssay], Awaitable[T]]) -> T:
+    """What `body` returns, with a client while it runs."""
     from assay.client import AsyncAssay
     from assay.retry import RetryPolicy
 
