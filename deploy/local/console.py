@@ -75,15 +75,15 @@ class ConsoleServer:
 @asynccontextmanager
 async def console(folder: Path, port: int, gateway: str, credentials: Credentials) -> AsyncIterator[str]:
     """The console can be reached; yields its address. At the end it is ended, where it was started."""
+    from shared.background import background
+
     with _listening(folder, port) as (tcp, unix):
         server = ConsoleServer(tcp, unix, gateway, credentials.console_secret)
         child = Child(server.program(), folder)
-        serving = asyncio.ensure_future(_serve(server, child))
         try:
-            yield f"http://{LOOPBACK}:{port}"
+            async with background(_serve(server, child)):
+                yield f"http://{LOOPBACK}:{port}"
         finally:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
             await child.stop()
 
 
@@ -119,7 +119,7 @@ async def _somebody_connects(server: ConsoleServer) -> None:
 
 def _hang_up(server: ConsoleServer) -> None:
     for listener in (server.tcp, server.unix):
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # there is nobody any more
             while True:
                 listener.accept()[0].close()
 

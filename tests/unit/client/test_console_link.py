@@ -52,7 +52,7 @@ def test_the_key_of_local_mode_goes_to_no_other_console(tmp_path: Path) -> None:
 )
 def test_another_server_has_another_console(tmp_path: Path, given: dict[str, str]) -> None:
     write_local(tmp_path, **LOCAL)
-    with pytest.raises(NotConfigured, match="prod:1"):
+    with pytest.raises(NotConfigured, match="prod:443"):
         look(tmp_path, **given)
 
 
