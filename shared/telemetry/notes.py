@@ -7,6 +7,7 @@ a short text without credentials. Must not know who reads the notes.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -92,6 +93,8 @@ def _line(event: MutableMapping[str, Any]) -> str:
 
 def _raised(given: object) -> str:
     """`exc_info` as structlog takes it: an error, what sys.exc_info() gives, or True."""
+    if given is True:
+        given = sys.exc_info()
     if isinstance(given, tuple):
         given = given[1]
     return f"{type(given).__name__}: {given}" if isinstance(given, BaseException) else ""

@@ -123,6 +123,32 @@ async def test_a_service_that_was_killed_is_unhealthy_until_it_is_back(
             assert back.start_time.ToNanoseconds() > killed.start_time.ToNanoseconds()
 
 
+async def test_the_newest_error_and_the_lag_of_a_replica_are_told(
+    fresh_nats_url: str, mongo_url: str, mongo_database: str
+) -> None:
+    async with (
+        system(fresh_nats_url, mongo_url, mongo_database) as world,
+        staged(fresh_nats_url, mongo_url, mongo_database) as stage,
+    ):
+        root = await stage.client("root", role="admin")
+        # Is there before the scheduler is, which cannot make anything of it.
+        await world.bus.jetstream.publish("test.submitted.alice.tst_1", b"no event")
+        waits_since = asyncio.get_running_loop().time()
+        with world.process("scheduler") as process:
+            await process.ready()
+
+            async def error_of_scheduler() -> pb.ServiceHealth | None:
+                (found,) = of(await health(root), "scheduler")
+                return found if found.HasField("last_error") else None
+
+            found = await until(error_of_scheduler, timeout=PATIENCE_S)
+            waited = asyncio.get_running_loop().time() - waits_since
+    assert found.last_error.message.startswith("event_is_dead: ")
+    assert found.last_error.time.ToDatetime(UTC) <= datetime.now(UTC)
+    assert 0 < found.lag.ToTimedelta().total_seconds() <= waited
+    assert found.state == HEALTHY  # it works, and has something to say
+
+
 async def test_what_is_stored_queued_and_dead_is_told(fresh_nats_url: str, mongo_url: str, mongo_database: str) -> None:
     async with staged(fresh_nats_url, mongo_url, mongo_database, aws_bucket="") as stage:
         root = await stage.client("root", role="admin")
