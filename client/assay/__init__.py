@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from assay.files import FileKind, TestFile
     from assay.findings import Finding, Severity
+    from assay.health import HealthCheck, HealthState, ServiceError, ServiceHealth, StorageUse, SystemHealth
     from assay.listing import AsyncListing, Listing
     from assay.logs import LogLevel, LogLine, LogsComplete, LogStream, LogUpdate, PartialLine
     from assay.outcome import AgentError, Conversion, EntryPoint, Failure
@@ -100,6 +101,7 @@ _MODULES = {
     "ServerError TestFailed Unauthenticated Unavailable",
     "files": "FileKind TestFile",
     "findings": "Finding Severity",
+    "health": "HealthCheck HealthState ServiceError ServiceHealth StorageUse SystemHealth",
     "listing": "AsyncListing Listing",
     "logs": "LogLevel LogLine LogStream LogsComplete LogUpdate PartialLine",
     "outcome": "AgentError Conversion EntryPoint Failure",
@@ -150,6 +152,8 @@ __all__ = [
     "FieldViolation",
     "FileKind",
     "Finding",
+    "HealthCheck",
+    "HealthState",
     "InvalidRequest",
     "KeyPage",
     "LeftOut",
@@ -184,8 +188,12 @@ __all__ = [
     "Revoked",
     "Role",
     "ServerError",
+    "ServiceError",
+    "ServiceHealth",
     "Severity",
     "Sizes",
+    "StorageUse",
+    "SystemHealth",
     "Test",
     "TestFailed",
     "TestFile",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Unpack
 
-from assay import admin_messages, report_messages, translate
+from assay import admin_messages, health_messages, report_messages, translate
 from assay.admin import (
     ApiKey,
     CreatedKey,
@@ -21,6 +21,7 @@ from assay.admin import (
     UserLimitsReport,
 )
 from assay.blocking_calls import BlockingCalls
+from assay.health import SystemHealth
 from assay.listing import Listing
 from assay.queue import QueueStatus
 from assay.reports import CostOptions, CostReport, Usage, UsageOptions
@@ -32,6 +33,11 @@ class Admin:
 
     def __init__(self, calls: BlockingCalls) -> None:
         self._calls = calls
+
+    def health(self) -> SystemHealth:
+        """How services, and what they need, are. Answers within about a second also where some of it is down."""
+        request = pb.GetSystemHealthRequest()
+        return health_messages.system_health(self._calls.unary(self._calls.admin.GetSystemHealth, request))
 
     def set_capacity(self, slots: int) -> QueueStatus:
         """Sets how many tests run at once, 0 to 10,000. Lowering it lets running tests end. Raises InvalidRequest."""

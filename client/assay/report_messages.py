@@ -62,14 +62,14 @@ def agent_stats(message: test_service_pb2.GetAgentStatsResponse) -> AgentStats:
 
 
 def usage(message: pb.GetUsageResponse) -> Usage:
-    return Usage(tuple(_figures(step) for step in message.steps), _figures(message.total))
+    return Usage(tuple(figures(step) for step in message.steps), figures(message.total))
 
 
 def cost_report(message: pb.GetCostReportResponse) -> CostReport:
     return CostReport(tuple(_cost_row(row) for row in message.rows), _cost_row(message.total))
 
 
-def _figures(message: pb.UsageFigures) -> UsageFigures:
+def figures(message: pb.UsageFigures) -> UsageFigures:
     return UsageFigures(
         start=moment(message, "start_time"),
         submitted=message.submitted_count,
@@ -112,8 +112,8 @@ def _durations(message: distribution_pb2.Distribution) -> Durations | None:
     """Of a distribution in seconds; None over no tests."""
     if not message.count:
         return None
-    figures = (message.mean, message.p50, message.p95, message.min, message.max)
-    return Durations(message.count, *(timedelta(seconds=figure) for figure in figures))
+    seconds = (message.mean, message.p50, message.p95, message.min, message.max)
+    return Durations(message.count, *(timedelta(seconds=one) for one in seconds))
 
 
 def _sizes(message: distribution_pb2.Distribution) -> Sizes | None:

@@ -10,6 +10,7 @@ import typer
 from assay.cli.archive import archive
 from assay.cli.dev import dev
 from assay.cli.files import download, files
+from assay.cli.health import health
 from assay.cli.help import Command
 from assay.cli.keys import keys
 from assay.cli.limits import limits
@@ -84,6 +85,7 @@ command()(archive)
 command()(package)
 command()(packages)
 command()(verify)
+command()(health)
 command()(limits)
 command()(usage)
 command()(cost)

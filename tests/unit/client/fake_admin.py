@@ -24,8 +24,47 @@ def a_key(key_id: str, user_id: str = "alice", **more: Any) -> pb.ApiKey:
     return key
 
 
+def a_health() -> pb.GetSystemHealthResponse:
+    """A server of which the only scheduler is silent, and that could not read everything."""
+    check, healthy, unhealthy = pb.HealthCheck, pb.HEALTH_STATE_HEALTHY, pb.HEALTH_STATE_UNHEALTHY
+    found = pb.GetSystemHealthResponse(
+        state=unhealthy,
+        services=[
+            pb.ServiceHealth(service="gateway", instance="gw-1", version="1.0", state=healthy),
+            pb.ServiceHealth(
+                service="scheduler",
+                instance="s-1",
+                version="1.0",
+                state=unhealthy,
+                checks=[
+                    check(name="mongodb", state=healthy),
+                    check(name="report", state=unhealthy, detail="not heard of for 12 s"),
+                ],
+                last_error=pb.ServiceError(message="event_is_dead: \x1b[2Jno"),
+            ),
+            pb.ServiceHealth(service="packager", state=unhealthy),
+        ],
+        dependencies=[
+            check(name="mongodb", state=healthy),
+            check(name="nats", state=unhealthy, detail="no answer within 0.7 s"),
+        ],
+        queue=queue_service_pb2.QueueStatus(pending=3, running=10, capacity=10, utilization=1.0),
+        storage=pb.StorageUse(bucket="b", package_count=2, package_bytes=2048, log_group="/assay/tests"),
+        last_hour=pb.UsageFigures(submitted_count=4, completed_count=3, failed_count=1, success_rate=0.75),
+    )
+    found.time.FromSeconds(SECOND)
+    found.last_hour.start_time.FromSeconds(SECOND - 3600)
+    for one in found.services[:2]:
+        one.start_time.FromSeconds(SECOND - 7200)
+        one.last_seen_time.FromSeconds(SECOND - 12)
+        one.lag.FromMilliseconds(250)
+    found.services[1].last_error.time.FromSeconds(SECOND - 60)
+    found.dependencies[0].latency.FromMilliseconds(2)
+    return found
+
+
 class FakeAdmin(AdminServiceServicer):
-    """Tests look at `limits` and `keys`, and put `usage` and `costs` in."""
+    """Tests look at `limits` and `keys`, and put `usage`, `costs` and `health` in."""
 
     def __init__(self, enter: Enter, status: queue_service_pb2.QueueStatus) -> None:
         self._enter = enter
@@ -37,10 +76,11 @@ class FakeAdmin(AdminServiceServicer):
         """Letters that cannot be sent again, by id, with the reason."""
         self.usage = pb.GetUsageResponse()
         self.costs = pb.GetCostReportResponse()
+        self.health = a_health()
 
     async def GetSystemHealth(self, request: Any, context: Any) -> pb.GetSystemHealthResponse:
         await self._enter("GetSystemHealth", request, context)
-        return pb.GetSystemHealthResponse()
+        return self.health
 
     async def SetCapacity(self, request: Any, context: Any) -> pb.SetCapacityResponse:
         await self._enter("SetCapacity", request, context)

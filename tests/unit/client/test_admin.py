@@ -190,5 +190,5 @@ async def test_both_clients_have_the_same_methods(kind: type, address: str) -> N
     assert names == {
         *("set_capacity", "pause_queue", "resume_queue", "create_key", "keys", "revoke_key", "revoke_keys_of"),
         *("user_limits", "set_user_limits", "change_user_limits", "usage", "costs"),
-        *("dead_letters", "replay", "replay_all"),
+        *("dead_letters", "replay", "replay_all", "health"),
     }
