@@ -1,5 +1,6 @@
 """How a server is: in the SDK, in both ways of it, and as `assay health`."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -46,8 +47,6 @@ async def test_what_could_not_be_read_is_none(client: AsyncAssay, fake: FakeServ
 
 
 async def test_without_asyncio_it_is_the_same(client: AsyncAssay, fake: FakeServer, address: str) -> None:
-    import asyncio
-
     def health() -> object:
         with Assay(address, KEY, retry=QUICK) as blocking:
             return blocking.admin.health()
