@@ -1,5 +1,180 @@
-import { PageHeader } from "../../components/feedback";
+// One agent: its last 100 ended tests set against each other by run time, memory and outcome.
+import { Button, Group, Paper, SimpleGrid, Stack, Table, Text, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { useMemo, type ReactNode } from "react";
+import { agentStatsQuery } from "../../api/queries";
+import type { Test } from "../../api/types";
+import { Chart } from "../../components/Chart";
+import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
+import { Figure } from "../../components/Figure";
+import { HistoryIcon, PlusIcon } from "../../components/icons";
+import { AnchorLink, ButtonLink } from "../../components/links";
+import { formatBytes, formatCount, formatShare } from "../../components/numbers";
+import { StateBadge } from "../../components/StateBadge";
+import { formatDuration, parseDuration } from "../../time/durations";
+import { Time, useTimes } from "../../time/times";
+import { agentRunsQuery } from "./queries";
+import { countOutcomes, ofTest, type Run } from "./runs";
+import { useAgentChanges } from "./useAgentChanges";
+
+const runTime = (seconds: number): string => formatDuration(seconds * 1000);
+const memory = (mebibytes: number): string => `${mebibytes.toFixed(mebibytes < 10 ? 1 : 0)} MiB`;
 
 export function AgentPage() {
-  return <PageHeader title="AgentPage" />;
+  const { agentId = "" } = useParams({ strict: false }) as { agentId?: string };
+  const navigate = useNavigate();
+  const { style } = useTimes();
+  useAgentChanges({ agentId });
+  const stats = useQuery(agentStatsQuery({ agentId }));
+  const tests = useQuery(agentRunsQuery(agentId));
+  const runs = useMemo(() => (tests.data ?? []).map(ofTest), [tests.data]);
+  const found = stats.data?.stats;
+  const newest = tests.data?.at(-1);
+
+  if (stats.error) {
+    return (
+      <Stack>
+        <PageHeader title={agentId} />
+        <ErrorBox error={stats.error} title="This agent could not be read" onRetry={() => void stats.refetch()} />
+      </Stack>
+    );
+  }
+  return (
+    <Stack>
+      <PageHeader title={found?.agentName || agentId} description={<span className="mono break">{agentId}</span>}>
+        <ButtonLink variant="default" to="/tests" search={{ agent: agentId }} leftSection={<HistoryIcon width={16} aria-hidden />}>
+          Its tests
+        </ButtonLink>
+        {newest?.id && (
+          <Button leftSection={<PlusIcon width={16} aria-hidden />} onClick={() => void navigate({ to: "/submit", search: { again: newest.id } })}>
+            Test it again
+          </Button>
+        )}
+      </PageHeader>
+      {stats.isPending ? (
+        <Loading lines={3} />
+      ) : (
+        <SimpleGrid cols={{ base: 2, md: 4 }}>
+          <Figure label="Tests that ended" value={formatCount(found?.endedCount)} note="cancelled ones left out" />
+          <Figure label="Passed" value={Number(found?.endedCount ?? 0) > 0 ? formatShare(found?.successRate) : "–"} />
+          <Figure
+            label="Run time"
+            value={Number(found?.runSeconds?.count ?? 0) > 0 ? runTime(Number(found?.runSeconds?.mean ?? 0)) : "–"}
+            note={Number(found?.runSeconds?.count ?? 0) > 0 ? `mean; 95 % within ${runTime(Number(found?.runSeconds?.p95 ?? 0))}` : undefined}
+          />
+          <Figure
+            label="Peak memory"
+            value={Number(found?.peakMemoryBytes?.count ?? 0) > 0 ? formatBytes(Number(found?.peakMemoryBytes?.mean ?? 0)) : "–"}
+            note={Number(found?.peakMemoryBytes?.count ?? 0) > 0 ? `mean; most ${formatBytes(Number(found?.peakMemoryBytes?.max ?? 0))}` : undefined}
+          />
+        </SimpleGrid>
+      )}
+      {tests.error ? (
+        <ErrorBox error={tests.error} title="Its tests could not be read" onRetry={() => void tests.refetch()} />
+      ) : tests.isPending ? (
+        <Loading lines={6} />
+      ) : runs.length === 0 ? (
+        <Empty title="No test of this agent has ended yet" />
+      ) : (
+        <>
+          <Charts runs={runs} utc={style === "utc"} />
+          <Runs tests={tests.data.slice().reverse()} />
+        </>
+      )}
+    </Stack>
+  );
+}
+
+function Panel({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <Paper withBorder p="sm">
+      <Title order={2} fz={16} mb="xs">
+        {title}
+      </Title>
+      {children}
+    </Paper>
+  );
+}
+
+function Charts({ runs, utc }: { runs: Run[]; utc: boolean }) {
+  // By number and not by time: runs of one evening and one of last month stand side by side.
+  const x = useMemo(() => runs.map((_, index) => index + 1), [runs]);
+  const run = useMemo(() => [{ label: "Run time", kind: "bars" as const, color: "#1c7ed6", values: runs.map((one) => one.runS) }], [runs]);
+  const peak = useMemo(() => [{ label: "Peak memory", kind: "bars" as const, color: "#7048e8", values: runs.map((one) => one.memoryMiB) }], [runs]);
+  const outcomes = useMemo(() => {
+    const of = (outcome: Run["outcome"]) => runs.map((one) => (one.outcome === outcome ? 1 : null));
+    return [
+      { label: "passed", kind: "bars" as const, color: "#2f9e44", values: of("passed") },
+      { label: "failed", kind: "bars" as const, color: "#e03131", values: of("failed") },
+      { label: "timed out", kind: "bars" as const, color: "#f08c00", values: of("timed out") },
+      { label: "cancelled", kind: "bars" as const, color: "#868e96", values: of("cancelled") },
+    ];
+  }, [runs]);
+  const counts = countOutcomes(runs);
+  const words = Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .map(([outcome, count]) => `${count} ${outcome}`)
+    .join(", ");
+  const last = runs.length === 1 ? "the last test" : `the last ${runs.length} tests, oldest left`;
+  return (
+    <SimpleGrid cols={{ base: 1, lg: 3 }}>
+      <Panel title="Run time">
+        <Chart x={x} series={run} label={`Run time of ${last}`} time={false} utc={utc} format={runTime} />
+      </Panel>
+      <Panel title="Peak memory">
+        <Chart x={x} series={peak} label={`Peak memory of ${last}`} time={false} utc={utc} format={memory} />
+      </Panel>
+      <Panel title={`Outcome: ${words}`}>
+        <Chart x={x} series={outcomes} label={`Outcome of ${last}: ${words}`} time={false} utc={utc} format={String} />
+      </Panel>
+    </SimpleGrid>
+  );
+}
+
+function Runs({ tests }: { tests: Test[] }) {
+  return (
+    <Table.ScrollContainer minWidth={320} type="native">
+      <Table aria-label="The last 100 ended tests of this agent">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>State</Table.Th>
+            <Table.Th>Query</Table.Th>
+            <Table.Th visibleFrom="xs">Submitted</Table.Th>
+            <Table.Th ta="right">Run</Table.Th>
+            <Table.Th ta="right" visibleFrom="sm">
+              Memory
+            </Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {tests.map((test) => (
+            <Table.Tr key={test.id}>
+              <Table.Td>
+                <StateBadge state={test.state} failureCode={test.failure?.code} size="sm" />
+              </Table.Td>
+              <Table.Td maw={280}>
+                <AnchorLink to="/tests/$testId" params={{ testId: test.id ?? "" }} size="sm" truncate display="block">
+                  {test.spec?.query || "no query"}
+                </AnchorLink>
+              </Table.Td>
+              <Table.Td visibleFrom="xs">
+                <Group gap={4}>
+                  <Text size="sm" component="div">
+                    <Time value={test.times?.submitTime} />
+                  </Text>
+                </Group>
+              </Table.Td>
+              <Table.Td ta="right">
+                <Text size="sm">{formatDuration(parseDuration(test.result?.metrics?.runDuration))}</Text>
+              </Table.Td>
+              <Table.Td ta="right" visibleFrom="sm">
+                <Text size="sm">{Number(test.result?.metrics?.peakMemoryBytes ?? 0) > 0 ? formatBytes(test.result?.metrics?.peakMemoryBytes) : "–"}</Text>
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
+  );
 }

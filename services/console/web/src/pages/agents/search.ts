@@ -1,8 +1,11 @@
-// What the addresses of these pages say.
+// What the addresses of the agents say.
 export interface AgentSearch {
+  /** Token of the page of agents. */
   page?: string;
+  user?: string;
 }
 
 export function agentSearch(search: Record<string, unknown>): AgentSearch {
-  return typeof search.page === "string" ? { page: search.page } : {};
+  const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
+  return Object.fromEntries(Object.entries({ page: text(search.page), user: text(search.user) }).filter(([, value]) => value !== undefined));
 }

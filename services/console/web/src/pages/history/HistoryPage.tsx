@@ -1,12 +1,14 @@
 // All tests, by filter and order, in pages: live, but nothing moves under the reader.
 import { Button, Group, Menu, Stack, Text } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate, useRouterState, useSearch } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useRef, useState } from "react";
 import { useFeed } from "../../api/events";
 import { useSession } from "../../api/session";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { ArchiveIcon, ChevronDownIcon, CompareIcon, DownloadIcon, PlusIcon } from "../../components/icons";
+import { ButtonLink } from "../../components/links";
+import { Pager } from "../../components/Pager";
 import { useTimes } from "../../time/times";
 import { ArchiveDialog } from "./ArchiveDialog";
 import { Filters } from "./Filters";
@@ -30,8 +32,6 @@ export function HistoryPage() {
   const [fresh, setFresh] = useState<{ of: string; ids: ReadonlySet<string> }>({ of: "", ids: NONE });
   const [selected, setSelected] = useState<string[]>([]);
   const [archiving, setArchiving] = useState(false);
-  // Tokens of the pages before this one travel with the entry in the browser's history.
-  const trail = useRouterState({ select: (state) => ((state.location.state as { trail?: string[] }).trail ?? []) as string[] });
 
   const key = JSON.stringify(search);
   const known = fresh.of === key ? fresh.ids : NONE;
@@ -50,10 +50,10 @@ export function HistoryPage() {
     timer.current = setTimeout(() => void totals.refetch(), TOTALS_MS);
   });
 
-  const go = (next: HistorySearch, before: string[] = []) => void navigate({ to: "/tests", search: next as never, state: { trail: before } as never });
+  const go = (next: HistorySearch) => void navigate({ to: "/tests", search: next });
   const change = (part: Partial<HistorySearch>) => {
     const { page: _page, ...rest } = search;
-    void navigate({ to: "/tests", search: historySearch({ ...rest, ...part }) as never, replace: true });
+    void navigate({ to: "/tests", search: historySearch({ ...rest, ...part }), replace: true });
   };
   const refresh = async () => {
     setFresh({ of: "", ids: NONE });
@@ -88,9 +88,9 @@ export function HistoryPage() {
         <Button variant="default" leftSection={<ArchiveIcon width={16} aria-hidden />} onClick={() => setArchiving(true)}>
           Archive…
         </Button>
-        <Button component={Link} to="/submit" leftSection={<PlusIcon width={16} aria-hidden />}>
+        <ButtonLink to="/submit" leftSection={<PlusIcon width={16} aria-hidden />}>
           New test
-        </Button>
+        </ButtonLink>
       </PageHeader>
       <Filters search={search} totals={totals.data} change={change} clear={() => go({ order: search.order })} />
       <Group justify="space-between" mih={36}>
@@ -107,7 +107,7 @@ export function HistoryPage() {
               {selected.length} of 2 selected
             </Text>
           )}
-          <Button size="xs" variant="default" disabled={selected.length !== 2} leftSection={<CompareIcon width={14} aria-hidden />} onClick={() => void navigate({ to: "/compare", search: { a, b } as never })}>
+          <Button size="xs" variant="default" disabled={selected.length !== 2} leftSection={<CompareIcon width={14} aria-hidden />} onClick={() => void navigate({ to: "/compare", search: { a, b } })}>
             Compare two
           </Button>
         </Group>
@@ -125,9 +125,9 @@ export function HistoryPage() {
           </Empty>
         ) : (
           <Empty title="No tests yet">
-            <Button component={Link} to="/submit">
+            <ButtonLink to="/submit">
               Hand in an agent
-            </Button>
+            </ButtonLink>
           </Empty>
         )
       ) : (
@@ -136,24 +136,7 @@ export function HistoryPage() {
           <TestTable tests={rows} showUser={isAdmin} selected={selected} onSelect={select} />
         </>
       )}
-      {(search.page || list.data?.nextPageToken) && (
-        <Group justify="center" component="nav" aria-label="Pages of the list">
-          <Button
-            variant="default"
-            disabled={!search.page}
-            onClick={() => go(historySearch({ ...search, page: trail.at(-1) || undefined }), trail.slice(0, -1))}
-          >
-            {search.page && trail.length === 0 ? "First page" : "Previous"}
-          </Button>
-          <Button
-            variant="default"
-            disabled={!list.data?.nextPageToken || list.isPlaceholderData}
-            onClick={() => go({ ...search, page: list.data?.nextPageToken }, [...trail, search.page ?? ""])}
-          >
-            Next
-          </Button>
-        </Group>
-      )}
+      <Pager label="Pages of the list" search={search} next={list.data?.nextPageToken} busy={list.isPlaceholderData} />
       <ArchiveDialog opened={archiving} onClose={() => setArchiving(false)} />
     </Stack>
   );

@@ -1,7 +1,7 @@
 // One page of tests as a table. On a narrow screen the least important columns give way.
-import { Anchor, Checkbox, Stack, Table, Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { Checkbox, Stack, Table, Text } from "@mantine/core";
 import type { Test } from "../../api/types";
+import { AnchorLink } from "../../components/links";
 import { StateBadge } from "../../components/StateBadge";
 import { hasEnded, nameOf } from "../../components/states";
 import { formatDuration, parseDuration } from "../../time/durations";
@@ -46,9 +46,9 @@ function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boo
         <StateBadge state={test.state} failureCode={test.failure?.code} />
       </Table.Td>
       <Table.Td maw={0} w="50%">
-        <Anchor component={Link} to="/tests/$testId" params={{ testId: id } as never} fw={600} truncate display="block">
+        <AnchorLink to="/tests/$testId" params={{ testId: id }} fw={600} truncate display="block">
           {nameOf(test)}
-        </Anchor>
+        </AnchorLink>
         <Text size="sm" c="dimmed" truncate title={second}>
           {second ?? "no query"}
         </Text>
@@ -60,9 +60,9 @@ function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boo
         </Stack>
       </Table.Td>
       <Table.Td visibleFrom="md" maw={180}>
-        <Anchor component={Link} to="/agents/$agentId" params={{ agentId: test.spec?.agentId ?? "" } as never} truncate display="block" size="sm">
+        <AnchorLink to="/agents/$agentId" params={{ agentId: test.spec?.agentId ?? "" }} truncate display="block" size="sm">
           {test.spec?.agentId}
-        </Anchor>
+        </AnchorLink>
       </Table.Td>
       {showUser && (
         <Table.Td visibleFrom="md" maw={120}>

@@ -1,8 +1,9 @@
-// What the addresses of these pages say.
+// What the address of the queue says.
 export interface QueueSearch {
+  /** Token of the page of waiting tests. */
   page?: string;
 }
 
 export function queueSearch(search: Record<string, unknown>): QueueSearch {
-  return typeof search.page === "string" ? { page: search.page } : {};
+  return typeof search.page === "string" && search.page ? { page: search.page } : {};
 }
