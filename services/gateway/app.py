@@ -23,6 +23,7 @@ from services.gateway.health.cloud import CloudSight
 from services.gateway.health.gathering import SystemHealth
 from services.gateway.health.reach import OpeningCloud
 from services.gateway.health.roster import Roster
+from services.gateway.history.agents import Agents
 from services.gateway.history.agentstats import AgentStats
 from services.gateway.history.archive import Archive
 from services.gateway.history.listing import Listing
@@ -79,6 +80,7 @@ from shared.store.logs import LogChunks
 from shared.store.packages import Packages
 from shared.store.projects import Projects
 from shared.store.queue import Queue
+from shared.store.runs import Runs
 from shared.store.slots import Slots
 from shared.telemetry.health import Health
 
@@ -179,6 +181,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
                 retry=Retry(tests, quota, intake, clock),
                 archive=Archive(tests, past, clock),
                 stats=AgentStats(tests, past, sums),
+                agents=Agents(sums, Runs(database)),
                 places=places,
             ),
             queue=QueueRpc(queue, queue_watch),

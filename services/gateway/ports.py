@@ -16,7 +16,7 @@ from shared.domain.usage import Kind
 from shared.events.base import Event
 from shared.ids import PackageId, TestId, UserId
 from shared.store.admissions import RateWindow
-from shared.store.counters import AgentSums, Costs, Counter, Grouping
+from shared.store.counters import AgentPlace, AgentSums, Costs, Counter, Grouping
 from shared.store.documents import (
     ApiKey,
     ArchiveRef,
@@ -34,6 +34,7 @@ from shared.store.logs import RawLine
 from shared.store.package_documents import Package, PackageClaim
 from shared.store.packages import Kept, Requested
 from shared.store.queue import Figures, Spell
+from shared.store.runs import Run
 from shared.store.slots import Pool
 
 
@@ -109,7 +110,17 @@ class Sums(Protocol):
 
     async def agent(self, user: str, agent_id: str, test: TestId | None = None) -> AgentSums: ...
 
+    async def agents(self, user: UserId | None, after: AgentPlace | None, limit: int) -> list[Counter]: ...
+
     async def totals(self, user: UserId | None) -> dict[State, int]: ...
+
+
+class AgentRuns(Protocol):
+    """How the tests of agents ended (shared.store.runs.Runs)."""
+
+    async def newest(self, user: UserId, agent_id: str, limit: int) -> list[Run]: ...
+
+    async def last_failure(self, user: UserId, agent_id: str) -> Run | None: ...
 
 
 class Packages(Protocol):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeVar
 
 from pydantic import Field
+from pymongo import DESCENDING
 
 from shared.domain.distribution import Distribution
 from shared.domain.lifecycle import ENDED, State
@@ -24,6 +25,7 @@ R = TypeVar("R")
 _LIVE: Final = [state for state in State if state not in ENDED]
 _AT_ONCE: Final = 64
 """Counters that are parsed in one go, at 0.16 ms each; then other calls have their turn."""
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TRIES: Final = 10
 """A batch is begun every two seconds, or one after the other while many tests end; a read takes some milliseconds."""
 
@@ -97,6 +99,14 @@ class AgentSums(NamedTuple):
 
     counter: Counter | None
     includes: bool
+
+
+class AgentPlace(NamedTuple):
+    """A place in the list of agents: the one after which a page begins, as it was then."""
+
+    last_submitted: datetime
+    user: str
+    agent_id: str
 
 
 class _Batch(NamedTuple):
@@ -178,6 +188,21 @@ class Counters:
             return AgentSums(counter, includes=not is_next)
 
         return await self._within_a_batch(read)
+
+    async def agents(self, user: UserId | None, after: AgentPlace | None, limit: int) -> list[Counter]:
+        """At most `limit` agents of a user, or those of every user, the one with the newest test first."""
+        where: Document = {"kind": Kind.AGENT.value, "user": user or {"$ne": EVERYBODY}}
+        times: Document = {"$gte": _EVER}
+        if after is not None:
+            name = counter_id(CounterName(Kind.AGENT, after.user, None, after.agent_id))
+            # The first condition is for the bounds of the index, the second one for those of the same moment.
+            times["$lte"] = after.last_submitted
+            same = {"last_submitted": after.last_submitted, "_id": {"$lt": name}}
+            where["$or"] = [{"last_submitted": {"$lt": after.last_submitted}}, same]
+        where["last_submitted"] = times
+        cursor = self._counters.find(where, hint="user_newest" if user else "newest")
+        cursor = cursor.sort([("last_submitted", DESCENDING), ("_id", DESCENDING)]).limit(limit)
+        return [Counter.model_validate(found) async for found in cursor]
 
     async def totals(self, user: UserId | None) -> dict[State, int]:
         """How many tests are in each state now: ended ones by the counter, what it is about to be told and what is

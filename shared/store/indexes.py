@@ -112,6 +112,14 @@ INDEXES: Final = (
     Index(
         "executions",
         IndexModel(
+            [("user_id", ASCENDING), ("agent_id", ASCENDING), ("failure.code", ASCENDING), ("_id", DESCENDING)],
+            name="user_agent_failure",
+        ),
+        "a user's tests of an agent that failed, newest first",
+    ),
+    Index(
+        "executions",
+        IndexModel(
             [("user_id", ASCENDING), ("result.metrics.run_ms", DESCENDING), ("_id", DESCENDING)], name="user_run_time"
         ),
         "a user's tests, longest run first",
@@ -213,6 +221,19 @@ INDEXES: Final = (
         "counters",
         IndexModel([("kind", ASCENDING), ("start", ASCENDING)], name="start"),
         "usage and cost of each user over time",
+    ),
+    Index(
+        "counters",
+        IndexModel(
+            [("kind", ASCENDING), ("user", ASCENDING), ("last_submitted", DESCENDING), ("_id", DESCENDING)],
+            name="user_newest",
+        ),
+        "a user's agents, the one with the newest test first",
+    ),
+    Index(
+        "counters",
+        IndexModel([("kind", ASCENDING), ("last_submitted", DESCENDING), ("_id", DESCENDING)], name="newest"),
+        "the same for everybody's agents",
     ),
     Index(
         "api_keys",

@@ -23,7 +23,7 @@ from shared.store.admissions import Admissions
 from shared.store.artifacts import Artifacts
 from shared.store.books import Books, Entry
 from shared.store.connect import Database, check, connected, provision
-from shared.store.counters import Counters, Grouping
+from shared.store.counters import AgentPlace, Counters, Grouping
 from shared.store.documents import Slot
 from shared.store.executions import Executions
 from shared.store.history import History
@@ -36,6 +36,7 @@ from shared.store.package_documents import PackageClaim
 from shared.store.packages import Packages
 from shared.store.projects import Projects
 from shared.store.queue import Queue, Spell
+from shared.store.runs import Runs
 from shared.store.slots import Slots
 from tests.contract.test_store_executions import queueing
 from tests.contract.test_store_logs import chunk
@@ -151,6 +152,13 @@ async def ask_counters(counters: Counters) -> None:
     await counters.agent(ALICE, "agent", new_test_id())
     for scope in (ALICE, None):
         await counters.totals(scope)
+        for after in (None, AgentPlace(NOW, ALICE, "agent")):
+            await counters.agents(scope, after, 5)
+
+
+async def ask_runs(runs: Runs) -> None:
+    await runs.newest(ALICE, "agent", 5)
+    await runs.last_failure(ALICE, "agent")
 
 
 async def ask_queue(queue: Queue) -> None:
@@ -202,6 +210,7 @@ async def ask_admissions(windows: Admissions) -> None:
     for _ in range(2):
         await windows.enter(ALICE, new_test_id(), NOW, limits)
     await windows.leave(ALICE, new_test_id())
+    await windows.window(ALICE)
     await windows.recall(ALICE, NOW)
 
 
@@ -327,6 +336,7 @@ def stages(plan: Any) -> Iterator[str]:
         (History, ask_history),
         (Books, ask_books),
         (Counters, ask_counters),
+        (Runs, ask_runs),
     ],
     ids=[
         "executions",
@@ -342,6 +352,7 @@ def stages(plan: Any) -> Iterator[str]:
         "history",
         "books",
         "counters",
+        "runs",
     ],
 )
 async def test_every_question_has_an_index(mongo_url: str, mongo_database: str, kind: Any, ask: Any) -> None:

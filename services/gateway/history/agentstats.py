@@ -48,14 +48,12 @@ class AgentStats:
         found, includes_test = await self._sums.agent(user, agent_id, test.id if test else None)
         if found is None:
             return await self._not_counted(agent_id, test, caller)
+        if test is None:
+            return pb.GetAgentStatsResponse(stats=api_stats(found))
         run, build, memory = (
             spread.distribution() for spread in (found.run_ms, found.build_ms, found.peak_memory_bytes)
         )
         counted = {"completed": found.completed, "failed": found.failed, "timed_out": found.timed_out}
-        if test is None:
-            return pb.GetAgentStatsResponse(
-                stats=_stats(found, counted, run, build, memory, newest=found.last_submitted)
-            )
         if includes_test and test.state not in ENDED:  # it has ended since it was read
             test = await fetch(self._tests, caller, test.id)
         mine = _Figures(test)
@@ -110,6 +108,14 @@ class _Figures:
             build if self.build_ms is None else build.without(self.build_ms),
             memory if self.memory is None else memory.without(self.memory),
         )
+
+
+def api_stats(found: Counter) -> pb.AgentStats:
+    """All tests of an agent."""
+    counted = {"completed": found.completed, "failed": found.failed, "timed_out": found.timed_out}
+    spreads = (found.run_ms, found.build_ms, found.peak_memory_bytes)
+    run, build, memory = (spread.distribution() for spread in spreads)
+    return _stats(found, counted, run, build, memory, newest=found.last_submitted)
 
 
 def _stats(

@@ -15,6 +15,7 @@ from services.gateway.archives.intake import Intake
 from services.gateway.caller import CALL
 from services.gateway.cancel import Cancellation
 from services.gateway.fetch import fetch
+from services.gateway.history.agents import Agents
 from services.gateway.history.agentstats import AgentStats
 from services.gateway.history.archive import Archive
 from services.gateway.history.listing import Listing
@@ -55,6 +56,7 @@ class TestRpc(TestServiceServicer):
         retry: Retry,
         archive: Archive,
         stats: AgentStats,
+        agents: Agents,
         places: Places,
     ) -> None:
         self._tests = tests
@@ -71,6 +73,7 @@ class TestRpc(TestServiceServicer):
         self._retry = retry
         self._archive = archive
         self._stats = stats
+        self._agents = agents
         self._places = places
 
     async def SubmitTest(self, request: pb.SubmitTestRequest, context: Context) -> pb.SubmitTestResponse:
@@ -155,3 +158,6 @@ class TestRpc(TestServiceServicer):
 
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
         return await self._stats.stats(request, CALL.get().caller)
+
+    async def ListAgents(self, request: pb.ListAgentsRequest, context: Context) -> pb.ListAgentsResponse:
+        return await self._agents.page(request, CALL.get().caller)
