@@ -14,13 +14,16 @@ from starlette.responses import Response
 
 from services.console import calls, page
 from services.console.errors import Problem
+from services.console.files import downloads, export, logs, packages, uploads
 from services.console.gateway import Gateway, connected
 from services.console.guard import Guard
 from services.console.serving import inherited, listen, serving
 from services.console.settings import ConsoleSettings
-from services.console.signin import code, key
+from services.console.signin import code, key, oidc
 from services.console.signin.account import Accounts
 from services.console.signin.code import Codes
+from services.console.signin.provider import Provider
+from services.console.signin.renewal import Renewals
 from services.console.signin.sealing import Seal, some_secret
 from services.console.signin.session import Sessions
 from shared.telemetry.health import Health
@@ -63,13 +66,21 @@ def application(settings: ConsoleSettings, gateway: Gateway) -> Guard:
         log.warning("sessions_end_with_the_console", why="ASSAY_CONSOLE_SECRETS is not set")
         secrets = [some_secret()]
     lasts_s = settings.console_session_h * 3600
-    sessions = Sessions(Seal(secrets, "session"), time.time, lasts_s=lasts_s)
+    provider = Provider(settings, time.time) if settings.console_oidc_issuer else None
+    renewals = Renewals(provider, time.time) if provider else None
+    sessions = Sessions(Seal(secrets, "session"), time.time, lasts_s=lasts_s, renew=renewals)
     accounts = Accounts(gateway, time.time, lasts_s=lasts_s)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.channel = gateway.channel
     app.include_router(calls.routes(gateway, sessions, most_bytes=settings.console_max_body_bytes))
-    app.include_router(key.routes(sessions, accounts, oidc=bool(settings.console_oidc_issuer)))
+    app.include_router(key.routes(sessions, accounts, oidc=provider is not None))
     app.include_router(code.routes(sessions, accounts, Codes(time.monotonic)))
+    if provider:
+        seal = Seal(secrets, "sign-in")
+        app.include_router(oidc.routes(provider, sessions, accounts, seal, time.time, origin=settings.origin))
+    app.include_router(uploads.routes(gateway, sessions, most_bytes=settings.console_max_upload_bytes))
+    for room in (downloads, logs, packages, export):
+        app.include_router(room.routes(gateway, sessions))
     app.include_router(page.routes(settings.console_page))
 
     @app.exception_handler(Problem)

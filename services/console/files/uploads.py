@@ -1,0 +1,97 @@
+"""`POST /uploads`: files from the browser, as one ZIP archive to the gateway, which judges them.
+
+Memory is bounded: parts lie in temporary files when they are large, and so does the archive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from typing import IO, Any, Final
+
+import grpc
+from fastapi import APIRouter
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+
+from assay.v1 import test_service_pb2, test_service_pb2_grpc
+from services.console.bodies import limited
+from services.console.errors import Problem, Violation, problem_of
+from services.console.gateway import Gateway
+from services.console.metrics import BYTES
+from services.console.protojson import aside, protojson
+from services.console.signin.session import Sessions
+
+MOST_FILES: Final = 1000
+"""Twice what a gateway can be set to take: that says how many too many there are."""
+PIECE: Final = 1 << 19
+SPOOLED: Final = 1 << 20
+UPLOAD_S: Final = 120.0
+TRIES: Final = 3
+_LOST: Final = "Internal error from Core"
+"""grpc.aio's words for a write to a call that the server has ended. Its reason is lost then; asked again, it comes."""
+
+
+def routes(gateway: Gateway, sessions: Sessions, *, most_bytes: int) -> APIRouter:
+    """Uploads."""
+    router = APIRouter()
+    upload: Any = test_service_pb2_grpc.TestServiceStub(gateway.channel).UploadArchive
+
+    @router.post("/uploads")
+    async def take(request: Request) -> Response:
+        session = await sessions.of(request)
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise Problem("INVALID_ARGUMENT", "Send files as multipart/form-data.")
+        async with limited(request, most_bytes).form(max_files=MOST_FILES, max_fields=0) as form:
+            files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
+            if not files:
+                raise Problem("INVALID_ARGUMENT", "No files were sent; each is a part with the name `file`.")
+            if len(files) == 1 and (files[0].filename or "").lower().endswith(".zip"):
+                answer = await _sent(upload, files[0].file, gateway.metadata(session.bearer))
+            else:
+                with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as archive:
+                    await asyncio.to_thread(pack, files, archive)
+                    answer = await _sent(upload, archive, gateway.metadata(session.bearer))
+        return Response(await aside(answer.ByteSize(), protojson, answer), media_type="application/json")
+
+    return router
+
+
+def pack(files: Sequence[UploadFile], archive: IO[bytes]) -> None:
+    """The files under their names, as they are: which names may be the gateway says. Raises Problem.
+
+    The same files make the same bytes."""
+    seen = set[str]()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as out:
+        for place, file in enumerate(files):
+            name = file.filename or ""
+            if not name or "\0" in name or name in seen:  # what a ZIP cannot say
+                bad = Violation(f"file[{place}]", "has no name that can be used, or one that another file has")
+                raise Problem("INVALID_ARGUMENT", bad.description, reason="INVALID_REQUEST", violations=[bad])
+            seen.add(name)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100644 << 16
+            with out.open(entry, "w") as into:
+                while piece := file.file.read(PIECE):
+                    into.write(piece)
+
+
+async def _sent(upload: Any, archive: Any, metadata: Any) -> Any:
+    """Raises Problem."""
+    for left in reversed(range(TRIES)):
+        try:
+            return await upload(_pieces(archive), metadata=metadata, timeout=UPLOAD_S)
+        except grpc.aio.AioRpcError as error:
+            if not left or error.code() is not grpc.StatusCode.INTERNAL or error.details() != _LOST:
+                raise problem_of(error) from error
+    raise AssertionError("unreachable")
+
+
+async def _pieces(archive: IO[bytes]) -> AsyncIterator[test_service_pb2.UploadArchiveRequest]:
+    await asyncio.to_thread(archive.seek, 0)
+    while piece := await asyncio.to_thread(archive.read, PIECE):
+        yield test_service_pb2.UploadArchiveRequest(data=piece)
+        BYTES.labels("up").inc(len(piece))
