@@ -1,8 +1,11 @@
-"""A sign-in service (OpenID Connect) on a port of its own: discovery, keys, and tokens signed with them."""
+"""A sign-in service (OpenID Connect) on a port of its own: discovery, keys, tokens signed with them, and the code flow."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 AUDIENCE = "assay"
+CLIENT = "assay-console"
 
 
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
@@ -47,6 +51,17 @@ class SignIn:
         """While it is not set, nobody gets an answer."""
         self.answers.set()
         self.fetches = 0
+        self.grants: dict[str, dict[str, str]] = {}
+        """Codes that nobody has used, with what their browser was sent with."""
+        self.refreshes: set[str] = set()
+        """Refresh tokens that work; each works once."""
+        self.refreshed = 0
+        self.lasts_s = 300
+        """How long access tokens last."""
+        self.token_status = 200
+        self.id_claims: dict[str, Any] = {}
+        """What id tokens say differently."""
+        self.access_claims: dict[str, Any] = {}
 
     def claims(self, **more: Any) -> dict[str, Any]:
         now = int(time.time())
@@ -59,7 +74,54 @@ class SignIn:
 
     async def discovery(self, request: web.Request) -> web.Response:
         await self.answers.wait()
-        return web.json_response({"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **self.said})
+        document = {
+            "issuer": self.issuer,
+            "jwks_uri": f"{self.issuer}/keys",
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "id_token_signing_alg_values_supported": ["RS256"],
+        }
+        return web.json_response(document | self.said)
+
+    async def authorize(self, request: web.Request) -> web.Response:
+        """Somebody signs in at once, and is sent back."""
+        asked = dict(request.query)
+        code = secrets.token_urlsafe(8)
+        self.grants[code] = asked
+        back = f"{asked['redirect_uri']}?code={code}&state={asked['state']}"
+        raise web.HTTPFound(back)
+
+    async def tokens(self, request: web.Request) -> web.Response:
+        """RFC 6749, 4.1.3 and 6, with RFC 7636."""
+        form = await request.post()
+        if self.token_status != 200:
+            return web.json_response({"error": "server_error"}, status=self.token_status)
+        asked: dict[str, str] = {}
+        if form["grant_type"] == "authorization_code":
+            found = self.grants.pop(str(form["code"]), None)
+            proof = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()
+            challenge = base64.urlsafe_b64encode(proof).decode().rstrip("=")
+            if found is None or found["code_challenge"] != challenge or found["redirect_uri"] != form["redirect_uri"]:
+                return web.json_response({"error": "invalid_grant"}, status=400)
+            asked = found
+        elif form["refresh_token"] in self.refreshes:
+            self.refreshes.remove(str(form["refresh_token"]))
+            self.refreshed += 1
+        else:
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        refresh = secrets.token_urlsafe(8)
+        self.refreshes.add(refresh)
+        ends = int(time.time()) + self.lasts_s
+        own = {"aud": CLIENT, "nonce": asked.get("nonce"), **self.id_claims}
+        return web.json_response(
+            {
+                "token_type": "Bearer",
+                "access_token": self.token(**{"exp": ends, "jti": refresh, **self.access_claims}),
+                "expires_in": self.lasts_s,
+                "refresh_token": refresh,
+                "id_token": self.token(**own),
+            }
+        )
 
     async def keys(self, request: web.Request) -> web.Response:
         self.fetches += 1
@@ -75,6 +137,8 @@ async def signing_in() -> AsyncIterator[SignIn]:
     app = web.Application()
     app.router.add_get("/.well-known/openid-configuration", service.discovery)
     app.router.add_get("/keys", service.keys)
+    app.router.add_get("/authorize", service.authorize)
+    app.router.add_post("/token", service.tokens)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
