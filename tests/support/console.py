@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from pydantic import SecretStr
 
 from services.console.app import running
@@ -18,10 +18,10 @@ SECRET = "a secret of tests that is long enough"
 INDEX = '<!doctype html><script nonce="__CSP_NONCE__" src="/assets/main-1.js"></script><style nonce="__CSP_NONCE__"></style>'
 
 
-class Browser(httpx.AsyncClient):
+class Browser(httpx2.AsyncClient):
     """One browser: its cookies, and the header that the page sends with everything."""
 
-    async def ask(self, method: str, request: dict[str, Any] | None = None, **more: Any) -> httpx.Response:
+    async def ask(self, method: str, request: dict[str, Any] | None = None, **more: Any) -> httpx2.Response:
         """A call of the API, such as `TestService/GetTest`."""
         return await self.post(f"/api/{method}", content=json.dumps(request or {}), **more)
 

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import structlog
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -70,21 +70,21 @@ def routes(gateway: Gateway, sessions: Sessions) -> APIRouter:
     return router
 
 
-async def _opened(url: str) -> tuple[AsyncExitStack, httpx.Response]:
+async def _opened(url: str) -> tuple[AsyncExitStack, httpx2.Response]:
     """The answer of the object store, and what closes it. Raises Problem."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
         raise Problem("INTERNAL", "The link to the package is no address of the web.")
     async with AsyncExitStack() as stack:
         # No proxy leads to an object store on this machine.
-        client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=not is_loopback(parts.hostname or ""))
+        client = httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=not is_loopback(parts.hostname or ""))
         await stack.enter_async_context(client)
         try:
             answer = await stack.enter_async_context(client.stream("GET", url, headers={"accept-encoding": "identity"}))
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             log.warning("object_store_away", error=repr(error))
             raise Problem("UNAVAILABLE", "The object store with the packages does not answer.") from error
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != httpx2.codes.OK:
             log.warning("object_store_refused", status=answer.status_code)
             raise Problem("UNAVAILABLE", f"The object store refuses the package ({answer.status_code}).")
         return stack.pop_all(), answer
@@ -92,7 +92,7 @@ async def _opened(url: str) -> tuple[AsyncExitStack, httpx.Response]:
 
 
 async def _content(
-    stack: AsyncExitStack, answer: httpx.Response, package: Any, count: Callable[[], Awaitable[None]]
+    stack: AsyncExitStack, answer: httpx2.Response, package: Any, count: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[bytes]:
     """One piece behind, so that the last one goes out only when all of them are the package."""
     digest, came, held = hashlib.sha256(), 0, b""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
+import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.integrations.starlette_client import OAuth
@@ -92,7 +92,7 @@ class Provider:
             raise SignInFailed("declined" if error.error == "access_denied" else "refused", str(error)) from error
         except JoseError as error:
             raise SignInFailed("refused", f"the id token does not hold: {error}") from error
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise SignInFailed("unavailable", f"no token was given: {error!r}") from error
         if "userinfo" not in token:
             raise SignInFailed("refused", "the service gave no id token; the scope openid asks for one")
@@ -106,14 +106,14 @@ class Provider:
                 token = await client.refresh_token(metadata["token_endpoint"], refresh_token=refresh)
         except OAuthError as error:
             raise SignInFailed("refused", str(error)) from error
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise SignInFailed("unavailable", f"no token was given: {error!r}") from error
         return self._tokens(token, ends=None)
 
     async def _metadata(self) -> dict[str, Any]:
         try:
             metadata: dict[str, Any] = await self._app.load_server_metadata()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise SignInFailed("unavailable", f"the sign-in service does not answer: {error!r}") from error
         if metadata.get("issuer") != self._issuer or "token_endpoint" not in metadata:
             raise SignInFailed("unavailable", "the discovery document is of another issuer, or not whole")
