@@ -87,7 +87,7 @@ def application(settings: ConsoleSettings, gateway: Gateway) -> Guard:
     async def refused(request: Request, problem: Problem) -> Response:
         response = problem.response()
         if problem.dead:
-            sessions.end(response, request)
+            sessions.over(response, request)
         return response
 
     @app.exception_handler(HTTPException)

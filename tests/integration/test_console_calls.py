@@ -102,42 +102,41 @@ async def test_who_is_no_admin_is_told_so(alice: Browser) -> None:
 
 async def test_an_admin_has_the_methods_of_admins(stage: Stage, front: Console) -> None:
     admin = await signed_in(stage, front, "root", role="admin")
-    assert (await admin.call("AdminService/ListApiKeys"))["apiKeys"]
+    assert (await admin.call("AdminService/ListApiKeys"))["keys"]
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "TestService/WatchTest",
-        "TestService/UploadArchive",
-        "QueueService/WatchQueue",
-        "TestService/getTest",
-        "Health/Check",
-        "TestService/__class__",
-    ],
+UNLISTED = (
+    "TestService/WatchTest",
+    "TestService/UploadArchive",
+    "QueueService/WatchQueue",
+    "TestService/getTest",
+    "Health/Check",
+    "TestService/__class__",
 )
-async def test_a_method_that_is_not_on_the_list_is_not_there(alice: Browser, method: str) -> None:
-    response = await alice.ask(method)
-    assert (response.status_code, response.json()["reason"]) == (404, "NO_SUCH_METHOD")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"{",
-        b"[]",
-        b'"text"',
-        b"\xff\xfe",
-        b'{"testId": 5}',
-        b'{"noSuchField": 1}',
-        b'{"filter":' * 5000 + b"{}" + b"}" * 5000,
-        b"[" * 200_000,
-    ],
-    ids=["cut", "a list", "text", "no UTF-8", "wrong type", "unknown field", "deep", "very deep"],
-)
-async def test_a_request_that_cannot_be_read_is_told_apart(alice: Browser, body: bytes) -> None:
-    response = await alice.post("/api/TestService/GetTest", content=body)
-    assert (response.status_code, response.json()["code"]) == (400, "INVALID_ARGUMENT")
+async def test_a_method_that_is_not_on_the_list_is_not_there(alice: Browser) -> None:
+    for method in UNLISTED:
+        response = await alice.ask(method)
+        assert (response.status_code, response.json()["reason"]) == (404, "NO_SUCH_METHOD"), method
+
+
+UNREADABLE = {
+    "cut": b"{",
+    "a list": b"[]",
+    "text": b'"text"',
+    "no UTF-8": b"\xff\xfe",
+    "wrong type": b'{"testId": 5}',
+    "unknown field": b'{"noSuchField": 1}',
+    "deep": b'{"filter":' * 5000 + b"{}" + b"}" * 5000,
+    "very deep": b"[" * 200_000,
+}
+
+
+async def test_a_request_that_cannot_be_read_is_told_apart(alice: Browser) -> None:
+    for name, body in UNREADABLE.items():
+        response = await alice.post("/api/TestService/GetTest", content=body)
+        assert (response.status_code, response.json()["code"]) == (400, "INVALID_ARGUMENT"), name
 
 
 async def test_a_body_that_is_too_large_is_refused_while_it_comes(stage: Stage, front: Console) -> None:
@@ -154,7 +153,7 @@ async def test_a_body_that_is_too_large_is_refused_while_it_comes(stage: Stage, 
 
 
 async def test_a_large_answer_comes_whole(stage: Stage, alice: Browser) -> None:
-    code = CODE + "#" + "x" * 400_000
+    code = CODE + "#" + "x" * 200_000
     test_id = (await alice.call("TestService/SubmitTest", {"spec": {"agentCode": code}}))["test"]["id"]
     assert (await alice.call("TestService/GetTest", {"testId": test_id}))["test"]["spec"]["agentCode"] == code
 
@@ -172,20 +171,20 @@ FOREIGN: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN.keys())
-async def test_a_change_that_a_foreign_page_asks_for_is_refused(alice: Browser, headers: dict[str, str]) -> None:
-    response = await alice.ask("TestService/SubmitTest", {"spec": {"agentCode": CODE}}, headers=headers)
-    assert (response.status_code, response.json()["code"]) == (403, "PERMISSION_DENIED")
-    for method, path in (("DELETE", "/session"), ("POST", "/session"), ("POST", "/uploads")):
-        assert (await alice.request(method, path, headers=headers)).status_code == 403
+async def test_a_change_that_a_foreign_page_asks_for_is_refused(alice: Browser) -> None:
+    for name, headers in FOREIGN.items():
+        response = await alice.ask("TestService/SubmitTest", {"spec": {"agentCode": CODE}}, headers=headers)
+        assert (response.status_code, response.json()["code"]) == (403, "PERMISSION_DENIED"), name
+        for method, path in (("DELETE", "/session"), ("POST", "/session"), ("POST", "/uploads")):
+            assert (await alice.request(method, path, headers=headers)).status_code == 403, name
     assert await alice.call("TestService/ListTests") == {}
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-async def test_a_foreign_page_reads_nothing_and_may_link_to_the_page(alice: Browser, site: str) -> None:
-    for path in ("/session", "/logs/tst_1.txt", "/files/t/output/a", "/export/tests.csv", "/signin/code?code=x"):
-        assert (await alice.get(path, headers={"sec-fetch-site": site})).status_code == 403, path
-    assert (await alice.get("/tests/tst_1", headers={"sec-fetch-site": site})).status_code == 200
+async def test_a_foreign_page_reads_nothing_and_may_link_to_the_page(alice: Browser) -> None:
+    for site in ("cross-site", "same-site"):
+        for path in ("/session", "/logs/tst_1.txt", "/files/t/output/a", "/export/tests.csv", "/signin/code?code=x"):
+            assert (await alice.get(path, headers={"sec-fetch-site": site})).status_code == 403, path
+        assert (await alice.get("/tests/tst_1", headers={"sec-fetch-site": site})).status_code == 200
 
 
 async def test_the_page_itself_may(alice: Browser, front: Console) -> None:
@@ -193,11 +192,11 @@ async def test_the_page_itself_may(alice: Browser, front: Console) -> None:
     assert (await alice.ask("TestService/ListTests", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "127.0.0.1@evil.example", "a:b:c"])
-async def test_a_name_that_is_not_the_consoles_is_refused(alice: Browser, host: str) -> None:
-    for path in ("/", "/session", "/assets/main-1.js"):
-        response = await alice.get(path, headers={"host": host})
-        assert (response.status_code, response.json()["reason"]) == (421, "WRONG_HOST"), path
+async def test_a_name_that_is_not_the_consoles_is_refused(alice: Browser) -> None:
+    for host in ("evil.example", "127.0.0.1.evil.example:80", "", "127.0.0.1@evil.example", "a:b:c", "localhost/x"):
+        for path in ("/", "/session", "/assets/main-1.js"):
+            response = await alice.get(path, headers={"host": host})
+            assert (response.status_code, response.json()["reason"]) == (421, "WRONG_HOST"), (host, path)
 
 
 async def test_names_of_the_settings_are_the_consoles(stage: Stage) -> None:

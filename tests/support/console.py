@@ -15,7 +15,7 @@ from services.console.app import running
 from services.console.settings import ConsoleSettings
 
 SECRET = "a secret of tests that is long enough"
-INDEX = '<!doctype html><script nonce="__CSP_NONCE__" src="/assets/main-1.js"></script><style nonce="__CSP_NONCE__"></style>'
+INDEX = '<script nonce="__CSP_NONCE__" src="/assets/main-1.js"></script><style nonce="__CSP_NONCE__"></style>'
 
 
 class Browser(httpx2.AsyncClient):

@@ -1,4 +1,4 @@
-"""A sign-in service (OpenID Connect) on a port of its own: discovery, keys, tokens signed with them, and the code flow."""
+"""A sign-in service (OpenID Connect) on a port of its own: discovery, keys, signed tokens, and the code flow."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Codes:
         """Raises Problem where too many are open."""
         self._forget_old()
         own = [name for name, (_, other) in self._open.items() if other.bearer == session.bearer]
-        for name in own[: len(own) - MOST_OF_ONE + 1]:
+        for name in own[: max(0, len(own) - MOST_OF_ONE + 1)]:
             del self._open[name]
         if len(self._open) >= MOST:
             raise Problem("RESOURCE_EXHAUSTED", "Too many codes are open; try again in two minutes.")

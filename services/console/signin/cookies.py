@@ -46,11 +46,16 @@ def write(response: Response, name: str, value: str, request: Request, *, second
             samesite="lax",
             secure=not is_loopback(URL(scope=request.scope).hostname or ""),
         )
+    _remove(response, name, request, len(pieces), path)
 
 
 def remove(response: Response, name: str, request: Request, *, path: str = "/") -> None:
     """All pieces that the browser has sent."""
-    for number in range(MOST):
+    _remove(response, name, request, 0, path)
+
+
+def _remove(response: Response, name: str, request: Request, first: int, path: str) -> None:
+    for number in range(first, MOST):
         piece = f"{name}_{number}" if number else name
         if piece in request.cookies:
             response.delete_cookie(piece, path=path, httponly=True, samesite="lax")

@@ -65,7 +65,8 @@ def routes(
         except SignInFailed as failure:
             response = failed(failure)
         except Problem as problem:  # the gateway's word on a token that the service gave
-            response = failed(SignInFailed("refused" if problem.dead else "unavailable", problem.message))
+            away = problem.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+            response = failed(SignInFailed("unavailable" if away else "refused", problem.message))
         except cookies.TooManyPieces:
             response = failed(SignInFailed("refused", "the tokens are too large for cookies"))
         cookies.remove(response, COOKIE, request, path=PATH)

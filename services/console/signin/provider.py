@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2
-from authlib.integrations.base_client import OAuthError
+from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.integrations.starlette_client import OAuth
 from joserfc.errors import JoseError
@@ -88,7 +88,7 @@ class Provider:
         }
         try:
             token = await self._app.authorize_access_token(request, claims_options=claims)
-        except OAuthError as error:
+        except AuthlibBaseError as error:
             raise SignInFailed("declined" if error.error == "access_denied" else "refused", str(error)) from error
         except JoseError as error:
             raise SignInFailed("refused", f"the id token does not hold: {error}") from error
@@ -104,7 +104,7 @@ class Provider:
         try:
             async with AsyncOAuth2Client(self._id, self._secret, timeout=TIMEOUT_S) as client:
                 token = await client.refresh_token(metadata["token_endpoint"], refresh_token=refresh)
-        except OAuthError as error:
+        except AuthlibBaseError as error:
             raise SignInFailed("refused", str(error)) from error
         except (httpx2.HTTPError, ValueError) as error:
             raise SignInFailed("unavailable", f"no token was given: {error!r}") from error

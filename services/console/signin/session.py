@@ -34,6 +34,8 @@ class Session:
     """What gets the next token, where the sign-in service gave one."""
     renew_at: float = 0.0
     """When the bearer is to be renewed. Zero: never."""
+    bearer_until: float = 0.0
+    """When the bearer ends, where it is to be renewed."""
 
 
 Renewal = Callable[[Session], Awaitable[Session]]
@@ -59,6 +61,7 @@ class Sessions:
             raise Problem(
                 "UNAUTHENTICATED", f"{session.user} is signed in now, and not {expected[:64]}.", reason="USER_CHANGED"
             )
+        request.state.session = session
         if self._renew is not None and 0 < session.renew_at <= self._now():
             session = await self._renew(session)
             request.state.renewed = session
@@ -86,6 +89,12 @@ class Sessions:
     def end(self, response: Response, request: Request) -> None:
         """Signs out here. The key goes on to work."""
         cookies.remove(response, COOKIE, request)
+
+    def over(self, response: Response, request: Request) -> None:
+        """The gateway refused a key: if it was the session's, and not one that somebody tries to sign in with."""
+        if getattr(request.state, "session", None) is not None:
+            request.state.renewed = None
+            self.end(response, request)
 
     def finish(self, response: Response, request: Request) -> None:
         """Writes what became of the session during the request, if anything did."""
