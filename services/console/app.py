@@ -8,12 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console import calls, page
-from services.console.errors import Problem
+from services.console.errors import Problem, Violation
 from services.console.files import downloads, export, logs, packages, uploads
 from services.console.gateway import Gateway, connected
 from services.console.guard import Guard
@@ -96,5 +97,11 @@ def application(settings: ConsoleSettings, gateway: Gateway) -> Guard:
         return Problem(
             names.get(error.status_code, "INVALID_ARGUMENT"), error.detail, status=error.status_code
         ).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:  # noqa: ARG001 - as above
+        bad = [Violation(str(one["loc"][-1]), str(one["msg"])) for one in error.errors()]
+        message = "; ".join(f"{one.field}: {one.description}" for one in bad)
+        return Problem("INVALID_ARGUMENT", message, reason="INVALID_REQUEST", violations=bad).response()
 
     return Guard(app, hosts=settings.hosts, origin=settings.origin, finish=sessions.finish)
