@@ -27,7 +27,7 @@ async def service() -> AsyncIterator[SignIn]:
 
 @pytest_asyncio.fixture
 async def stage(service: SignIn, nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    options = {"gateway_oidc_issuer": service.issuer, "gateway_oidc_audience": AUDIENCE}
+    options: dict[str, Any] = {"gateway_oidc_issuer": service.issuer, "gateway_oidc_audience": AUDIENCE}
     async with staged(nats_url, mongo_url, mongo_database, **options) as found:
         yield found
 
@@ -110,7 +110,7 @@ async def test_another_replica_may_finish_what_one_began(stage: Stage, service: 
 async def test_the_id_token_is_shown_where_the_gateway_wants_that(
     service: SignIn, nats_url: str, mongo_url: str, mongo_database: str
 ) -> None:
-    audience = {"gateway_oidc_issuer": service.issuer, "gateway_oidc_audience": CLIENT}
+    audience: dict[str, Any] = {"gateway_oidc_issuer": service.issuer, "gateway_oidc_audience": CLIENT}
     service.access_claims = {"aud": "somebody else"}
     async with (
         staged(nats_url, mongo_url, mongo_database, **audience) as stage,
@@ -223,7 +223,7 @@ async def test_a_session_ends_when_the_service_gives_no_further_token(service: S
     service.refreshes.clear()  # an admin of the service ended it
 
     async def over() -> bool:
-        return (await browser.ask("TestService/ListTests")).json().get("reason") == "SESSION_ENDED"
+        return bool((await browser.ask("TestService/ListTests")).json().get("reason") == "SESSION_ENDED")
 
     await until(over, timeout=20)
     assert COOKIE not in browser.cookies

@@ -1,5 +1,6 @@
 from assay.v1 import admin_service_pb2, package_service_pb2
-from services.console.methods import UNARY_S, WAITS_S, methods
+from services.console.gateway import UNARY_S
+from services.console.methods import WAITS_S, methods
 
 
 def test_no_method_that_streams_is_on_the_list() -> None:
