@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     )
     from assay.admin_blocking import Admin
     from assay.admin_client import AsyncAdmin
-    from assay.blocking import Assay, Logs
-    from assay.client import AsyncAssay, AsyncLogs
+    from assay.blocking import Assay
+    from assay.client import AsyncAssay
     from assay.connection import Connection
     from assay.errors import (
         AlreadyExists,
@@ -55,7 +55,9 @@ if TYPE_CHECKING:
     from assay.findings import Finding, Severity
     from assay.health import HealthCheck, HealthState, ServiceError, ServiceHealth, StorageUse, SystemHealth
     from assay.listing import AsyncListing, Listing
-    from assay.logs import LogLevel, LogLine, LogsComplete, LogStream, LogUpdate, PartialLine
+    from assay.log_blocking import Logs
+    from assay.log_client import AsyncLogs
+    from assay.logs import LogLevel, LogLine, LogsComplete, LogSearch, LogStream, LogUpdate, PartialLine
     from assay.outcome import AgentError, Conversion, EntryPoint, Failure
     from assay.packages import DownloadLink, Package, PackageFile, PackageState
     from assay.project import BadProject, LeftOut, Project
@@ -93,8 +95,8 @@ _MODULES = {
     "UserLimitsReport",
     "admin_blocking": "Admin",
     "admin_client": "AsyncAdmin",
-    "blocking": "Assay Logs",
-    "client": "AsyncAssay AsyncLogs",
+    "blocking": "Assay",
+    "client": "AsyncAssay",
     "connection": "Connection",
     "errors": "AlreadyExists AssayError DeadlineExceeded DownloadFailed FailedPrecondition FieldViolation "
     "InvalidRequest NotConfigured NotFound NotImplementedYet PackageFailed PermissionDenied RateLimited "
@@ -103,7 +105,9 @@ _MODULES = {
     "findings": "Finding Severity",
     "health": "HealthCheck HealthState ServiceError ServiceHealth StorageUse SystemHealth",
     "listing": "AsyncListing Listing",
-    "logs": "LogLevel LogLine LogStream LogsComplete LogUpdate PartialLine",
+    "log_blocking": "Logs",
+    "log_client": "AsyncLogs",
+    "logs": "LogLevel LogLine LogSearch LogStream LogsComplete LogUpdate PartialLine",
     "outcome": "AgentError Conversion EntryPoint Failure",
     "packages": "DownloadLink Package PackageFile PackageState",
     "project": "BadProject LeftOut Project",
@@ -161,6 +165,7 @@ __all__ = [
     "Listing",
     "LogLevel",
     "LogLine",
+    "LogSearch",
     "LogStream",
     "LogUpdate",
     "Logs",

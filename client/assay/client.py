@@ -15,13 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from assay import fetching, requests, sending, submission, translate
+from assay import fetching, log_messages, requests, sending, submission, translate
 from assay.calls import Calls
 from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
 from assay.files import FileKind, TestFile
 from assay.listing import AsyncListing
-from assay.logs import LogCursor, LogLevel, LogLine, LogsComplete, LogStream, LogUpdate
+from assay.log_client import AsyncLogs
+from assay.logs import LogCursor, LogLevel, LogSearch, LogStream
 from assay.package_client import AsyncPackages
 from assay.project import Project
 from assay.queue import QueueStatus
@@ -138,14 +139,38 @@ class AsyncAssay:
         tail: int | None = None,
         min_level: LogLevel | str | None = None,
         streams: Iterable[LogStream | str] = (),
+        text: str = "",
+        match_case: bool = False,
+        to_seq: int | None = None,
     ) -> AsyncLogs:
         """Output of a test: what there is, or with `follow` all of it as it comes. Goes on after a lost connection.
 
         Iterate over it for lines, or over its `batches()`. Afterwards `.complete` says whether these were all lines.
-        `tail`: begin with the last so many stored lines (at most 10,000) instead of at `from_seq`.
+        `tail`: begin with the last so many stored lines (at most 10,000) instead of at `from_seq`. `to_seq`: the last
+        number of interest. `text`: only lines with this in them (at most 200 characters), whatever their case unless
+        `match_case`; not with `tail`.
         """
-        wanted = requests.LogSelection(test_id, follow, tail, min_level, tuple(streams))
-        return AsyncLogs(self._calls, wanted, LogCursor(next_seq=from_seq))
+        lines = requests.LogFilter(text, match_case, min_level, tuple(streams))
+        wanted = requests.LogSelection(test_id, follow, tail, lines)
+        return AsyncLogs(self._calls, wanted, LogCursor(next_seq=from_seq, last_seq=to_seq))
+
+    async def search_logs(
+        self,
+        test_id: str,
+        *,
+        text: str = "",
+        match_case: bool = False,
+        min_level: LogLevel | str | None = None,
+        streams: Iterable[LogStream | str] = (),
+        from_seq: int = 1,
+        step: int = 500,
+    ) -> LogSearch:
+        """Where in the whole output of a test the lines of a filter are: how many, the numbers of every `step`-th of
+        them (1 to 10,000; 1: of all), and the first error. Escapes such as colours are no part of the text. Raises
+        InvalidRequest, NotFound."""
+        wanted = requests.LogFilter(text, match_case, min_level, tuple(streams))
+        request = requests.search_logs(test_id, from_seq, step, wanted)
+        return log_messages.log_search(await self._calls.unary(self._calls.tests.SearchLogs, request))
 
     async def files(self, test_id: str) -> tuple[TestFile, ...]:
         """The files of a test: of its project, its inputs, and what the agent left in /work/out. Raises NotFound."""
@@ -237,54 +262,3 @@ class AsyncAssay:
                 if last is None or status.figures != last.figures:  # a new connection begins with what was seen before
                     last = status
                     yield status
-
-
-class AsyncLogs:
-    """Output of one test. `complete` is set at the end, if the output has ended by then."""
-
-    def __init__(self, calls: Calls, wanted: requests.LogSelection, cursor: LogCursor) -> None:
-        self._calls, self._wanted, self._cursor = calls, wanted, cursor
-
-    @property
-    def complete(self) -> LogsComplete | None:
-        return self._cursor.complete
-
-    async def __aiter__(self) -> AsyncGenerator[LogLine]:
-        async with aclosing(self.batches()) as batches:
-            async for batch in batches:
-                for line in batch:
-                    yield line
-
-    async def batches(self) -> AsyncGenerator[list[LogLine]]:
-        """Lines in the groups in which they arrive: cheaper when there are many."""
-        async with aclosing(self._updates(partials=False)) as updates:
-            async for update in updates:
-                yield update.lines
-
-    async def updates(self) -> AsyncGenerator[LogUpdate]:
-        """The same, and what lines that have not ended say so far, in order with the lines. Only with `follow`."""
-        async with aclosing(self._updates(partials=True)) as updates:
-            async for update in updates:
-                yield update
-
-    async def _updates(self, *, partials: bool) -> AsyncGenerator[LogUpdate]:
-        cursor, wanted = self._cursor, self._wanted
-        if wanted.tail is not None:
-            answer = await self._calls.unary(self._calls.tests.GetLogs, wanted.tail_request())
-            if fresh := cursor.take(*translate.log_batch(answer)):
-                yield LogUpdate(fresh, [])
-            if not wanted.follow or cursor.complete:
-                return
-        stream = self._calls.stream(
-            self._calls.tests.StreamLogs,
-            lambda: wanted.stream_request(cursor.next_seq, partials=partials),
-            endless=wanted.follow,
-        )
-        async with aclosing(stream) as messages:
-            async for message in messages:
-                fresh = cursor.take(*translate.log_batch(message))
-                said = [translate.partial_line(one) for one in message.partial_lines]
-                if fresh or said:
-                    yield LogUpdate(fresh, said)
-                if cursor.complete:
-                    return

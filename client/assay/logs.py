@@ -91,17 +91,49 @@ class LogsComplete:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class LogSearch:
+    """Where in the output of a test the lines of a filter are.
+
+    `count` lines match of those up to `last_seq`, the last one that was looked at (0: there was none). `marks` has the
+    number of the first of them and of every `step`-th after it. Where more marks would have been needed than an answer
+    holds (10,000), a search from `next_seq` goes on."""
+
+    count: int
+    marks: tuple[int, ...]
+    first_error_seq: int | None
+    """The first matching line of level ERROR or worse."""
+    last_seq: int
+    next_seq: int | None
+    complete: LogsComplete | None
+    """Set when the output has ended."""
+
+    def to_dict(self) -> dict[str, Any]:
+        value: dict[str, Any] = plain(self)
+        return value
+
+
 @dataclass(slots=True)
 class LogCursor:
     """How far a reader has come in the output of one test."""
 
     next_seq: int = 1
+    last_seq: int | None = None
+    """The last number of interest."""
     complete: LogsComplete | None = None
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing more of interest will come."""
+        return self.complete is not None or (self.last_seq is not None and self.next_seq > self.last_seq)
 
     def take(self, lines: Iterable[LogLine], complete: LogsComplete | None) -> list[LogLine]:
         """What of a message is new. Lines that a server sends again after a lost connection are dropped here."""
         fresh: list[LogLine] = []
         for line in lines:
+            if self.last_seq is not None and line.seq > self.last_seq:
+                self.next_seq = self.last_seq + 1
+                break
             if line.seq >= self.next_seq:
                 fresh.append(line)
                 self.next_seq = line.seq + 1

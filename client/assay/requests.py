@@ -98,39 +98,49 @@ def _filter(options: FilterOptions | ListOptions) -> test_service_pb2.TestFilter
 
 
 @dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which lines, whatever their numbers."""
+
+    text: str
+    match_case: bool
+    min_level: LogLevel | str | None
+    streams: tuple[LogStream | str, ...]
+
+    def fields(self) -> dict[str, Any]:
+        """Raises ValueError for a level or stream that there is not."""
+        return {
+            "text": self.text,
+            "match_case": self.match_case,
+            "min_level": number(log_pb2.LogLevel, "LOG_LEVEL_", self.min_level) if self.min_level else None,
+            "streams": [number(log_pb2.LogStream, "LOG_STREAM_", stream) for stream in self.streams],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class LogSelection:
-    """Which lines of which test. Raises ValueError for a level or stream that there is not."""
+    """Which lines of which test."""
 
     test_id: str
     follow: bool
     tail: int | None
-    min_level: LogLevel | str | None
-    streams: tuple[LogStream | str, ...]
+    filter: LogFilter
 
     def stream_request(self, from_seq: int, *, partials: bool = False) -> test_service_pb2.StreamLogsRequest:
         return test_service_pb2.StreamLogsRequest(
             test_id=self.test_id,
             from_seq=from_seq,
             follow=self.follow,
-            min_level=self._level(),
-            streams=self._streams(),
             partial_lines=partials,
+            **self.filter.fields(),
         )
 
     def tail_request(self) -> test_service_pb2.GetLogsRequest:
-        return test_service_pb2.GetLogsRequest(
-            test_id=self.test_id,
-            tail=self.tail or 0,
-            page_size=self.tail or 0,
-            min_level=self._level(),
-            streams=self._streams(),
-        )
+        tail = self.tail or 0
+        return test_service_pb2.GetLogsRequest(test_id=self.test_id, tail=tail, page_size=tail, **self.filter.fields())
 
-    def _level(self) -> Any:
-        return number(log_pb2.LogLevel, "LOG_LEVEL_", self.min_level) if self.min_level else None
 
-    def _streams(self) -> list[Any]:
-        return [number(log_pb2.LogStream, "LOG_STREAM_", stream) for stream in self.streams]
+def search_logs(test_id: str, from_seq: int, step: int, wanted: LogFilter) -> test_service_pb2.SearchLogsRequest:
+    return test_service_pb2.SearchLogsRequest(test_id=test_id, from_seq=from_seq, step=step, **wanted.fields())
 
 
 def duration(value: float | timedelta) -> Duration:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.files import FileKind, TestFile
 from assay.findings import Finding, Severity
-from assay.logs import LogLevel, LogLine, LogsComplete, LogStream, PartialLine
 from assay.outcome import AgentError, Conversion, Cost, EntryPoint, Failure, Metrics, Result, TokenUsage
 from assay.queue import QueueStatus
 from assay.specification import Model, TestSpec
@@ -28,7 +27,7 @@ from assay.tests import (
     TestTimes,
     WatchEvent,
 )
-from assay.v1 import log_pb2, queue_service_pb2, test_pb2, test_service_pb2
+from assay.v1 import queue_service_pb2, test_pb2, test_service_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
@@ -39,18 +38,17 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=StrEnum)
 
 
-def _enum_table(wrapper: _EnumTypeWrapper[Any], prefix: str, kind: type[E]) -> dict[int, E]:
+def enum_table(wrapper: _EnumTypeWrapper[Any], prefix: str, kind: type[E]) -> dict[int, E]:
+    """The members of an enum by their numbers in messages."""
     known = {member.name: member for member in kind}
     names = ((number, name.removeprefix(prefix)) for name, number in wrapper.items())
     return {number: known[name] for number, name in names if name in known}
 
 
-_STATES = _enum_table(test_pb2.TestState, "TEST_STATE_", TestState)
-_EVENTS = _enum_table(test_service_pb2.WatchEvent, "WATCH_EVENT_", WatchEvent)
-_OUTCOMES = _enum_table(test_service_pb2.CancelOutcome, "CANCEL_OUTCOME_", CancelOutcome)
-_STREAMS = _enum_table(log_pb2.LogStream, "LOG_STREAM_", LogStream)
-_SEVERITIES = _enum_table(test_service_pb2.Severity, "SEVERITY_", Severity)
-_LEVELS = _enum_table(log_pb2.LogLevel, "LOG_LEVEL_", LogLevel)
+_STATES = enum_table(test_pb2.TestState, "TEST_STATE_", TestState)
+_EVENTS = enum_table(test_service_pb2.WatchEvent, "WATCH_EVENT_", WatchEvent)
+_OUTCOMES = enum_table(test_service_pb2.CancelOutcome, "CANCEL_OUTCOME_", CancelOutcome)
+_SEVERITIES = enum_table(test_service_pb2.Severity, "SEVERITY_", Severity)
 
 
 def state(number: int) -> TestState:
@@ -65,13 +63,14 @@ def cancel_outcome(number: int) -> CancelOutcome:
     return _OUTCOMES.get(number, CancelOutcome.UNKNOWN)
 
 
-def _instant(stamp: Timestamp) -> datetime:
+def instant(stamp: Timestamp) -> datetime:
+    """To the microsecond, in UTC."""
     return datetime.fromtimestamp(stamp.seconds, UTC) + timedelta(microseconds=stamp.nanos // 1000)
 
 
 def moment(message: Message, field: str) -> datetime | None:
     """A time of a message; None where it is not set."""
-    return _instant(getattr(message, field)) if message.HasField(field) else None
+    return instant(getattr(message, field)) if message.HasField(field) else None
 
 
 def _span(message: Message, field: str) -> timedelta | None:
@@ -229,39 +228,6 @@ def _retry(message: test_pb2.RetryLink) -> RetryLink:
 
 def _cancellation(message: test_pb2.Cancellation) -> Cancellation:
     return Cancellation(moment(message, "request_time"), message.requested_by, message.reason)
-
-
-def log_line(message: log_pb2.LogLine) -> LogLine:
-    return LogLine(
-        seq=message.seq,
-        time=_instant(message.time),
-        stream=_STREAMS.get(message.stream, LogStream.UNKNOWN),
-        level=_LEVELS.get(message.level, LogLevel.UNKNOWN),
-        text=message.text,
-        continued=message.continued,
-    )
-
-
-def partial_line(message: log_pb2.PartialLine) -> PartialLine:
-    return PartialLine(
-        time=_instant(message.time),
-        stream=_STREAMS.get(message.stream, LogStream.UNKNOWN),
-        level=_LEVELS.get(message.level, LogLevel.UNKNOWN),
-        text=message.text,
-        after_seq=message.after_seq,
-    )
-
-
-def logs_complete(message: log_pb2.LogsComplete) -> LogsComplete:
-    missing = tuple((gap.first, gap.last) for gap in message.missing)
-    return LogsComplete(message.expected, message.received, message.complete, message.truncated, missing)
-
-
-def log_batch(
-    message: test_service_pb2.StreamLogsResponse | test_service_pb2.GetLogsResponse,
-) -> tuple[list[LogLine], LogsComplete | None]:
-    lines = [log_line(line) for line in message.lines]
-    return lines, logs_complete(message.complete) if message.HasField("complete") else None
 
 
 def page(message: test_service_pb2.ListTestsResponse) -> Page:

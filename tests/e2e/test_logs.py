@@ -58,6 +58,29 @@ async def test_case_38_words_are_seen_while_they_come_and_once(assay: Command) -
     assert "  1 line, complete" in ran.out
 
 
+async def test_a_long_log_is_searched_and_opened_anywhere(assay: Command, client: AsyncAssay) -> None:
+    code = (
+        "import sys\n"
+        "def run(query):\n"
+        "    for n in range(1, 5001):\n"
+        "        print('\x1b[32mstep\x1b[0m', n) if n % 1000 else print(f'ERROR: step {n}', file=sys.stderr)\n"
+    )
+    test = await client.submit(code, "x")
+    async with asyncio.timeout(60):
+        errors = [line.seq async for line in client.logs(test.id, follow=True, text="error:")]
+    assert errors == [1000, 2000, 3000, 4000, 5000]
+    found = await client.search_logs(test.id, text="STEP 1", step=500)
+    assert found.complete is not None
+    assert found.complete.complete
+    assert (found.count, found.first_error_seq) == (1111, 1000)
+    page = client.logs(test.id, from_seq=found.marks[1], text="step 1", to_seq=found.marks[2])
+    assert len([line async for line in page]) == 501
+    lines = assay("logs", test.id, "--first-error").out.splitlines()
+    assert lines[9:12] == ["\x1b[32mstep\x1b[0m 999", "ERROR: step 1000", "\x1b[32mstep\x1b[0m 1001"]
+    assert assay("logs", test.id, "--grep", "STEP 4999").out == "\x1b[32mstep\x1b[0m 4999\n"
+    assert assay("logs", test.id, "--lines", "2000-2000").out == "ERROR: step 2000\n"
+
+
 async def test_subscribers_of_nats_tell_a_piece_from_a_line(
     server: LocalMode, assay: Command, client: AsyncAssay
 ) -> None:

@@ -132,6 +132,17 @@ def whole(option: str, *, least: int, most: int | None = None) -> Callable[[str 
     return read
 
 
+def line_range(value: str, option: str) -> tuple[int, int | None]:
+    """`120-180`, `120-` to the end, `120` alone: first and last number."""
+    found = re.fullmatch(r"(\d{1,18})(-(\d{1,18})?)?", value.strip())
+    if not found or int(found[1]) < 1:
+        raise typer.BadParameter(f"{value!r} is no range of lines: write 120-180, 120- or 120", param_hint=option)
+    first, last = int(found[1]), int(found[3]) if found[3] else None
+    if last is not None and last < first:
+        raise typer.BadParameter(f"{value!r} ends before it begins", param_hint=option)
+    return first, last if found[2] else first
+
+
 def number(option: str) -> Callable[[str], float]:
     """What reads the number of an option."""
 

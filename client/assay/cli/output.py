@@ -33,13 +33,15 @@ class RawOutput:
         self._growing = GrowingLines(show=show)
         self._partials: dict[LogStream, PartialLine] = {}
         self._open = False  # the last piece has no line end yet, since the line may go on
+        self._seq = 0  # of the last piece
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, batch: Sequence[LogLine]) -> None:
         parts: list[str] = [_CLEAR] if self._in_place and self._partials else []
         for line in batch:
-            if self._open and not line.continued:
+            if self._open and not (line.continued and line.seq == self._seq + 1):  # a filter may leave pieces out
                 parts.append("\n")
+            self._seq = line.seq
             self._open = len(line.text) >= PIECE // 4 and len(line.text.encode(errors="replace")) >= PIECE
             parts.append(self._growing.end(line, newline="" if self._open else "\n"))
             self._partials.pop(line.stream, None)

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from assay.cli.arguments import whole
+from assay.cli.arguments import line_range, whole
 from assay.cli.jsontext import json_text
 from assay.cli.options import JsonLines, TestId
 
 if TYPE_CHECKING:
     from assay.cli.screen import Screen
-    from assay.client import AsyncAssay, AsyncLogs
+    from assay.client import AsyncAssay
+    from assay.log_client import AsyncLogs
+
+BEFORE_ERROR = 10  # lines that say how it came to the first error
+
+
+class LogFilters(TypedDict):
+    """Which lines, as the methods of the SDK take it."""
+
+    min_level: str | None
+    streams: Iterable[str]
+    text: str
+    match_case: bool
 
 
 def logs(
@@ -38,6 +51,16 @@ def logs(
     stream: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only stdout, stderr, build or system.")
     ] = None,
+    grep: Annotated[
+        str, typer.Option("--grep", "-g", metavar="TEXT", help="Only lines with this in them, whatever its case.")
+    ] = "",
+    match_case: Annotated[bool, typer.Option("--match-case", help="With --grep: upper and lower case differ.")] = False,
+    lines: Annotated[
+        str, typer.Option("--lines", metavar="A-B", help="Only these, by their numbers: 120-180, 120- or 120.")
+    ] = "",
+    first_error: Annotated[
+        bool, typer.Option("--first-error", help=f"Begin at the first error, {BEFORE_ERROR} lines before it.")
+    ] = False,
     times: Annotated[bool, typer.Option("--times", "-t", help="Show time and stream of each line.")] = False,
     partial: Annotated[
         bool,
@@ -47,20 +70,45 @@ def logs(
 ) -> None:
     """Print the output of a test."""
     from assay.cli import find
-    from assay.cli.session import run
+    from assay.cli.session import PASSED, run
+
+    begins = {"--from": from_seq != 1, "--tail": tail is not None, "--lines": bool(lines), "--first-error": first_error}
+    _check([name for name, given in begins.items() if given], grep=grep, match_case=match_case, tail=tail)
+    first, last = line_range(lines, "--lines") if lines else (from_seq, None)
 
     async def body(client: AsyncAssay) -> int:
-        wanted = client.logs(
-            await find.test_id(client, test),
-            follow=follow,
-            from_seq=from_seq,
-            tail=tail,
-            min_level=level or None,
-            streams=stream or (),
-        )
+        found = await find.test_id(client, test)
+        filters: LogFilters = {
+            "min_level": level or None,
+            "streams": stream or (),
+            "text": grep,
+            "match_case": match_case,
+        }
+        begin = await _before_first_error(client, found, filters) if first_error else first
+        if begin is None:
+            return PASSED
+        wanted = client.logs(found, follow=follow, from_seq=begin, to_seq=last, tail=tail, **filters)
         return await _print_logs(wanted, times=times, as_json=as_json, partial=partial)
 
     run(context, body, as_json=as_json)
+
+
+def _check(begins: Sequence[str], *, grep: str, match_case: bool, tail: int | None) -> None:
+    if len(begins) > 1:
+        raise typer.BadParameter("each says where to begin: give one of them", param_hint=" and ".join(begins))
+    if match_case and not grep:
+        raise typer.BadParameter("needs --grep", param_hint="--match-case")
+    if grep and tail is not None:
+        raise typer.BadParameter("exclude each other: give --from or --lines", param_hint="--grep and --tail")
+
+
+async def _before_first_error(client: AsyncAssay, test_id: str, filters: LogFilters) -> int | None:
+    """The number to begin at; None, and a word on it, where there is no error so far."""
+    found = await client.search_logs(test_id, **filters)
+    if found.first_error_seq is None:
+        print("note: there is no error in these lines" + ("" if found.complete else " so far"), file=sys.stderr)
+        return None
+    return max(found.first_error_seq - BEFORE_ERROR, 1)
 
 
 async def _print_logs(wanted: AsyncLogs, *, times: bool, as_json: bool, partial: bool) -> int:

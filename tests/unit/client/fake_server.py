@@ -248,7 +248,7 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         cut = self.log_cuts.pop(0) if self.log_cuts else None
         if story.told is not None:
             await story.told.wait()
-        wanted = [entry for entry in story.lines if entry.seq >= (request.from_seq or 1) - self.repeat]
+        wanted = [entry for entry in matching(request, story) if entry.seq >= (request.from_seq or 1) - self.repeat]
         for number in range(0, len(wanted[:cut]), 2):
             yield test_service_pb2.StreamLogsResponse(lines=wanted[:cut][number : number + 2])
         if cut is not None:
@@ -267,6 +267,19 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         await self.enter("GetLogs", request, context)
         story = await self._story(request.test_id, context)
         return test_service_pb2.GetLogsResponse(lines=story.lines[-request.tail :], complete=story.complete)
+
+    async def SearchLogs(self, request: Any, context: Any) -> test_service_pb2.SearchLogsResponse:
+        await self.enter("SearchLogs", request, context)
+        story = await self._story(request.test_id, context)
+        found = [entry for entry in matching(request, story) if entry.seq >= request.from_seq]
+        errors = [entry.seq for entry in found if entry.level >= log_pb2.LOG_LEVEL_ERROR]
+        return test_service_pb2.SearchLogsResponse(
+            count=len(found),
+            marks=[entry.seq for entry in found[:: request.step]],
+            first_error_seq=errors[0] if errors else 0,
+            last_seq=story.lines[-1].seq if story.lines else 0,
+            complete=story.complete,
+        )
 
     async def CancelTest(self, request: Any, context: Any) -> test_service_pb2.CancelTestResponse:
         await self.enter("CancelTest", request, context)
@@ -306,6 +319,13 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
             await asyncio.Event().wait()
         finally:
             self.streams_closed += 1
+
+
+def matching(request: Any, story: Story) -> list[log_pb2.LogLine]:
+    """The lines with the text of a request."""
+    if request.match_case:
+        return [entry for entry in story.lines if request.text in entry.text]
+    return [entry for entry in story.lines if request.text.casefold() in entry.text.casefold()]
 
 
 def digest_of(archive: bytes) -> str:

@@ -64,6 +64,20 @@ async def test_followed_logs_have_each_line_once_whatever_breaks(fake: FakeServe
     assert await in_thread(address, body) == list(range(1, 11))
 
 
+async def test_logs_are_searched_and_read_by_text_and_range(fake: FakeServer, address: str) -> None:
+    fake.stories["tst_a"] = Story([passed("tst_a")], [line(seq) for seq in range(1, 21)], log_pb2.LogsComplete())
+
+    def work() -> None:
+        with Assay(address, KEY) as client:
+            found = client.search_logs("tst_a", text="LINE 1", step=5)
+            assert (found.count, found.marks, found.first_error_seq) == (11, (1, 14, 19), None)
+            logs = client.logs("tst_a", text="line 1", match_case=True, from_seq=12, to_seq=15)
+            assert [entry.seq for entry in logs] == [12, 13, 14, 15]
+            assert client.search_logs("tst_a", text="LINE 1", match_case=True).count == 0
+
+    await asyncio.to_thread(work)
+
+
 async def test_a_watch_goes_on_after_a_lost_connection(fake: FakeServer, address: str) -> None:
     fake.stories["tst_a"] = Story([a_test("tst_a", "RUNNING"), passed("tst_a")])
     fake.watch_cuts = 1

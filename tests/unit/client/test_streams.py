@@ -6,9 +6,10 @@ import pytest
 
 from assay.client import AsyncAssay
 from assay.errors import NotFound, ServerError, Unavailable
+from assay.logs import LogSearch
 from assay.retry import RetryPolicy
 from assay.tests import TestState, WatchEvent
-from assay.v1 import log_pb2, queue_service_pb2
+from assay.v1 import log_pb2, queue_service_pb2, test_service_pb2
 from tests.support.until import until
 from tests.unit.client.conftest import QUICK
 from tests.unit.client.fake_server import KEY, FakeServer, Refusal, Story, a_test, line, passed, serving
@@ -89,6 +90,42 @@ async def test_the_tail_alone_is_one_call(client: AsyncAssay, fake: FakeServer) 
     fake.stories["tst_a"] = ten_lines()
     assert [entry.seq async for entry in client.logs("tst_a", tail=3)] == [8, 9, 10]
     assert len(fake.requests) == 1
+
+
+async def test_a_range_of_lines_ends_the_stream(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = ten_lines()
+    for follow in (False, True):
+        logs = client.logs("tst_a", from_seq=3, to_seq=6, follow=follow)
+        assert [entry.seq for entry in [line async for line in logs]] == [3, 4, 5, 6]
+        assert logs.complete is None
+    assert [entry.seq async for entry in client.logs("tst_a", from_seq=9, to_seq=20, follow=True)] == [9, 10]
+    story = Story([passed("tst_a")], [line(1), line(2), line(9)], ALL)
+    fake.stories["tst_a"] = story
+    assert [entry.seq async for entry in client.logs("tst_a", to_seq=5, follow=True)] == [1, 2]  # 3 to 8 got lost
+
+
+async def test_lines_with_a_text_are_followed_over_a_broken_connection(client: AsyncAssay, fake: FakeServer) -> None:
+    fake.stories["tst_a"] = Story(
+        [passed("tst_a")], [line(n, f"{'Even' if n % 2 == 0 else 'odd'}") for n in range(1, 11)], ALL
+    )
+    fake.log_cuts = [2, 2]
+    assert [entry.seq async for entry in client.logs("tst_a", follow=True, text="EVEN")] == [2, 4, 6, 8, 10]
+    assert [entry.seq async for entry in client.logs("tst_a", text="EVEN", match_case=True)] == []
+
+
+async def test_a_search_says_where_the_lines_are(client: AsyncAssay, fake: FakeServer) -> None:
+    story = ten_lines()
+    story.lines[4].level = log_pb2.LOG_LEVEL_ERROR
+    fake.stories["tst_a"] = story
+    found = await client.search_logs("tst_a", text="LINE", step=4, from_seq=2, min_level="debug", streams=["stdout"])
+    assert found == LogSearch(9, (2, 6, 10), 5, 10, None, found.complete)
+    assert found.complete is not None
+    assert found.to_dict()["marks"] == [2, 6, 10]
+    [request] = fake.requests
+    assert isinstance(request, test_service_pb2.SearchLogsRequest)
+    assert (request.min_level, list(request.streams)) == (log_pb2.LOG_LEVEL_DEBUG, [log_pb2.LOG_STREAM_STDOUT])
+    none = await client.search_logs("tst_a", text="line", match_case=True, from_seq=6)
+    assert (none.count, none.first_error_seq, none.next_seq) == (5, None, None)
 
 
 async def test_missing_lines_are_told(client: AsyncAssay, fake: FakeServer) -> None:
