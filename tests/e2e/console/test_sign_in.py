@@ -37,5 +37,5 @@ def test_a_link_that_was_used_says_so(browser: Browser, stranger: tuple[Page, Wa
     with browser.new_context() as other:
         other.new_page().goto(used)
     page.goto(used)
-    expect(page.get_by_text("link")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("This link was used before")
     expect(page.get_by_label("API key")).to_be_visible()

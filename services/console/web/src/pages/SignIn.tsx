@@ -5,6 +5,14 @@ import { signInWithKey, type SignInWays } from "../api/session";
 import { ErrorBox } from "../components/feedback";
 import { KeyIcon, OpenIcon } from "../components/icons";
 
+// Why a sign-in by a link ended here: the console's own words for it, in the address.
+const FAILED: Record<string, string> = {
+  expired: "This link was used before, or it is too old. Ask for a new one, or sign in another way.",
+  refused: "Your organisation has signed you in, but this server does not let you in.",
+  declined: "The sign-in was cancelled.",
+  unavailable: "The sign-in service does not answer. Try again in a moment.",
+};
+
 export function SignIn({ ways, onSignedIn }: { ways: SignInWays; onSignedIn: () => void }) {
   const [key, setKey] = useState("");
   const [busy, setBusy] = useState(false);
@@ -25,7 +33,8 @@ export function SignIn({ ways, onSignedIn }: { ways: SignInWays; onSignedIn: () 
     }
   };
 
-  const to = window.location.pathname + window.location.search;
+  const failed = FAILED[new URLSearchParams(window.location.search).get("signin") ?? ""];
+  const to = failed ? "/" : window.location.pathname + window.location.search;
   return (
     <Center component="main" mih="100vh" p="md">
       <Paper withBorder p="xl" w="100%" maw={420}>
@@ -33,6 +42,7 @@ export function SignIn({ ways, onSignedIn }: { ways: SignInWays; onSignedIn: () 
           <Title order={1} fz={26}>
             Sign in to Assay
           </Title>
+          {failed && !error ? <ErrorBox error={failed} title="You are not signed in" /> : null}
           {ways.oidc && (
             <>
               <Button component="a" href={`${ways.oidc}?to=${encodeURIComponent(to)}`} leftSection={<OpenIcon width={18} aria-hidden />}>
