@@ -1,5 +1,181 @@
-import { PageHeader } from "../../components/feedback";
+// A test: its head, and below it one of its parts, which the address names.
+import { Alert, Button, Group, Modal, Tabs } from "@mantine/core";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { Suspense, useState } from "react";
+import { ApiError } from "../../api/call";
+import type { Test } from "../../api/types";
+import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
+import { hasEnded, lookOf } from "../../components/states";
+import { useTestAction, type TestAction } from "../../shell/testActions";
+import { AnswerTab } from "./AnswerTab";
+import { CancelForm } from "./CancelForm";
+import { ComparePicker } from "./ComparePicker";
+import { FilesTab } from "./FilesTab";
+import { HistoryTab } from "./HistoryTab";
+import { useLiveTest } from "./live";
+import { LogViewer } from "./logView";
+import { MetricsTab } from "./MetricsTab";
+import { PackageTab } from "./PackageTab";
+import { RetryForm } from "./RetryForm";
+import { isTestId, TABS, type TestSearch, type TestTab } from "./search";
+import { SettingsTab } from "./SettingsTab";
+import { TestHead } from "./TestHead";
+
+const LABELS: Record<TestTab, string> = {
+  answer: "Answer",
+  log: "Log",
+  metrics: "Metrics",
+  settings: "Settings",
+  files: "Files",
+  package: "Package",
+  history: "History",
+};
+
+const CLOSE = { "aria-label": "Close" };
 
 export function TestPage() {
-  return <PageHeader title="TestPage" />;
+  const { testId } = useParams({ from: "/tests/$testId" });
+  const search = useSearch({ from: "/tests/$testId" });
+  const navigate = useNavigate({ from: "/tests/$testId" });
+  return (
+    <TestView
+      key={testId}
+      testId={testId}
+      search={search}
+      onSearch={(next, push) => void navigate({ search: next, replace: !push, resetScroll: false })}
+    />
+  );
+}
+
+export function UnknownTest({ testId }: { testId: string }) {
+  return (
+    <>
+      <PageHeader title="No such test" />
+      <Empty title={isTestId(testId) ? "There is no such test among yours" : "This is no id of a test"}>
+        {isTestId(testId)
+          ? "It does not exist, or it belongs to another user. Check the address, or whom you are signed in as."
+          : "An id is tst_ and 32 hexadecimal digits."}{" "}
+        <Link to="/tests">To your tests</Link>
+      </Empty>
+    </>
+  );
+}
+
+interface ViewProps {
+  testId: string;
+  search: TestSearch;
+  /** Changes the address; `push`: so that Back leads to where it was. */
+  onSearch: (search: TestSearch, push: boolean) => void;
+}
+
+export function TestView({ testId, search, onSearch }: ViewProps) {
+  const known = isTestId(testId);
+  const { query, endedHere, take } = useLiveTest(testId, known);
+  if (!known || (query.error instanceof ApiError && query.error.code === "NOT_FOUND")) return <UnknownTest testId={testId} />;
+  if (query.data) return <Known test={query.data} endedHere={endedHere} take={take} search={search} onSearch={onSearch} />;
+  if (query.error) {
+    return (
+      <>
+        <PageHeader title="Test" />
+        <ErrorBox error={query.error} title="The test could not be read" onRetry={() => void query.refetch()} />
+      </>
+    );
+  }
+  return (
+    <>
+      <PageHeader title="Test" />
+      <Loading label="Loading the test" />
+    </>
+  );
+}
+
+interface KnownProps {
+  test: Test;
+  endedHere: boolean;
+  take: (told: Test | undefined) => void;
+  search: TestSearch;
+  onSearch: ViewProps["onSearch"];
+}
+
+function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
+  const testId = test.id ?? "";
+  const ended = hasEnded(test.state);
+  const [dialog, setDialog] = useState<"cancel" | "retry" | "compare" | null>(null);
+  // What is open stays open when the test ends while somebody looks on.
+  const [first] = useState<TestTab>(search.line || !ended ? "log" : "answer");
+  const tab = search.tab ?? first;
+  const open = (next: TestTab) => onSearch({ ...search, tab: next }, true);
+  const act = (action: TestAction) => (action === "package" ? open("package") : setDialog(action));
+  useTestAction(testId, act);
+  const close = () => setDialog(null);
+  const panel = (name: TestTab) => {
+    switch (name) {
+      case "answer":
+        return <AnswerTab test={test} />;
+      case "log":
+        return (
+          <LogViewer
+            testId={testId}
+            testState={test.state}
+            {...(search.line === undefined ? {} : { line: search.line })}
+            onLine={(line) => {
+              onSearch({ tab: "log", ...(line ? { line } : {}) }, false);
+            }}
+          />
+        );
+      case "metrics":
+        return <MetricsTab test={test} />;
+      case "settings":
+        return <SettingsTab test={test} />;
+      case "files":
+        return <FilesTab test={test} />;
+      case "package":
+        return <PackageTab test={test} />;
+      case "history":
+        return <HistoryTab test={test} />;
+    }
+  };
+  const look = lookOf(test.state, test.failure?.code);
+  return (
+    <>
+      <TestHead test={test} act={act} />
+      <div role="status">
+        {endedHere && tab !== "answer" && (
+          <Alert color={look.color} variant="light" mb="md" py="xs">
+            <Group gap="sm">
+              <span>
+                <b>{look.label}</b>: {test.failure ? "see why" : "see the answer"}.
+              </span>
+              <Button size="compact-sm" variant="default" onClick={() => open("answer")}>
+                {test.failure ? "Show the failure" : "Show the answer"}
+              </Button>
+            </Group>
+          </Alert>
+        )}
+      </div>
+      <Tabs value={tab} onChange={(value) => value && open(value as TestTab)} keepMounted={false}>
+        <Tabs.List aria-label="Parts of this test" mb="md">
+          {TABS.map((name) => (
+            <Tabs.Tab key={name} value={name}>
+              {name === "answer" && test.failure ? "Failure" : LABELS[name]}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        {TABS.map((name) => (
+          <Tabs.Panel key={name} value={name}>
+            {name === tab && <Suspense fallback={<Loading />}>{panel(name)}</Suspense>}
+          </Tabs.Panel>
+        ))}
+      </Tabs>
+      <Modal opened={dialog === "cancel"} onClose={close} title="Cancel this test" centered closeButtonProps={CLOSE}>
+        <CancelForm test={test} onClose={close} onTold={take} />
+      </Modal>
+      <Modal opened={dialog === "retry"} onClose={close} title="Retry this test" size="lg" centered closeButtonProps={CLOSE}>
+        <RetryForm test={test} onClose={close} />
+      </Modal>
+      <Modal opened={dialog === "compare"} onClose={close} title="Compare with another test" size="lg" centered closeButtonProps={CLOSE}>
+        <ComparePicker test={test} onClose={close} />
+      </Modal>
+    </>
+  );
 }

@@ -1,0 +1,127 @@
+// The head of a test's page: what it is, where it stands, and what can be done about it.
+import { Alert, Button, Group, Stack, Text } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { useSession } from "../../api/session";
+import type { Test } from "../../api/types";
+import { CopyButton } from "../../components/CopyButton";
+import { PageHeader } from "../../components/feedback";
+import { CompareIcon, PackageIcon, PlusIcon, RetryIcon, StopIcon } from "../../components/icons";
+import { LinkButton } from "../../components/LinkButton";
+import { LabelChips } from "../../components/LabelChips";
+import { PhaseBar } from "../../components/PhaseBar";
+import { StateBadge } from "../../components/StateBadge";
+import { hasEnded, hasPassed, nameOf } from "../../components/states";
+import type { TestAction } from "../../shell/testActions";
+import { Time, useNow } from "../../time/times";
+import { deadlineWords, elapsedWords, queueWords } from "./words";
+
+function Progress({ test }: { test: Test }) {
+  const ended = hasEnded(test.state);
+  const now = useNow(1000, !ended);
+  const elapsed = elapsedWords(test, now);
+  return (
+    <div>
+      <PhaseBar state={test.state} failureCode={test.failure?.code} elapsed={elapsed} />
+      <Text size="sm" mt={4}>
+        {elapsed}
+        {!ended && (
+          <>
+            {elapsed && ". "}
+            {queueWords(test)} {deadlineWords(test, now)}
+          </>
+        )}
+        {(test.attempt ?? 0) > 1 && ` Attempt ${test.attempt}.`}
+      </Text>
+    </div>
+  );
+}
+
+export function TestHead({ test, act }: { test: Test; act: (action: TestAction) => void }) {
+  const { userId, isAdmin } = useSession();
+  const ended = hasEnded(test.state);
+  const agentId = test.spec?.agentId;
+  const who = test.userId === userId ? "you" : (test.userId ?? "somebody");
+  const cancellation = test.cancellation;
+  return (
+    <Stack gap="sm" mb="md">
+      <PageHeader
+        title={
+          <Group gap="xs" component="span">
+            <span className="break">{nameOf(test)}</span>
+            <span role="status">
+              <StateBadge state={test.state} failureCode={test.failure?.code ?? ""} size="lg" />
+            </span>
+          </Group>
+        }
+        description={
+          <Stack gap={4}>
+            <Group gap={6}>
+              <Text span size="sm" className="mono break">
+                {test.id}
+              </Text>
+              <CopyButton text={test.id ?? ""} size="compact-xs" label="Copy id" />
+            </Group>
+            <Text span size="sm">
+              Submitted by {who} <Time value={test.times?.submitTime} />
+              {agentId && (
+                <>
+                  {" · agent "}
+                  <Link to="/agents/$agentId" params={{ agentId }}>
+                    {test.spec?.agentName || agentId}
+                  </Link>
+                </>
+              )}
+              {test.retry?.retryOf && (
+                <>
+                  {" · "}
+                  <Link to="/tests/$testId" params={{ testId: test.retry.retryOf }}>
+                    retry {test.retry.retryNumber} of an earlier test
+                  </Link>
+                </>
+              )}
+              {isAdmin && test.task?.runtime && ` · ${test.task.runtime}`}
+            </Text>
+          </Stack>
+        }
+      >
+        {!ended && (
+          <Button color="red" variant="light" autoContrast leftSection={<StopIcon width={16} aria-hidden />} onClick={() => act("cancel")}>
+            Cancel
+          </Button>
+        )}
+        {ended && (
+          <Button leftSection={<RetryIcon width={16} aria-hidden />} onClick={() => act("retry")}>
+            Retry
+          </Button>
+        )}
+        {hasPassed(test) && (
+          <Button variant="default" leftSection={<PackageIcon width={16} aria-hidden />} onClick={() => act("package")}>
+            Package
+          </Button>
+        )}
+        <Button variant="default" leftSection={<CompareIcon width={16} aria-hidden />} onClick={() => act("compare")}>
+          Compare
+        </Button>
+        <LinkButton to="/submit" search={{ again: test.id ?? "" }} variant="default" leftSection={<PlusIcon width={16} aria-hidden />}>
+          Submit again
+        </LinkButton>
+      </PageHeader>
+      <LabelChips labels={test.spec?.labels} />
+      <Progress test={test} />
+      {cancellation && !ended && (
+        <Alert color="orange" variant="light" role="status" title="Asked to stop">
+          <Text size="sm" className="break">
+            By {cancellation.requestedBy === userId ? "you" : cancellation.requestedBy} <Time value={cancellation.requestTime} />
+            {cancellation.reason && `: ${cancellation.reason}`}
+          </Text>
+        </Alert>
+      )}
+      {cancellation && ended && test.failure?.code === "CANCELLED" && (
+        <Text size="sm" className="break">
+          Cancelled by {cancellation.requestedBy === userId ? "you" : cancellation.requestedBy}
+          {cancellation.reason && `: ${cancellation.reason}`}
+        </Text>
+      )}
+    </Stack>
+  );
+}
