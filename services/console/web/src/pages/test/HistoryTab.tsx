@@ -1,11 +1,11 @@
 // Every move of the test, and the chain of its retries with what came of each.
 import { Badge, Group, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { chainQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
 import { Empty, ErrorBox, Loading } from "../../components/feedback";
 import { CompareIcon } from "../../components/icons";
+import { AnchorLink } from "../../components/links";
 import { StateBadge } from "../../components/StateBadge";
 import { formatDuration, parseDuration } from "../../time/durations";
 import { Time } from "../../time/times";
@@ -40,9 +40,9 @@ export function RetryChain({ test }: { test: Test }) {
                       {name} (this one)
                     </Text>
                   ) : (
-                    <Link to="/tests/$testId" params={{ testId: one.id ?? "" }}>
+                    <AnchorLink to="/tests/$testId" params={{ testId: one.id ?? "" }}>
                       {name}
-                    </Link>
+                    </AnchorLink>
                   )}
                 </Table.Td>
                 <Table.Td>
@@ -66,9 +66,9 @@ export function RetryChain({ test }: { test: Test }) {
                 </Table.Td>
                 <Table.Td>
                   {!here && (
-                    <Link to="/compare" search={{ a: one.id ?? "", b: test.id ?? "" }} aria-label={`Compare ${name} with this test`}>
+                    <AnchorLink to="/compare" search={{ a: one.id ?? "", b: test.id ?? "" }} aria-label={`Compare ${name} with this test`}>
                       <CompareIcon width={14} aria-hidden /> Compare
-                    </Link>
+                    </AnchorLink>
                   )}
                 </Table.Td>
               </Table.Tr>

@@ -1,12 +1,12 @@
 // What the test took, against the mean of its agent's other tests, and what it cost.
 import { Box, Group, Paper, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { agentStatsQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
 import { Empty, ErrorBox } from "../../components/feedback";
 import { formatCount, formatShare, formatUsd } from "../../components/numbers";
+import { AnchorLink } from "../../components/links";
 import { hasEnded } from "../../components/states";
 import { figuresOf, type Figure } from "./figures";
 
@@ -94,9 +94,9 @@ export function MetricsTab({ test }: { test: Test }) {
               <Fact label="Of these passed">{formatShare(stats.successRate ?? 0)}</Fact>
               <Fact label="Agent">
                 {agentId && (
-                  <Link to="/agents/$agentId" params={{ agentId }}>
+                  <AnchorLink to="/agents/$agentId" params={{ agentId }}>
                     {stats.agentName || agentId}
-                  </Link>
+                  </AnchorLink>
                 )}
               </Fact>
             </SimpleGrid>

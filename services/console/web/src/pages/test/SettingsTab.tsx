@@ -5,7 +5,7 @@ import type { Test } from "../../api/types";
 import { CodeView } from "../../components/CodeView";
 import { CopyButton } from "../../components/CopyButton";
 import { PlusIcon } from "../../components/icons";
-import { LinkButton } from "../../components/LinkButton";
+import { ButtonLink } from "../../components/links";
 import { settingsOf } from "./settings";
 
 function Part({ title, text, children }: { title: string; text?: string; children: ReactNode }) {
@@ -71,9 +71,9 @@ export function SettingsTab({ test }: { test: Test }) {
             ))}
           </Table.Tbody>
         </Table>
-        <LinkButton to="/submit" search={{ again: test.id ?? "" }} mt="sm" size="xs" variant="default" leftSection={<PlusIcon width={14} aria-hidden />}>
+        <ButtonLink to="/submit" search={{ again: test.id ?? "" }} mt="sm" size="xs" variant="default" leftSection={<PlusIcon width={14} aria-hidden />}>
           Submit again with changes
-        </LinkButton>
+        </ButtonLink>
       </Part>
       {spec.agentCode && (
         <Part title="Code" text={spec.agentCode}>

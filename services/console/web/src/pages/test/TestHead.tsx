@@ -1,12 +1,11 @@
 // The head of a test's page: what it is, where it stands, and what can be done about it.
 import { Alert, Button, Group, Stack, Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
 import { useSession } from "../../api/session";
 import type { Test } from "../../api/types";
 import { CopyButton } from "../../components/CopyButton";
 import { PageHeader } from "../../components/feedback";
 import { CompareIcon, PackageIcon, PlusIcon, RetryIcon, StopIcon } from "../../components/icons";
-import { LinkButton } from "../../components/LinkButton";
+import { AnchorLink, ButtonLink } from "../../components/links";
 import { LabelChips } from "../../components/LabelChips";
 import { PhaseBar } from "../../components/PhaseBar";
 import { StateBadge } from "../../components/StateBadge";
@@ -66,17 +65,17 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
               {agentId && (
                 <>
                   {" · agent "}
-                  <Link to="/agents/$agentId" params={{ agentId }}>
+                  <AnchorLink to="/agents/$agentId" params={{ agentId }}>
                     {test.spec?.agentName || agentId}
-                  </Link>
+                  </AnchorLink>
                 </>
               )}
               {test.retry?.retryOf && (
                 <>
                   {" · "}
-                  <Link to="/tests/$testId" params={{ testId: test.retry.retryOf }}>
+                  <AnchorLink to="/tests/$testId" params={{ testId: test.retry.retryOf }}>
                     retry {test.retry.retryNumber} of an earlier test
-                  </Link>
+                  </AnchorLink>
                 </>
               )}
               {isAdmin && test.task?.runtime && ` · ${test.task.runtime}`}
@@ -102,9 +101,9 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
         <Button variant="default" leftSection={<CompareIcon width={16} aria-hidden />} onClick={() => act("compare")}>
           Compare
         </Button>
-        <LinkButton to="/submit" search={{ again: test.id ?? "" }} variant="default" leftSection={<PlusIcon width={16} aria-hidden />}>
+        <ButtonLink to="/submit" search={{ again: test.id ?? "" }} variant="default" leftSection={<PlusIcon width={16} aria-hidden />}>
           Submit again
-        </LinkButton>
+        </ButtonLink>
       </PageHeader>
       <LabelChips labels={test.spec?.labels} />
       <Progress test={test} />

@@ -1,10 +1,11 @@
 // A test: its head, and below it one of its parts, which the address names.
 import { Alert, Button, Group, Modal, Tabs } from "@mantine/core";
-import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { Suspense, useState } from "react";
 import { ApiError } from "../../api/call";
 import type { Test } from "../../api/types";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
+import { AnchorLink } from "../../components/links";
 import { hasEnded, lookOf } from "../../components/states";
 import { useTestAction, type TestAction } from "../../shell/testActions";
 import { AnswerTab } from "./AnswerTab";
@@ -55,7 +56,7 @@ export function UnknownTest({ testId }: { testId: string }) {
         {isTestId(testId)
           ? "It does not exist, or it belongs to another user. Check the address, or whom you are signed in as."
           : "An id is tst_ and 32 hexadecimal digits."}{" "}
-        <Link to="/tests">To your tests</Link>
+        <AnchorLink to="/tests">To your tests</AnchorLink>
       </Empty>
     </>
   );
