@@ -36,6 +36,7 @@ from services.gateway.packages.arrivals import Arrivals
 from services.gateway.packages.generate import Generation
 from services.gateway.packages.links import Links
 from services.gateway.packages.listing import PackageListing
+from services.gateway.queue.listing import QueueListing
 from services.gateway.queue.places import Places
 from services.gateway.queue.status import QueueStatus
 from services.gateway.queue.watch import QueueWatch
@@ -184,7 +185,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
                 agents=Agents(sums, Runs(database)),
                 places=places,
             ),
-            queue=QueueRpc(queue, queue_watch),
+            queue=QueueRpc(queue, queue_watch, QueueListing(line, slots, tests, clock)),
             packages=PackageRpc(
                 packages,
                 clock,

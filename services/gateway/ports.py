@@ -23,9 +23,10 @@ from shared.store.documents import (
     Chunk,
     Execution,
     QueueEntry,
+    Slot,
     StoredLine,
 )
-from shared.store.executions import Move, Submitted
+from shared.store.executions import Brief, Move, Submitted
 from shared.store.history import Found
 from shared.store.keys import Revoked
 from shared.store.limits import UserLimits
@@ -33,7 +34,7 @@ from shared.store.listing import Order, Place, Wanted
 from shared.store.logs import RawLine
 from shared.store.package_documents import Package, PackageClaim
 from shared.store.packages import Kept, Requested
-from shared.store.queue import Figures, Spell
+from shared.store.queue import Figures, Spell, Standing
 from shared.store.runs import Run
 from shared.store.slots import Pool
 
@@ -59,6 +60,8 @@ class Tests(Protocol):
     async def get(self, test_id: TestId) -> Execution | None: ...
 
     async def get_many(self, tests: Iterable[TestId], *, whole: bool = False) -> dict[TestId, Execution]: ...
+
+    async def briefs(self, tests: Iterable[TestId]) -> dict[TestId, Brief]: ...
 
     async def of_request(self, user: UserId, request_key: str) -> Execution | None: ...
 
@@ -204,6 +207,10 @@ class Line(Protocol):
 
     async def head(self, limit: int) -> list[QueueEntry]: ...
 
+    async def behind(self, place: Standing | None, limit: int) -> list[QueueEntry]: ...
+
+    async def ahead(self, place: Standing) -> int: ...
+
     async def figures(self, now: datetime) -> Figures: ...
 
     async def recent_holds(self) -> list[Spell]: ...
@@ -223,6 +230,8 @@ class Capacity(SlotPool, Protocol):
     async def holders(self) -> Mapping[UserId, int]: ...
 
     async def held_by(self, user: UserId) -> int: ...
+
+    async def held_longest(self, limit: int) -> list[Slot]: ...
 
     async def resize(self, capacity: int) -> None: ...
 

@@ -54,6 +54,14 @@ class NumberTaken(Conflict):
     """Another retry of the chain has this number."""
 
 
+class Brief(NamedTuple):
+    """What a list of the queue shows of a test."""
+
+    state: State
+    name: str
+    priority: int
+
+
 class Submitted(NamedTuple):
     """What a submission answers: the stored test, and whether this call stored it."""
 
@@ -189,6 +197,15 @@ class Executions:
         """Those of `tests` that exist; without code, answers and history unless `whole`."""
         cursor = self._collection.find({"_id": {"$in": list(tests)}}, WHOLE if whole else BASIC)
         return {found["_id"]: Execution.model_validate(found) async for found in cursor}
+
+    async def briefs(self, tests: Iterable[TestId]) -> dict[TestId, Brief]:
+        """Those of `tests` that exist, in a few words."""
+        fields = {"state": 1, "input.name": 1, "input.priority": 1}
+        cursor = self._collection.find({"_id": {"$in": list(tests)}}, fields)
+        return {
+            found["_id"]: Brief(State(found["state"]), found["input"].get("name", ""), found["input"]["priority"])
+            async for found in cursor
+        }
 
     async def attempts_under_way(self, tests: Collection[TestId]) -> dict[TestId, int]:
         """Those of `tests` that exist, by the attempt that is under way: 0 where none is."""

@@ -48,6 +48,18 @@ class Figures(NamedTuple):
     """None where no slot was granted lately."""
 
 
+class Standing(NamedTuple):
+    """Where a test stands in the order of service: by priority, highest first, then by rank, then by its id."""
+
+    priority: int
+    rank: float
+    test_id: TestId
+
+    @classmethod
+    def of(cls, entry: QueueEntry) -> Standing:
+        return cls(entry.priority, entry.rank, entry.id)
+
+
 class Queue:
     """The tests that wait for a slot."""
 
@@ -98,6 +110,21 @@ class Queue:
             cursor = self._entries.find({})
         return [QueueEntry.model_validate(found) async for found in cursor.sort(_ORDER).limit(limit)]
 
+    async def behind(self, place: Standing | None, limit: int) -> list[QueueEntry]:
+        """At most `limit` tests behind this place, whoever stands there now; the next ones where it is None."""
+        if place is None:
+            return await self.head(limit)
+        same = {"priority": place.priority, "rank": {"$gte": place.rank}}  # for the bounds of the index
+        beyond = [{"rank": {"$gt": place.rank}}, {"rank": place.rank, "_id": {"$gt": place.test_id}}]
+        found = await self._ordered({**same, "$or": beyond}, limit)
+        if len(found) < limit:
+            found += await self._ordered({"priority": {"$lt": place.priority}}, limit - len(found))
+        return found
+
+    async def _ordered(self, where: Document, limit: int) -> list[QueueEntry]:
+        cursor = self._entries.find(where, hint=_ORDER_INDEX).sort(_ORDER).limit(limit)
+        return [QueueEntry.model_validate(found) async for found in cursor]
+
     async def granted(self, ranks: Mapping[int, float], waits: Sequence[Spell]) -> None:
         """Moves the virtual time on to the rank that was granted last, and remembers how long the granted ones
         had waited."""
@@ -137,18 +164,20 @@ class Queue:
         found = await self._entries.find_one({"_id": test})
         if found is None:
             return None
-        entry = QueueEntry.model_validate(found)
-        same = {"priority": entry.priority}
-        ahead = await self._entries.count_documents(
+        return await self.ahead(Standing.of(QueueEntry.model_validate(found))) + 1
+
+    async def ahead(self, place: Standing) -> int:
+        """How many tests stand before this place. Counts their keys in the index."""
+        same = {"priority": place.priority}
+        return await self._entries.count_documents(
             {
                 "$or": [
-                    {"priority": {"$gt": entry.priority}},
-                    {**same, "rank": {"$lt": entry.rank}},
-                    {**same, "rank": entry.rank, "_id": {"$lt": test}},
+                    {"priority": {"$gt": place.priority}},
+                    {**same, "rank": {"$lt": place.rank}},
+                    {**same, "rank": place.rank, "_id": {"$lt": place.test_id}},
                 ]
             }
         )
-        return ahead + 1
 
     async def pending_of(self, user: UserId) -> int:
         """How many tests of this user wait."""

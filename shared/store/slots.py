@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from pymongo import UpdateMany
+from pymongo import ASCENDING, UpdateMany
 from pymongo.errors import BulkWriteError
 
 from shared.ids import TestId, UserId
@@ -143,6 +143,11 @@ class Slots:
     async def taken(self) -> list[Slot]:
         """The slots in use. There are never more than the capacity, so this is small."""
         return [Slot.model_validate(found) async for found in self._slots.find(_IN_USE)]
+
+    async def held_longest(self, limit: int) -> list[Slot]:
+        """At most `limit` slots in use, the one that was taken first at the front."""
+        cursor = self._slots.find(_IN_USE).sort([("since", ASCENDING), ("_id", ASCENDING)]).limit(limit)
+        return [Slot.model_validate(found) async for found in cursor]
 
     async def holders(self) -> Counter[UserId]:
         """How many slots each user has in use."""

@@ -35,7 +35,7 @@ from shared.store.logs import LogChunks
 from shared.store.package_documents import PackageClaim
 from shared.store.packages import Packages
 from shared.store.projects import Projects
-from shared.store.queue import Queue, Spell
+from shared.store.queue import Queue, Spell, Standing
 from shared.store.runs import Runs
 from shared.store.slots import Slots
 from tests.contract.test_store_executions import queueing
@@ -90,6 +90,7 @@ async def ask_executions(tests: Executions) -> None:
     await tests.renew_logs([one], "one", NOW)
     await tests.get(one)
     await tests.get_many([one])
+    await tests.briefs([one])
     await tests.attempts_under_way([one])
     await tests.of_request(ALICE, one)
     await tests.stale(State.QUEUED, LATER, 5)
@@ -171,6 +172,9 @@ async def ask_queue(queue: Queue) -> None:
         await queue.add(place)
     await queue.head(5)
     await queue.head(5, without={BOB})
+    await queue.behind(None, 5)
+    await queue.behind(Standing.of(places[0]), 5)
+    await queue.ahead(Standing.of(places[1]))
     await queue.figures(NOW)
     await queue.position(places[1].id)
     await queue.pending_of(ALICE)
@@ -187,6 +191,7 @@ async def ask_slots(slots: Slots) -> None:
     await slots.taken()
     await slots.holders()
     await slots.held_by(ALICE)
+    await slots.held_longest(5)
     await slots.occupancy()
     await slots.pause(NOW, "root", "why")
     await slots.resume()

@@ -6,7 +6,7 @@ import pytest
 from shared.ids import UserId, new_test_id
 from shared.store.connect import Database
 from shared.store.documents import QueueEntry
-from shared.store.queue import LATELY, RECENT, Queue, Spell
+from shared.store.queue import LATELY, RECENT, Queue, Spell, Standing
 from tests.support.samples import ALICE, BOB, NOW, entry
 
 
@@ -67,6 +67,20 @@ async def test_the_virtual_time_never_goes_back(queue: Queue) -> None:
     await queue.granted({4: 9.0}, [])
     await queue.granted({4: 3.0}, [])
     assert await queue.reserve(ALICE, 4, 1) == [10]
+
+
+async def test_pages_go_on_behind_a_place_whether_anybody_still_stands_there(queue: Queue) -> None:
+    order = [entry(5, priority=9), entry(1), entry(1), entry(2), entry(3), entry(0, priority=1), entry(4, priority=0)]
+    order[1:3] = sorted(order[1:3], key=lambda one: one.id)
+    await filled(queue, *order)
+    assert await queue.behind(None, 2) == order[:2]
+    for at, one in enumerate(order):
+        assert await queue.behind(Standing.of(one), 99) == order[at + 1 :]
+        assert await queue.behind(Standing.of(one), 2) == order[at + 1 : at + 3]
+        assert await queue.ahead(Standing.of(one)) == at
+    await queue.remove(order[3].id)
+    assert await queue.behind(Standing.of(order[3]), 2) == order[4:6]
+    assert await queue.ahead(Standing.of(order[4])) == 3
 
 
 async def test_the_head_is_by_priority_then_rank_then_age(queue: Queue) -> None:

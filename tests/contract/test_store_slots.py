@@ -54,6 +54,15 @@ async def test_takers_and_releasers_at_once_never_overbook(slots: Slots, databas
     assert await slots.occupancy() == (0, 5)
 
 
+async def test_the_slots_that_are_held_longest_come_first(slots: Slots) -> None:
+    await slots.ensure(4)
+    tests = [new_test_id() for _ in range(3)]
+    for minutes, test in zip((5, 9, 2), tests, strict=True):
+        await slots.take(test=test, user=ALICE, attempt=1, now=NOW - timedelta(minutes=minutes))
+    assert [slot.test_id for slot in await slots.held_longest(9)] == [tests[1], tests[0], tests[2]]
+    assert [slot.test_id for slot in await slots.held_longest(1)] == [tests[1]]
+
+
 async def test_a_slot_knows_its_test(slots: Slots) -> None:
     test = new_test_id()
     number = await take(slots, test, attempt=2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from assay.v1 import queue_service_pb2 as pb
 from assay.v1.queue_service_pb2_grpc import QueueServiceServicer
 from services.gateway.caller import CALL
+from services.gateway.queue.listing import QueueListing
 from services.gateway.queue.status import QueueStatus
 from services.gateway.queue.watch import QueueWatch
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 
 class QueueRpc(QueueServiceServicer):
-    """Figures of the queue."""
+    """The queue: its figures, and what is in it."""
 
-    def __init__(self, status: QueueStatus, watch: QueueWatch) -> None:
+    def __init__(self, status: QueueStatus, watch: QueueWatch, listing: QueueListing) -> None:
         self._status = status
         self._watch = watch
+        self._listing = listing
 
     async def GetQueueStatus(self, request: pb.GetQueueStatusRequest, context: Context) -> pb.GetQueueStatusResponse:
         return pb.GetQueueStatusResponse(status=await self._status.status(CALL.get().caller.user_id))
@@ -32,3 +34,6 @@ class QueueRpc(QueueServiceServicer):
         async with aclosing(self._watch.watch(CALL.get().caller.user_id)) as changes:
             async for status in changes:
                 yield pb.WatchQueueResponse(status=status)
+
+    async def ListQueue(self, request: pb.ListQueueRequest, context: Context) -> pb.ListQueueResponse:
+        return await self._listing.page(request, CALL.get().caller)
