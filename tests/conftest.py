@@ -10,6 +10,7 @@ import structlog
 from hypothesis import settings
 
 from shared.store.connect import Database, connected, provision
+from shared.telemetry.notes import keep_errors
 from tests.support.docker_engine import DockerEngine, NoContainers, cannot, docker_engine
 from tests.support.servers import RunningServer, in_own_loop, running_emulator, running_mongo, running_nats
 
@@ -27,6 +28,7 @@ structlog.configure(
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S.%f"),
+        keep_errors,
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )

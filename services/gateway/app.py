@@ -84,6 +84,7 @@ from shared.store.queue import Queue
 from shared.store.runs import Runs
 from shared.store.slots import Slots
 from shared.telemetry.health import Health
+from shared.telemetry.notes import speaking_for
 
 
 class GatewayHealth(Health):
@@ -105,6 +106,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
     AWS is opened by `aws` when the first link is signed."""
     health = GatewayHealth()
     async with AsyncExitStack() as stack:
+        stack.enter_context(speaking_for(health.service))
         database = await stack.enter_async_context(
             connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="gateway")
         )

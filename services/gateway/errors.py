@@ -204,10 +204,6 @@ class NoPackages(AssayError):
         super().__init__(" ".join((type(self).__doc__ or "").split()))
 
 
-class NotYet(AssayError):
-    """This server does not do that yet."""
-
-
 class Busy(Unavailable):
     """This gateway has as much under way as its memory is for; ask again in a moment."""
 

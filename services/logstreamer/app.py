@@ -25,6 +25,7 @@ from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.store.logs import LogChunks
 from shared.telemetry.health import Health
+from shared.telemetry.notes import speaking_for
 
 if TYPE_CHECKING:
     from services.logstreamer.sources.cloudwatch.reach import AwsReach
@@ -42,6 +43,7 @@ async def running(settings: LogstreamerSettings, reach: OpenReach = cloudwatch_o
     """The log streamer at work. At the end it lets go of what it follows; the next one reads on."""
     health = Health("logstreamer")
     async with AsyncExitStack() as stack:
+        stack.enter_context(speaking_for(health.service))
         database = await stack.enter_async_context(
             connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="logstreamer")
         )

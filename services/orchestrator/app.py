@@ -29,6 +29,7 @@ from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.store.projects import Projects
 from shared.telemetry.health import Health
+from shared.telemetry.notes import speaking_for
 
 
 @asynccontextmanager
@@ -38,6 +39,7 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
     At the end it lets go of its tasks, which run on; it finds them again when it is back."""
     health = Health("orchestrator")
     async with AsyncExitStack() as stack:
+        stack.enter_context(speaking_for(health.service))
         database = await stack.enter_async_context(
             connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="orchestrator")
         )

@@ -24,6 +24,7 @@ from shared.store.executions import Executions
 from shared.store.packages import Packages
 from shared.store.projects import Projects
 from shared.telemetry.health import Health
+from shared.telemetry.notes import speaking_for
 
 FOLDER = "packages/"
 
@@ -35,6 +36,7 @@ async def running(
     """The packager at work; drained at the end. AWS is opened by `aws` when the first package needs it."""
     health = Health("packager")
     async with AsyncExitStack() as stack:
+        stack.enter_context(speaking_for(health.service))
         database = await stack.enter_async_context(
             connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="packager")
         )

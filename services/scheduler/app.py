@@ -25,6 +25,7 @@ from shared.store.limits import UserLimitsStore
 from shared.store.queue import Queue
 from shared.store.slots import Slots
 from shared.telemetry.health import Health
+from shared.telemetry.notes import speaking_for
 
 
 @asynccontextmanager
@@ -32,6 +33,7 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
     """The scheduler at work; drained at the end."""
     health = Health("scheduler")
     async with AsyncExitStack() as stack:
+        stack.enter_context(speaking_for(health.service))
         database = await stack.enter_async_context(
             connected(settings.mongo_url.get_secret_value(), settings.mongo_database, service="scheduler")
         )

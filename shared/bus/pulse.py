@@ -21,7 +21,7 @@ from shared.bus.connect import Bus
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.telemetry.health import Health
-from shared.telemetry.notes import NOTES, speaking_for
+from shared.telemetry.notes import NOTES
 from shared.telemetry.report import Report, Reporter
 
 log = structlog.get_logger()
@@ -44,13 +44,12 @@ async def beating(
 ) -> AsyncIterator[None]:
     """Reports on this replica during the block, and says goodbye where it ends in order.
 
-    What is logged inside is noted as this service's. `heard` gets the reports, too, and also while NATS is away."""
+    `heard` gets the reports, too, and also while NATS is away."""
     pulse = _Pulse(bus, Reporter(health, instance=instance, lateness=bus.lateness, notes=NOTES, clock=clock), heard)
-    with speaking_for(health.service):
-        await bus.follow(ASK, pulse.asked)
-        async with background(pulse.beat()):
-            yield
-        await pulse.say_goodbye()
+    await bus.follow(ASK, pulse.asked)
+    async with background(pulse.beat()):
+        yield
+    await pulse.say_goodbye()
 
 
 async def hear(bus: Bus, heard: Callable[[Report], None]) -> None:

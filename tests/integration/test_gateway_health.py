@@ -11,15 +11,17 @@ import pytest
 from pydantic import SecretStr
 
 from assay.v1 import admin_service_pb2 as pb
+from assay.v1.test_service_pb2 import GetTestRequest
 from services.gateway.authentication import REMEMBER_S
 from services.gateway.health.judgement import SERVICES
 from services.packager.app import running as packager_running
 from services.packager.settings import PackagerSettings
 from shared.clock import SystemClock
-from shared.ids import UserId
+from shared.ids import UserId, new_test_id
 from shared.store.keys import ApiKeys
 from tests.support.gateway import Client, Stage, refused, staged
-from tests.support.servers import RunningServer, running_mongo
+from tests.support.packaging import new_bucket, open_emulator
+from tests.support.servers import AWS_KEY, RunningServer, running_mongo
 from tests.support.system import System, system
 from tests.support.until import until
 
@@ -73,8 +75,7 @@ async def test_replicas_report_themselves_and_one_that_ends_in_order_says_goodby
         assert (missing.instance, missing.state) == ("", UNHEALTHY)
 
         async with world.service("scheduler"):
-            found = await health(root)  # asks: no need to wait for anybody's next report
-            assert found.state == HEALTHY
+            found = await until(lambda: well(root), timeout=PATIENCE_S)
             assert [(one.service, one.instance) for one in found.services] == [
                 (name, f"{name}-one") for name in SERVICES
             ]
@@ -83,7 +84,11 @@ async def test_replicas_report_themselves_and_one_that_ends_in_order_says_goodby
             assert all(one.start_time.ToDatetime(UTC) <= datetime.now(UTC) for one in found.services)
             assert states(found) == {"mongodb": HEALTHY, "nats": HEALTHY}
             async with world.service("scheduler", "two"):
-                assert len(of(await health(root), "scheduler")) == 2
+
+                async def are_two() -> bool:
+                    return len(of(await health(root), "scheduler")) == 2
+
+                await until(are_two, timeout=PATIENCE_S)
 
             async def one_is_left() -> bool:
                 return [one.instance for one in of(await health(root), "scheduler")] == ["scheduler-one"]
@@ -104,7 +109,7 @@ async def test_a_service_that_was_killed_is_unhealthy_until_it_is_back(
         root = await stage.client("root", role="admin")
         with world.process("scheduler") as process:
             await process.ready()
-            assert (await health(root)).state == HEALTHY
+            await until(lambda: well(root), timeout=PATIENCE_S)
             process.kill()
 
             async def seen() -> bool:
@@ -117,9 +122,7 @@ async def test_a_service_that_was_killed_is_unhealthy_until_it_is_back(
             assert "not heard of for " in killed.checks[-1].detail
         with world.process("scheduler") as process:
             await process.ready()
-            found = await health(root)
-            assert found.state == HEALTHY
-            (back,) = of(found, "scheduler")
+            (back,) = of(await until(lambda: well(root), timeout=PATIENCE_S), "scheduler")
             assert back.start_time.ToNanoseconds() > killed.start_time.ToNanoseconds()
 
 
@@ -131,22 +134,34 @@ async def test_the_newest_error_and_the_lag_of_a_replica_are_told(
         staged(fresh_nats_url, mongo_url, mongo_database) as stage,
     ):
         root = await stage.client("root", role="admin")
+        began = datetime.now(UTC)
         # Is there before the scheduler is, which cannot make anything of it.
         await world.bus.jetstream.publish("test.submitted.alice.tst_1", b"no event")
         waits_since = asyncio.get_running_loop().time()
-        with world.process("scheduler") as process:
-            await process.ready()
+        async with world.service("scheduler"), world.service("logstreamer"):
 
-            async def error_of_scheduler() -> pb.ServiceHealth | None:
-                (found,) = of(await health(root), "scheduler")
-                return found if found.HasField("last_error") else None
+            async def has_error(service: str) -> bool:
+                (found,) = of(await health(root), service)
+                return found.HasField("last_error") and found.last_error.time.ToDatetime(UTC) >= began
 
-            found = await until(error_of_scheduler, timeout=PATIENCE_S)
+            async def with_error(service: str) -> pb.ServiceHealth:
+                await until(lambda: has_error(service), timeout=PATIENCE_S)
+                return of(await health(root), service)[0]
+
+            scheduler = await with_error("scheduler")
             waited = asyncio.get_running_loop().time() - waits_since
-    assert found.last_error.message.startswith("event_is_dead: ")
-    assert found.last_error.time.ToDatetime(UTC) <= datetime.now(UTC)
-    assert 0 < found.lag.ToTimedelta().total_seconds() <= waited
-    assert found.state == HEALTHY  # it works, and has something to say
+            # All of them are in this process, and each error is told of one: of the gateway one in a call.
+            assert not await has_error("gateway")
+            test_id = new_test_id()
+            await stage.others.database["executions"].insert_one({"_id": test_id, "user_id": "root"})
+            error = await refused(root.call("GetTest", GetTestRequest(test_id=test_id)))
+            assert error.code() is grpc.StatusCode.INTERNAL
+            gateway = await with_error("gateway")
+            assert not await has_error("logstreamer")
+    assert scheduler.last_error.message.startswith("event_is_dead: ")
+    assert gateway.last_error.message.startswith("rpc_broke: ")
+    assert 0 < scheduler.lag.ToTimedelta().total_seconds() <= waited
+    assert scheduler.state == HEALTHY  # it works, and has something to say
 
 
 async def test_what_is_stored_queued_and_dead_is_told(fresh_nats_url: str, mongo_url: str, mongo_database: str) -> None:
@@ -215,6 +230,45 @@ async def test_a_bus_that_is_frozen_is_told_in_time(
         await until(lambda: is_well(root), timeout=PATIENCE_S)
 
 
+async def test_aws_is_looked_at_where_it_is_used(
+    nats_url: str, mongo_url: str, mongo_database: str, emulator: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws, objects = await new_bucket(emulator)
+    bucket: dict[str, Any] = {
+        "aws_endpoint_url": emulator.url,
+        "aws_bucket": objects.bucket,
+        "aws_log_group": f"/{objects.bucket}",
+    }
+    async with staged(nats_url, mongo_url, mongo_database, aws=open_emulator, **bucket) as stage:
+        root = await stage.client("root", role="admin")
+        found = await health(root)
+        assert "aws" not in states(found)  # an emulator is not opened for a look
+        assert found.storage.bucket == objects.bucket
+    await asyncio.to_thread(aws.logs.create_log_group, logGroupName=f"/{objects.bucket}")
+    aws.close()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", AWS_KEY.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", AWS_KEY.secret_key)
+
+    async def looked(client: Client) -> pb.GetSystemHealthResponse:
+        """Opening AWS may take longer than an answer."""
+        found = await health(client)
+        (detail,) = [check.detail for check in found.dependencies if check.name == "aws"]
+        assert not detail.startswith("no answer")
+        return found
+
+    async with staged(nats_url, mongo_url, mongo_database, **bucket) as stage:
+        root = await stage.client("root", role="admin")
+        found = await until(lambda: looked(root), timeout=PATIENCE_S)
+        assert states(found)["aws"] == HEALTHY
+        found = await health(root)
+        assert found.storage.log_group == f"/{objects.bucket}"
+        assert found.storage.HasField("log_group_bytes")
+    async with staged(nats_url, mongo_url, mongo_database, **{**bucket, "aws_bucket": "no-such-bucket"}) as stage:
+        root = await stage.client("root", role="admin")
+        found = await until(lambda: looked(root), timeout=PATIENCE_S)
+        assert states(found)["aws"] == UNHEALTHY
+
+
 async def test_a_revoked_key_does_not_come_in_where_the_store_answers(
     nats_url: str, mongo_url: str, mongo_database: str
 ) -> None:
@@ -244,6 +298,12 @@ async def health_past_the_usual_memory(client: Client) -> pb.GetSystemHealthResp
         found = await health(client, timeout=20)
         if asked > end:
             return found
+
+
+async def well(client: Client) -> pb.GetSystemHealthResponse:
+    found = await health(client)
+    assert found.state == HEALTHY, found
+    return found
 
 
 async def is_well(client: Client) -> bool:

@@ -26,11 +26,13 @@ class Roster:
         self._news = asyncio.Event()
 
     def hear(self, report: Report) -> None:
-        """Remembers a report. The last one of a replica forgets it, unless a newer one has taken its name."""
+        """Remembers a report. The last one of a replica forgets it."""
         name = (report.service, report.instance)
         known = self._heard.get(name)
-        if report.service not in SERVICES or (known and known.report.started_at > report.started_at):
+        if report.service not in SERVICES:
             return
+        if report.leaving and known and known.report.started_at != report.started_at:
+            return  # another one has taken the name meanwhile
         self._heard.pop(name, None)
         if not report.leaving:
             while len(self._heard) >= MOST:
