@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import mimetypes
 import secrets
@@ -37,47 +38,56 @@ class _File:
     cache: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """What one build of the page left."""
+
+    at: int
+    """When its index was written."""
+    index: str
+    files: dict[str, _File]
+
+
 class Page:
     """The files of the page, read once, and again when it was built anew. A few megabytes in all."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._built_at = -1
-        self._index = ""
-        self._files: dict[str, _File] = {}
+        self._build = _Build(-1, "", {})
 
-    def answer(self, path: str, *, gzipped: bool) -> Response:
+    async def answer(self, path: str, *, gzipped: bool) -> Response:
         """What is at this path: a file, or else the index, whose router knows the rest. Raises Problem."""
-        self._refresh()
-        file = self._files.get(path)
+        if self._built_at() != self._build.at:
+            self._build = await asyncio.to_thread(self._read)  # packing takes a moment
+        build = self._build
+        file = build.files.get(path)
         if file is not None:
             return _answer(file, gzipped=gzipped)
         if path.startswith(ASSETS):
             raise Problem("NOT_FOUND", "There is no such file; the page was built anew. Load it again.")
-        if not self._index:
+        if not build.index:
             return Response(NOT_BUILT, status_code=503, media_type="text/plain")
         nonce = secrets.token_urlsafe(18)
         headers = {"content-security-policy": POLICY.format(nonce=nonce)}
-        return HTMLResponse(self._index.replace(NONCE, nonce), headers=headers)
+        return HTMLResponse(build.index.replace(NONCE, nonce), headers=headers)
 
-    def _refresh(self) -> None:
-        index = self._folder / "index.html"
+    def _built_at(self) -> int:
         try:
-            built_at = index.stat().st_mtime_ns
-            if built_at == self._built_at:
-                return
-            self._index = index.read_text("utf-8")
+            return (self._folder / "index.html").stat().st_mtime_ns
         except OSError:
-            self._built_at, self._index, self._files = -1, "", {}
-            return
-        self._files = {
-            name: _read(file, name)
-            for file in sorted(self._folder.rglob("*"))
-            if file.is_file()
-            and not (name := file.relative_to(self._folder).as_posix()).startswith(".")
-            and name != "index.html"
-        }
-        self._built_at = built_at
+            return -1
+
+    def _read(self) -> _Build:
+        at = self._built_at()
+        try:
+            index = (self._folder / "index.html").read_text("utf-8")
+            return _Build(at, index, {name: _read(self._folder / name, name) for name in self._names()})
+        except OSError:  # it is being built
+            return _Build(-1, "", {})
+
+    def _names(self) -> list[str]:
+        files = [file.relative_to(self._folder).as_posix() for file in self._folder.rglob("*") if file.is_file()]
+        return [name for name in files if not name.startswith(".") and name != "index.html"]
 
 
 def routes(folder: Path) -> APIRouter:
@@ -87,7 +97,7 @@ def routes(folder: Path) -> APIRouter:
 
     @router.api_route("/{path:path}", methods=["GET", "HEAD"])
     async def show(path: str, request: Request) -> Response:
-        return page.answer(path, gzipped="gzip" in request.headers.get("accept-encoding", ""))
+        return await page.answer(path, gzipped="gzip" in request.headers.get("accept-encoding", ""))
 
     return router
 

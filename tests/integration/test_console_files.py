@@ -1,5 +1,6 @@
 """Files between a browser and a real gateway: uploads that it judges, downloads, logs, packages and exports."""
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from assay.v1 import package_service_pb2 as pb
+from services.console.files import uploads
 from services.console.files.attachment import disposition
 from services.console.files.export import plain
 from tests.support.archive_bytes import renamed, with_mode, zipped
@@ -151,6 +153,16 @@ async def test_more_than_may_be_sent_is_refused_while_it_comes(stage: Stage, cli
         await browser.sign_in(client.key)
         response = await upload(browser, ("a.bin", b"x" * 200_000))
     assert (response.status_code, response.json()["reason"]) == (413, "TOO_LARGE")
+
+
+async def test_only_so_many_uploads_are_taken_at_once(alice: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST_AT_ONCE", 1)
+    answers = await asyncio.gather(*(upload(alice, ("main.py", CODE.encode())) for _ in range(4)))
+    refused = [one.json() for one in answers if one.status_code == 429]
+    assert any(one.status_code == 200 for one in answers)
+    assert refused
+    assert {(one["reason"], one["retryAfterMs"]) for one in refused} == {("TOO_MANY_UPLOADS", 1000)}
+    assert (await upload(alice, ("main.py", CODE.encode()))).status_code == 200
 
 
 async def test_more_than_a_project_may_have_is_the_gateways_word(alice: Browser) -> None:

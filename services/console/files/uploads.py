@@ -27,6 +27,8 @@ from services.console.signin.session import Sessions
 
 MOST_FILES: Final = 1000
 """Twice what a gateway can be set to take: that says how many too many there are."""
+MOST_AT_ONCE: Final = 8
+"""Uploads under way in this process: each may hold all its files in memory, where they are many and small."""
 PIECE: Final = 1 << 19
 SPOOLED: Final = 1 << 20
 UPLOAD_S: Final = 120.0
@@ -38,6 +40,7 @@ _LOST: Final = "Internal error from Core"
 def routes(gateway: Gateway, sessions: Sessions, *, most_bytes: int) -> APIRouter:
     """Uploads."""
     router = APIRouter()
+    under_way = 0
     upload: Any = test_service_pb2_grpc.TestServiceStub(gateway.channel).UploadArchive
 
     @router.post("/uploads")
@@ -45,19 +48,31 @@ def routes(gateway: Gateway, sessions: Sessions, *, most_bytes: int) -> APIRoute
         session = await sessions.of(request)
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             raise Problem("INVALID_ARGUMENT", "Send files as multipart/form-data.")
-        async with limited(request, most_bytes).form(max_files=MOST_FILES, max_fields=0) as form:
-            files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
-            if not files:
-                raise Problem("INVALID_ARGUMENT", "No files were sent; each is a part with the name `file`.")
-            if len(files) == 1 and (files[0].filename or "").lower().endswith(".zip"):
-                answer = await _sent(upload, files[0].file, gateway.metadata(session.bearer))
-            else:
-                with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as archive:
-                    await asyncio.to_thread(pack, files, archive)
-                    answer = await _sent(upload, archive, gateway.metadata(session.bearer))
-        return Response(await aside(answer.ByteSize(), protojson, answer), media_type="application/json")
+        nonlocal under_way
+        if under_way >= MOST_AT_ONCE:
+            message = "Too many uploads are under way; try again in a moment."
+            raise Problem("RESOURCE_EXHAUSTED", message, reason="TOO_MANY_UPLOADS", retry_after_ms=1000)
+        under_way += 1
+        try:
+            return await _taken(upload, limited(request, most_bytes), gateway.metadata(session.bearer))
+        finally:
+            under_way -= 1
 
     return router
+
+
+async def _taken(upload: Any, request: Request, metadata: Any) -> Response:
+    async with request.form(max_files=MOST_FILES, max_fields=0) as form:
+        files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
+        if not files:
+            raise Problem("INVALID_ARGUMENT", "No files were sent; each is a part with the name `file`.")
+        if len(files) == 1 and (files[0].filename or "").lower().endswith(".zip"):
+            answer = await _sent(upload, files[0].file, metadata)
+        else:
+            with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as archive:
+                await asyncio.to_thread(pack, files, archive)
+                answer = await _sent(upload, archive, metadata)
+    return Response(await aside(answer.ByteSize(), protojson, answer), media_type="application/json")
 
 
 def pack(files: Sequence[UploadFile], archive: IO[bytes]) -> None:
