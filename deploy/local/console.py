@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import socket
 import sys
@@ -45,11 +46,22 @@ class ConsoleServer:
     """As gRPC names it: HOST:PORT, or unix:PATH."""
     secret: str
 
+    @property
+    def url(self) -> str:
+        """How browsers reach it: by a name that nobody can guess, which leads to this machine (RFC 6761, 6.3).
+
+        Cookies know no ports. One of 127.0.0.1 would be sent to whatever listens on another port of it, such as an
+        agent that has written a link into its answer.
+        """
+        name = hashlib.sha256(f"console {self.secret}".encode()).hexdigest()[:12]
+        return f"http://assay-{name}.localhost:{self.tcp.getsockname()[1]}"
+
     def program(self) -> Program:
         descriptors = [self.tcp.fileno(), self.unix.fileno()]
         told = {
             "ASSAY_CONSOLE_DESCRIPTORS": ",".join(map(str, descriptors)),
             "ASSAY_CONSOLE_GATEWAY": self.gateway,
+            "ASSAY_CONSOLE_URL": self.url,
             "ASSAY_CONSOLE_SECRETS": self.secret,
             "ASSAY_HEALTH_HOST": LOOPBACK,
             "ASSAY_HEALTH_PORT": "0",
@@ -82,7 +94,7 @@ async def console(folder: Path, port: int, gateway: str, credentials: Credential
         child = Child(server.program(), folder)
         try:
             async with background(_serve(server, child)):
-                yield f"http://{LOOPBACK}:{port}"
+                yield server.url
         finally:
             await child.stop()
 

@@ -88,7 +88,8 @@ class Guard:
             REFUSED.labels("host").inc()
             return Problem(
                 "INVALID_ARGUMENT",
-                "The console is not known by this name. Those who run it can add it with ASSAY_CONSOLE_HOSTS.",
+                "The console is not known by this name. `assay open` opens the one of `assay dev`; "
+                "those who run another can add the name with ASSAY_CONSOLE_HOSTS.",
                 reason="WRONG_HOST",
                 status=421,
             )

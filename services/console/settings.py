@@ -35,7 +35,8 @@ class ConsoleSettings(ProcessSettings):
     console_hosts: str = Field(
         "",
         description="further host names that browsers may use, separated by commas; the names of this machine's "
-        "loopback and the one of ASSAY_CONSOLE_URL always are allowed",
+        "loopback and the one of ASSAY_CONSOLE_URL are allowed anyway, but those of loopback not where the latter is "
+        "NAME.localhost",
     )
     console_page: Path = Field(
         Path(__file__).resolve().parent / "web" / "dist", description="folder with the built page"
@@ -134,7 +135,9 @@ class ConsoleSettings(ProcessSettings):
         """Names by which browsers may know the console, without ports, in lower case."""
         named = {part.strip().lower() for part in self.console_hosts.split(",") if part.strip()}
         own = (urlsplit(self.console_url).hostname or "").lower()
-        return frozenset({*LOOPBACK, *named, *([own] if own else [])})
+        # A name below localhost was chosen so that cookies go to this console and no other port of this machine.
+        usual = () if own.endswith(".localhost") else LOOPBACK
+        return frozenset({*usual, *named, *([own] if own else [])})
 
     @property
     def tls(self) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -53,9 +54,9 @@ def console_pid(local: LocalMode) -> int | None:
 def get(address: str, **headers: str) -> tuple[HTTPResponse, bytes]:
     """One request, as a browser sends it, without following where it leads."""
     parts = urlsplit(address)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", parts.port, timeout=30)  # browsers know where *.localhost leads
     try:
-        connection.request("GET", address.partition(parts.netloc)[2], headers=headers)
+        connection.request("GET", address.partition(parts.netloc)[2], headers={"Host": parts.netloc, **headers})
         response = connection.getresponse()
         return response, response.read()
     finally:
@@ -106,6 +107,16 @@ def test_nobody_else_can_speak_through_the_socket_that_gets_the_key(local: Local
     path = Path(local.known["console_socket"])
     assert path == local.folder / "console.sock"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_its_name_cannot_be_guessed_and_it_answers_to_no_other(local: LocalMode) -> None:
+    parts = urlsplit(local.known["console"])
+    assert re.fullmatch(r"assay-[0-9a-f]{12}\.localhost", parts.hostname or "")
+    for usual in ("127.0.0.1", "localhost"):
+        response, body = get(f"http://{usual}:{parts.port}/")
+        assert response.status == 421
+        assert b"assay open" in body
+        assert (parts.hostname or "").encode() not in body + response.headers.as_bytes()
 
 
 def test_a_wrong_key_gets_no_link(local: LocalMode) -> None:

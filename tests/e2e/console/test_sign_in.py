@@ -1,3 +1,6 @@
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import Watched
@@ -22,6 +25,29 @@ def test_a_key_signs_in_where_nobody_is(stranger: tuple[Page, Watched], server: 
     page.keyboard.press("Enter")
     expect(page.get_by_role("navigation")).to_be_visible()
     expect(page).to_have_url(f"{server.known['console']}/queue")
+
+
+def test_no_other_port_of_this_machine_is_sent_the_session(page: Page, watched: Watched, server: LocalMode) -> None:
+    cookies: list[str] = []
+
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            cookies.append(self.headers.get("cookie", ""))
+            self.send_response(200)
+            self.end_headers()
+
+    expect(page.get_by_role("navigation")).to_be_visible()
+    with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        thread = threading.Thread(target=stranger.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            for name in ("127.0.0.1", "localhost"):
+                watched.expect(f"http://{name}:{stranger.server_port}/")
+                page.goto(f"http://{name}:{stranger.server_port}/")
+        finally:
+            stranger.shutdown()
+            thread.join()
+    assert set(cookies) == {""}
 
 
 def test_an_ordinary_user_is_shown_no_administration(user_page: Page, page: Page) -> None:
