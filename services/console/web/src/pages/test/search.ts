@@ -1,8 +1,10 @@
 // What the addresses of a test and of a comparison say.
+import { logSearch, type LogSearch } from "../../log/show";
+
 export const TABS = ["answer", "log", "metrics", "settings", "files", "package", "history"] as const;
 export type TestTab = (typeof TABS)[number];
 
-export interface TestSearch {
+export interface TestSearch extends LogSearch {
   /** "12" or "12-40": lines of the log that are opened and marked. */
   line?: string;
   /** Which part is shown below the head. */
@@ -16,6 +18,7 @@ export function testSearch(search: Record<string, unknown>): TestSearch {
   const line = typeof search.line === "number" ? String(search.line) : search.line;
   const tab = TABS.find((one) => one === search.tab);
   return {
+    ...logSearch(search),
     ...(typeof line === "string" && /^\d{1,16}(-\d{1,16})?$/.test(line) ? { line } : {}),
     ...(tab ? { tab } : {}),
   };

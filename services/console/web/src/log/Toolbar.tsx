@@ -1,0 +1,171 @@
+// What can be done with a log: search, filter, go to a place, how it looks, take it along.
+import { ActionIcon, Button, Checkbox, Group, Menu, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
+import { useState, type RefObject } from "react";
+import type { LogLevel, LogStream } from "../api/types";
+import { ChevronDownIcon, ChevronUpIcon, DownloadIcon, SearchIcon } from "../components/icons";
+import { formatCount } from "../components/numbers";
+import { downloadPath, isFiltered, parseRange, STREAMS, type LogFilter } from "./lines";
+import type { Show } from "./show";
+import type { FindState } from "./useFind";
+
+interface ToolbarProps {
+  testId: string;
+  show: Show;
+  onShow: (change: Partial<Show>) => void;
+  filter: LogFilter;
+  find: FindState & { step: (by: 1 | -1) => void };
+  searchBox: RefObject<HTMLInputElement | null>;
+  hasError: boolean;
+  onFirstError: () => void;
+  onLine: (first: number, last: number) => void;
+  wrap: boolean;
+  onWrap: (wrap: boolean) => void;
+  times: boolean;
+  timesName: string;
+  onTimes: (times: boolean) => void;
+}
+
+const LEVEL_CHOICES = [
+  { value: "", label: "All levels" },
+  { value: "LOG_LEVEL_INFO", label: "Info and above" },
+  { value: "LOG_LEVEL_WARNING", label: "Warning and above" },
+  { value: "LOG_LEVEL_ERROR", label: "Error and above" },
+];
+
+function found(find: FindState, wanted: boolean): string {
+  if (!wanted) return "";
+  if (find.error) return "The search failed";
+  if (find.count === null) return "Searching…";
+  if (find.count === 0) return "No match";
+  return `${find.match ? `${formatCount(find.match.index + 1)} of ` : ""}${formatCount(find.count)} ${find.count === 1 ? "line" : "lines"}`;
+}
+
+function Streams({ streams, onChange }: { streams: readonly LogStream[]; onChange: (streams: LogStream[]) => void }) {
+  return (
+    <Popover position="bottom-start" trapFocus withRoles>
+      <Popover.Target>
+        <Button size="xs" variant="default" rightSection={<ChevronDownIcon width={12} aria-hidden />}>
+          {streams.length === 0 ? "All streams" : streams.length === 1 ? STREAMS[streams[0]!]?.label : `${streams.length} streams`}
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown aria-label="Streams">
+        <Checkbox.Group label="Streams that are shown" description="None chosen: all" value={[...streams]} onChange={(value) => onChange(value as LogStream[])}>
+          <Stack gap="xs" mt="xs">
+            {Object.entries(STREAMS).map(([value, { label }]) => (
+              <Checkbox key={value} value={value} label={label} />
+            ))}
+          </Stack>
+        </Checkbox.Group>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+function GoTo({ onLine }: { onLine: (first: number, last: number) => void }) {
+  const [text, setText] = useState("");
+  const range = parseRange(text);
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (range) onLine(range.first, range.last);
+      }}
+    >
+      <TextInput
+        size="xs"
+        w={110}
+        aria-label="Go to line or range"
+        placeholder="Line, 12-40"
+        value={text}
+        error={text !== "" && !range}
+        onChange={(event) => setText(event.currentTarget.value)}
+      />
+    </form>
+  );
+}
+
+function Downloads({ testId, filter }: { testId: string; filter: LogFilter }) {
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button size="xs" variant="default" leftSection={<DownloadIcon width={14} aria-hidden />}>
+          Download
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item component="a" href={downloadPath(testId, "txt")} download>
+          All as text
+        </Menu.Item>
+        <Menu.Item component="a" href={downloadPath(testId, "jsonl")} download>
+          All as JSON lines, with numbers and times
+        </Menu.Item>
+        {isFiltered(filter) && (
+          <>
+            <Menu.Item component="a" href={downloadPath(testId, "txt", filter)} download>
+              What is shown, as text
+            </Menu.Item>
+            <Menu.Item component="a" href={downloadPath(testId, "jsonl", filter)} download>
+              What is shown, as JSON lines
+            </Menu.Item>
+          </>
+        )}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+export function Toolbar(props: ToolbarProps) {
+  const { testId, show, onShow, filter, find, searchBox, hasError, onFirstError, onLine, wrap, onWrap, times, timesName, onTimes } = props;
+  const wanted = show.text !== "";
+  return (
+    <Group gap="xs" role="toolbar" aria-label="Log">
+      <TextInput
+        ref={searchBox}
+        size="xs"
+        w={220}
+        maxLength={200}
+        aria-label="Search in the whole log"
+        aria-keyshortcuts="/"
+        placeholder="Search in the whole log"
+        leftSection={<SearchIcon width={14} aria-hidden />}
+        value={show.text}
+        onChange={(event) => onShow({ text: event.currentTarget.value })}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") {
+            event.preventDefault();
+            find.step(event.shiftKey ? -1 : 1);
+          } else if (event.key === "Escape") {
+            if (wanted) onShow({ text: "" });
+            else event.currentTarget.blur();
+          }
+        }}
+      />
+      <ActionIcon variant="default" size={30} aria-label="Previous match" title="Previous match (N)" disabled={!find.count} onClick={() => find.step(-1)}>
+        <ChevronUpIcon width={14} aria-hidden />
+      </ActionIcon>
+      <ActionIcon variant="default" size={30} aria-label="Next match" title="Next match (n)" disabled={!find.count} onClick={() => find.step(1)}>
+        <ChevronDownIcon width={14} aria-hidden />
+      </ActionIcon>
+      <Text size="xs" c="dimmed" role="status" miw={70}>
+        {found(find, wanted)}
+      </Text>
+      <Checkbox size="xs" label="Match case" checked={show.matchCase} onChange={(event) => onShow({ matchCase: event.currentTarget.checked })} />
+      <Checkbox size="xs" label="Only matches" checked={show.only} onChange={(event) => onShow({ only: event.currentTarget.checked })} />
+      <NativeSelect
+        size="xs"
+        aria-label="Levels"
+        data={LEVEL_CHOICES}
+        value={show.minLevel ?? ""}
+        onChange={(event) => onShow({ minLevel: (event.currentTarget.value || undefined) as LogLevel | undefined })}
+      />
+      <Streams streams={show.streams} onChange={(streams) => onShow({ streams })} />
+      <Button size="xs" variant="default" disabled={!hasError} aria-keyshortcuts="e" onClick={onFirstError}>
+        First error
+      </Button>
+      <GoTo onLine={onLine} />
+      <Checkbox size="xs" label="Wrap" aria-keyshortcuts="w" checked={wrap} onChange={(event) => onWrap(event.currentTarget.checked)} />
+      <Checkbox size="xs" label={`Times (${timesName})`} aria-keyshortcuts="t" checked={times} onChange={(event) => onTimes(event.currentTarget.checked)} />
+      <Downloads testId={testId} filter={filter} />
+    </Group>
+  );
+}
