@@ -48,13 +48,17 @@ function Form({ start }: { start: Draft | undefined }) {
   // One id for one intent: a second click, or a second try after a lost answer, makes no second test.
   const requestId = useRef(newRequestId());
   const form = useRef<HTMLFormElement>(null);
+  // Once it was accepted nothing more is remembered, also not what a timer had in hand.
+  const remembers = useRef(true);
 
   const set = (part: Partial<Draft>) => {
     setDraft((now) => ({ ...now, ...part }));
     setErrors((now) => Object.fromEntries(Object.entries(now).filter(([field]) => !(field in part))));
   };
   useEffect(() => {
-    const timer = setTimeout(() => sessionStorage.setItem(memory, toMemory(draft)), 300);
+    const timer = setTimeout(() => {
+      if (remembers.current) sessionStorage.setItem(memory, toMemory(draft));
+    }, 300);
     return () => clearTimeout(timer);
   }, [draft, memory]);
 
@@ -69,7 +73,7 @@ function Form({ start }: { start: Draft | undefined }) {
     onMutate: () => setErrors({}),
     onSuccess: (answer, validateOnly) => {
       if (validateOnly) return;
-      requestId.current = newRequestId();
+      remembers.current = false;
       sessionStorage.removeItem(memory);
       const testId = answer.test?.id ?? "";
       keepFindings(client, testId, answer.findings);

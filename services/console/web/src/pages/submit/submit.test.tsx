@@ -58,8 +58,8 @@ describe("a draft", () => {
   });
 
   it("is remembered without values of variables and without files", () => {
-    const draft: Draft = { ...EMPTY, code: "x", env: [{ name: "KEY", value: "secret" }], files: [file("a.py")] };
-    expect(toMemory(draft)).not.toContain("secret");
+    const draft: Draft = { ...EMPTY, code: "x", env: [{ name: "KEY", value: "hunter2" }], files: [file("a.py")] };
+    expect(toMemory(draft)).not.toContain("hunter2");
     expect(fromMemory(toMemory(draft))).toMatchObject({ code: "x", files: [], env: [{ name: "KEY", value: "" }] });
     expect(fromMemory("{broken")).toBeUndefined();
   });
@@ -113,9 +113,10 @@ describe("the page", () => {
     await userEvent.type(screen.getByLabelText(/Query/, { selector: "textarea" }), "one two");
     await userEvent.dblClick(screen.getByRole("button", { name: "Run test" }));
     await waitFor(() => expect(asked.length).toBeGreaterThan(0));
-    expect(new Set(asked.map((one) => one.requestId)).size).toBe(asked.length === 1 ? 1 : asked.length);
     expect(asked[0]?.spec.query).toBe("one two");
     await waitFor(() => expect(sessionStorage.getItem("assay-draft dev")).toBeNull());
+    expect(new Set(asked.map((one) => one.requestId)).size).toBe(1);
+    expect(asked[0]?.requestId).toMatch(/^[0-9a-f]{32}$/);
   });
 
   it("puts the server's errors at their fields", async () => {
