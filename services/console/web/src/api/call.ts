@@ -75,10 +75,18 @@ export function tellUnauthenticated(): void {
   for (const listener of unauthenticated) listener();
 }
 
+let asker = "";
+
+/** From now on calls are of this user; whatever another tab signs in meanwhile, nothing is done as somebody else. */
+export function askAs(userId: string): void {
+  asker = userId;
+}
+
 /** A request to the console's own paths. Throws ApiError for any answer that is no success. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   headers.set("x-assay-console", "1");
+  if (asker) headers.set("x-assay-user", asker);
   let response: Response;
   try {
     response = await fetch(path, { credentials: "same-origin", ...init, headers });

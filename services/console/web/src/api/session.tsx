@@ -1,7 +1,7 @@
 // Who is signed in. Owns the sign-in state of the page; the key itself never reaches the page after the form was sent.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useMemo, type ReactNode } from "react";
-import { ApiError, onUnauthenticated, request } from "./call";
+import { ApiError, askAs, onUnauthenticated, request } from "./call";
 
 export interface SignInWays {
   key: boolean;
@@ -34,10 +34,12 @@ async function find(): Promise<Found> {
   });
   const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
   if (response.status === 401) {
+    askAs("");
     return { session: null, signIn: (body.signIn as SignInWays | undefined) ?? { key: true, oidc: null } };
   }
   if (!response.ok) throw new ApiError(response.status, body as never);
   const session = body as unknown as SessionAnswer;
+  askAs(session.userId);
   return { session, skewMs: Date.parse(session.serverTime) - Date.now() };
 }
 
