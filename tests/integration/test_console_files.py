@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -270,10 +271,32 @@ async def test_what_a_filter_leaves_of_a_log_is_saved(alice: Browser, client: Cl
     assert await left(minLevel="LOG_LEVEL_ERROR") == await left(minLevel="error") == ["bad", "worse"]
     assert await left(streams="stderr") == await left(streams=["LOG_STREAM_STDERR"]) == ["bad"]
     assert await left(streams="stderr,stdout", minLevel="critical") == ["worse"]
-    for query in ({"minLevel": "loud"}, {"streams": "x"}, {"matchCase": "perhaps"}):
+    assert await left(text="WORSE") == ["worse"]
+    assert await left(text="WORSE", matchCase="true") == []
+    for query in ({"minLevel": "loud"}, {"streams": "x"}, {"text": "x" * 300}, {"matchCase": "perhaps"}):
         response = await alice.get(f"/logs/{test.id}.txt", params=query)
         assert (response.status_code, response.json()["code"]) == (400, "INVALID_ARGUMENT"), query
     assert (await alice.get(f"/logs/{test.id}.exe")).status_code == 404
+
+
+async def test_a_log_that_breaks_off_does_not_look_whole(nats_url: str, mongo_url: str, mongo_database: str) -> None:
+    gateway = AsyncExitStack()
+    async with gateway:
+        stage = await gateway.enter_async_context(staged(nats_url, mongo_url, mongo_database, gateway_drain_s=0.1))
+        async with console(stage.address) as front:
+            browser, own = await front.browser(), await stage.client("alice")
+            await browser.sign_in(own.key)
+            test = await own.submit()
+            await stage.others.started(test.id)
+            for first in range(1, 40_001, 1_000):
+                await stage.others.stored(test.id, lines(first, first + 999, "x" * 1_000))
+            async with browser.stream("GET", f"/logs/{test.id}.txt") as saved:
+                pieces = saved.aiter_bytes()
+                assert (await anext(pieces)).startswith(b"x")
+                await gateway.aclose()
+                with pytest.raises(httpx2.RemoteProtocolError):
+                    async for _ in pieces:
+                        pass
 
 
 # -- packages
