@@ -25,9 +25,11 @@ _DUPLICATE_KEY: Final = 11000
 MOST_LINES: Final = 2_000
 """Lines in one chunk at most: so a chunk that holds a number begins less than so many before it."""
 SOON: Final = 1_000
-"""Lines that are looked for first."""
-CHUNKS_AT_ONCE: Final = 50
-"""That the server sends in one go: about 10 MiB where they are full, and a second for 100,000 chunks of a line each."""
+"""Lines that are looked for first: a page."""
+LINES_AT_ONCE: Final = 20_000
+"""Lines that come from the server in one go, about."""
+FULL_CHUNKS_AT_ONCE: Final = 16
+"""Chunks that do in any case: 3 MiB where they are full."""
 
 _EARLIEST: Final = [("first", ASCENDING), ("last", ASCENDING)]
 _LATEST: Final = [("first", DESCENDING), ("last", DESCENDING)]
@@ -91,17 +93,21 @@ class LogChunks:
         before = await self._chunks.find_one(
             {"test_id": test, "first": around, "last": {"$gte": from_seq}}, {"first": 1}, sort=_EARLIEST
         )
-        # The server sends many chunks in one go. Who wants a page has it with the first few.
+        # The server sends many chunks in one go, and all of them are decoded at once. Who wants a page has it with the
+        # first few, and these tell how many of the others are worth a round trip.
         soon = from_seq + SOON
+        chunks = seen = 0
         for begins in ({"$gte": before["first"] if before else from_seq, "$lt": soon}, {"$gte": soon}):
+            at_once = min(max(LINES_AT_ONCE * chunks // max(seen, 1), FULL_CHUNKS_AT_ONCE), LINES_AT_ONCE)
             cursor = self._chunks.find({"test_id": test, "first": begins}, {"first": 1, "last": 1, "lines": 1})
-            async with cursor.sort(_EARLIEST).batch_size(CHUNKS_AT_ONCE) as chunks:
-                async for found in chunks:
-                    if found["last"] <= last:
+            async with cursor.sort(_EARLIEST).batch_size(at_once if chunks else SOON) as found:
+                async for chunk in found:
+                    chunks, seen = chunks + 1, seen + chunk["last"] - chunk["first"] + 1
+                    if chunk["last"] <= last:
                         continue
-                    lines: list[RawLine] = found["lines"]
-                    new = lines if found["first"] > last else lines[last + 1 - found["first"] :]
-                    last = found["last"]
+                    lines: list[RawLine] = chunk["lines"]
+                    new = lines if chunk["first"] > last else lines[last + 1 - chunk["first"] :]
+                    last = chunk["last"]
                     yield new
 
     async def account(self, test: TestId, *, within: range) -> tuple[int, int]:

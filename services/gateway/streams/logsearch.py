@@ -26,6 +26,8 @@ from shared.store.logs import RawLine
 STEP: Final = 500
 MOST_STEP: Final = 10_000
 MOST_MARKS: Final = 10_000
+AT_ONCE: Final = 4
+"""Searches that read at a time: each has megabytes in memory, and more of them would be no faster on one core."""
 
 
 class Found:
@@ -70,6 +72,7 @@ class LogSearch:
         self._tests = tests
         self._lines = lines
         self._hole_patience_s = hole_patience_s
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def search(
         self, request: test_service_pb2.SearchLogsRequest, caller: Caller
@@ -97,7 +100,7 @@ class LogSearch:
         would never look there again."""
         patient_until: float | None = 0.0 if is_over(execution) else None
         while True:
-            async with aclosing(self._lines.scan(execution.id, from_seq=found.place)) as chunks:
+            async with self._room, aclosing(self._lines.scan(execution.id, from_seq=found.place)) as chunks:
                 async for chunk in chunks:
                     first = chunk[0]["seq"]
                     if attempt_of(first) == execution.attempt and not follows(found.place - 1, first):
