@@ -244,3 +244,16 @@ def test_bad_input_is_told_in_words(assay: Command, words: tuple[Any, ...], said
     assert refused.code == ERROR
     assert said in refused.err
     assert "Traceback" not in refused.err
+
+
+async def test_every_service_of_local_mode_tells_how_it_is(assay: Command) -> None:
+    await until(lambda: assay("health").code == PASSED, timeout=60)
+    found = assay("health", "--json").json
+    assert [one["service"] for one in found["services"]] == [
+        *("gateway", "scheduler", "orchestrator", "logstreamer", "packager")
+    ]
+    assert {one["instance"] for one in found["services"]} == {"local"}
+    assert {one["state"] for one in found["services"]} == {"HEALTHY"}
+    assert {"mongodb", "nats"} <= {one["name"] for one in found["dependencies"]}
+    assert found["queue"]["capacity"] > 0
+    assert found["storage"]["bucket"]

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 GOOD_S: Final = 60.0
 """So long a good answer stands. A bad one is asked again in the next look."""
+PATIENCE_S: Final = 5.0
+"""The way to AWS takes a second to open, and AWS is slow now and then: neither is worth an alarm."""
 SIZE_S: Final = 300.0
 """CloudWatch itself counts what it stores now and then only."""
 
@@ -42,7 +44,7 @@ class CloudSight:
         self._tasks: asyncio.TaskGroup | None = None
         self._asking: asyncio.Task[None] | None = None
         self._looked: Looked | None = None
-        self._looked_at = self._sized_at = float("-inf")
+        self._asked_at = self._looked_at = self._sized_at = float("-inf")
         self.group = LogGroup("", None)
         """As it was told last."""
 
@@ -63,18 +65,20 @@ class CloudSight:
                 if self._asking is not None:
                     self._asking.cancel()
 
-    async def look(self, limit_s: float) -> Looked:
-        """Whether AWS answers; waits at most `limit_s` seconds for it."""
-        began = time.monotonic()
-        if self._looked is not None and not self._looked.problem and began - self._looked_at < GOOD_S:
+    async def look(self, limit_s: float) -> Looked | None:
+        """Whether AWS answers; waits at most `limit_s` seconds for it. What it said before stands while it is asked
+        again, for PATIENCE_S; None where it has said nothing yet."""
+        now = time.monotonic()
+        if self._looked is not None and not self._looked.problem and now - self._looked_at < GOOD_S:
             return self._looked
         if self._tasks is not None and (self._asking is None or self._asking.done()):
-            self._asking = self._tasks.create_task(self._ask())
+            self._asked_at, self._asking = now, self._tasks.create_task(self._ask())
         if self._asking is not None:
             await asyncio.wait([self._asking], timeout=limit_s)
-        if self._looked is not None and self._looked_at >= began:
-            return self._looked
-        return Looked("aws", f"no answer within {limit_s:g} s", time.monotonic() - began)
+            silent_s = time.monotonic() - self._asked_at
+            if not self._asking.done() and silent_s >= PATIENCE_S:
+                return Looked("aws", f"no answer for {silent_s:.0f} s", silent_s)
+        return self._looked
 
     async def _ask(self) -> None:
         began = time.monotonic()

@@ -28,6 +28,8 @@ Answer = TypeVar("Answer")
 
 LIMIT_S: Final = 0.7
 """How long each part may take: the whole answers within 1 s."""
+ASKED: Final = pb.HealthCheck(name="aws", detail="is being asked for the first time")
+"""Of AWS as long as nothing is known."""
 
 
 class SystemHealth:
@@ -60,7 +62,7 @@ class SystemHealth:
 
     async def gather(self, user: UserId) -> pb.GetSystemHealthResponse:
         """How everything is. Raises nothing on account of what is down."""
-        _, dependencies, queue, letters, storage, usage = await asyncio.gather(
+        _, checks, queue, letters, storage, usage = await asyncio.gather(
             self._hear(),
             self._look(),
             _in_time("queue", self._queue.status(user)),
@@ -70,7 +72,6 @@ class SystemHealth:
         )
         now = self._clock.now()
         services = replicas(self._roster.everybody(), now)
-        checks = [dependency(one) for one in dependencies]
         return pb.GetSystemHealthResponse(
             state=overall(services, checks),
             services=services,
@@ -87,16 +88,18 @@ class SystemHealth:
         if self._roster.complete():
             return
         try:
-            await self._ask()
-        except Unavailable:
-            return  # so nobody can be heard; the check of NATS says why
-        await self._roster.when_complete(LIMIT_S)
+            async with asyncio.timeout(LIMIT_S):
+                await self._ask()
+                await self._roster.when_complete()
+        except (TimeoutError, Unavailable):
+            return  # who did not answer is judged by what was heard before; where NATS is away, its check says so
 
-    async def _look(self) -> list[Looked]:
-        looks: list[Awaitable[Looked]] = [look(name, check, LIMIT_S) for name, check in self._dependencies.items()]
-        if self._cloud.used:
-            looks.append(self._cloud.look(LIMIT_S))
-        return [one._replace(problem=told(one.problem)) for one in await asyncio.gather(*looks)]
+    async def _look(self) -> list[pb.HealthCheck]:
+        looks = asyncio.gather(*(look(name, check, LIMIT_S) for name, check in self._dependencies.items()))
+        if not self._cloud.used:
+            return [_dependency(one) for one in await looks]
+        found, cloud = await asyncio.gather(looks, self._cloud.look(LIMIT_S))
+        return [*(_dependency(one) for one in found), _dependency(cloud) if cloud else ASKED]
 
     async def _storage(self) -> pb.StorageUse:
         kept = await self._packages.kept()
@@ -108,6 +111,10 @@ class SystemHealth:
             log_group=group.name,
             log_group_bytes=group.size,
         )
+
+
+def _dependency(looked: Looked) -> pb.HealthCheck:
+    return dependency(looked._replace(problem=told(looked.problem)))
 
 
 async def _in_time(part: str, work: Awaitable[Answer]) -> Answer | None:

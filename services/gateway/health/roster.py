@@ -56,12 +56,8 @@ class Roster:
             now - heard.at < FRESH for heard in here
         )
 
-    async def when_complete(self, limit_s: float) -> None:
-        """Waits until it is, at most `limit_s` seconds."""
-        try:
-            async with asyncio.timeout(limit_s):
-                while not self.complete():
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            return
+    async def when_complete(self) -> None:
+        """Waits until it is."""
+        while not self.complete():
+            self._news.clear()
+            await self._news.wait()

@@ -184,3 +184,41 @@ async def test_who_has_a_key_comes_in_although_its_use_cannot_be_noted(entrance:
     entrance.keys.add("good")
     entrance.keys.notes_uses = False
     assert (await entrance.authentication.caller("Bearer good")).user_id == "alice"
+
+
+async def test_a_key_that_was_looked_up_lately_is_remembered_for_a_call_in_need(entrance: Entrance) -> None:
+    entrance.keys.add("ask_1", role="admin")
+    assert entrance.authentication.remembered("Bearer ask_1") is None  # nothing is known of it yet
+    await entrance.authentication.caller("Bearer ask_1")
+    entrance.pass_time(authentication.IN_NEED_S)
+    caller = entrance.authentication.remembered("Bearer ask_1")
+    assert caller
+    assert (caller.user_id, caller.admin) == ("alice", True)
+    assert entrance.keys.looks == 1
+    entrance.pass_time(1)
+    assert entrance.authentication.remembered("Bearer ask_1") is None
+
+
+async def test_a_key_that_is_known_to_have_ended_is_not_remembered(entrance: Entrance) -> None:
+    entrance.keys.add("ask_1", expires_at=START + timedelta(seconds=60))
+    entrance.keys.add("ask_2")
+    for secret in ("ask_1", "ask_2"):
+        await entrance.authentication.caller(f"Bearer {secret}")
+    entrance.pass_time(60)
+    assert entrance.authentication.remembered("Bearer ask_1") is None  # expired
+    assert entrance.authentication.remembered("Bearer ask_2")
+    entrance.keys.add("ask_2", revoked_at=START)
+    assert await entrance.refusal("Bearer ask_2")
+    assert entrance.authentication.remembered("Bearer ask_2") is None  # the store has said that it was revoked
+
+
+async def test_after_a_revocation_through_this_gateway_no_key_is_remembered(entrance: Entrance) -> None:
+    entrance.keys.add("ask_1")
+    await entrance.authentication.caller("Bearer ask_1")
+    entrance.authentication.forget()
+    assert entrance.authentication.remembered("Bearer ask_1") is None
+
+
+@pytest.mark.parametrize("shown", [None, "", "Bearer", "Bearer ", "ask_1"])
+def test_nobody_is_remembered_without_a_key(entrance: Entrance, shown: str | None) -> None:
+    assert entrance.authentication.remembered(shown) is None

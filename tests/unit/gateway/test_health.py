@@ -166,7 +166,7 @@ async def test_the_roster_is_complete_when_every_replica_was_heard_of_just_now()
     room.pass_time(4)
     assert not room.roster.complete()
     async with asyncio.TaskGroup() as tasks:
-        waiting = tasks.create_task(room.roster.when_complete(60))
+        waiting = tasks.create_task(room.roster.when_complete())
         for name in SERVICES:
             await asyncio.sleep(0)
             assert not waiting.done()
@@ -205,25 +205,50 @@ class FakeCloud:
         return self.size
 
 
+async def problem(sight: CloudSight, *, limit_s: float = 10) -> str:
+    looked = await sight.look(limit_s)
+    assert looked
+    return looked.problem
+
+
 async def test_aws_is_asked_once_for_many_looks() -> None:
     cloud = FakeCloud()
     sight = CloudSight(cloud)
     async with sight.running():
-        assert [(await sight.look(10)).problem for _ in range(3)] == ["", "", ""]
+        assert [await problem(sight) for _ in range(3)] == ["", "", ""]
     assert cloud.asked == 1
     assert sight.group == ("/assay/tests", 1234)
 
 
-async def test_an_aws_that_is_slow_is_told_so_and_its_answer_is_there_for_the_next_look() -> None:
+async def test_of_an_aws_that_has_said_nothing_yet_nothing_is_known_and_its_answer_is_there_for_the_next_look() -> None:
     cloud = FakeCloud()
     cloud.answers.clear()
     sight = CloudSight(cloud)
     async with sight.running():
-        assert (await sight.look(0.01)).problem == "no answer within 0.01 s"
-        assert (await sight.look(0.01)).problem == "no answer within 0.01 s"
+        assert [await sight.look(0.001) for _ in range(2)] == [None, None]
         cloud.answers.set()
-        assert (await sight.look(10)).problem == ""
+        assert await problem(sight) == ""
     assert cloud.asked == 1
+
+
+async def test_an_aws_that_is_silent_for_long_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = FakeCloud()
+    cloud.answers.clear()
+    sight = CloudSight(cloud)
+    monkeypatch.setattr("services.gateway.health.cloud.PATIENCE_S", 0.0)
+    async with sight.running():
+        assert (await problem(sight, limit_s=0.001)).startswith("no answer for ")
+
+
+async def test_what_aws_said_before_stands_while_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = FakeCloud()
+    sight = CloudSight(cloud)
+    monkeypatch.setattr("services.gateway.health.cloud.GOOD_S", 0.0)
+    async with sight.running():
+        assert await problem(sight) == ""
+        cloud.answers.clear()
+        assert await problem(sight, limit_s=0.001) == ""
+    assert cloud.asked == 2
 
 
 async def test_an_aws_that_refuses_is_asked_again_and_one_that_only_forbids_to_look_is_there() -> None:
@@ -232,9 +257,9 @@ async def test_an_aws_that_refuses_is_asked_again_and_one_that_only_forbids_to_l
     cloud.size = None
     async with sight.running():
         cloud.error = AwsError(Kind.CREDENTIALS, "HeadBucket", "ExpiredToken", "the token has expired")
-        assert "the token has expired" in (await sight.look(10)).problem
+        assert "the token has expired" in await problem(sight)
         cloud.error = AwsError(Kind.DENIED, "HeadBucket", "403", "Forbidden")
-        assert (await sight.look(10)).problem == ""
+        assert await problem(sight) == ""
     assert cloud.asked == 2
     assert sight.group == ("", None)  # there is no such log group
 
@@ -245,4 +270,4 @@ async def test_a_look_at_aws_ends_with_the_gateway() -> None:
     sight = CloudSight(cloud)
     async with asyncio.timeout(60):
         async with sight.running():
-            await sight.look(0.01)
+            await sight.look(0.001)
