@@ -32,8 +32,7 @@ SOCKET = "console.sock"
 """For those who hold the key: nobody but its owner can listen or connect there."""
 PAGE = PROJECT / "services" / "console" / "web" / "dist" / "index.html"
 BACKLOG = 128
-# Of the services' settings those that say where things are; here that is for local mode to say.
-_OUR_OWN = ("ASSAY_CONSOLE_GATEWAY", "ASSAY_CONSOLE_URL", "ASSAY_CONSOLE_HOST", "ASSAY_CONSOLE_PORT", "ASSAY_HEALTH_")
+_GATEWAY = "ASSAY_CONSOLE_GATEWAY"  # and its TLS files: here it is reached by its socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,13 @@ class ConsoleServer:
         descriptors = [self.tcp.fileno(), self.unix.fileno()]
         told = {
             "ASSAY_CONSOLE_DESCRIPTORS": ",".join(map(str, descriptors)),
-            "ASSAY_CONSOLE_GATEWAY": self.gateway,
+            _GATEWAY: self.gateway,
             "ASSAY_CONSOLE_URL": self.url,
             "ASSAY_CONSOLE_SECRETS": self.secret,
             "ASSAY_HEALTH_HOST": LOOPBACK,
             "ASSAY_HEALTH_PORT": "0",
         }
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(_OUR_OWN)}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(_GATEWAY)}
         # -P: a folder called "services" where the user happens to stand is not ours.
         command = [sys.executable, "-P", "-m", "services.console"]
         return Program("console", command, self.ready, environment=ours | told, descriptors=descriptors)

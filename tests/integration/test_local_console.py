@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.local import lifeline, tools
+from deploy.local.console import ConsoleServer
 from tests.support.local_mode import Command, LocalMode, local_mode
 from tests.support.until import until
 
@@ -117,6 +118,18 @@ def test_its_name_cannot_be_guessed_and_it_answers_to_no_other(local: LocalMode)
         assert response.status == 421
         assert b"assay open" in body
         assert (parts.hostname or "").encode() not in body + response.headers.as_bytes()
+
+
+def test_it_is_told_where_things_are_and_else_what_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOSTS", "URL", "GATEWAY_CA_FILE", "GATEWAY"):
+        monkeypatch.setenv(f"ASSAY_CONSOLE_{name}", "of-the-user")
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
+        server = ConsoleServer(tcp, unix, "unix:/gateway.sock", "secret")
+        told = server.program().environment or {}
+        url = server.url
+    assert told["ASSAY_CONSOLE_HOSTS"] == "of-the-user"
+    assert (told["ASSAY_CONSOLE_URL"], told["ASSAY_CONSOLE_GATEWAY"]) == (url, "unix:/gateway.sock")
+    assert "ASSAY_CONSOLE_GATEWAY_CA_FILE" not in told
 
 
 def test_a_wrong_key_gets_no_link(local: LocalMode) -> None:

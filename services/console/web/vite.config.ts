@@ -1,7 +1,8 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-// `npm run dev` is for work on the page: it sends what is not a file of the page to a console that runs already.
+// `npm run dev` is for work on the page: it sends what is not a file of the page to a console that runs already, under
+// the name that the browser used, which has to be one of its ASSAY_CONSOLE_HOSTS.
 const console = process.env.ASSAY_CONSOLE_URL ?? "http://127.0.0.1:7470";
 const backend = ["/api", "/session", "/signin", "/events", "/uploads", "/files", "/logs", "/packages", "/export"];
 
@@ -15,5 +16,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 900,
   },
-  server: { proxy: Object.fromEntries(backend.map((path) => [path, console])) },
+  server: { proxy: Object.fromEntries(backend.map((path) => [path, { target: console, changeOrigin: false }])) },
 });
