@@ -98,6 +98,9 @@ def test_libraries_of_the_checks_are_enough_to_build_and_not_the_other_way_round
     page._install(page.ALL)
     assert page._has_libraries(page.FOR_THE_BUILD)
     assert page._has_libraries(page.ALL)
+    (web / "package-lock.json").write_text("changed", "utf-8")
+    page._install(page.FOR_THE_BUILD)
+    assert page._has_libraries(page.ALL), "who runs the checks will run them again"
 
 
 def test_without_a_registry_set_up_says_so_and_is_complete(

@@ -36,6 +36,9 @@ def test_no_other_port_of_this_machine_is_sent_the_session(page: Page, watched: 
             self.send_response(200)
             self.end_headers()
 
+        def log_message(self, *_: object) -> None:
+            pass
+
     expect(page.get_by_role("navigation")).to_be_visible()
     with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
         thread = threading.Thread(target=stranger.serve_forever, kwargs={"poll_interval": 0.01})
