@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from assay.account import Account
     from assay.admin import (
         ApiKey,
         CreatedKey,
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     )
     from assay.admin_blocking import Admin
     from assay.admin_client import AsyncAdmin
+    from assay.agents import Agent, AgentPage, AgentRun
     from assay.blocking import Assay
+    from assay.changes import TestChanges
     from assay.client import AsyncAssay
     from assay.connection import Connection
     from assay.errors import (
@@ -61,7 +64,7 @@ if TYPE_CHECKING:
     from assay.outcome import AgentError, Conversion, EntryPoint, Failure
     from assay.packages import DownloadLink, Package, PackageFile, PackageState
     from assay.project import BadProject, LeftOut, Project
-    from assay.queue import QueueStatus
+    from assay.queue import QueueEntry, QueuePage, QueueStatus
     from assay.reports import (
         AgentComparison,
         AgentStats,
@@ -91,6 +94,9 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
+    "account": "Account",
+    "agents": "Agent AgentPage AgentRun",
+    "changes": "TestChanges",
     "admin": "ApiKey CreatedKey DeadLetter KeyPage LetterPage RemainingLetter Replayed Revoked Role UserLimits "
     "UserLimitsReport",
     "admin_blocking": "Admin",
@@ -111,7 +117,7 @@ _MODULES = {
     "outcome": "AgentError Conversion EntryPoint Failure",
     "packages": "DownloadLink Package PackageFile PackageState",
     "project": "BadProject LeftOut Project",
-    "queue": "QueueStatus",
+    "queue": "QueueEntry QueuePage QueueStatus",
     "reports": "AgentComparison AgentStats CostGrouping CostReport CostRow Durations ReportInterval Sizes Usage "
     "UsageFigures",
     "requirement_files": "RefusedRequirements",
@@ -123,9 +129,13 @@ _MODULES = {
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
+    "Account",
     "Admin",
+    "Agent",
     "AgentComparison",
     "AgentError",
+    "AgentPage",
+    "AgentRun",
     "AgentStats",
     "AlreadyExists",
     "ApiKey",
@@ -183,6 +193,8 @@ __all__ = [
     "PartialLine",
     "PermissionDenied",
     "Project",
+    "QueueEntry",
+    "QueuePage",
     "QueueStatus",
     "RateLimited",
     "RefusedRequirements",
@@ -200,6 +212,7 @@ __all__ = [
     "StorageUse",
     "SystemHealth",
     "Test",
+    "TestChanges",
     "TestFailed",
     "TestFile",
     "TestOrder",

@@ -24,7 +24,7 @@ from assay.requests import duration, number
 from assay.translate import moment
 from assay.v1 import admin_service_pb2 as pb
 
-_ROLES = {pb.ROLE_USER: Role.USER, pb.ROLE_ADMIN: Role.ADMIN}
+_ROLES: dict[int, Role] = {pb.ROLE_USER: Role.USER, pb.ROLE_ADMIN: Role.ADMIN}
 LONG_S = 300.0
 """How long sending all dead letters again may take."""
 
@@ -58,15 +58,15 @@ def set_limits(user_id: str, limits: UserLimits) -> pb.SetUserLimitsRequest:
 
 
 def created_key(message: pb.CreateApiKeyResponse) -> CreatedKey:
-    return CreatedKey(_key(message.key), message.secret)
+    return CreatedKey(api_key(message.key), message.secret)
 
 
 def revoked(message: pb.RevokeApiKeyResponse) -> Revoked:
-    return Revoked(message.revoked_count, _key(message.key) if message.HasField("key") else None)
+    return Revoked(message.revoked_count, api_key(message.key) if message.HasField("key") else None)
 
 
 def key_page(message: pb.ListApiKeysResponse) -> KeyPage:
-    return KeyPage(tuple(_key(key) for key in message.keys), message.next_page_token)
+    return KeyPage(tuple(api_key(key) for key in message.keys), message.next_page_token)
 
 
 def limits_report(message: pb.GetUserLimitsResponse | pb.SetUserLimitsResponse) -> UserLimitsReport:
@@ -93,12 +93,16 @@ def replayed(message: pb.ReplayDeadLetterResponse) -> Replayed:
     return Replayed(message.replayed_count, message.remaining_count, remaining)
 
 
-def _key(message: pb.ApiKey) -> ApiKey:
+def role(number: int) -> Role:
+    return _ROLES.get(number, Role.UNKNOWN)
+
+
+def api_key(message: pb.ApiKey) -> ApiKey:
     return ApiKey(
         id=message.id,
         user_id=message.user_id,
         name=message.name,
-        role=_ROLES.get(message.role, Role.UNKNOWN),
+        role=role(message.role),
         prefix=message.prefix,
         created=moment(message, "create_time"),
         expires=moment(message, "expire_time"),

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from assay import fetching, log_messages, requests, sending, submission, translate
+from assay import changes, fetching, log_messages, requests, sending, submission, translate
 from assay.blocking_calls import BlockingCalls
+from assay.changes import TestChanges, Told, WatchOptions
 from assay.connection import Connection, resolve
 from assay.errors import stream_ended_early
 from assay.files import FileKind, TestFile
@@ -22,7 +23,7 @@ from assay.log_blocking import Logs
 from assay.logs import LogCursor, LogLevel, LogSearch, LogStream
 from assay.package_blocking import Packages
 from assay.project import Project
-from assay.queue import QueueStatus
+from assay.queue import QueueEntry, QueuePage, QueueStatus
 from assay.requests import FilterOptions, ListOptions
 from assay.retry import RetryPolicy
 from assay.submission import Source, SubmitOptions
@@ -30,7 +31,10 @@ from assay.tests import Archived, Cancelled, Page, Test, Update
 from assay.v1 import queue_service_pb2, test_service_pb2
 
 if TYPE_CHECKING:
+    from assay.account import Account
+    from assay.admin import PageOptions
     from assay.admin_blocking import Admin
+    from assay.agents import Agent, AgentPage
     from assay.reports import AgentStats
 
 
@@ -117,6 +121,17 @@ class Assay:
                     yield Update(test, translate.watch_event(message.event))
                 if test.ended:
                     return
+
+    def watch_tests(self, **options: Unpack[WatchOptions]) -> Generator[TestChanges]:
+        """Tests that are new or change, until you leave it: your own, for admins everybody's unless narrowed.
+
+        The first one is empty: from it on nothing is missed, so list them then. Goes on after a lost connection."""
+        told = Told()
+        request = changes.request(options)
+        stream = self._calls.stream(self._calls.tests.WatchTests, lambda: request, endless=True)
+        with closing(stream) as messages:
+            for message in messages:
+                yield told.take(message)
 
     def wait(self, test_id: str, *, timeout: float | timedelta | None = None) -> Test:
         """The test when it ended. Raises TimeoutError after `timeout` (seconds); the test goes on then."""
@@ -244,10 +259,43 @@ class Assay:
         answer = self._calls.unary(self._calls.tests.GetAgentStats, request)
         return report_messages.agent_stats(answer)
 
+    def agents(
+        self, *, runs: int = 0, user_id: str = "", limit: int | None = None, **paging: Unpack[PageOptions]
+    ) -> Listing[AgentPage, Agent]:
+        """Agents, the one with the newest test first: iterate over it, or over its `pages()`.
+
+        `runs`: how many of the newest ended tests of each are told, at most 100. `user_id`: for admins, else all."""
+        from assay import report_messages
+
+        def page(request: test_service_pb2.ListAgentsRequest) -> AgentPage:
+            return report_messages.agent_page(self._calls.unary(self._calls.tests.ListAgents, request))
+
+        def request() -> test_service_pb2.ListAgentsRequest:
+            return test_service_pb2.ListAgentsRequest(runs=runs, user_id=user_id, **paging)
+
+        return Listing(request, page, lambda page: page.agents, limit)
+
+    def account(self) -> Account:
+        """Who you are, your limits and what is left of them. Uses nothing up."""
+        from assay.account import account
+        from assay.v1 import account_service_pb2
+
+        request = account_service_pb2.GetAccountRequest()
+        return account(self._calls.unary(self._calls.account.GetAccount, request))
+
     def queue_status(self) -> QueueStatus:
         """How the queue stands."""
         request = queue_service_pb2.GetQueueStatusRequest()
         return translate.queue_status(self._calls.unary(self._calls.queue.GetQueueStatus, request).status)
+
+    def queue_list(self, *, limit: int | None = None, **paging: Unpack[PageOptions]) -> Listing[QueuePage, QueueEntry]:
+        """What waits, in the order in which slots are granted: iterate over it, or over its `pages()`, of which the
+        first one has what holds a slot, too. Tests of others have no names, but for admins."""
+
+        def page(request: queue_service_pb2.ListQueueRequest) -> QueuePage:
+            return translate.queue_page(self._calls.unary(self._calls.queue.ListQueue, request))
+
+        return Listing(lambda: queue_service_pb2.ListQueueRequest(**paging), page, lambda page: page.waiting, limit)
 
     def watch_queue(self) -> Generator[QueueStatus]:
         """How the queue stands: at once, then when it changes, until you leave it. Goes on after a lost connection."""

@@ -21,6 +21,7 @@ from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
 
 if TYPE_CHECKING:
+    from assay.v1.account_service_pb2_grpc import AccountServiceStub
     from assay.v1.admin_service_pb2_grpc import AdminServiceStub
 
 M = TypeVar("M")
@@ -38,6 +39,12 @@ class BlockingCalls:
         self.tests = TestServiceStub(self._channel)
         self.queue = QueueServiceStub(self._channel)
         self.packages = PackageServiceStub(self._channel)
+
+    @cached_property
+    def account(self) -> AccountServiceStub:
+        from assay.v1.account_service_pb2_grpc import AccountServiceStub
+
+        return AccountServiceStub(self._channel)
 
     @cached_property
     def admin(self) -> AdminServiceStub:

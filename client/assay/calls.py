@@ -21,6 +21,7 @@ from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
 
 if TYPE_CHECKING:  # these exist for the checker only: one stub serves both interfaces of grpc
+    from assay.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from assay.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from assay.v1.package_service_pb2_grpc import PackageServiceAsyncStub
     from assay.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
@@ -52,6 +53,12 @@ class Calls:
     @property
     def packages(self) -> PackageServiceAsyncStub:
         return PackageServiceStub(self._channel())
+
+    @property
+    def account(self) -> AccountServiceAsyncStub:
+        from assay.v1.account_service_pb2_grpc import AccountServiceStub
+
+        return AccountServiceStub(self._channel())
 
     @property
     def admin(self) -> AdminServiceAsyncStub:

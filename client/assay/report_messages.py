@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from assay.agents import Agent, AgentPage, AgentRun
 from assay.outcome import TokenUsage
 from assay.reports import (
     AgentComparison,
@@ -20,7 +21,7 @@ from assay.reports import (
     UsageOptions,
 )
 from assay.requests import number, timestamp
-from assay.translate import cost, moment
+from assay.translate import cost, moment, span, state
 from assay.v1 import admin_service_pb2 as pb
 from assay.v1 import distribution_pb2, test_pb2, test_service_pb2
 
@@ -47,7 +48,34 @@ def cost_request(options: CostOptions) -> pb.GetCostReportRequest:
 
 
 def agent_stats(message: test_service_pb2.GetAgentStatsResponse) -> AgentStats:
-    stats = message.stats
+    return _stats(message.stats, _comparison(message.comparison) if message.HasField("comparison") else None)
+
+
+def agent_page(message: test_service_pb2.ListAgentsResponse) -> AgentPage:
+    return AgentPage(tuple(_agent(agent) for agent in message.agents), message.next_page_token)
+
+
+def _agent(message: test_service_pb2.Agent) -> Agent:
+    return Agent(
+        user_id=message.user_id,
+        stats=_stats(message.stats),
+        last_failure=_run(message.last_failure) if message.HasField("last_failure") else None,
+        runs=tuple(_run(run) for run in message.runs),
+    )
+
+
+def _run(message: test_service_pb2.AgentRun) -> AgentRun:
+    return AgentRun(
+        test_id=message.test_id,
+        state=state(message.state),
+        failure_code=message.failure_code,
+        submitted=moment(message, "submit_time"),
+        run=span(message, "run_duration"),
+        peak_memory_bytes=message.peak_memory_bytes,
+    )
+
+
+def _stats(stats: test_service_pb2.AgentStats, comparison: AgentComparison | None = None) -> AgentStats:
     return AgentStats(
         agent_id=stats.agent_id,
         agent_name=stats.agent_name,
@@ -57,7 +85,7 @@ def agent_stats(message: test_service_pb2.GetAgentStatsResponse) -> AgentStats:
         build=_durations(stats.build_seconds),
         peak_memory_bytes=_sizes(stats.peak_memory_bytes),
         last_submitted=moment(stats, "last_submit_time"),
-        comparison=_comparison(message.comparison) if message.HasField("comparison") else None,
+        comparison=comparison,
     )
 
 

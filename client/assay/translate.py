@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from assay.files import FileKind, TestFile
 from assay.findings import Finding, Severity
 from assay.outcome import AgentError, Conversion, Cost, EntryPoint, Failure, Metrics, Result, TokenUsage
-from assay.queue import QueueStatus
+from assay.queue import QueueEntry, QueuePage, QueueStatus
 from assay.specification import Model, TestSpec
 from assay.tests import (
     Cancellation,
@@ -73,7 +73,7 @@ def moment(message: Message, field: str) -> datetime | None:
     return instant(getattr(message, field)) if message.HasField(field) else None
 
 
-def _span(message: Message, field: str) -> timedelta | None:
+def span(message: Message, field: str) -> timedelta | None:
     if not message.HasField(field):
         return None
     duration: Duration = getattr(message, field)
@@ -97,7 +97,7 @@ def test(message: test_pb2.Test) -> Test:
             message.logs.lines, message.logs.bytes, message.logs.ended, message.logs.complete, message.logs.truncated
         ),
         package_id=message.package_id,
-        queue_place=QueuePlace(message.queue_place.position, _span(message.queue_place, "estimated_wait"))
+        queue_place=QueuePlace(message.queue_place.position, span(message.queue_place, "estimated_wait"))
         if message.HasField("queue_place")
         else None,
         history=tuple(
@@ -141,7 +141,7 @@ def _spec(message: test_pb2.TestSpec) -> TestSpec:
         model=Model(model.provider, model.model_id, model.base_url, model.region)
         if message.HasField("model")
         else None,
-        timeout=_span(message, "timeout"),
+        timeout=span(message, "timeout"),
         priority=message.priority if message.HasField("priority") else None,
         cpu=message.resources.cpu,
         memory_mib=message.resources.memory_mib,
@@ -189,11 +189,11 @@ def _result(message: test_pb2.Result) -> Result:
         success=message.success,
         response_json=message.response_json,
         metrics=Metrics(
-            queue=_span(metrics, "queue_duration"),
-            build=_span(metrics, "build_duration"),
-            run=_span(metrics, "run_duration"),
-            total=_span(metrics, "total_duration"),
-            cpu=_span(metrics, "cpu_time"),
+            queue=span(metrics, "queue_duration"),
+            build=span(metrics, "build_duration"),
+            run=span(metrics, "run_duration"),
+            total=span(metrics, "total_duration"),
+            cpu=span(metrics, "cpu_time"),
             peak_memory_bytes=metrics.peak_memory_bytes,
         ),
         usage=TokenUsage(message.usage.input_tokens, message.usage.output_tokens)
@@ -244,11 +244,30 @@ def queue_status(message: queue_service_pb2.QueueStatus) -> QueueStatus:
         running=message.running,
         capacity=message.capacity,
         utilization=message.utilization,
-        average_wait=_span(message, "average_wait"),
-        oldest_pending_age=_span(message, "oldest_pending_age"),
+        average_wait=span(message, "average_wait"),
+        oldest_pending_age=span(message, "oldest_pending_age"),
         paused=message.paused,
         pause_reason=message.pause_reason,
         own_pending=message.own_pending,
         own_running=message.own_running,
         time=moment(message, "time"),
+    )
+
+
+def queue_page(message: queue_service_pb2.ListQueueResponse) -> QueuePage:
+    running, waiting = (tuple(_queue_entry(one) for one in found) for found in (message.running, message.waiting))
+    return QueuePage(running, waiting, message.next_page_token)
+
+
+def _queue_entry(message: queue_service_pb2.QueueEntry) -> QueueEntry:
+    return QueueEntry(
+        position=message.position,
+        test_id=message.test_id,
+        user_id=message.user_id,
+        name=message.name,
+        state=state(message.state),
+        priority=message.priority,
+        since=moment(message, "since_time"),
+        estimated_wait=span(message, "estimated_wait"),
+        own=message.own,
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from assay.cli.agents import agents
 from assay.cli.archive import archive
 from assay.cli.dev import dev
 from assay.cli.files import download, files
@@ -25,6 +26,7 @@ from assay.cli.stats import stats
 from assay.cli.stream import logs, watch
 from assay.cli.submit import submit
 from assay.cli.verify import verify
+from assay.cli.whoami import whoami
 
 # Rich help would cost 0.25 s (it loads a Markdown parser and a highlighter): plain help appears at once.
 app = typer.Typer(
@@ -80,12 +82,14 @@ command()(download)
 command()(cancel)
 command()(retry)
 command()(chain)
+command()(agents)
 command()(stats)
 command()(archive)
 command()(package)
 command()(packages)
 command()(verify)
 command()(health)
+command()(whoami)
 command()(limits)
 command()(usage)
 command()(cost)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli import arguments
+from assay.cli import arguments, watch_list
 from assay.cli.jsontext import json_text
 from assay.cli.options import (
     Agent,
     FailureCode,
-    Json,
     Labels,
     Limit,
     OfUser,
@@ -21,6 +20,7 @@ from assay.cli.options import (
     Since,
     States,
     Until,
+    WatchJson,
     Words,
 )
 
@@ -60,7 +60,10 @@ def list_tests(
     ] = False,
     limit: Limit = 20,
     page_token: PageToken = "",
-    as_json: Json = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Stay, and show tests as they are new or change. Ctrl-C leaves.")
+    ] = False,
+    as_json: WatchJson = False,
 ) -> None:
     """List tests, newest first. Yours; for admins, as everyone is in local mode, those of all users.
 
@@ -88,7 +91,12 @@ def list_tests(
         "page_token": page_token,
     }
 
+    if watch:
+        watch_list.refuse_others(options)
+
     async def body(client: AsyncAssay) -> int:
+        if watch:
+            return await watch_list.watch_list(client, options, limit, as_json=as_json)
         return await _list(client, options, limit, as_json=as_json)
 
     run(context, body, as_json=as_json)

@@ -11,6 +11,7 @@ from assay.cli.arguments import whole
 TestId = Annotated[str, typer.Argument(metavar="TEST", help="Id of a test, or `last` for your newest one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON instead, one object a line.")]
+WatchJson = Annotated[bool, typer.Option("--json", help="Print JSON instead; with --watch one object a line.")]
 FollowJson = Annotated[bool, typer.Option("--json", help="Print JSON instead; with --follow one object a line.")]
 
 # Which tests: `arguments.conditions` reads them.

@@ -11,11 +11,11 @@ import typer
 
 from assay.cli.help import Command
 from assay.cli.jsontext import json_text
-from assay.cli.options import Json, JsonLines, wants_json
+from assay.cli.options import Json, JsonLines, Limit, PageToken, wants_json
 
 if TYPE_CHECKING:
     from assay.client import AsyncAssay
-    from assay.queue import QueueStatus
+    from assay.queue import QueueEntry, QueuePage, QueueStatus
 
 MOST_SLOTS = 10_000
 
@@ -24,7 +24,7 @@ queue = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 @queue.callback()
 def status(context: typer.Context, as_json: Json = False) -> None:
-    """Show the queue; watch, pause or resize it. Without a command: shows how it stands now."""
+    """Show the queue; list, watch, pause or resize it. Without a command: shows how it stands now."""
     if context.invoked_subcommand is None:
         _show(context, lambda client: client.queue_status(), as_json=as_json)
 
@@ -48,6 +48,37 @@ def watch(context: typer.Context, as_json: JsonLines = False) -> None:
                     print(json_text(found.to_dict()), flush=True)
                 else:
                     screen.show([queue_text.watched(found, datetime.now(UTC))])
+        return PASSED
+
+    run(context, body, as_json=as_json)
+
+
+@queue.command("list")
+def list_queue(context: typer.Context, limit: Limit = 20, page_token: PageToken = "", as_json: Json = False) -> None:
+    """List the tests that run and wait. In the order in which slots are granted; those of others have no names."""
+    from assay.cli import queue_text
+    from assay.cli.pages import gathered
+    from assay.cli.screen import open_screen
+    from assay.cli.session import PASSED, run
+
+    as_json = wants_json(context, as_json)
+
+    async def body(client: AsyncAssay) -> int:
+        running: list[QueueEntry] = []
+
+        def waiting(page: QueuePage) -> tuple[QueueEntry, ...]:
+            running.extend(page.running)
+            return page.waiting
+
+        found, token = await gathered(client.queue_list(limit=limit, page_token=page_token), waiting)
+        if as_json:
+            both = {"running": [one.to_dict() for one in running], "waiting": [one.to_dict() for one in found]}
+            print(json_text({**both, "next_page_token": token}))
+            return PASSED
+        screen = open_screen()
+        screen.show(queue_text.entries([*running, *found], datetime.now(UTC), screen.width))
+        if token:
+            screen.show([[(f"more: add --page-token {token}", "dim")]])
         return PASSED
 
     run(context, body, as_json=as_json)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from assay.cli.text import Line, clock, plural, safe, span
-from assay.queue import QueueStatus
+from assay.cli.table_text import columns
+from assay.cli.text import Line, clock, plural, roughly, safe, span
+from assay.queue import QueueEntry, QueueStatus
 
 
 def status(queue: QueueStatus) -> Iterator[Line]:
@@ -49,3 +50,28 @@ def watched(queue: QueueStatus, now: datetime) -> Line:
         why = f": {safe(queue.pause_reason)}" if queue.pause_reason else ""
         line.append((f"  paused{why}", "warn"))
     return line
+
+
+def entries(found: Sequence[QueueEntry], now: datetime, width: int | None) -> Iterator[Line]:
+    """What holds a slot and what waits, as rows."""
+    if not found:
+        yield [("nothing runs and nothing waits", "dim")]
+        return
+    rows = [
+        (
+            f"{one.position:,}" if one.position else one.state.value.lower(),
+            one.test_id or "(another user's)",
+            safe(one.user_id) or "-",
+            f"{one.priority}",
+            roughly(now - one.since) if one.since else "-",
+            f"about {roughly(one.estimated_wait)}" if one.estimated_wait is not None else "-",
+            safe(one.name) or "-",
+        )
+        for one in found
+    ]
+    titles = ("PLACE", "TEST", "USER", "PRIORITY", "FOR", "STARTS IN", "NAME")
+    styles = [
+        ("wait" if one.position else "work", "id" if one.test_id else "dim", "strong" if one.own else "dim", *4 * ("",))
+        for one in found
+    ]
+    yield from columns(titles, rows, styles, width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from assay.cli.text import STATE_STYLES, Line, age, asked, cut, plural, safe, span
+from assay.cli.text import STATE_STYLES, Line, age, asked, clock, cut, plural, safe, span
 from assay.tests import Test, TestState
 
 
@@ -36,6 +36,22 @@ def table(tests: Sequence[Test], now: datetime, width: int | None) -> Iterator[L
         for test in tests
     ]
     yield from columns(titles, rows, styles, width)
+
+
+WATCH_TITLES: Line = [(f"{'TIME':<8}  {'TEST':<36}  {'STATE':<9}  {'NAME':<24}  QUERY OR FAILURE", "dim")]
+
+
+def watched(test: Test, now: datetime) -> Line:
+    """One line of a watched list, below WATCH_TITLES: when the test came to where it stands, as far as is known."""
+    times = test.times
+    since = times.archived or times.ended or times.run_started or times.scheduled or times.queued or times.submitted
+    return [
+        (clock(since or now)[:8], "dim"),
+        (f"  {test.id:<36}", "id"),
+        (f"  {test.state.value:<9}", STATE_STYLES.get(test.state, "")),
+        (f"  {cut(safe(test.spec.name or test.spec.agent_name), 24):<24}", ""),
+        (f"  {cut(test.failure.code if test.failure else asked(test), 60)}", "bad" if test.failure else "dim"),
+    ]
 
 
 def totals(counts: Mapping[TestState, int]) -> Line:

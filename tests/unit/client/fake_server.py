@@ -22,8 +22,10 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from assay.v1 import log_pb2, queue_service_pb2, queue_service_pb2_grpc, test_pb2, test_service_pb2
+from assay.v1.account_service_pb2_grpc import add_AccountServiceServicer_to_server
 from assay.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from assay.v1.test_service_pb2_grpc import TestServiceServicer, add_TestServiceServicer_to_server
+from tests.unit.client.fake_account import FakeAccount
 from tests.unit.client.fake_admin import FakeAdmin
 
 KEY = "key-of-alice"
@@ -142,6 +144,10 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         self.streams_closed = 0
         self.queue_stories: list[list[queue_service_pb2.QueueStatus]] = []  # a watch tells one, then its stream breaks
         self.status = queue_service_pb2.QueueStatus(pending=3, running=10, capacity=10, utilization=1.0, own_pending=1)
+        self.queue_pages = [queue_service_pb2.ListQueueResponse()]
+        self.agents = test_service_pb2.ListAgentsResponse()
+        self.change_stories: list[list[test_service_pb2.WatchTestsResponse]] = []  # told as those of the queue are
+        self.account = FakeAccount(self.enter)
         self.admin = FakeAdmin(self.enter, self.status)
 
     async def enter(self, method: str, request: Message, context: Any) -> None:
@@ -305,6 +311,23 @@ class FakeServer(TestServiceServicer, queue_service_pb2_grpc.QueueServiceService
         await self.enter("GetAgentStats", request, context)
         return self.stats
 
+    async def ListAgents(self, request: Any, context: Any) -> test_service_pb2.ListAgentsResponse:
+        await self.enter("ListAgents", request, context)
+        return self.agents
+
+    async def WatchTests(self, request: Any, context: Any) -> AsyncIterator[test_service_pb2.WatchTestsResponse]:
+        await self.enter("WatchTests", request, context)
+        yield test_service_pb2.WatchTestsResponse()
+        for message in self.change_stories.pop(0) if self.change_stories else []:
+            yield message
+        if self.change_stories:
+            await refuse(context, Refusal(grpc.StatusCode.UNAVAILABLE, "going down"))
+        await asyncio.Event().wait()
+
+    async def ListQueue(self, request: Any, context: Any) -> queue_service_pb2.ListQueueResponse:
+        await self.enter("ListQueue", request, context)
+        return self.queue_pages[int(request.page_token or 0)]
+
     async def GetQueueStatus(self, request: Any, context: Any) -> queue_service_pb2.GetQueueStatusResponse:
         await self.enter("GetQueueStatus", request, context)
         return queue_service_pb2.GetQueueStatusResponse(status=self.status)
@@ -360,6 +383,7 @@ async def serving(
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     add_TestServiceServicer_to_server(fake, server)
     queue_service_pb2_grpc.add_QueueServiceServicer_to_server(fake, server)
+    add_AccountServiceServicer_to_server(fake.account, server)
     add_AdminServiceServicer_to_server(fake.admin, server)
     where = f"127.0.0.1:{port}"
     bound = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)

@@ -45,7 +45,8 @@ def test_help_shows_these_names_alone(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("list", "Print JSON instead."),
+        ("agents", "Print JSON instead."),
+        ("list", "Print JSON instead; with --watch one object a line."),
         ("logs", "Print JSON instead, one object a line."),
         ("queue watch", "Print JSON instead, one object a line."),
         ("submit", "Print JSON instead; with --follow one object a line."),
