@@ -1,0 +1,66 @@
+import { screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { useState } from "react";
+import { expect, test, vi } from "vitest";
+import type { Test } from "../../api/types";
+import { render } from "../../test/render";
+import { answer, refuse } from "../../test/server";
+import { CompareView } from "./ComparePage";
+import type { CompareSearch } from "./search";
+
+const [A, B] = ["a", "b"].map((digit) => `tst_${digit.repeat(32)}`) as [string, string];
+const make = (id: string, text: string, env: string): Test => ({
+  id,
+  state: "TEST_STATE_COMPLETED",
+  spec: { name: "weather", query: "same query", env: { TOKEN: env }, timeout: "30s" },
+  result: { success: true, responseJson: JSON.stringify(text), metrics: { runDuration: id === A ? "1s" : "2s" } },
+});
+const tests: Record<string, Test> = { [A]: make(A, "first\nshared", "old"), [B]: make(B, "second\nshared", "new") };
+
+function Page({ start }: { start: CompareSearch }) {
+  const [search, setSearch] = useState(start);
+  return <CompareView search={search} onSearch={setSearch} />;
+}
+
+const logs = (make: (fromSeq: number) => object) =>
+  answer("TestService/GetLogs", (request: { fromSeq: string }) => make(Number(request.fromSeq)) as never);
+
+test("two tests stand side by side, and differences only leaves out the rest", async () => {
+  answer("TestService/GetTest", (request: { testId: string }) => ({ test: tests[request.testId] }) as never);
+  logs((from) => (from === 1 ? { lines: [{ seq: "1", text: "line one" }], nextSeq: "2" } : { lines: [{ seq: "2", text: "line two" }] }));
+  const narrow = window.matchMedia("");
+  vi.spyOn(window, "matchMedia").mockImplementation((media) => ({ ...narrow, media, matches: media === "(min-width: 48em)" }));
+  await render(<Page start={{ a: A, b: B }} />);
+  expect(await screen.findByText("+100 %")).toBeInTheDocument();
+  const diff = screen.getByRole("region", { name: "Answer side by side" });
+  for (const text of ["first", "second"]) expect(within(diff).getByText(text)).toBeInTheDocument();
+  expect(within(diff).getAllByText("shared")).toHaveLength(2);
+  expect(screen.getByText("Variable TOKEN")).toBeInTheDocument();
+  expect(screen.queryByText(/old|new$/)).not.toBeInTheDocument();
+  expect(screen.getByText("Time limit")).toBeInTheDocument();
+  const log = await screen.findByRole("region", { name: "Logs side by side" });
+  expect(within(log).getAllByText("line two")).toHaveLength(2);
+  await userEvent.click(screen.getByLabelText("Differences only"));
+  expect(screen.queryByText("Time limit")).not.toBeInTheDocument();
+  expect(screen.queryByRole("region", { name: "Logs side by side" })).not.toBeInTheDocument();
+  expect(screen.getByText("1 same line")).toBeInTheDocument();
+});
+
+test("of a long log only the first lines are compared, and that is said", async () => {
+  answer("TestService/GetTest", (request: { testId: string }) => ({ test: tests[request.testId] }) as never);
+  logs((from) => ({ lines: Array.from({ length: 2500 }, (_, index) => ({ text: `line ${from + index}` })), nextSeq: String(from + 2500) }));
+  await render(<Page start={{ a: A, b: B, only: true }} />);
+  expect(await screen.findByText(/Of the first and the second test only the first 5,000 lines are compared/)).toBeInTheDocument();
+});
+
+test("a test that is not there is named", async () => {
+  refuse("TestService/GetTest", 404, { code: "NOT_FOUND", message: "no" });
+  await render(<Page start={{ a: A, b: B }} />);
+  expect(await screen.findByText(`There is no test ${B} among yours`)).toBeInTheDocument();
+});
+
+test("without two ids the page asks for them", async () => {
+  await render(<Page start={{ a: "nonsense" }} />);
+  expect(screen.getByText("An id is tst_ and 32 hexadecimal digits.")).toBeInTheDocument();
+  expect(screen.getByRole("button", { name: "Compare" })).toBeDisabled();
+});
