@@ -16,7 +16,7 @@ vi.mock("../../api/events", () => ({
   },
 }));
 // The viewer is another part with tests of its own.
-vi.mock("./logView", () => ({ LogViewer: () => <p>the log</p> }));
+vi.mock("../../log/LogViewer", () => ({ LogViewer: () => <p>the log</p> }));
 
 const ID = `tst_${"1".repeat(32)}`;
 const NEW = `tst_${"2".repeat(32)}`;
@@ -53,7 +53,7 @@ const failed: Test = {
 
 function Page({ testId = ID }: { testId?: string }) {
   const [search, setSearch] = useState<TestSearch>({});
-  return <TestView testId={testId} search={search} onSearch={setSearch} />;
+  return <TestView testId={testId} search={search} onSearch={(part) => setSearch((before) => ({ ...before, ...part }))} />;
 }
 
 const shows = (test: Test) => answer("TestService/GetTest", () => ({ test }));

@@ -1,12 +1,14 @@
 // A test: its head, and below it one of its parts, which the address names.
 import { Alert, Button, Group, Modal, Tabs } from "@mantine/core";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { Suspense, useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { ApiError } from "../../api/call";
 import type { Test } from "../../api/types";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
-import { AnchorLink } from "../../components/links";
+import { OpenIcon } from "../../components/icons";
+import { AnchorLink, ButtonLink } from "../../components/links";
 import { hasEnded, lookOf } from "../../components/states";
+import { searchOf, showOf } from "../../log/show";
 import { useTestAction, type TestAction } from "../../shell/testActions";
 import { AnswerTab } from "./AnswerTab";
 import { CancelForm } from "./CancelForm";
@@ -14,13 +16,14 @@ import { ComparePicker } from "./ComparePicker";
 import { FilesTab } from "./FilesTab";
 import { HistoryTab } from "./HistoryTab";
 import { useLiveTest } from "./live";
-import { LogViewer } from "./logView";
 import { MetricsTab } from "./MetricsTab";
 import { PackageTab } from "./PackageTab";
 import { RetryForm } from "./RetryForm";
 import { isTestId, TABS, type TestSearch, type TestTab } from "./search";
 import { SettingsTab } from "./SettingsTab";
 import { TestHead } from "./TestHead";
+
+const LogViewer = lazy(async () => ({ default: (await import("../../log/LogViewer")).LogViewer }));
 
 const LABELS: Record<TestTab, string> = {
   answer: "Answer",
@@ -43,7 +46,7 @@ export function TestPage() {
       key={testId}
       testId={testId}
       search={search}
-      onSearch={(next, push) => void navigate({ search: next, replace: !push, resetScroll: false })}
+      onSearch={(part, push) => void navigate({ search: (before) => ({ ...before, ...part }), replace: !push, resetScroll: false })}
     />
   );
 }
@@ -65,8 +68,8 @@ export function UnknownTest({ testId }: { testId: string }) {
 interface ViewProps {
   testId: string;
   search: TestSearch;
-  /** Changes the address; `push`: so that Back leads to where it was. */
-  onSearch: (search: TestSearch, push: boolean) => void;
+  /** Changes these words of the address; `push`: so that Back leads to where it was. */
+  onSearch: (part: TestSearch, push: boolean) => void;
 }
 
 export function TestView({ testId, search, onSearch }: ViewProps) {
@@ -105,7 +108,7 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
   // What is open stays open when the test ends while somebody looks on.
   const [first] = useState<TestTab>(search.line || !ended ? "log" : "answer");
   const tab = search.tab ?? first;
-  const open = (next: TestTab) => onSearch({ ...search, tab: next }, true);
+  const open = (next: TestTab) => onSearch({ tab: next }, true);
   const act = (action: TestAction) => (action === "package" ? open("package") : setDialog(action));
   useTestAction(testId, act);
   const close = () => setDialog(null);
@@ -115,14 +118,21 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
         return <AnswerTab test={test} />;
       case "log":
         return (
-          <LogViewer
-            testId={testId}
-            testState={test.state}
-            {...(search.line === undefined ? {} : { line: search.line })}
-            onLine={(line) => {
-              onSearch({ tab: "log", ...(line ? { line } : {}) }, false);
-            }}
-          />
+          <>
+            <Group justify="flex-end" mb="xs">
+              <ButtonLink to="/tests/$testId/log" params={{ testId }} search={{ line: search.line, ...searchOf(showOf(search)) }} size="xs" variant="default" leftSection={<OpenIcon width={14} aria-hidden />}>
+                Full screen
+              </ButtonLink>
+            </Group>
+            <LogViewer
+              testId={testId}
+              testState={test.state}
+              line={search.line}
+              onLine={(line) => onSearch({ tab: "log", line }, false)}
+              show={showOf(search)}
+              onShow={(show) => onSearch({ tab: "log", ...searchOf(show) }, false)}
+            />
+          </>
         );
       case "metrics":
         return <MetricsTab test={test} />;
