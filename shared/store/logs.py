@@ -31,6 +31,7 @@ LINES_AT_ONCE: Final = 20_000
 FULL_CHUNKS_AT_ONCE: Final = 16
 """Chunks that do in any case: 3 MiB where they are full."""
 
+_LARGEST: Final = (1 << 63) - 1  # number that the store knows
 _EARLIEST: Final = [("first", ASCENDING), ("last", ASCENDING)]
 _LATEST: Final = [("first", DESCENDING), ("last", DESCENDING)]
 
@@ -95,7 +96,7 @@ class LogChunks:
         )
         # The server sends many chunks in one go, and all of them are decoded at once. Who wants a page has it with the
         # first few, and these tell how many of the others are worth a round trip.
-        soon = from_seq + SOON
+        soon = min(from_seq + SOON, _LARGEST)
         chunks = seen = 0
         for begins in ({"$gte": before["first"] if before else from_seq, "$lt": soon}, {"$gte": soon}):
             at_once = min(max(LINES_AT_ONCE * chunks // max(seen, 1), FULL_CHUNKS_AT_ONCE), LINES_AT_ONCE)

@@ -173,6 +173,30 @@ async def test_a_followed_stream_has_the_lines_with_the_text_stored_or_live_and_
     assert (await other.read()).complete.complete
 
 
+async def test_behind_the_last_number_there_is_nothing(stage: Stage, alice: Client, test_id: str) -> None:
+    await stage.others.stored(test_id, lines(1, 3))
+    largest = 2**63 - 1
+    assert await search(alice, test_id, from_seq=largest) == pb.SearchLogsResponse()
+    page = await alice.call("GetLogs", pb.GetLogsRequest(test_id=test_id, from_seq=largest))
+    assert page == pb.GetLogsResponse()
+    assert not await collected(alice.stream("StreamLogs", pb.StreamLogsRequest(test_id=test_id, from_seq=largest)))
+
+
+async def test_searches_that_are_left_or_come_together_end_as_if_they_were_alone(
+    stage: Stage, alice: Client, test_id: str
+) -> None:
+    for first in range(1, 20_001, 1_000):
+        await stage.others.stored(test_id, lines(first, first + 999))
+    left = [asyncio.create_task(search(alice, test_id, text="line")) for _ in range(10)]
+    await asyncio.sleep(0.02)
+    for one in left:
+        one.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    found = await asyncio.gather(*(search(alice, test_id, text=f"line {n}", step=10) for n in range(1, 11)))
+    assert [answer.marks[0] for answer in found] == list(range(1, 11))
+    assert {answer.last_seq for answer in found} == {20_000}
+
+
 async def test_another_users_output_cannot_be_searched(stage: Stage, test_id: str) -> None:
     bob, root = await stage.client("bob"), await stage.client("root", role="admin")
     assert (await refused(search(bob, test_id))).code() is Code.NOT_FOUND

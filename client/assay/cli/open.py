@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from typing import Annotated
@@ -18,6 +17,7 @@ def open_console(
     only_print: Annotated[bool, typer.Option("--print", help="Only print the address, and open no browser.")] = False,
 ) -> None:
     """Open the web console, signed in. The address works once, for two minutes."""
+    import asyncio
     from urllib.parse import quote
 
     from assay.cli import find
