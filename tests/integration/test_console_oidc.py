@@ -175,7 +175,23 @@ async def test_a_token_that_the_gateway_refuses_signs_nobody_in(service: SignIn,
     assert await failure(await front.browser()) == "refused"
 
 
-async def test_a_service_that_is_away_is_unavailable_and_found_again(service: SignIn, front: Console) -> None:
+async def test_a_service_that_answers_wrongly_is_unavailable_and_found_again(service: SignIn, front: Console) -> None:
+    browser = await front.browser()
+    for said in (["a list"], "text", 5, None):
+        service.said = said
+        away = await browser.get("/signin/oidc")
+        assert (away.status_code, away.headers["location"]) == (303, "/?signin=unavailable"), said
+    assert not browser.cookies
+    service.said = {}
+    answers: list[Any] = [[], "text", 5, {}, {"access_token": 5, "id_token": 5}, {"error": "temporarily_unavailable"}]
+    for answer in answers:
+        service.token_answer = answer
+        assert await failure(browser) in {"refused", "unavailable"}, answer
+    service.token_answer = None
+    assert (await sign_in(browser)).headers["location"] == "/"
+
+
+async def test_a_discovery_document_of_another_issuer_is_not_believed(service: SignIn, front: Console) -> None:
     browser = await front.browser()
     service.said = {"issuer": "https://elsewhere.example"}
     away = await browser.get("/signin/oidc")

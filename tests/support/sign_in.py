@@ -45,8 +45,8 @@ class SignIn:
         self.status = 200
         self.body: bytes | None = None
         """Answered instead of the keys."""
-        self.said: dict[str, Any] = {}
-        """What its discovery document says differently."""
+        self.said: Any = {}
+        """What its discovery document says differently; or, as no dict, what it says instead of one."""
         self.answers = asyncio.Event()
         """While it is not set, nobody gets an answer."""
         self.answers.set()
@@ -59,6 +59,8 @@ class SignIn:
         self.lasts_s = 300
         """How long access tokens last."""
         self.token_status = 200
+        self.token_answer: Any = None
+        """Answered instead of tokens."""
         self.id_claims: dict[str, Any] = {}
         """What id tokens say differently."""
         self.access_claims: dict[str, Any] = {}
@@ -81,7 +83,7 @@ class SignIn:
             "token_endpoint": f"{self.issuer}/token",
             "id_token_signing_alg_values_supported": ["RS256"],
         }
-        return web.json_response(document | self.said)
+        return web.json_response(document | self.said if isinstance(self.said, dict) else self.said)
 
     async def authorize(self, request: web.Request) -> web.Response:
         """Somebody signs in at once, and is sent back."""
@@ -96,6 +98,8 @@ class SignIn:
         form = await request.post()
         if self.token_status != 200:
             return web.json_response({"error": "server_error"}, status=self.token_status)
+        if self.token_answer is not None:
+            return web.json_response(self.token_answer)
         asked: dict[str, str] = {}
         if form["grant_type"] == "authorization_code":
             found = self.grants.pop(str(form["code"]), None)

@@ -103,28 +103,17 @@ class System:
     @contextmanager
     def process(self, name: str, instance: str = "one", **more: Any) -> Iterator[Process]:
         """A service in a process of its own, started and not yet ready; ended by SIGKILL if it still runs."""
-        port = free_port()
         values = {
             "nats_url": self.nats_url,
             "mongo_url": self.mongo_url,
             "mongo_database": self.name,
             "instance": f"{name}-{instance}",
-            "health_host": "127.0.0.1",
-            "health_port": port,
             **SHORT,
             **self.more,
             **more,
         }
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("ASSAY_")}
-        environment |= {f"ASSAY_{key.upper()}": str(value) for key, value in values.items()}
-        started = subprocess.Popen(
-            [sys.executable, "-m", f"services.{name}"], cwd=ROOT, env=environment, stdout=subprocess.PIPE
-        )
-        process = Process(started, port)
-        try:
+        with started(name, values) as process:
             yield process
-        finally:
-            process.kill()
 
     # -- the gateway's part
 
@@ -244,7 +233,7 @@ class Process:
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self._process = process
-        self._port = port
+        self.port = port
 
     async def ready(self) -> None:
         await until(self._is_ready, timeout=PATIENCE_S, what="the service to be ready")
@@ -254,7 +243,7 @@ class Process:
         try:
             async with (
                 aiohttp.ClientSession() as session,
-                session.get(f"http://127.0.0.1:{self._port}/readyz") as answer,
+                session.get(f"http://127.0.0.1:{self.port}/readyz") as answer,
             ):
                 return answer.status == 200
         except aiohttp.ClientError:
@@ -273,6 +262,21 @@ class Process:
         self._process.send_signal(signal.SIGTERM)
         output, _ = await asyncio.to_thread(self._process.communicate, timeout=PATIENCE_S)
         return self._process.returncode, output.decode()
+
+
+@contextmanager
+def started(name: str, values: dict[str, Any]) -> Iterator[Process]:
+    """A service with these settings in a process of its own, not yet ready; ended by SIGKILL if it still runs."""
+    port = free_port()
+    values = {"health_host": "127.0.0.1", "health_port": port, **values}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ASSAY_")}
+    environment |= {f"ASSAY_{key.upper()}": str(value) for key, value in values.items()}
+    command = [sys.executable, "-m", f"services.{name}"]
+    process = Process(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE), port)
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 async def _true(check: Any) -> bool:

@@ -22,6 +22,8 @@ from services.console.settings import ConsoleSettings
 TIMEOUT_S: Final = 10.0
 EARLY_S: Final = 30.0
 """A token is renewed so long before its end: it has to arrive, and clocks differ."""
+_NO_ANSWER: Final = (httpx2.HTTPError, ValueError, TypeError, LookupError, AttributeError)
+"""What comes of a service that does not answer, or in another shape than the standard's."""
 
 
 class SignInFailed(Exception):
@@ -92,7 +94,7 @@ class Provider:
             raise SignInFailed("declined" if error.error == "access_denied" else "refused", str(error)) from error
         except JoseError as error:
             raise SignInFailed("refused", f"the id token does not hold: {error}") from error
-        except (httpx2.HTTPError, ValueError) as error:
+        except _NO_ANSWER as error:
             raise SignInFailed("unavailable", f"no token was given: {error!r}") from error
         if "userinfo" not in token:
             raise SignInFailed("refused", "the service gave no id token; the scope openid asks for one")
@@ -106,14 +108,14 @@ class Provider:
                 token = await client.refresh_token(metadata["token_endpoint"], refresh_token=refresh)
         except AuthlibBaseError as error:
             raise SignInFailed("refused", str(error)) from error
-        except (httpx2.HTTPError, ValueError) as error:
+        except _NO_ANSWER as error:
             raise SignInFailed("unavailable", f"no token was given: {error!r}") from error
         return self._tokens(token, ends=None)
 
     async def _metadata(self) -> dict[str, Any]:
         try:
             metadata: dict[str, Any] = await self._app.load_server_metadata()
-        except (httpx2.HTTPError, ValueError) as error:
+        except _NO_ANSWER as error:
             raise SignInFailed("unavailable", f"the sign-in service does not answer: {error!r}") from error
         if metadata.get("issuer") != self._issuer or "token_endpoint" not in metadata:
             raise SignInFailed("unavailable", "the discovery document is of another issuer, or not whole")
