@@ -1,0 +1,155 @@
+"""The response of one tab: its feeds, one after the other on one socket. Knows neither gRPC nor sessions.
+
+Memory is bounded: a feed reads its next message when the one before was written, and a write waits for the browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from services.console.events import frames
+from services.console.events.failures import Failure
+from services.console.events.feeds import Feed
+from services.console.events.follow import Open, SessionOver, followed
+from services.console.events.metrics import EVENT_BYTES, EVENTS, FEEDS
+from services.console.events.positions import Positions
+from services.console.events.tabs import Refused, Tabs
+
+PING_S: Final = 15.0
+"""Proxies close connections that are silent for long: 30 to 60 s by default."""
+COME_BACK_MS: Final = (500, 2_500)
+"""Browsers spread out when a console stops: each is told a time between these."""
+
+
+class _Over(Exception):
+    """The stream ends. A browser that is still there comes back by itself."""
+
+
+class EventStream(Response):
+    """Events of `feeds` after `positions`, until the browser goes, the session ends or the console stops."""
+
+    media_type = "text/event-stream"
+    charset = "utf-8"
+
+    def __init__(
+        self, feeds: Sequence[Feed], positions: Positions, open_call: Open, tabs: Tabs, *, ping_s: float = PING_S
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        # no-transform: a proxy that compresses would hold events back; nginx holds back without the last one, too.
+        self.init_headers({"cache-control": "no-store, no-transform", "x-accel-buffering": "no"})
+        self._feeds = feeds
+        self._positions = positions
+        self._open_call = open_call
+        self._tabs = tabs
+        self._ping_s = ping_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        writer = _Writer(send, self._positions)
+        gone = False
+        try:
+            with self._tabs.admitted():
+                gone = await self._served(writer, receive)
+        except Refused as refused:
+            # An EventSource shows its page neither status nor body of a refusal, and gives up: so it is told by an event.
+            await writer.raw(frames.reconnect(refused.failure.retry_after_ms or COME_BACK_MS[1]))
+            await writer.failed(refused.failure, retry=True)
+        if not gone:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _served(self, writer: _Writer, receive: Receive) -> bool:
+        """Whether the browser has gone."""
+        gone = False
+
+        async def browser_goes() -> None:
+            nonlocal gone
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+            raise _Over
+
+        async def console_stops() -> None:
+            await self._tabs.drained()
+            raise _Over
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(browser_goes())
+                tasks.create_task(console_stops())
+                await writer.raw(frames.reconnect(random.randint(*COME_BACK_MS)))
+                await writer.told("", "hello", {"serverTime": datetime.now(UTC).isoformat().replace("+00:00", "Z")})
+                tasks.create_task(writer.pings(self._ping_s))
+                for feed in self._feeds:
+                    tasks.create_task(self._follow(feed, writer))
+        except* _Over:
+            pass
+        except* SessionOver as over:
+            if not gone:
+                await writer.failed(_first(over).failure, retry=False)
+        return gone
+
+    async def _follow(self, feed: Feed, writer: _Writer) -> None:
+        with FEEDS.labels(feed.kind).track_inprogress():
+            async with aclosing(followed(feed, self._positions.of(feed.id), self._open_call)) as events:
+                async for event in events:
+                    more = {} if event.retry is None else {"retry": event.retry}
+                    await writer.told(feed.id, event.kind, event.data, position=event.position, **more)
+
+
+def _first(errors: BaseExceptionGroup[SessionOver]) -> SessionOver:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, SessionOver)
+    return error
+
+
+class _Writer:
+    """The socket, which is one event's at a time. Whoever waits longest is next."""
+
+    def __init__(self, send: Send, positions: Positions) -> None:
+        self._send = send
+        self._positions = positions
+        self._turn = asyncio.Lock()
+        self._wrote = time.monotonic()
+
+    async def told(
+        self, feed: str, kind: str, data: dict[str, Any], *, position: int | None = None, **more: Any
+    ) -> None:
+        async with self._turn:
+            if position is not None:
+                self._positions.move(feed, position)
+            frame = frames.event(feed, kind, data, token=self._positions.token, **more)
+            await self._write(frame)
+        EVENTS.labels(kind).inc()
+        EVENT_BYTES.inc(len(frame))
+
+    async def failed(self, failure: Failure, *, retry: bool) -> None:
+        """What ends the whole stream."""
+        await self.told("", "error", failure.body(), retry=retry)
+
+    async def raw(self, frame: bytes) -> None:
+        async with self._turn:
+            await self._write(frame)
+
+    async def pings(self, every_s: float) -> None:
+        """A comment whenever nothing was written for so long."""
+        while True:
+            silent_s = time.monotonic() - self._wrote
+            if silent_s >= every_s:
+                await self.raw(frames.PING)
+            await asyncio.sleep(every_s - (time.monotonic() - self._wrote))
+
+    async def _write(self, frame: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": frame, "more_body": True})
+        self._wrote = time.monotonic()
