@@ -15,6 +15,8 @@ from starlette.responses import Response
 
 from services.console import calls, page
 from services.console.errors import Problem, Violation
+from services.console.events.routes import routes as event_routes
+from services.console.events.tabs import Tabs
 from services.console.files import downloads, export, logs, packages, uploads
 from services.console.gateway import Gateway, connected
 from services.console.guard import Guard
@@ -49,18 +51,19 @@ async def running(settings: ConsoleSettings) -> AsyncIterator[ConsoleHealth]:
     health = ConsoleHealth()
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(connected(settings))
+        tabs = Tabs(settings.console_max_streams)
         health.port = await stack.enter_async_context(
             serving(
-                application(settings, gateway),
+                application(settings, gateway, tabs),
                 inherited(settings.descriptors) or [listen(settings.console_host, settings.console_port)],
                 drain_s=settings.console_drain_s,
-                draining=lambda: None,
+                draining=tabs.drain,
             )
         )
         yield health
 
 
-def application(settings: ConsoleSettings, gateway: Gateway) -> Guard:
+def application(settings: ConsoleSettings, gateway: Gateway, tabs: Tabs) -> Guard:
     """Every route, behind the guard."""
     secrets = settings.secrets
     if not secrets:
@@ -72,7 +75,6 @@ def application(settings: ConsoleSettings, gateway: Gateway) -> Guard:
     sessions = Sessions(Seal(secrets, "session"), time.time, lasts_s=lasts_s, renew=renewals)
     accounts = Accounts(gateway, time.time, lasts_s=lasts_s)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.channel = gateway.channel
     app.include_router(calls.routes(gateway, sessions, most_bytes=settings.console_max_body_bytes))
     app.include_router(key.routes(sessions, accounts, oidc=provider is not None))
     app.include_router(code.routes(sessions, accounts, Codes(time.monotonic)))
@@ -82,6 +84,7 @@ def application(settings: ConsoleSettings, gateway: Gateway) -> Guard:
     app.include_router(uploads.routes(gateway, sessions, most_bytes=settings.console_max_upload_bytes))
     for room in (downloads, logs, packages, export):
         app.include_router(room.routes(gateway, sessions))
+    app.include_router(event_routes(gateway, sessions, tabs, time.time))
     app.include_router(page.routes(settings.console_page))
 
     @app.exception_handler(Problem)

@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 from google.protobuf import json_format
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, field_validator
-from pydantic.alias_generators import to_camel
 
 from assay.v1 import log_pb2, test_service_pb2
+from services.console.errors import Problem, Violation
 
 MOST_FEEDS: Final = 16
 MOST_CHARACTERS: Final = 16_384
 """Of the query `feeds`, decoded: 16 feeds with the longest text of the API fit."""
 MOST_TEXT: Final = 200  # test_service.proto, StreamLogsRequest.text
 _MOST_SEQ: Final = 2**63 - 1
+_DEEPEST: Final = 16  # a filter is nested three deep
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 TestId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-class Violation(NamedTuple):
-    """One bad part of the query and what is wrong with it."""
-
-    field: str
-    description: str
-
-
-class BadQuery(Exception):
+class BadQuery(Problem):
     """The query of an event stream is not valid."""
 
     def __init__(self, violations: list[Violation]) -> None:
-        super().__init__("; ".join(f"{field}: {description}" for field, description in violations))
-        self.violations = violations
+        message = "; ".join(f"{bad.field}: {bad.description}" for bad in violations)
+        super().__init__("INVALID_ARGUMENT", message, reason="INVALID_REQUEST", violations=violations)
 
 
 class _Feed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Id
 
@@ -55,19 +49,19 @@ class TestFeed(_Feed):
     __test__ = False
 
     kind: Literal["test"]
-    test_id: TestId
+    test_id: TestId = Field(alias="testId")
 
 
 class LogFeed(_Feed):
     """The output of a test (StreamLogs), live, with lines that have not ended."""
 
     kind: Literal["log"]
-    test_id: TestId
-    from_seq: int = Field(1, ge=0, le=_MOST_SEQ)
-    min_level: str = "LOG_LEVEL_UNSPECIFIED"
+    test_id: TestId = Field(alias="testId")
+    from_seq: int = Field(1, alias="fromSeq", ge=0, le=_MOST_SEQ)
+    min_level: str = Field("LOG_LEVEL_UNSPECIFIED", alias="minLevel")
     streams: tuple[str, ...] = Field((), max_length=len(log_pb2.LogStream.keys()))
     text: str = Field("", max_length=MOST_TEXT)
-    match_case: bool = False
+    match_case: bool = Field(default=False, alias="matchCase")
 
     @field_validator("min_level")
     @classmethod
@@ -92,7 +86,7 @@ class TestsFeed(_Feed):
     @classmethod
     def _is_filter(cls, value: dict[str, Any]) -> dict[str, Any]:
         try:
-            json_format.ParseDict(value, test_service_pb2.TestFilter())
+            json_format.ParseDict(value, test_service_pb2.TestFilter(), max_recursion_depth=_DEEPEST)
         except json_format.ParseError as error:
             raise ValueError(str(error)) from error
         return value

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import grpc.aio
 
-from services.console.events.failures import ENDED_EARLY, Failure, failure_of
+from services.console.errors import Problem, problem_of
 from services.console.events.feeds import Feed
 from services.console.events.messages import Event, events, is_last
 from services.console.events.metrics import REOPENED
 
 FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 10.0
+PASSING: Final = frozenset({"ABORTED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNKNOWN"})
+"""Codes after which the same feed may work in a moment."""
 
 
 class Call(Protocol):
@@ -35,9 +36,9 @@ Pause = Callable[[int], float]
 class SessionOver(Exception):
     """The gateway does not take the caller's key or token any more."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
 def growing(failures: int) -> float:
@@ -66,19 +67,19 @@ async def followed(feed: Feed, position: int, open_call: Open, *, pause: Pause =
             if complete or feed.kind == "test":  # a watch of a test ends with its last state
                 yield Event("end", {}, position)
                 return
-            failure = ENDED_EARLY
+            problem = Problem("UNAVAILABLE", "The gateway ended the stream early.")
         except grpc.aio.AioRpcError as error:
-            failure = failure_of(error)
-            if failure.ends_session:
-                raise SessionOver(failure) from error
-            if not failure.passes:
-                yield Event("error", failure.body(), position, retry=False)
+            problem = problem_of(error)
+            if problem.dead:
+                raise SessionOver(problem) from error
+            if problem.code not in PASSING:
+                yield Event("error", problem.body, position, retry=False)
                 return
         finally:
             call.cancel()
         failures += 1
         again = True
-        wait_s = max(pause(failures), (failure.retry_after_ms or 0) / 1000 if failures > 1 else 0.0)
-        yield Event("error", replace(failure, retry_after_ms=round(wait_s * 1000)).body(), position, retry=True)
+        wait_s = max(pause(failures), (problem.retry_after_ms or 0) / 1000 if failures > 1 else 0.0)
+        yield Event("error", problem.body | {"retryAfterMs": round(wait_s * 1000)}, position, retry=True)
         await asyncio.sleep(wait_s)
         REOPENED.inc()

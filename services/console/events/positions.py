@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from services.console.events.feeds import MOST_FEEDS, BadQuery, Feed, LogFeed, Violation
+from services.console.errors import Violation
+from services.console.events.feeds import MOST_FEEDS, BadQuery, Feed, LogFeed
 
 _ENTRY: Final = re.compile(r"([A-Za-z0-9_-]{1,32})\.([0-9a-f]{8})=([0-9]{1,19})", re.ASCII)
 MOST_CHARACTERS: Final = MOST_FEEDS * (32 + 1 + 8 + 1 + 19 + 1)

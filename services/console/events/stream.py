@@ -16,13 +16,13 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from services.console.errors import Problem
 from services.console.events import frames
-from services.console.events.failures import Failure
 from services.console.events.feeds import Feed
 from services.console.events.follow import Open, SessionOver, followed
 from services.console.events.metrics import EVENT_BYTES, EVENTS, FEEDS
 from services.console.events.positions import Positions
-from services.console.events.tabs import Refused, Tabs
+from services.console.events.tabs import Tabs
 
 PING_S: Final = 15.0
 """Proxies close connections that are silent for long: 30 to 60 s by default."""
@@ -41,8 +41,16 @@ class EventStream(Response):
     charset = "utf-8"
 
     def __init__(
-        self, feeds: Sequence[Feed], positions: Positions, open_call: Open, tabs: Tabs, *, ping_s: float = PING_S
+        self,
+        feeds: Sequence[Feed],
+        positions: Positions,
+        open_call: Open,
+        tabs: Tabs,
+        *,
+        lasts_s: float,
+        ping_s: float = PING_S,
     ) -> None:
+        """`lasts_s`: when the browser is to come back, with another key or token."""
         self.status_code = 200
         self.background = None
         # no-transform: a proxy that compresses would hold events back; nginx holds back without the last one, too.
@@ -51,21 +59,18 @@ class EventStream(Response):
         self._positions = positions
         self._open_call = open_call
         self._tabs = tabs
+        self._lasts_s = lasts_s
         self._ping_s = ping_s
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        writer = _Writer(send, self._positions)
-        gone = False
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             with self._tabs.admitted():
-                gone = await self._served(writer, receive)
-        except Refused as refused:
-            # An EventSource shows its page neither status nor body of a refusal, and gives up: so it is told by an event.
-            await writer.raw(frames.reconnect(refused.failure.retry_after_ms or COME_BACK_MS[1]))
-            await writer.failed(refused.failure, retry=True)
-        if not gone:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                gone = await self._served(_Writer(send, self._positions), receive)
+                if not gone:
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except Problem as refused:
+            await refused.response()(scope, receive, send)
 
     async def _served(self, writer: _Writer, receive: Receive) -> bool:
         """Whether the browser has gone."""
@@ -82,10 +87,15 @@ class EventStream(Response):
             await self._tabs.drained()
             raise _Over
 
+        async def session_ends() -> None:
+            await asyncio.sleep(self._lasts_s)
+            raise _Over
+
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(browser_goes())
                 tasks.create_task(console_stops())
+                tasks.create_task(session_ends())
                 await writer.raw(frames.reconnect(random.randint(*COME_BACK_MS)))
                 await writer.told("", "hello", {"serverTime": datetime.now(UTC).isoformat().replace("+00:00", "Z")})
                 tasks.create_task(writer.pings(self._ping_s))
@@ -95,7 +105,7 @@ class EventStream(Response):
             pass
         except* SessionOver as over:
             if not gone:
-                await writer.failed(_first(over).failure, retry=False)
+                await writer.told("", "error", _first(over).problem.body, retry=False)
         return gone
 
     async def _follow(self, feed: Feed, writer: _Writer) -> None:
@@ -133,10 +143,6 @@ class _Writer:
             await self._write(frame)
         EVENTS.labels(kind).inc()
         EVENT_BYTES.inc(len(frame))
-
-    async def failed(self, failure: Failure, *, retry: bool) -> None:
-        """What ends the whole stream."""
-        await self.told("", "error", failure.body(), retry=retry)
 
     async def raw(self, frame: bytes) -> None:
         async with self._turn:

@@ -6,16 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.console.events.failures import Failure
+from services.console.errors import Problem
 from services.console.events.metrics import TABS, TABS_REFUSED
-
-
-class Refused(Exception):
-    """No further stream is opened here now."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
 
 
 class Tabs:
@@ -28,13 +20,13 @@ class Tabs:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """Holds the place of one stream. Raises Refused where all are taken, or the console stops."""
+        """Holds the place of one stream. Raises Problem where all are taken, or the console stops."""
         if self._draining.is_set():
-            raise Refused(Failure("UNAVAILABLE", "This console is shutting down.", "SHUTTING_DOWN", (), 1_000))
+            raise Problem("UNAVAILABLE", "This console is shutting down.", reason="SHUTTING_DOWN", retry_after_ms=1_000)
         if self._open >= self._most:
             TABS_REFUSED.inc()
             message = f"{self._most} tabs are open on this console, the most it takes. Close some, or try again later."
-            raise Refused(Failure("RESOURCE_EXHAUSTED", message, "TOO_MANY_TABS", (), 15_000))
+            raise Problem("RESOURCE_EXHAUSTED", message, reason="TOO_MANY_TABS", retry_after_ms=15_000, status=503)
         self._open += 1
         TABS.inc()
         try:
