@@ -1,5 +1,125 @@
-import { PageHeader } from "../../components/feedback";
+// What tests cost by day, user, agent or label.
+import { Group, NativeSelect, SimpleGrid, Stack, Table, TextInput } from "@mantine/core";
+import { useDebouncedCallback } from "@mantine/hooks";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { call } from "../../api/call";
+import type { CostRow } from "../../api/types";
+import { ChartPanel } from "../../components/ChartPanel";
+import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
+import { Figure } from "../../components/Figure";
+import { formatCount, formatUsd } from "../../components/numbers";
+import { useTimes } from "../../time/times";
+import { parseSpan } from "../history/search";
+import { AdminOnly } from "./AdminOnly";
+import { Spans } from "./Spans";
+import { useAdminSearch } from "./useAdminSearch";
+
+const GROUPS = {
+  day: { api: "COST_GROUPING_DAY", label: "By day", head: "Day (UTC)" },
+  user: { api: "COST_GROUPING_USER", label: "By user", head: "User" },
+  agent: { api: "COST_GROUPING_AGENT", label: "By agent", head: "Agent" },
+  label: { api: "COST_GROUPING_LABEL", label: "By label", head: "Value of the label" },
+} as const;
+const SPANS = ["7d", "30d", "90d"];
+/** Rows in the chart; the table has all. */
+const BARS = 30;
 
 export function CostPage() {
-  return <PageHeader title="CostPage" />;
+  return (
+    <AdminOnly>
+      <Page />
+    </AdminOnly>
+  );
+}
+
+const usd = (row: CostRow | undefined): number => (typeof row?.cost?.totalUsd === "number" ? row.cost.totalUsd : 0);
+
+function Page() {
+  const [search, change] = useAdminSearch();
+  const { now } = useTimes();
+  const by = search.by && search.by in GROUPS ? (search.by as keyof typeof GROUPS) : "day";
+  const span = search.span && SPANS.includes(search.span) ? search.span : "30d";
+  const writeUser = useDebouncedCallback((user: string) => change({ user: user.trim() || undefined }), 350);
+  const writeLabel = useDebouncedCallback((label: string) => change({ label: label.trim() || undefined }), 350);
+  const asks = by !== "label" || Boolean(search.label);
+  const report = useQuery({
+    queryKey: ["cost", by, span, search.user, search.label],
+    placeholderData: keepPreviousData,
+    enabled: asks,
+    refetchInterval: 60_000,
+    queryFn: ({ signal }) =>
+      call(
+        "AdminService",
+        "getCostReport",
+        { groupBy: GROUPS[by].api, labelKey: by === "label" ? search.label : undefined, fromTime: new Date(now() - (parseSpan(span) ?? 0)).toISOString(), userId: search.user },
+        signal,
+      ),
+  });
+  const rows = useMemo(() => report.data?.rows ?? [], [report.data]);
+  const shown = useMemo(() => (by === "day" ? rows : rows.slice(0, BARS)), [rows, by]);
+  const x = useMemo(() => shown.map((row, index) => (by === "day" ? Date.parse(`${row.key}T00:00:00Z`) / 1000 : index + 1)), [shown, by]);
+  const series = useMemo(() => [{ label: "US dollars", kind: "bars" as const, color: "#1c7ed6", values: shown.map(usd) }], [shown]);
+  const total = report.data?.total;
+  return (
+    <Stack>
+      <PageHeader title="Cost" description="By the price table in the settings of the server, in US dollars." />
+      <Group align="end">
+        <NativeSelect label="Rows" value={by} onChange={(event) => change({ by: event.currentTarget.value as keyof typeof GROUPS })} data={Object.entries(GROUPS).map(([value, { label }]) => ({ value, label }))} />
+        {by === "label" && <TextInput key={`label ${search.label ?? ""}`} label="Label" placeholder="team" defaultValue={search.label ?? ""} onChange={(event) => writeLabel(event.currentTarget.value)} />}
+        <Spans value={span} spans={SPANS} onChange={(value) => change({ span: value })} />
+        <TextInput key={`user ${search.user ?? ""}`} label="User" placeholder="everybody" defaultValue={search.user ?? ""} onChange={(event) => writeUser(event.currentTarget.value)} />
+      </Group>
+      {report.error && <ErrorBox error={report.error} title="The cost could not be read" onRetry={() => void report.refetch()} />}
+      {!asks ? (
+        <Empty title="Which label?">Name the label whose values are to be told apart, such as team.</Empty>
+      ) : report.isPending ? (
+        <Loading lines={6} />
+      ) : report.data && rows.length === 0 ? (
+        <Empty title="No test ended in this time" />
+      ) : report.data ? (
+        <>
+          <SimpleGrid cols={{ base: 2, md: 4 }}>
+            <Figure label="Total" value={formatUsd(usd(total))} note={`${formatCount(total?.testCount)} tests`} />
+            <Figure label="CPU and memory" value={formatUsd(part(total, "cpuUsd") + part(total, "memoryUsd"))} />
+            <Figure label="Logs" value={formatUsd(part(total, "logsUsd"))} />
+            <Figure label="Packages kept" value={formatUsd(part(total, "storageUsd"))} />
+          </SimpleGrid>
+          <ChartPanel title={`Cost, ${GROUPS[by].label.toLowerCase()}`} x={x} series={series} time={by === "day"} utc format={formatUsd} label={`Cost ${GROUPS[by].label.toLowerCase()}; the table below has the numbers`} />
+          <Table.ScrollContainer minWidth={480} type="native" tabIndex={0}>
+            <Table aria-label={`Cost ${GROUPS[by].label.toLowerCase()}`}>
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>{GROUPS[by].head}</Table.Th>
+                  {["Tests", "CPU", "Memory", "Logs", "Packages", "Total"].map((name) => (
+                    <Table.Th key={name} ta="right">
+                      {name}
+                    </Table.Th>
+                  ))}
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {rows.map((row) => (
+                  <Table.Tr key={row.key ?? ""}>
+                    <Table.Td className="break">{row.key || "none"}</Table.Td>
+                    <Table.Td ta="right">{formatCount(row.testCount)}</Table.Td>
+                    <Table.Td ta="right">{formatUsd(part(row, "cpuUsd"))}</Table.Td>
+                    <Table.Td ta="right">{formatUsd(part(row, "memoryUsd"))}</Table.Td>
+                    <Table.Td ta="right">{formatUsd(part(row, "logsUsd"))}</Table.Td>
+                    <Table.Td ta="right">{formatUsd(part(row, "storageUsd"))}</Table.Td>
+                    <Table.Td ta="right">{formatUsd(usd(row))}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+        </>
+      ) : null}
+    </Stack>
+  );
+}
+
+function part(row: CostRow | undefined, name: "cpuUsd" | "memoryUsd" | "logsUsd" | "storageUsd"): number {
+  const value = row?.cost?.[name];
+  return typeof value === "number" ? value : 0;
 }

@@ -1,11 +1,11 @@
 // One agent: its last 100 ended tests set against each other by run time, memory and outcome.
-import { Button, Group, Paper, SimpleGrid, Stack, Table, Text, Title } from "@mantine/core";
+import { Button, Group, SimpleGrid, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
-import { useMemo, type ReactNode } from "react";
+import { useMemo } from "react";
 import { agentStatsQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
-import { Chart } from "../../components/Chart";
+import { ChartPanel } from "../../components/ChartPanel";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
 import { HistoryIcon, PlusIcon } from "../../components/icons";
@@ -86,17 +86,6 @@ export function AgentPage() {
   );
 }
 
-function Panel({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <Paper withBorder p="sm">
-      <Title order={2} fz={16} mb="xs">
-        {title}
-      </Title>
-      {children}
-    </Paper>
-  );
-}
-
 function Charts({ runs, utc }: { runs: Run[]; utc: boolean }) {
   // By number and not by time: runs of one evening and one of last month stand side by side.
   const x = useMemo(() => runs.map((_, index) => index + 1), [runs]);
@@ -119,15 +108,9 @@ function Charts({ runs, utc }: { runs: Run[]; utc: boolean }) {
   const last = runs.length === 1 ? "the last test" : `the last ${runs.length} tests, oldest left`;
   return (
     <SimpleGrid cols={{ base: 1, lg: 3 }}>
-      <Panel title="Run time">
-        <Chart x={x} series={run} label={`Run time of ${last}`} time={false} utc={utc} format={runTime} />
-      </Panel>
-      <Panel title="Peak memory">
-        <Chart x={x} series={peak} label={`Peak memory of ${last}`} time={false} utc={utc} format={memory} />
-      </Panel>
-      <Panel title={`Outcome: ${words}`}>
-        <Chart x={x} series={outcomes} label={`Outcome of ${last}: ${words}`} time={false} utc={utc} format={String} />
-      </Panel>
+      <ChartPanel title="Run time" x={x} series={run} label={`Run time of ${last}`} time={false} utc={utc} format={runTime} />
+      <ChartPanel title="Peak memory" x={x} series={peak} label={`Peak memory of ${last}`} time={false} utc={utc} format={memory} />
+      <ChartPanel title={`Outcome: ${words}`} x={x} series={outcomes} label={`Outcome of ${last}: ${words}`} time={false} utc={utc} format={String} />
     </SimpleGrid>
   );
 }
