@@ -6,6 +6,7 @@ in the same module: the browser is there for one module of plain tests.
 
 from __future__ import annotations
 
+import fcntl
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from deploy.setup import chromium
-from deploy.setup.steps import run_all
+from deploy.setup.steps import TOOLS, run_all
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -37,7 +38,11 @@ class NoBrowser(Exception):
 @contextmanager
 def browser() -> Iterator[Browser]:
     """A browser while the block lasts. Raises NoBrowser."""
-    if run_all([chromium.STEP]) != 0 or (program := chromium.program()) is None:
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / "chromium.lock").open("w") as others:
+        fcntl.flock(others, fcntl.LOCK_EX)  # test processes side by side: apt-get serves one at a time
+        installed = run_all([chromium.STEP]) == 0
+    if not installed or (program := chromium.program()) is None:
         raise NoBrowser(f"no browser for tests of the console: {chromium.ELSEWHERE}")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
