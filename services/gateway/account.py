@@ -11,7 +11,7 @@ from assay.v1 import admin_service_pb2
 from services.gateway.admin.keys import api_key
 from services.gateway.admin.limits import LimitControl, api_limits
 from services.gateway.caller import Caller
-from services.gateway.ports import Capacity, KeyRing, Line, Windows
+from services.gateway.ports import HeldSlots, KeyRing, Line, Windows
 from services.gateway.translate import duration, timestamp
 from shared.clock import Clock
 from shared.domain.limits import Limits
@@ -42,7 +42,7 @@ class Accounts:
     """The accounts of those who call."""
 
     def __init__(
-        self, keys: KeyRing, limits: LimitControl, windows: Windows, line: Line, slots: Capacity, clock: Clock
+        self, keys: KeyRing, limits: LimitControl, windows: Windows, line: Line, slots: HeldSlots, clock: Clock
     ) -> None:
         self._keys = keys
         self._limits = limits

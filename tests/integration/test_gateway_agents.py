@@ -132,7 +132,8 @@ async def test_agents_of_the_same_moment_are_told_once_each(stage: Stage, alice:
     await counted(stage)
     await stage.others.database["counters"].update_many({"kind": "agent"}, {"$set": {"last_submitted": now()}})
     for client in (alice, root):
-        seen, token = [], ""
+        seen: list[str] = []
+        token = ""
         while not seen or token:
             page = await agents(client, page_size=3, page_token=token)
             seen += names(page)

@@ -14,7 +14,7 @@ from assay.v1 import queue_service_pb2 as pb
 from services.gateway.caller import Caller
 from services.gateway.errors import Violations
 from services.gateway.paging import ENTRIES, foreign, sealed, unsealed
-from services.gateway.ports import Capacity, Line, Tests
+from services.gateway.ports import HeldSlots, QueueOrder, Tests
 from services.gateway.queue.estimate import estimated_wait_s
 from services.gateway.translate import STATES, duration, timestamp
 from shared.clock import Clock
@@ -32,7 +32,7 @@ _SEAL: Final = b"queue"
 class QueueListing:
     """The queue, test by test."""
 
-    def __init__(self, line: Line, slots: Capacity, tests: Tests, clock: Clock) -> None:
+    def __init__(self, line: QueueOrder, slots: HeldSlots, tests: Tests, clock: Clock) -> None:
         self._line = line
         self._slots = slots
         self._tests = tests
