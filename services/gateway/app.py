@@ -254,6 +254,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
             )
         )
         await server.start()
+        health.starting = False
         yield health
         health.draining = True
         await probe.close()

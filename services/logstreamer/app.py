@@ -87,6 +87,7 @@ async def running(settings: LogstreamerSettings, reach: OpenReach = cloudwatch_o
             )
         )
         await stack.enter_async_context(bus.consuming())
+        health.starting = False
         yield health
         health.draining = True
 

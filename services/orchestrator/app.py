@@ -104,5 +104,6 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
         )
         await watch.resume()  # while the leases are renewed: it may take longer than one holds
         await stack.enter_async_context(bus.consuming())
+        health.starting = False
         yield health
         health.draining = True

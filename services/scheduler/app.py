@@ -80,5 +80,6 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
             )
         )
         await stack.enter_async_context(bus.consuming())
+        health.starting = False
         yield health
         health.draining = True

@@ -33,7 +33,10 @@ class Health:
     def __init__(self, service: str) -> None:
         self.service = service
         self._checks: dict[str, Check] = {}
+        self.starting = True
+        """It does not take up work yet."""
         self.draining = False
+        """It takes up no work any more."""
 
     def add(self, name: str, check: Check) -> None:
         """A check that must pass for the service to be ready."""

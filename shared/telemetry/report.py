@@ -52,6 +52,8 @@ class Report(Part):
     checks: tuple[Checked, ...] = Field((), max_length=32)
     lag_s: float = 0.0
     last_error: Error | None = None
+    starting: bool = False
+    """It does not take up work yet."""
     draining: bool = False
     """It is on its way to an orderly end."""
     leaving: bool = False
@@ -113,6 +115,7 @@ class Reporter:
             checks=checks,
             lag_s=round(self._lateness.worst_s(), 3),
             last_error=_recent(self._notes.newest(self._health.service), self._clock.now()),
+            starting=self._health.starting,
             draining=self._health.draining,
         )
 

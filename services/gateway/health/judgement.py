@@ -68,6 +68,8 @@ def dependency(looked: Looked) -> pb.HealthCheck:
 def _replica(heard: Heard, now: datetime, *, silent: bool) -> pb.ServiceHealth:
     report, silence_s = heard.report, _silence_s(heard, now)
     checks = [_check(one.name, one.problem, one.took_s) for one in report.checks]
+    if report.starting:
+        checks.append(pb.HealthCheck(name="start", state=_DEGRADED, detail="is starting"))
     if report.draining:
         checks.append(pb.HealthCheck(name="shutdown", state=_DEGRADED, detail="is shutting down"))
     if silence_s >= (ALONE_S if silent else LATE_S):

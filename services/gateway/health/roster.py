@@ -48,12 +48,12 @@ class Roster:
         return list(self._heard.values())
 
     def complete(self) -> bool:
-        """Whether there is a replica of each service, and all were heard of just now; those that are long gone are
-        waited for no more."""
+        """Whether there is a replica of each service, and all were heard of just now. Those that are long gone are
+        waited for no more; of those that start there may be better news."""
         now, known = self._clock.now(), self.everybody()
         here = [heard for heard in known if now - heard.at < timedelta(seconds=GONE_S)]
         return {heard.report.service for heard in here} >= set(SERVICES) and all(
-            now - heard.at < FRESH for heard in here
+            now - heard.at < FRESH and not heard.report.starting for heard in here
         )
 
     async def when_complete(self) -> None:

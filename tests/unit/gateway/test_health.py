@@ -93,12 +93,16 @@ def test_replicas_that_are_all_silent_are_unhealthy_together() -> None:
     assert overall_of(heard(ago=7), heard(instance="two", ago=300)) == UNHEALTHY
 
 
-def test_a_replica_that_ends_in_order_is_degraded_and_its_service_down_without_another() -> None:
-    (found,) = judged(heard(draining=True))
-    assert found.state == DEGRADED
-    assert found.checks[-1].detail == "is shutting down"
-    assert overall_of(heard(draining=True)) == UNHEALTHY
-    assert overall_of(heard(draining=True), heard(instance="two")) == DEGRADED
+@pytest.mark.parametrize(("name", "detail"), [("starting", "is starting"), ("draining", "is shutting down")])
+def test_a_replica_that_takes_up_no_work_is_degraded_and_its_service_down_without_another(
+    name: str, detail: str
+) -> None:
+    more: dict[str, Any] = {name: True}
+    one = heard(**more)
+    (found,) = judged(one)
+    assert (found.state, found.checks[-1].detail) == (DEGRADED, detail)
+    assert overall_of(one) == UNHEALTHY
+    assert overall_of(one, heard(instance="two")) == DEGRADED
 
 
 def test_a_service_that_nobody_heard_of_has_an_entry_without_an_instance() -> None:
@@ -171,6 +175,15 @@ async def test_the_roster_is_complete_when_every_replica_was_heard_of_just_now()
             await asyncio.sleep(0)
             assert not waiting.done()
             room.roster.hear(report(name))
+
+
+def test_a_replica_that_starts_is_asked_again() -> None:
+    room = Room()
+    for name in SERVICES:
+        room.roster.hear(report(name, starting=name == "scheduler"))
+    assert not room.roster.complete()
+    room.roster.hear(report("scheduler"))
+    assert room.roster.complete()
 
 
 def test_a_replica_that_is_long_gone_is_not_waited_for() -> None:

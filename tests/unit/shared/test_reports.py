@@ -162,8 +162,11 @@ async def test_many_messages_cost_no_more_memory_than_a_minute_has_seconds() -> 
     assert len(replica.lateness._steps) <= 60
 
 
-async def test_the_last_report_says_so() -> None:
+async def test_a_report_says_whether_the_replica_takes_up_work_and_whether_it_is_the_last() -> None:
     replica = Replica()
+    assert (await replica.report()).starting
+    replica.health.starting = False
     replica.health.draining = True
-    assert (await replica.report()).draining
+    found = await replica.report()
+    assert (found.starting, found.draining, found.leaving) == (False, True, False)
     assert replica.reporter.farewell().leaving
