@@ -97,7 +97,7 @@ export class Find {
     const block = Math.max(0, this.#starts.findLastIndex((start) => start <= seq));
     const marks = await this.#read(block);
     const at = marks.findIndex((mark) => mark >= seq);
-    return this.at(at < 0 ? (block + 1) * BLOCK : block * BLOCK + at);
+    return this.at(at < 0 ? Math.min((block + 1) * BLOCK, this.count) : block * BLOCK + at);
   }
 
   /** The match with this index, counted round from the end to the start and back. Throws ApiError. */

@@ -23,8 +23,8 @@ export function fold(text: string): string {
 
 function foldChar(char: string): string {
   if (char === "ı") return char;
-  // Over the upper case: ß and ẞ become "ss", a long s an s.
-  return char === "İ" ? "i̇" : char.toUpperCase().toLowerCase();
+  // Over the upper case of the lower one: ß and ẞ become "ss", a long s an s.
+  return char === "İ" ? "i̇" : char.toLowerCase().toUpperCase().toLowerCase();
 }
 
 export interface Span {

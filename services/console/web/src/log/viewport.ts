@@ -72,6 +72,7 @@ export class Viewport {
   attach(scroller: Scroller, place: Place): () => void {
     this.#scroller = scroller;
     this.#place = place;
+    this.#bar = scroller.scrollTop;
     this.#drawnTop = this.#drawnHeight = Number.NaN;
     this.#settle();
     return () => {
@@ -83,6 +84,7 @@ export class Viewport {
   /** Rows were added. */
   setCount(count: number): void {
     if (count === this.#heights.count) return;
+    this.scrolled();
     this.#heights.count = count;
     this.#settle();
   }
@@ -97,7 +99,8 @@ export class Viewport {
     this.#settle();
   }
 
-  /** The element was scrolled, by whomever. */
+  /** The element was scrolled, by whomever. Also asked before everything else that moves the bar, since the browser tells it
+   * late: what the reader did in between would be undone. */
   scrolled(): void {
     const scroller = this.#scroller;
     if (!scroller) return;
@@ -117,6 +120,7 @@ export class Viewport {
     this.#moving = true;
     clearTimeout(this.#rest);
     this.#rest = setTimeout(() => {
+      this.scrolled();
       this.#moving = false;
       this.#draw();
     }, REST_MS);
@@ -131,11 +135,13 @@ export class Viewport {
 
   /** The element's size changed. */
   resized(): void {
+    this.scrolled();
     this.#settle();
   }
 
   /** Drawn rows were measured. What is seen stays where it is. */
   measured(rows: Iterable<readonly [index: number, height: number]>): void {
+    this.scrolled();
     const top = this.top;
     const into = this.#offset - this.#heights.offsetOf(top);
     let grown = false;

@@ -31,9 +31,9 @@ export function LogPage() {
         testId={testId}
         testState={test.data.state}
         line={search.line}
-        onLine={(line) => void navigate({ search: (before) => ({ ...before, line }), replace: true })}
+        onLine={(line) => void navigate({ search: (before) => ({ ...before, line }), replace: true, resetScroll: false })}
         show={showOf(search)}
-        onShow={(show) => void navigate({ search: (before) => ({ ...before, ...searchOf(show) }), replace: true })}
+        onShow={(show) => void navigate({ search: (before) => ({ ...before, ...searchOf(show) }), replace: true, resetScroll: false })}
       />
     </>
   );
