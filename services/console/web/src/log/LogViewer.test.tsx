@@ -119,7 +119,7 @@ test("only matches asks the server for them, and all lines come back", async () 
   await user.click(screen.getByLabelText("Only matches"));
   expect(await screen.findByText(/2 lines shown/)).toBeVisible();
   expect(screen.queryByText("it broke")).toBeNull();
-  expect(told).toHaveBeenLastCalledWith(expect.objectContaining({ text: "begin", only: true }));
+  await waitFor(() => expect(told).toHaveBeenLastCalledWith(expect.objectContaining({ text: "begin", only: true })));
   await user.click(screen.getByLabelText("Only matches"));
   expect(await screen.findByText("it broke")).toBeVisible();
 });
