@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from services.console.errors import Problem
+from services.console.guard import DATA
 
 NONCE: Final = "__CSP_NONCE__"
 ASSETS: Final = "assets/"
@@ -97,6 +98,8 @@ def routes(folder: Path) -> APIRouter:
 
     @router.api_route("/{path:path}", methods=["GET", "HEAD"])
     async def show(path: str, request: Request) -> Response:
+        if request.url.path.startswith(DATA):
+            raise Problem("NOT_FOUND", "There is nothing here.")
         return await page.answer(path, gzipped="gzip" in request.headers.get("accept-encoding", ""))
 
     return router

@@ -263,6 +263,14 @@ async def test_each_index_has_a_nonce_of_its_own(front: Console) -> None:
     assert len(nonces) == 6
 
 
+async def test_what_is_data_is_never_answered_with_the_page(front: Console) -> None:
+    browser = await front.browser()
+    for path in ("/api/TestService/GetTest", "/export/other.csv", "/packages/pkg_1", "/files/tst_1", "/uploads"):
+        response = await browser.get(path)
+        assert response.status_code in {401, 404, 405}, path
+        assert response.headers["content-type"] == "application/json", path
+
+
 async def test_files_of_the_page_are_kept_by_browsers(front: Console) -> None:
     browser = await front.browser()
     script = await browser.get("/assets/main-1.js")
