@@ -11,7 +11,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from assay.v1 import log_pb2, test_service_pb2
 from services.gateway.streams.textmatch import TextMatch
 from shared.events.logs import PartialLine
-from shared.store.documents import StoredLine
 from shared.store.logs import RawLine
 
 STREAMS: Final = {
@@ -77,14 +76,8 @@ class Wanted:
     def of_lines(self, lines: Sequence[log_pb2.LogLine]) -> Sequence[log_pb2.LogLine]:
         return lines if self.everything else [line for line in lines if self.takes(line)]
 
-    def of_stored(self, lines: Sequence[StoredLine]) -> Sequence[StoredLine]:
-        """The same of lines as they are stored, before messages are made of them."""
-        if self.everything:
-            return lines
-        return [line for line in lines if self._takes(*_numbers(line.level, line.stream), line.text)]
-
     def of_raw(self, lines: Sequence[RawLine]) -> Sequence[RawLine]:
-        """The same of lines that nobody has checked yet."""
+        """The same of lines as they are stored, before anything is made of them."""
         if self.everything:
             return lines
         if not self.text.may_be_in([line["text"] for line in lines]):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from enum import Enum, auto
 from typing import Final
 
 from assay.v1 import test_service_pb2
@@ -27,8 +29,10 @@ from shared.domain.logsequence import attempt_of, first_seq, follows
 from shared.events.logs import PartialLine
 from shared.ids import TestId
 from shared.store.documents import StoredLine
+from shared.store.logs import RawLine
 
 PAGE: Final = 1_000
+"""Lines after which a client is given what was found."""
 HOLE_PATIENCE_S: Final = 2.0
 """Chunks that are stored at the same moment may become visible out of order. A hole older than this is a lost line."""
 HOLE_LOOK_S: Final = 0.05
@@ -75,6 +79,15 @@ class LogStreams:
             yield test_service_pb2.StreamLogsResponse(complete=account).SerializeToString()
 
 
+class _End(Enum):
+    """Why a page ends."""
+
+    PAGE = auto()
+    HOLE = auto()
+    STORED = auto()
+    """There are no more lines."""
+
+
 class _Reader:
     """How far one client has come."""
 
@@ -91,23 +104,36 @@ class _Reader:
     async def stored(self, *, patient: bool) -> AsyncIterator[bytes]:
         """What the store has after `last`. A hole is waited for a moment if `patient`, then stepped over."""
         deadline: float | None = None
-        while True:
-            lines = await self._lines.read(self._test_id, from_seq=self.last + 1, limit=PAGE)
-            count = unbroken(self.last, lines)
-            if count == 0 and lines:
-                deadline = deadline or time.monotonic() + self._hole_patience_s
-                if patient and time.monotonic() < deadline:
-                    await asyncio.sleep(HOLE_LOOK_S)
-                    continue
-                count = 1 + unbroken(lines[0].seq, lines[1:])
-            if count:
+        end, over = _End.PAGE, False
+        while end is not _End.STORED:
+            before = self.last
+            lines, end = await self._page(over_hole=over)
+            over = False
+            if self.last > before:
                 deadline = None
-                self.last = lines[count - 1].seq
-                for packed in messages([message(line) for line in self._wanted.of_stored(lines[:count])]):
-                    yield packed
-            if len(lines) < PAGE and count == len(lines):
-                self.is_level = True
-                return
+            for packed in messages([message(StoredLine.model_validate(line)) for line in lines]):
+                yield packed
+            if end is _End.HOLE:
+                deadline = deadline or time.monotonic() + self._hole_patience_s
+                over = not patient or time.monotonic() >= deadline
+                if not over:
+                    await asyncio.sleep(HOLE_LOOK_S)
+        self.is_level = True
+
+    async def _page(self, *, over_hole: bool) -> tuple[list[RawLine], _End]:
+        """The next wanted lines, and why there are no more of them. Nothing is kept open while a client takes them."""
+        page: list[RawLine] = []
+        async with aclosing(self._lines.scan(self._test_id, from_seq=self.last + 1)) as chunks:
+            async for chunk in chunks:
+                if not over_hole and not follows(self.last, chunk[0]["seq"]):
+                    return page, _End.HOLE
+                over_hole = False
+                self.last = chunk[-1]["seq"]
+                page += self._wanted.of_raw(chunk)
+                if len(page) >= PAGE:
+                    return page, _End.PAGE
+                await asyncio.sleep(0)  # chunks that have come are handed on without a turn for anybody else
+        return page, _End.STORED
 
     def live(self, news: News) -> list[bytes]:
         """What came live and joins on. From a gap on nothing is taken, and the store must be read."""
@@ -149,12 +175,3 @@ def _check(request: test_service_pb2.StreamLogsRequest) -> None:
 def is_next(last: int, after: int) -> bool:
     """Whether what comes after the line `after` is what comes next for who has read up to the line `last`."""
     return last == after or (last < after == first_seq(attempt_of(after + 1)) - 1)
-
-
-def unbroken(last: int, lines: Sequence[StoredLine]) -> int:
-    """How many of `lines` come before the first hole."""
-    for place, line in enumerate(lines):
-        if not follows(last, line.seq):
-            return place
-        last = line.seq
-    return len(lines)

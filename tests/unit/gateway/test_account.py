@@ -5,12 +5,10 @@ from typing import Any
 import pytest
 
 from services.gateway.streams.account import complete, is_over, missing
-from services.gateway.streams.logs import unbroken
 from shared.domain.lifecycle import State
 from shared.ids import TestId, UserId
 from shared.store.documents import Chunk, Execution, Logs, StoredLine, Task, Times
 from shared.store.logs import RawLine
-from tests.support.gateway import line
 
 
 class FakeLines:
@@ -103,11 +101,3 @@ async def test_a_complete_output_is_not_looked_at_again() -> None:
 
 def test_a_test_that_never_ran_has_all_of_its_no_lines() -> None:
     assert complete(execution(State.FAILED, launched=False), []).complete
-
-
-@pytest.mark.parametrize(
-    ("last", "seqs", "count"),
-    [(0, [1, 2, 3], 3), (0, [2, 3], 0), (3, [4, 6], 1), (0, [], 0), (20, [B + 1, B + 2], 2), (20, [B + 2], 0)],
-)
-def test_lines_are_taken_up_to_the_first_hole(last: int, seqs: list[int], count: int) -> None:
-    assert unbroken(last, [line(seq) for seq in seqs]) == count
