@@ -3,7 +3,7 @@
 import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 import structlog
@@ -34,10 +34,39 @@ structlog.configure(
 )
 
 
+_SHARED: list[RunningServer] = []
+"""Servers that the session shares."""
+_DIED: list[str] = []
+"""What the summary tells of them."""
+
+
+def pytest_runtest_setup() -> None:
+    """A shared server that died is started again on its data, and told of: one death is no reason for a thousand errors."""
+    for server in _SHARED:
+        if (words := server.last_words()) is not None:
+            _DIED.append(f"{server.url} died and was started again; its log ended with:\n{words}")
+            server.start()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for death in _DIED:
+        terminalreporter.write_line(death, red=True)
+
+
+@contextmanager
+def _shared(running: AbstractContextManager[RunningServer]) -> Iterator[RunningServer]:
+    with running as server:
+        _SHARED.append(server)
+        try:
+            yield server
+        finally:
+            _SHARED.remove(server)
+
+
 @pytest.fixture(scope="session")
 def nats_url() -> Iterator[str]:
     """A nats-server with JetStream shared by the session: for tests that share nothing but subjects of their own."""
-    with running_nats() as server:
+    with _shared(running_nats()) as server:
         yield server.url
 
 
@@ -57,7 +86,7 @@ def fresh_nats_url(nats_server: RunningServer) -> str:
 @pytest.fixture(scope="session")
 def mongo_url() -> Iterator[str]:
     """A mongod (one-node replica set) shared by the session; take `mongo_database` beside it."""
-    with running_mongo() as server:
+    with _shared(running_mongo()) as server:
         yield server.url
 
 
@@ -72,7 +101,7 @@ def mongo_database(mongo_url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[RunningServer]:
     """An emulator of AWS shared by the session: take a bucket of your own."""
-    with running_emulator() as server:
+    with _shared(running_emulator()) as server:
         yield server
 
 

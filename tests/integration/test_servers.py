@@ -1,10 +1,13 @@
+import os
+import signal
+import time
 from typing import Any
 
 import nats
 import pytest
 from pymongo import AsyncMongoClient
 
-from tests.support.servers import RunningServer, free_port
+from tests.support.servers import RunningServer, free_port, running_nats
 from tests.support.until import until
 
 
@@ -55,3 +58,15 @@ async def test_until_takes_assertions_and_coroutines() -> None:
 
 def test_free_ports_differ() -> None:
     assert free_port() != free_port()
+
+
+def test_a_server_that_died_by_itself_tells_its_last_words_once_and_can_be_started_again() -> None:
+    with running_nats() as server:
+        assert server.last_words() is None
+        os.kill(server.pid, signal.SIGKILL)
+        while (words := server.last_words()) is None:
+            time.sleep(0.01)
+        assert "exit code -9" in words
+        assert server.last_words() is None
+        server.start()
+        assert server.last_words() is None

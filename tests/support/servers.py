@@ -67,6 +67,13 @@ class RunningServer:
             )
         in_own_loop(self._ready())
 
+    def last_words(self) -> str | None:
+        """The end of its log where it died by itself, and it may then be started again; None while it lives."""
+        if self._process is None or self._process.poll() is None:
+            return None
+        code, self._process = self._process.returncode, None
+        return f"{self._log.read_text('utf-8', errors='replace')[-2000:]}\n(exit code {code})"
+
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 
