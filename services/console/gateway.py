@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,14 +28,18 @@ OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 3_000),
     ("grpc.max_reconnect_backoff_ms", 3_000),
+    ("grpc.use_local_subchannel_pool", 1),  # without it, channels to the same place share one connection
 )
 
 
 class Gateway:
-    """The gateway, as the console sees it. Calls carry the bearer of whoever asks."""
+    """The gateway, as the console sees it. Calls carry the bearer of whoever asks.
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    `connect` makes a channel with a connection of its own."""
+
+    def __init__(self, channel: grpc.aio.Channel, connect: Callable[[], grpc.aio.Channel]) -> None:
         self.channel = channel
+        self.connect = connect
         self._client = f"console/{_version()}"
 
     def metadata(self, bearer: str) -> tuple[tuple[str, str], ...]:
@@ -57,8 +61,17 @@ class Gateway:
 @asynccontextmanager
 async def connected(settings: ConsoleSettings) -> AsyncIterator[Gateway]:
     """The gateway, connected to when it is first asked. Raises Unavailable for certificates that cannot be read."""
-    async with _channel(settings) as channel:
-        yield Gateway(channel)
+    channels = [_channel(settings)]
+
+    def connect() -> grpc.aio.Channel:
+        channels.append(_channel(settings))
+        return channels[-1]
+
+    try:
+        yield Gateway(channels[0], connect)
+    finally:
+        for channel in channels:
+            await channel.close(None)
 
 
 def _channel(settings: ConsoleSettings) -> grpc.aio.Channel:

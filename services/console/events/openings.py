@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc.aio
 from google.protobuf import json_format
 
 from assay.v1 import queue_service_pb2, test_service_pb2
@@ -11,16 +12,15 @@ from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
 from services.console.events.feeds import Feed, LogFeed, QueueFeed, TestFeed, TestsFeed
 from services.console.events.follow import Call
-from services.console.gateway import Gateway
 
 
 class Opening:
-    """Opens feeds as one caller. `bearer`: the API key or token of the session."""
+    """Opens feeds as one caller, whom `metadata` names."""
 
-    def __init__(self, gateway: Gateway, bearer: str) -> None:
-        self._tests: Any = TestServiceStub(gateway.channel)
-        self._queue: Any = QueueServiceStub(gateway.channel)
-        self._metadata = gateway.metadata(bearer)
+    def __init__(self, channel: grpc.aio.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._tests: Any = TestServiceStub(channel)
+        self._queue: Any = QueueServiceStub(channel)
+        self._metadata = metadata
 
     def __call__(self, feed: Feed, position: int) -> Call:
         method, request = self._asked(feed, position)

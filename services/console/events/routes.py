@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.console.events.connections import Connections
 from services.console.events.feeds import parse
 from services.console.events.openings import Opening
 from services.console.events.positions import Positions
@@ -20,6 +22,7 @@ from services.console.signin.session import Sessions
 def routes(gateway: Gateway, sessions: Sessions, tabs: Tabs, now: Callable[[], float]) -> APIRouter:
     """`GET /events`. `now`: seconds since 1970."""
     router = APIRouter()
+    connections = Connections(gateway.connect)
 
     @router.get("/events")
     async def events(request: Request) -> Response:
@@ -29,7 +32,17 @@ def routes(gateway: Gateway, sessions: Sessions, tabs: Tabs, now: Callable[[], f
         seen = request.headers.get("last-event-id") or request.query_params.get("lastEventId", "")
         ends = min(session.until, session.renew_at or session.until)
         return EventStream(
-            feeds, Positions(feeds, seen), Opening(gateway, session.bearer), tabs, lasts_s=max(0.0, ends - now())
+            feeds,
+            Positions(feeds, seen),
+            _opening(connections, len(feeds), gateway.metadata(session.bearer)),
+            tabs,
+            lasts_s=max(0.0, ends - now()),
         )
 
     return router
+
+
+@contextmanager
+def _opening(connections: Connections, feeds: int, metadata: tuple[tuple[str, str], ...]) -> Iterator[Opening]:
+    with connections.room(feeds) as channel:
+        yield Opening(channel, metadata)

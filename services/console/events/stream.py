@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ class EventStream(Response):
         self,
         feeds: Sequence[Feed],
         positions: Positions,
-        open_call: Open,
+        opening: AbstractContextManager[Open],
         tabs: Tabs,
         *,
         lasts_s: float,
@@ -57,22 +57,22 @@ class EventStream(Response):
         self.init_headers({"cache-control": "no-store, no-transform", "x-accel-buffering": "no"})
         self._feeds = feeds
         self._positions = positions
-        self._open_call = open_call
+        self._opening = opening
         self._tabs = tabs
         self._lasts_s = lasts_s
         self._ping_s = ping_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            with self._tabs.admitted():
+            with self._tabs.admitted(), self._opening as open_call:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                gone = await self._served(_Writer(send, self._positions), receive)
+                gone = await self._served(_Writer(send, self._positions), receive, open_call)
                 if not gone:
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Problem as refused:
             await refused.response()(scope, receive, send)
 
-    async def _served(self, writer: _Writer, receive: Receive) -> bool:
+    async def _served(self, writer: _Writer, receive: Receive, open_call: Open) -> bool:
         """Whether the browser has gone."""
         gone = False
 
@@ -100,7 +100,7 @@ class EventStream(Response):
                 await writer.told("", "hello", {"serverTime": datetime.now(UTC).isoformat().replace("+00:00", "Z")})
                 tasks.create_task(writer.pings(self._ping_s))
                 for feed in self._feeds:
-                    tasks.create_task(self._follow(feed, writer))
+                    tasks.create_task(self._follow(feed, writer, open_call))
         except* _Over:
             pass
         except* SessionOver as over:
@@ -108,9 +108,9 @@ class EventStream(Response):
                 await writer.told("", "error", _first(over).problem.body, retry=False)
         return gone
 
-    async def _follow(self, feed: Feed, writer: _Writer) -> None:
+    async def _follow(self, feed: Feed, writer: _Writer, open_call: Open) -> None:
         with FEEDS.labels(feed.kind).track_inprogress():
-            async with aclosing(followed(feed, self._positions.of(feed.id), self._open_call)) as events:
+            async with aclosing(followed(feed, self._positions.of(feed.id), open_call)) as events:
                 async for event in events:
                     more = {} if event.retry is None else {"retry": event.retry}
                     await writer.told(feed.id, event.kind, event.data, position=event.position, **more)
