@@ -45,11 +45,13 @@ export interface LogViewerProps {
 export function LogViewer({ testId, testState, line, onLine, full = false, show: given, onShow }: LogViewerProps) {
   // The address follows what is typed and not the other way: it would be a letter behind.
   const [show, setShow] = useState(given ?? SHOW_ALL);
-  const change = (part: Partial<Show>) => setShow((before) => ({ ...before, ...part }));
+  const change = useCallback((part: Partial<Show>) => setShow((before) => ({ ...before, ...part })), []);
   const [settledShow] = useDebouncedValue(show, TYPING_MS);
   const tell = useRef(onShow);
+  const tellLine = useRef(onLine);
   useEffect(() => {
     tell.current = onShow;
+    tellLine.current = onLine;
   });
   const told = useRef(settledShow);
   useEffect(() => {
@@ -120,8 +122,10 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
   const start = useStart(testId, stamps && style === "relative" && view.count > 0);
 
   const searchBox = useRef<HTMLInputElement>(null);
-  const firstError = () => view.firstErrorSeq > 0 && goTo(view.firstErrorSeq);
-  const mark = (first: number, last: number) => onLine?.(formatRange(first, last));
+  const firstError = useCallback(() => {
+    if (store.view.firstErrorSeq > 0) goTo(store.view.firstErrorSeq);
+  }, [store, goTo]);
+  const mark = useCallback((first: number, last: number) => tellLine.current?.(formatRange(first, last)), []);
   useKeys({
     search: () => {
       searchBox.current?.focus();
@@ -138,9 +142,9 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
   const onNumber = useCallback(
     (seq: number, extend: boolean) => {
       const from = extend && marked ? marked.first : seq;
-      onLine?.(!extend && marked?.first === seq && marked.last === seq ? undefined : formatRange(Math.min(from, seq), Math.max(from, seq)));
+      tellLine.current?.(!extend && marked?.first === seq && marked.last === seq ? undefined : formatRange(Math.min(from, seq), Math.max(from, seq)));
     },
-    [marked, onLine],
+    [marked],
   );
   const copy = useCallback(async () => {
     if (!marked) return;

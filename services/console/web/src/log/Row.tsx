@@ -36,7 +36,7 @@ export const Row = memo(function Row(props: RowProps) {
   const tag = level?.word || STREAMS[line.stream]?.word || "";
   const number = line.seq > 0 && !line.continued;
   return (
-    <div data-index={index} data-seq={line.seq || undefined} className={`log-row${level ? ` log-${level.name}` : ""}${isMarked ? " log-marked" : ""}${isCurrent ? " log-current" : ""}`}>
+    <div data-index={index} data-seq={line.seq || undefined} className={`log-row${divider ? " log-divided" : ""}${level ? ` log-${level.name}` : ""}${isMarked ? " log-marked" : ""}${isCurrent ? " log-current" : ""}`}>
       {divider && <div className="log-divider">{divider}</div>}
       <div className="log-line">
         {number ? (

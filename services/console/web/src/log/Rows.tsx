@@ -46,11 +46,20 @@ export function Rows({ store, viewport, scheme, wrap, times, start, matcher, cur
     });
     const observer = new ResizeObserver(() => viewport.resized());
     observer.observe(box);
+    // Rows that are drawn later must not make the list narrower under somebody who reads to the right.
+    const widths = new ResizeObserver(() => {
+      if (inner.offsetWidth > (Number.parseFloat(size.style.minWidth) || 0)) size.style.minWidth = `${inner.offsetWidth}px`;
+    });
+    if (wrap) size.style.minWidth = "";
+    else widths.observe(inner);
     return () => {
       observer.disconnect();
+      widths.disconnect();
       detach();
     };
-  }, [viewport]);
+  }, [viewport, wrap]);
+  // Before anything is drawn for lines that have come: to ask for the place afterwards costs a layout.
+  useEffect(() => store.subscribe(() => viewport.scrolled()), [store, viewport]);
   useLayoutEffect(() => viewport.setCount(rows), [viewport, rows]);
   const wrapped = useRef(wrap);
   useLayoutEffect(() => {
@@ -59,13 +68,11 @@ export function Rows({ store, viewport, scheme, wrap, times, start, matcher, cur
     viewport.forgetHeights();
   }, [viewport, wrap]);
   useLayoutEffect(() => {
+    // What is neither wrapped nor below a divider is as tall as all the others.
     const heights: [number, number][] = [];
-    for (const row of block.current!.children as HTMLCollectionOf<HTMLElement>) heights.push([Number(row.dataset.index), row.offsetHeight]);
+    const tall = wrap ? block.current!.children : block.current!.querySelectorAll(".log-divided");
+    for (const row of tall as Iterable<HTMLElement>) heights.push([Number(row.dataset.index), row.offsetHeight]);
     viewport.measured(heights);
-    // Rows that are drawn later must not make the list narrower under somebody who reads to the right.
-    const width = wrap ? 0 : block.current!.offsetWidth;
-    const before = wrap ? 0 : Number.parseFloat(sizer.current!.style.minWidth) || 0;
-    sizer.current!.style.minWidth = wrap ? "" : `${Math.max(width, before)}px`;
   });
   useEffect(() => store.want(range.first, range.end), [store, range.first, range.end, view.count]);
   useEffect(() => {

@@ -1,6 +1,6 @@
 // What can be done with a log: search, filter, go to a place, how it looks, take it along.
 import { ActionIcon, Button, Checkbox, Group, Menu, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
-import { useState, type RefObject } from "react";
+import { memo, useState, type RefObject } from "react";
 import type { LogLevel, LogStream } from "../api/types";
 import { ChevronDownIcon, ChevronUpIcon, DownloadIcon, SearchIcon } from "../components/icons";
 import { formatCount } from "../components/numbers";
@@ -114,7 +114,8 @@ function Downloads({ testId, filter }: { testId: string; filter: LogFilter }) {
   );
 }
 
-export function Toolbar(props: ToolbarProps) {
+/** Drawn again only when something of it changes: lines may come with every frame. */
+export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
   const { testId, show, onShow, filter, find, searchBox, hasError, onFirstError, onLine, wrap, onWrap, times, timesName, onTimes } = props;
   const wanted = show.text !== "";
   return (
@@ -168,4 +169,4 @@ export function Toolbar(props: ToolbarProps) {
       <Downloads testId={testId} filter={filter} />
     </Group>
   );
-}
+});

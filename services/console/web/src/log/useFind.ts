@@ -1,5 +1,5 @@
 // The search of a log as the page has it: runs when the words change, grows with the log, and knows where the reader is.
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { askerOf, Find, type Match } from "./find";
 import type { Matcher } from "./match";
 import type { LogStore } from "./store";
@@ -62,5 +62,5 @@ export function useFind(store: LogStore, matcher: Matcher | null, topSeq: () => 
       })
       .catch((error: unknown) => setState((now) => ({ ...now, error })));
   }, []);
-  return { ...state, step };
+  return useMemo(() => ({ ...state, step }), [state, step]);
 }

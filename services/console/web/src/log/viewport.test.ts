@@ -127,6 +127,7 @@ test("what the reader scrolled is not undone by lines that come before the brows
   vi.runAllTimers();
   box.scrollTop -= 500;
   const at = box.scrollTop;
+  seen.scrolled();
   seen.setCount(1100);
   expect(box.scrollTop).toBe(at);
   expect(seen.range.following).toBe(false);

@@ -39,6 +39,8 @@ export class Viewport {
   #place: Place = () => undefined;
   #offset = 0;
   #bar = 0;
+  /** Height of what is seen. Kept, since asking the element for it may make the browser lay out the page once more. */
+  #view = 0;
   #range: Range = { first: 0, end: 0, following: false, seen: 0 };
   #listeners = new Set<() => void>();
   #rest: ReturnType<typeof setTimeout> | undefined;
@@ -73,6 +75,7 @@ export class Viewport {
     this.#scroller = scroller;
     this.#place = place;
     this.#bar = scroller.scrollTop;
+    this.#view = scroller.clientHeight;
     this.#drawnTop = this.#drawnHeight = Number.NaN;
     this.#settle();
     return () => {
@@ -81,10 +84,9 @@ export class Viewport {
     };
   }
 
-  /** Rows were added. */
+  /** Rows were added. `scrolled` comes first, where the reader may have scrolled since it was called. */
   setCount(count: number): void {
     if (count === this.#heights.count) return;
-    this.scrolled();
     this.#heights.count = count;
     this.#settle();
   }
@@ -99,8 +101,8 @@ export class Viewport {
     this.#settle();
   }
 
-  /** The element was scrolled, by whomever. Also asked before everything else that moves the bar, since the browser tells it
-   * late: what the reader did in between would be undone. */
+  /** The element was scrolled, by whomever. Also to be called before everything else that moves the bar, since the browser
+   * tells it late: what the reader did in between would be undone. */
   scrolled(): void {
     const scroller = this.#scroller;
     if (!scroller) return;
@@ -108,7 +110,7 @@ export class Viewport {
     const moved = bar - this.#bar;
     // One's own writes come back as events; a browser may round them.
     if (Math.abs(moved) < 1) return;
-    const view = scroller.clientHeight;
+    const view = this.#view;
     const total = this.#heights.total;
     const end = Math.max(0, total - view);
     const barEnd = Math.max(0, heightFor(total) - view);
@@ -129,18 +131,19 @@ export class Viewport {
 
   /** The reader turned up: the end is not followed from now on, also where the next lines come before the scrolling. */
   leaveEnd(): void {
-    const scroller = this.#scroller;
-    if (scroller && this.#range.following && this.#heights.total > scroller.clientHeight) this.#draw({ following: false });
+    if (this.#range.following && this.#heights.total > this.#view) this.#draw({ following: false });
   }
 
   /** The element's size changed. */
   resized(): void {
     this.scrolled();
+    if (this.#scroller) this.#view = this.#scroller.clientHeight;
     this.#settle();
   }
 
   /** Drawn rows were measured. What is seen stays where it is. */
-  measured(rows: Iterable<readonly [index: number, height: number]>): void {
+  measured(rows: readonly (readonly [index: number, height: number])[]): void {
+    if (rows.length === 0) return;
     this.scrolled();
     const top = this.top;
     const into = this.#offset - this.#heights.offsetOf(top);
@@ -153,9 +156,7 @@ export class Viewport {
 
   /** Shows row `index`: at the top, or with `center` in the middle. */
   show(index: number, center = true): void {
-    const scroller = this.#scroller;
-    if (!scroller) return;
-    const view = scroller.clientHeight;
+    const view = this.#view;
     const at = this.#heights.offsetOf(Math.min(Math.max(index, 0), Math.max(this.count - 1, 0)));
     this.#moving = false;
     this.#offset = at - (center ? (view - this.#heights.row) / 2 : 0);
@@ -165,7 +166,7 @@ export class Viewport {
 
   /** Shows row `index` where it is not seen; moves no more than it takes. */
   reveal(index: number): void {
-    const view = this.#scroller?.clientHeight ?? 0;
+    const view = this.#view;
     const at = this.#heights.offsetOf(index);
     if (at < this.#offset || at + 2 * this.#heights.row > this.#offset + view) this.show(index);
     else this.#draw({ following: false });
@@ -179,9 +180,7 @@ export class Viewport {
 
   // The place is brought into what there is, or to the end that is followed.
   #settle(): void {
-    const scroller = this.#scroller;
-    if (!scroller) return;
-    const end = Math.max(0, this.#heights.total - scroller.clientHeight);
+    const end = Math.max(0, this.#heights.total - this.#view);
     this.#offset = this.#range.following ? end : Math.min(Math.max(0, this.#offset), end);
     this.#draw();
   }
@@ -189,7 +188,7 @@ export class Viewport {
   #draw(change: Partial<Range> = {}): void {
     const scroller = this.#scroller;
     if (!scroller) return;
-    const view = scroller.clientHeight;
+    const view = this.#view;
     const total = this.#heights.total;
     const following = change.following ?? this.#range.following;
     const first = Math.max(0, this.#heights.indexAt(this.#offset) - OVERSCAN);
@@ -202,9 +201,9 @@ export class Viewport {
       this.#drawnHeight = height;
       this.#place(top, height);
     }
-    if (Math.abs(bar - this.#bar) >= 1 || Math.abs(scroller.scrollTop - bar) >= 1) {
+    if (Math.abs(bar - this.#bar) >= 1) {
       scroller.scrollTop = bar;
-      this.#bar = scroller.scrollTop;
+      this.#bar = bar;
     }
     const before = this.#range;
     const seen = following || before.seen === 0 ? this.count : before.seen;
