@@ -20,13 +20,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.bench import commands, history, latency, makespan, output, packages, queueing
+from tests.bench import commands, console, history, latency, makespan, output, packages, queueing
 from tests.bench.figures import KINDS, Report, percentile
 from tests.bench.local import Failed, Local, running
 from tests.bench.size import FULL, QUICK, Size
 
 START = ("start_cold", "start_warm")
-BUSY = (*makespan.FIGURES, *latency.IDLE, *latency.LOADED, *output.LATENCY, *output.THROUGHPUT, *packages.FIGURES)
+BUSY = (
+    *makespan.FIGURES,
+    *latency.IDLE,
+    *latency.LOADED,
+    *output.LATENCY,
+    *output.THROUGHPUT,
+    *packages.FIGURES,
+    *console.FIGURES,
+)
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -84,6 +92,8 @@ async def _busy(local: Local, size: Size, report: Report) -> None:
         await latency.loaded(local, size, report)
     if report.wants(*packages.FIGURES):
         await packages.measure(local, size, report)
+    if report.wants(*console.FIGURES):
+        await console.measure(local, size, report)
 
 
 def machine(folder: Path) -> dict[str, Any]:

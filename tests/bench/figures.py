@@ -77,6 +77,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     "log_throughput": Kind(
         "lines/s", "one test, one subscriber: first line printed to last line seen", _least(100_000)
     ),
+    "console_latency_p50": Kind(
+        MS,
+        "line printed to line at a tab of the console; the floor is a gRPC subscriber beside it",
+        Goal(2.0, times_floor=True),
+    ),
+    "console_throughput": Kind("lines/s", "stored output to one tab of the console"),
+    "console_memory": Kind(MIB, "RSS that 100 tabs with 3 feeds each add in the console", _most(40)),
     "memory_idle": Kind(MIB, "RSS of all processes", _most(450)),
     "memory_idle_ours": Kind(MIB, "RSS of our processes", _most(150)),
     "memory_queued": Kind(MIB, "RSS that waiting tests add in all processes", _most(20)),
