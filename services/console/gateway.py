@@ -1,4 +1,4 @@
-"""The one connection to the gateway: its channel, and what goes with each call. Knows no method of the API."""
+"""The connections to the gateway, and what goes with each call. Knows no method of the API."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class Gateway:
     def __init__(self, channel: grpc.aio.Channel, connect: Callable[[], grpc.aio.Channel]) -> None:
         self.channel = channel
         self.connect = connect
+        self.files = connect()
+        """For files and logs: slow readers keep no call waiting."""
         self._client = f"console/{_version()}"
 
     def metadata(self, bearer: str) -> tuple[tuple[str, str], ...]:

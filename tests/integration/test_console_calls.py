@@ -1,7 +1,9 @@
 """Calls of the API through the console, on a real gateway: what comes through, what is refused, and a gateway away."""
 
+import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,27 @@ async def test_a_large_answer_comes_whole(stage: Stage, alice: Browser) -> None:
     code = CODE + "#" + "x" * 200_000
     test_id = (await alice.call("TestService/SubmitTest", {"spec": {"agentCode": code}}))["test"]["id"]
     assert (await alice.call("TestService/GetTest", {"testId": test_id}))["test"]["spec"]["agentCode"] == code
+
+
+async def test_tabs_that_follow_much_keep_no_call_waiting(nats_url: str, mongo_url: str, mongo_database: str) -> None:
+    async with (
+        staged(nats_url, mongo_url, mongo_database, gateway_max_streams=2) as stage,
+        console(stage.address) as front,
+        AsyncExitStack() as tabs,
+    ):
+        browser = await signed_in(stage, front, "alice")
+        test_id = (await browser.call("TestService/SubmitTest", {"spec": {"agentCode": CODE}}))["test"]["id"]
+        feeds = [{"id": f"t{number}", "kind": "test", "testId": test_id} for number in range(8)]
+        for _ in range(6):
+            tab = browser.stream("GET", "/events", params={"feeds": json.dumps(feeds)})
+            pieces = (await tabs.enter_async_context(tab)).aiter_text()
+            await until(partial(_has_current, pieces))
+        assert (await browser.ask("TestService/GetTest", {"testId": test_id})).status_code == 200
+        assert (await browser.get(f"/logs/{test_id}.txt")).status_code == 200
+
+
+async def _has_current(pieces: AsyncIterator[str]) -> bool:
+    return "WATCH_EVENT_CURRENT" in await anext(pieces)
 
 
 # -- who may ask

@@ -27,7 +27,7 @@ KINDS: Final = {
 def routes(gateway: Gateway, sessions: Sessions) -> APIRouter:
     """Files of tests."""
     router = APIRouter()
-    download: Any = test_service_pb2_grpc.TestServiceStub(gateway.channel).DownloadFile
+    download: Any = test_service_pb2_grpc.TestServiceStub(gateway.files).DownloadFile
 
     @router.get("/files/{test_id}/{kind}/{path:path}")
     async def file(test_id: str, kind: str, path: str, request: Request) -> Response:

@@ -25,7 +25,7 @@ MEDIA: Final = {"txt": "text/plain; charset=utf-8", "jsonl": "application/jsonl"
 def routes(gateway: Gateway, sessions: Sessions) -> APIRouter:
     """Logs as files."""
     router = APIRouter()
-    stream: Any = test_service_pb2_grpc.TestServiceStub(gateway.channel).StreamLogs
+    stream: Any = test_service_pb2_grpc.TestServiceStub(gateway.files).StreamLogs
 
     @router.get("/logs/{name}")
     async def log(

@@ -41,7 +41,7 @@ def routes(gateway: Gateway, sessions: Sessions, *, most_bytes: int) -> APIRoute
     """Uploads."""
     router = APIRouter()
     under_way = 0
-    upload: Any = test_service_pb2_grpc.TestServiceStub(gateway.channel).UploadArchive
+    upload: Any = test_service_pb2_grpc.TestServiceStub(gateway.files).UploadArchive
 
     @router.post("/uploads")
     async def take(request: Request) -> Response:
