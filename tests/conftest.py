@@ -41,7 +41,7 @@ _DIED: list[str] = []
 
 
 def pytest_runtest_setup() -> None:
-    """A shared server that died is started again on its data, and told of: one death is no reason for a thousand errors."""
+    """A shared server that died is started again on its data and told of: one death is not a thousand errors."""
     for server in _SHARED:
         if (words := server.last_words()) is not None:
             _DIED.append(f"{server.url} died and was started again; its log ended with:\n{words}")

@@ -16,6 +16,7 @@ export default function CodeMirrorEditor({ value, onChange, label, describedBy, 
   const look = useRef(new Compartment());
   const words = useRef(new Compartment());
   const dark = useComputedColorScheme() === "dark";
+  const scheme = useRef(dark);
   const first = useRef(value);
   useEffect(() => {
     tell.current = onChange;
@@ -27,7 +28,7 @@ export default function CodeMirrorEditor({ value, onChange, label, describedBy, 
       state: EditorState.create({
         doc: first.current,
         extensions: [
-          look.current.of([]),
+          look.current.of(codeSetup("python", scheme.current)),
           words.current.of([]),
           lineNumbers(),
           history(),
