@@ -116,6 +116,24 @@ async def test_only_lines_that_are_asked_for_come_and_the_stream_goes_on_after_t
     assert first.seqs() + second.seqs() == [3, 6, 9, 12]
 
 
+async def test_tests_that_change_are_told_and_whoever_comes_back_reads_the_list_again(
+    stage: Stage, alice: Client, browser: Browser
+) -> None:
+    feed = {"id": "c", "kind": "tests", "filter": {"own": True}}
+    async with tab(browser, feed) as seen:
+        first = await seen.to(lambda event: event.feed == "c")
+        assert (first.kind, first.data) == ("tests", {})
+        test_id = await running_test(stage, alice)
+        await seen.to(
+            lambda event: any(
+                (test["id"], test["state"]) == (test_id, "TEST_STATE_RUNNING") for test in event.data.get("tests", ())
+            )
+        )
+    async with tab(browser, feed, last=seen.last_id) as resumed:
+        again = await resumed.to(lambda event: event.feed == "c")
+        assert again.data["more"] is True
+
+
 # -- resuming
 
 
