@@ -1,8 +1,11 @@
 import { screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { render } from "../test/render";
 import { Answer } from "./Answer";
+
+// A chunk that is loaded when it is shown: here before, since a busy machine takes its time.
+beforeAll(async () => void (await import("./Markdown")));
 
 const shows = (value: string) => render(<Answer json={value} name="answer" />);
 

@@ -1,6 +1,6 @@
 // Markdown that an agent wrote, as harmless elements: no HTML, no images from elsewhere, links that say where they lead.
 // A chunk of its own: import it lazily.
-import { Anchor, Box, Code, Table, Text, Title, Typography } from "@mantine/core";
+import { Anchor, Box, Table, Text, Title, Typography } from "@mantine/core";
 import type { ReactNode } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import rehypeSanitize from "rehype-sanitize";
@@ -12,7 +12,7 @@ function Away({ href, children }: { href: string | undefined; children: ReactNod
   // A relative link would lead to a page of this console: that is not for the agent to say.
   if (!href || !ABSOLUTE.test(href)) return <>{children}</>;
   return (
-    <Anchor href={href} target="_blank" rel="noopener noreferrer nofollow" inherit title={href}>
+    <Anchor href={href} target="_blank" rel="noopener noreferrer nofollow" inherit underline="always" title={href}>
       {children}
     </Anchor>
   );
@@ -49,7 +49,6 @@ const PARTS: Components = {
       {children}
     </Box>
   ),
-  code: ({ children }) => <Code>{children}</Code>,
   h1: heading(3),
   h2: heading(3),
   h3: heading(4),

@@ -3,7 +3,7 @@ import { Box, Group, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef } from "react";
-import { diffLines, onlyDifferences, type DiffRow, type Gap } from "./diff";
+import { diffLines, onlyDifferences, stacked, type DiffRow, type Gap } from "./diff";
 
 const VIRTUAL_FROM = 300;
 const LONGEST = 2000;
@@ -43,8 +43,8 @@ function Row({ row, left, right, wide }: { row: DiffRow | Gap; left: readonly st
   if (!wide) {
     return (
       <>
-        {a}
-        {!row.same && b}
+        {row.left !== null && a}
+        {!row.same && row.right !== null && b}
       </>
     );
   }
@@ -67,7 +67,10 @@ interface Props {
 export function DiffView({ left, right, only, label }: Props) {
   const wide = useMediaQuery("(min-width: 48em)", true) ?? true;
   const all = useMemo(() => diffLines(left, right), [left, right]);
-  const rows = useMemo(() => (only ? onlyDifferences(all) : all), [all, only]);
+  const rows = useMemo(() => {
+    const laid = wide ? all : stacked(all);
+    return only ? onlyDifferences(laid) : laid;
+  }, [all, only, wide]);
   const changed = useMemo(() => all.filter((row) => !row.same).length, [all]);
   const place = useRef<HTMLDivElement>(null);
   const many = rows.length > VIRTUAL_FROM;

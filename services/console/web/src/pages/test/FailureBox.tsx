@@ -13,7 +13,7 @@ export function FailureBox({ failure }: { failure: Failure }) {
       <Alert color={cancelled ? "gray" : "red"} variant="light" icon={<WarningIcon width={20} aria-hidden />} title={failure.message || failure.code}>
         <Stack gap="xs">
           <Group gap="xs">
-            <Badge variant="outline" color={cancelled ? "gray" : "red"} className="mono" tt="none" autoContrast>
+            <Badge variant="default" className="mono" tt="none">
               {failure.code}
             </Badge>
             {failure.stage && <Text size="sm">in stage “{failure.stage}”</Text>}
@@ -36,7 +36,7 @@ export function FailureBox({ failure }: { failure: Failure }) {
             {error.traceback && <CopyButton text={error.traceback} label="Copy the traceback" />}
           </Group>
           {error.message && error.message.length > 500 && <CodeView text={error.message} label="The whole message" maxHeight="30vh" />}
-          {error.traceback && <CodeView text={error.traceback} label="Traceback" />}
+          {error.traceback && <CodeView text={error.traceback.trimEnd()} label="Traceback" />}
         </section>
       )}
     </Stack>

@@ -116,7 +116,7 @@ export function HistoryTab({ test }: { test: Test }) {
                   return (
                     <Table.Tr key={index}>
                       <Table.Td>
-                        <StateBadge state={move.state} />
+                        <StateBadge state={move.state} failureCode={index === moves.length - 1 ? (test.failure?.code ?? "") : ""} />
                       </Table.Td>
                       <Table.Td>
                         <Time value={move.time} />
@@ -145,7 +145,7 @@ export function HistoryTab({ test }: { test: Test }) {
             </Text>
           )}
           {task.exitCode !== undefined && <Text size="sm">exit code {task.exitCode}</Text>}
-          {task.stopReason && (
+          {task.stopReason && task.stopReason !== `exit code ${task.exitCode}` && (
             <Text size="sm" className="break">
               {task.stopReason}
             </Text>

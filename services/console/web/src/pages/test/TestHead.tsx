@@ -65,7 +65,7 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
               {agentId && (
                 <>
                   {" · agent "}
-                  <AnchorLink to="/agents/$agentId" params={{ agentId }}>
+                  <AnchorLink underline="always" to="/agents/$agentId" params={{ agentId }}>
                     {test.spec?.agentName || agentId}
                   </AnchorLink>
                 </>
@@ -73,7 +73,7 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
               {test.retry?.retryOf && (
                 <>
                   {" · "}
-                  <AnchorLink to="/tests/$testId" params={{ testId: test.retry.retryOf }}>
+                  <AnchorLink underline="always" to="/tests/$testId" params={{ testId: test.retry.retryOf }}>
                     retry {test.retry.retryNumber} of an earlier test
                   </AnchorLink>
                 </>

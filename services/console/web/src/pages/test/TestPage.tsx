@@ -59,7 +59,7 @@ export function UnknownTest({ testId }: { testId: string }) {
         {isTestId(testId)
           ? "It does not exist, or it belongs to another user. Check the address, or whom you are signed in as."
           : "An id is tst_ and 32 hexadecimal digits."}{" "}
-        <AnchorLink to="/tests">To your tests</AnchorLink>
+        <AnchorLink underline="always" to="/tests">To your tests</AnchorLink>
       </Empty>
     </>
   );

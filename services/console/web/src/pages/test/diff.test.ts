@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { diffLines, onlyDifferences } from "./diff";
+import { diffLines, onlyDifferences, stacked } from "./diff";
 
 const shown = (left: string, right: string) => {
   const [a, b] = [left.split(""), right.split("")];
@@ -68,4 +68,16 @@ describe("the difference of two texts", () => {
 test("differences only leaves out what is the same, and says how much", () => {
   const rows = diffLines("0123456789".split(""), "0123x56789".split(""));
   expect(onlyDifferences(rows, 1)).toEqual([{ skipped: 3 }, rows[3], rows[4], rows[5], { skipped: 4 }]);
+});
+
+test("in one column the lines of the left side come before those that took their place", () => {
+  const rows = stacked(diffLines(["a", "b", "c"], ["x", "y", "c", "d"]));
+  expect(rows.map((row) => [row.left, row.right])).toEqual([
+    [0, null],
+    [1, null],
+    [null, 0],
+    [null, 1],
+    [2, 2],
+    [null, 3],
+  ]);
 });

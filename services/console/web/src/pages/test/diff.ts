@@ -107,6 +107,22 @@ function common(left: readonly string[], right: readonly string[], [a0, a1]: Ran
   return pairs;
 }
 
+/** The same rows for one column: of changed ones that follow each other, first all of the left side, then all of the right. */
+export function stacked(rows: readonly DiffRow[]): DiffRow[] {
+  const shown: DiffRow[] = [];
+  let added: DiffRow[] = [];
+  for (const row of rows) {
+    if (row.same) {
+      shown.push(...added, row);
+      added = [];
+      continue;
+    }
+    if (row.left !== null) shown.push({ left: row.left, right: null, same: false });
+    if (row.right !== null) added.push({ left: null, right: row.right, same: false });
+  }
+  return [...shown, ...added];
+}
+
 export interface Gap {
   /** How many same lines are left out here. */
   skipped: number;
