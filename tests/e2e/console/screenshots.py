@@ -41,9 +41,15 @@ NARROW: Final = ("tests", "answer", "log", "submit")
 
 
 def settle(page: Page) -> None:
-    """Waits until nothing is being read any more and charts are drawn."""
-    expect(page.get_by_role("main").locator("[aria-busy=true]")).to_have_count(0)
-    page.wait_for_timeout(500)
+    """Waits until nothing is being read any more, code is coloured and charts are drawn."""
+    main = page.get_by_role("main")
+    expect(main.get_by_role("heading", level=1)).to_be_visible()
+    for _ in range(2):  # what was read may show something that is read in turn
+        expect(main.locator("[aria-busy=true]")).to_have_count(0)
+        page.wait_for_timeout(400)
+    charts = main.locator("[role=img] > div")
+    expect(charts.locator("canvas")).to_have_count(charts.count())
+    page.wait_for_timeout(300)
 
 
 def take(started: Browser, server: LocalMode, seeded: Seeded) -> int:

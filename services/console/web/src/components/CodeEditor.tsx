@@ -19,7 +19,7 @@ export function CodeEditor(props: CodeEditorProps) {
   return (
     <Paper withBorder radius="sm" style={{ overflow: "hidden", ...(props.invalid ? { borderColor: "var(--mantine-color-error)" } : {}) }}>
       <Suspense
-        fallback={<Textarea aria-label={props.label} className="mono" minRows={14} autosize maxRows={24} value={props.value} onChange={(event) => props.onChange(event.currentTarget.value)} />}
+        fallback={<Textarea aria-label={props.label} classNames={{ input: "mono" }} minRows={14} autosize maxRows={24} value={props.value} onChange={(event) => props.onChange(event.currentTarget.value)} />}
       >
         <CodeMirrorEditor {...props} />
       </Suspense>

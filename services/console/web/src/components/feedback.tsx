@@ -61,7 +61,7 @@ export function Loading({ lines = 4, label = "Loading" }: { lines?: number; labe
 /** The heading of a page with what can be done on it. */
 export function PageHeader({ title, description, children }: { title: ReactNode; description?: ReactNode; children?: ReactNode }) {
   return (
-    <Group justify="space-between" align="flex-start" mb="md" gap="sm">
+    <Group justify="space-between" align="flex-start" gap="sm">
       <div>
         <Text component="h1" fz={24} fw={700} lh={1.25} m={0}>
           {title}

@@ -95,7 +95,7 @@ function Page() {
             <Figure label="Run time, 95 % within" value={spread(total, "p95") === null ? "–" : seconds(spread(total, "p95") ?? 0)} />
           </SimpleGrid>
           <SimpleGrid cols={{ base: 1, lg: 3 }}>
-            <ChartPanel title="Submitted tests" x={x} series={counts} utc label="Submitted tests over time; the table below has the numbers" format={(value) => (Number.isInteger(value) ? formatCount(value) : "")} />
+            <ChartPanel title="Submitted tests" x={x} series={counts} utc label="Submitted tests over time; the table below has the numbers" whole format={formatCount} />
             <ChartPanel title="Success rate" x={x} series={success} utc label="Share of tests that passed over time; the table below has the numbers" format={formatShare} />
             <ChartPanel title="Run time" x={x} series={runs} utc label="Run times over time; the table below has the numbers" format={seconds} />
           </SimpleGrid>

@@ -13,18 +13,19 @@ import { AnchorLink, ButtonLink } from "../../components/links";
 import { formatBytes, formatCount, formatShare } from "../../components/numbers";
 import { StateBadge } from "../../components/StateBadge";
 import { formatDuration, parseDuration } from "../../time/durations";
-import { Time, useTimes } from "../../time/times";
+import { Time } from "../../time/times";
 import { agentRunsQuery } from "./queries";
 import { countOutcomes, ofTest, type Run } from "./runs";
 import { useAgentChanges } from "./useAgentChanges";
 
 const runTime = (seconds: number): string => formatDuration(seconds * 1000);
+/** An outcome is there or not: its axis has no numbers. */
+const yesOrNothing = (): string => "";
 const memory = (mebibytes: number): string => `${mebibytes.toFixed(mebibytes < 10 ? 1 : 0)} MiB`;
 
 export function AgentPage() {
   const { agentId = "" } = useParams({ strict: false }) as { agentId?: string };
   const navigate = useNavigate();
-  const { style } = useTimes();
   useAgentChanges({ agentId });
   const stats = useQuery(agentStatsQuery({ agentId }));
   const tests = useQuery(agentRunsQuery(agentId));
@@ -57,7 +58,7 @@ export function AgentPage() {
       ) : (
         <SimpleGrid cols={{ base: 2, md: 4 }}>
           <Figure label="Tests that ended" value={formatCount(found?.endedCount)} note="cancelled ones left out" />
-          <Figure label="Passed" value={Number(found?.endedCount ?? 0) > 0 ? formatShare(found?.successRate) : "–"} />
+          <Figure label="Passed" value={Number(found?.endedCount ?? 0) > 0 ? formatShare(found?.successRate ?? 0) : "–"} />
           <Figure
             label="Run time"
             value={Number(found?.runSeconds?.count ?? 0) > 0 ? runTime(Number(found?.runSeconds?.mean ?? 0)) : "–"}
@@ -78,7 +79,7 @@ export function AgentPage() {
         <Empty title="No test of this agent has ended yet" />
       ) : (
         <>
-          <Charts runs={runs} utc={style === "utc"} />
+          <Charts runs={runs} />
           <Runs tests={tests.data.slice().reverse()} />
         </>
       )}
@@ -86,7 +87,7 @@ export function AgentPage() {
   );
 }
 
-function Charts({ runs, utc }: { runs: Run[]; utc: boolean }) {
+function Charts({ runs }: { runs: Run[] }) {
   // By number and not by time: runs of one evening and one of last month stand side by side.
   const x = useMemo(() => runs.map((_, index) => index + 1), [runs]);
   const run = useMemo(() => [{ label: "Run time", kind: "bars" as const, color: "#1c7ed6", values: runs.map((one) => one.runS) }], [runs]);
@@ -108,9 +109,9 @@ function Charts({ runs, utc }: { runs: Run[]; utc: boolean }) {
   const last = runs.length === 1 ? "the last test" : `the last ${runs.length} tests, oldest left`;
   return (
     <SimpleGrid cols={{ base: 1, lg: 3 }}>
-      <ChartPanel title="Run time" x={x} series={run} label={`Run time of ${last}`} time={false} utc={utc} format={runTime} />
-      <ChartPanel title="Peak memory" x={x} series={peak} label={`Peak memory of ${last}`} time={false} utc={utc} format={memory} />
-      <ChartPanel title={`Outcome: ${words}`} x={x} series={outcomes} label={`Outcome of ${last}: ${words}`} time={false} utc={utc} format={String} />
+      <ChartPanel title="Run time" x={x} series={run} label={`Run time of ${last}`} time={false} format={runTime} />
+      <ChartPanel title="Peak memory" x={x} series={peak} label={`Peak memory of ${last}`} time={false} format={memory} />
+      <ChartPanel title={`Outcome: ${words}`} x={x} series={outcomes} label={`Outcome of ${last}: ${words}`} time={false} whole format={yesOrNothing} />
     </SimpleGrid>
   );
 }

@@ -38,7 +38,7 @@ export function Capacity({ status }: { status: QueueStatus }) {
   return (
     <Stack gap="xs">
       <Group align="end" gap="sm">
-        <NumberInput label="Capacity, in tests that run at once" min={0} max={10_000} allowDecimal={false} value={wanted} onChange={(value) => setSlots(value === "" ? null : Number(value))} w={240} />
+        <NumberInput label="Tests that run at once" min={0} max={10_000} allowDecimal={false} value={wanted} onChange={(value) => setSlots(value === "" ? null : Number(value))} w={240} />
         <Button disabled={wanted === capacity} loading={set.isPending} onClick={() => set.mutate(wanted)}>
           Set capacity
         </Button>

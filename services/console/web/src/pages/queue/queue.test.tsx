@@ -58,7 +58,7 @@ it("lets an admin pause with a reason and set the capacity", async () => {
   await userEvent.type(await screen.findByLabelText(/Why/), "release");
   await userEvent.click(screen.getByRole("button", { name: "Pause" }));
   expect(await screen.findByRole("button", { name: "Resume" })).toBeInTheDocument();
-  const field = screen.getByLabelText(/Capacity/);
+  const field = screen.getByLabelText(/Tests that run at once/);
   await userEvent.clear(field);
   await userEvent.type(field, "20");
   await userEvent.click(screen.getByRole("button", { name: "Set capacity" }));

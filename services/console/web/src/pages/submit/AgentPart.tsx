@@ -66,7 +66,7 @@ export function AgentPart({ draft, errors, set, onFiles, problem }: PartProps & 
           label="Requirements"
           description="As in requirements.txt, a line each. Empty: what the agent's own files say."
           placeholder="httpx>=0.27"
-          className="mono"
+          classNames={{ input: "mono" }}
           autosize
           minRows={2}
           maxRows={10}

@@ -76,7 +76,7 @@ export function MorePart({ draft, errors, set, opened, onOpened }: PartProps & {
             <Pairs label="Labels" description="To find tests by." add="Add a label" pairs={draft.labels} error={errors.labels} onChange={(labels) => set({ labels })} />
             <TagsInput label="Debian packages" description="Programs that the agent needs beside Python, such as git." value={draft.systemPackages} error={errors.systemPackages} onChange={(systemPackages) => set({ systemPackages })} />
             <Switch label="Fail where the answer is no plain JSON, instead of converting it" checked={draft.strictAnswer} onChange={(event) => set({ strictAnswer: event.currentTarget.checked })} />
-            <Textarea label="Dockerfile" description="Goes with the agent into its deployment package. Empty: one is made." className="mono" autosize minRows={2} maxRows={12} value={draft.dockerfile} error={errors.dockerfile} onChange={(event) => set({ dockerfile: event.currentTarget.value })} />
+            <Textarea label="Dockerfile" description="Goes with the agent into its deployment package. Empty: one is made." classNames={{ input: "mono" }} autosize minRows={2} maxRows={12} value={draft.dockerfile} error={errors.dockerfile} onChange={(event) => set({ dockerfile: event.currentTarget.value })} />
           </Stack>
         </Accordion.Panel>
       </Accordion.Item>

@@ -1,5 +1,5 @@
 // The log of a test on a page of its own.
-import { Button } from "@mantine/core";
+import { Button, Stack } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { testQuery } from "../../api/queries";
@@ -20,7 +20,7 @@ export function LogPage() {
   if (test.error) return <ErrorBox error={test.error} title="The test could not be read" onRetry={() => void refetch()} />;
   if (!test.data) return <Loading label="Reading the test" />;
   return (
-    <>
+    <Stack gap="sm">
       <PageHeader title={`Log of ${nameOf(test.data)}`} description={<StateBadge state={test.data.state} failureCode={test.data.failure?.code} />}>
         <Button component={Link} to={`/tests/${testId}`} variant="default" size="xs">
           To the test
@@ -35,6 +35,6 @@ export function LogPage() {
         show={showOf(search)}
         onShow={(show) => void navigate({ search: (before) => ({ ...before, ...searchOf(show) }), replace: true, resetScroll: false })}
       />
-    </>
+    </Stack>
   );
 }
