@@ -3,7 +3,7 @@ import { createTheme } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "blue",
-  primaryShade: { light: 7, dark: 8 },
+  primaryShade: { light: 8, dark: 8 },
   autoContrast: true,
   cursorType: "pointer",
   defaultRadius: "md",

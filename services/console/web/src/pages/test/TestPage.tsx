@@ -147,6 +147,7 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
     }
   };
   const look = lookOf(test.state, test.failure?.code);
+  const cancelled = test.failure?.code === "CANCELLED";
   return (
     <>
       <TestHead test={test} act={act} />
@@ -155,10 +156,11 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
           <Alert color={look.color} variant="light" mb="md" py="xs">
             <Group gap="sm">
               <span>
-                <b>{look.label}</b>: {test.failure ? "see why" : "see the answer"}.
+                <b>{look.label}</b>
+                {cancelled ? "." : test.failure ? ": see why." : ": see the answer."}
               </span>
               <Button size="compact-sm" variant="default" onClick={() => open("answer")}>
-                {test.failure ? "Show the failure" : "Show the answer"}
+                {cancelled ? "Show the outcome" : test.failure ? "Show the failure" : "Show the answer"}
               </Button>
             </Group>
           </Alert>
@@ -168,7 +170,7 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
         <Tabs.List aria-label="Parts of this test" mb="md">
           {TABS.map((name) => (
             <Tabs.Tab key={name} value={name}>
-              {name === "answer" && test.failure ? "Failure" : LABELS[name]}
+              {name === "answer" && test.failure ? (cancelled ? "Outcome" : "Failure") : LABELS[name]}
             </Tabs.Tab>
           ))}
         </Tabs.List>
