@@ -1,8 +1,11 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { testQuery } from "../../api/queries";
 import type { Test, WatchMessage } from "../../api/types";
+import { useTestActions } from "../../shell/testActions";
 import { answer, refuse } from "../../test/server";
 import { render } from "../../test/render";
 import { type TestSearch } from "./search";
@@ -159,6 +162,47 @@ describe("cancelling", () => {
     expect(sent).toEqual({ testId: ID, reason: "too long" });
     expect(await screen.findByText("Asked to stop")).toBeInTheDocument();
   });
+});
+
+describe("the palette", () => {
+  function Palette() {
+    const actions = useTestActions(ID);
+    return actions.map((one) => (
+      <button key={one.id} onClick={one.onClick as () => void}>
+        palette {one.id}
+      </button>
+    ));
+  }
+
+  test.each([
+    ["retry", "Retry this test"],
+    ["compare", "Compare with another test"],
+  ])("opens the dialog to %s", async (action, title) => {
+    shows(passed);
+    answer("TestService/ListTests", () => ({ tests: [{ id: NEW, spec: { name: "another one" }, state: "TEST_STATE_COMPLETED" }] }));
+    await render(<Both />);
+    await userEvent.click(await screen.findByRole("button", { name: `palette ${action}` }));
+    expect(await screen.findByRole("dialog", { name: title })).toBeInTheDocument();
+    if (action === "compare") expect(await screen.findByText("another one")).toBeInTheDocument();
+  });
+
+  test("leads to the package", async () => {
+    shows(passed);
+    answer("PackageService/ListPackages", () => ({ packages: [] }));
+    await render(<Both />);
+    await userEvent.click(await screen.findByRole("button", { name: "palette package" }));
+    expect(await screen.findByRole("button", { name: "Make the package" })).toBeInTheDocument();
+  });
+
+  function Both() {
+    const { data } = useQuery(testQuery(ID));
+    return (
+      <>
+        <Page />
+        {data && <Palette />}
+      </>
+    );
+  }
 });
 
 describe("retrying", () => {
