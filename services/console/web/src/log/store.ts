@@ -5,6 +5,7 @@ import { ApiError, call } from "../api/call";
 import type { FeedMessage } from "../api/events";
 import type { LogsComplete } from "../api/types";
 import { filterFields, isError, lineOf, PAGE, partialOf, type Line, type LogFilter } from "./lines";
+import { matcherOf, type Matcher } from "./match";
 import { Pages, readerOf } from "./pages";
 
 export interface View {
@@ -41,11 +42,14 @@ export class LogStore {
   #arrived: Line[] = [];
   #partials = new Map<string, Line>();
   #frame = 0;
+  /** A line that has not ended may come to have the text that is looked for: the filter of the view counts for it, too. */
+  readonly #matcher: Matcher | null;
 
   constructor(
     readonly testId: string,
     readonly filter: LogFilter,
   ) {
+    this.#matcher = matcherOf(filter.text ?? "", filter.matchCase ?? false);
     this.#pages = new Pages(
       readerOf(testId, filter),
       (page) => this.#placeOf(page),
@@ -125,7 +129,7 @@ export class LogStore {
     }
     for (const json of partialLines ?? []) {
       const partial = partialOf(json);
-      if (partial.text) this.#partials.set(partial.stream, partial);
+      if (partial.text && (!this.#matcher || this.#matcher.isIn(partial.text))) this.#partials.set(partial.stream, partial);
       else this.#partials.delete(partial.stream);
     }
     if (complete) this.#partials.clear();
