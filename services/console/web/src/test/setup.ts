@@ -1,7 +1,10 @@
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll, vi } from "vitest";
 import { server } from "./server";
+
+// A busy machine is no reason to fail: what is waited for may take its time.
+configure({ asyncUtilTimeout: 15_000 });
 
 // What jsdom lacks and the components ask for.
 Object.defineProperty(window, "matchMedia", {
