@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from assay import Assay
 from tests.support.browser import NoBrowser, Watched, visitor
 from tests.support.browser import browser as a_browser
 from tests.support.console_visitors import new_key, signed_in, skip_without_page
+from tests.support.held_agents import Gate
+from tests.support.held_agents import gate as a_gate
 from tests.support.local_mode import LocalMode
 
 
@@ -55,3 +58,17 @@ def stranger(browser: Browser, server: LocalMode) -> Iterator[tuple[Page, Watche
     """A page of somebody who is not signed in."""
     with visitor(browser, server.known["console"]) as there:
         yield there
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Where agents of this test wait until it lets them go on."""
+    with a_gate() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def sdk(server: LocalMode) -> Iterator[Assay]:
+    """The SDK as the developer, for what has to be there before somebody looks."""
+    with Assay(server.known["address"], server.known["api_key"]) as client:
+        yield client

@@ -1,0 +1,48 @@
+"""Agents that wait until the test lets them go on: what is to be seen while they run is there for as long as it takes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+
+class Gate:
+    """A place where agents wait. Needs agents with a network, on the machine of the test."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listening.setblocking(False)
+        self.port: int = self._listening.getsockname()[1]
+
+    def agent(self, before: str, after: str = "return query") -> str:
+        """Code of an agent that does `before`, waits, and does `after`: lines of `run(query)`."""
+        return (
+            "import socket\n\n"
+            "def held():\n"
+            "    try:\n"
+            f'        socket.create_connection(("127.0.0.1", {self.port})).recv(1)\n'
+            "    except OSError:\n"
+            "        pass  # it is open\n\n"
+            "def run(query):\n"
+            f"    {before}\n"
+            "    held()\n"
+            f"    {after}\n"
+        )
+
+    def open(self) -> None:
+        """Lets go on who waits here and who comes later."""
+        with contextlib.suppress(OSError):  # nobody waits any more, or it is open
+            while True:
+                self._listening.accept()[0].close()
+        self._listening.close()
+
+
+@contextlib.contextmanager
+def gate() -> Iterator[Gate]:
+    """Open at the end in any case, so that no agent stays."""
+    made = Gate()
+    try:
+        yield made
+    finally:
+        made.open()
