@@ -5,11 +5,11 @@ import { search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers, placeholder } from "@codemirror/view";
 import { useComputedColorScheme } from "@mantine/core";
-import { useEffect, useRef } from "react";
-import type { CodeEditorProps } from "./CodeEditor";
+import { useEffect, useRef, type RefObject } from "react";
+import type { CodeEditorProps, Cursor } from "./CodeEditor";
 import { codeSetup } from "./codeSetup";
 
-export default function CodeMirrorEditor({ value, onChange, label, describedBy, invalid = false, hint = "", minHeight = "320px" }: CodeEditorProps) {
+export default function CodeMirrorEditor({ value, onChange, label, describedBy, invalid = false, hint = "", minHeight = "320px", cursor }: CodeEditorProps & { cursor: RefObject<Cursor | null> }) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const tell = useRef(onChange);
@@ -49,12 +49,18 @@ export default function CodeMirrorEditor({ value, onChange, label, describedBy, 
       }),
     });
     view.current = editor;
+    if (cursor.current) {
+      const end = editor.state.doc.length;
+      editor.dispatch({ selection: { anchor: Math.min(cursor.current.from, end), head: Math.min(cursor.current.to, end) } });
+      editor.focus();
+      cursor.current = null;
+    }
     return () => {
       first.current = editor.state.doc.toString();
       editor.destroy();
       view.current = null;
     };
-  }, [hint, minHeight]);
+  }, [hint, minHeight, cursor]);
   useEffect(() => {
     view.current?.dispatch({ effects: look.current.reconfigure(codeSetup("python", dark)) });
   }, [dark, hint, minHeight]);
