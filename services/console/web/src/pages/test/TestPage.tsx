@@ -4,9 +4,9 @@ import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { ApiError } from "../../api/call";
 import type { Test } from "../../api/types";
-import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
+import { ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { OpenIcon } from "../../components/icons";
-import { AnchorLink, ButtonLink } from "../../components/links";
+import { ButtonLink } from "../../components/links";
 import { hasEnded, lookOf } from "../../components/states";
 import { searchOf, showOf } from "../../log/show";
 import { useTestAction, type TestAction } from "../../shell/testActions";
@@ -22,6 +22,7 @@ import { RetryForm } from "./RetryForm";
 import { isTestId, TABS, type TestSearch, type TestTab } from "./search";
 import { SettingsTab } from "./SettingsTab";
 import { TestHead } from "./TestHead";
+import { UnknownTest } from "./UnknownTest";
 
 const LogViewer = lazy(async () => ({ default: (await import("../../log/LogViewer")).LogViewer }));
 
@@ -48,20 +49,6 @@ export function TestPage() {
       search={search}
       onSearch={(part, push) => void navigate({ search: (before) => ({ ...before, ...part }), replace: !push, resetScroll: false })}
     />
-  );
-}
-
-export function UnknownTest({ testId }: { testId: string }) {
-  return (
-    <>
-      <PageHeader title="No such test" />
-      <Empty title={isTestId(testId) ? "There is no such test among yours" : "This is no id of a test"}>
-        {isTestId(testId)
-          ? "It does not exist, or it belongs to another user. Check the address, or whom you are signed in as."
-          : "An id is tst_ and 32 hexadecimal digits."}{" "}
-        <AnchorLink underline="always" to="/tests">To your tests</AnchorLink>
-      </Empty>
-    </>
   );
 }
 
