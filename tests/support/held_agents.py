@@ -1,4 +1,4 @@
-"""Agents that wait until the test lets them go on: what is to be seen while they run is there for as long as it takes."""
+"""Agents that wait until the test lets them go on: what is to be seen while they run is there as long as it takes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,26 @@ class Gate:
             f"    {before}\n"
             "    held()\n"
             f"    {after}\n"
+        )
+
+    def counting(self, every_s: float = 0.2) -> str:
+        """Code of an agent that says "number 1", "number 2" … until the gate opens, and answers with the last one."""
+        return (
+            "import socket\n\n"
+            "def run(query):\n"
+            f'    gate = socket.create_connection(("127.0.0.1", {self.port}))\n'
+            f"    gate.settimeout({every_s})\n"
+            "    number = 0\n"
+            "    while True:\n"
+            "        number += 1\n"
+            '        print("number", number, flush=True)\n'
+            "        try:\n"
+            "            gate.recv(1)\n"
+            "            return number\n"
+            "        except TimeoutError:\n"
+            "            pass\n"
+            "        except OSError:\n"
+            "            return number\n"
         )
 
     def open(self) -> None:

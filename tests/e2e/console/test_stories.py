@@ -13,6 +13,7 @@ from assay.verify import verify_package
 from tests.e2e.conftest import EXAMPLES
 from tests.support.browser import Watched
 from tests.support.console_pages import (
+    go_to,
     id_of_the_test,
     lines_of_the_log,
     open_part,
@@ -99,7 +100,7 @@ def test_a_failure_is_explained_and_another_query_tried(page: Page) -> None:
 def test_several_files_are_dropped_and_run(page: Page, tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text("from tables import PRICES\n\ndef run(query):\n    return PRICES[query]\n")
     (tmp_path / "tables.py").write_text('PRICES = {"tea": 3.2}\n')
-    page.get_by_role("link", name="New test").first.click()
+    go_to(page, "New test")
     page.get_by_text("Several files").click()
     group = page.get_by_role("group", name="Agent", exact=True)
     group.locator("input[type=file]").first.set_input_files([tmp_path / "agent.py", tmp_path / "tables.py"])
@@ -119,7 +120,7 @@ def test_several_files_are_dropped_and_run(page: Page, tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(page: Page, watched: Watched) -> None:
     watched.expect("status of 400.*SubmitTest")
-    page.get_by_role("link", name="New test").first.click()
+    go_to(page, "New test")
     page.get_by_label("Query", exact=True).fill("asked first")
     page.get_by_role("button", name="Run test").click()
     editor = page.get_by_role("textbox", name="Agent code")
