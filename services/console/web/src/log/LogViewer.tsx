@@ -6,6 +6,7 @@ import { useFeed } from "../api/events";
 import type { TestState } from "../api/types";
 import { ErrorBox, Loading } from "../components/feedback";
 import { hasEnded } from "../components/states";
+import { formatCount } from "../components/numbers";
 import { useTimes } from "../time/times";
 import { linesAsText, MOST_LINES } from "./copy";
 import { useKeys } from "./keys";
@@ -21,6 +22,7 @@ import { StatusBar } from "./StatusBar";
 import { LogStore } from "./store";
 import { Toolbar } from "./Toolbar";
 import { useFind } from "./useFind";
+import { useLostSelection } from "./selection";
 import { useStart } from "./useStart";
 import { Viewport } from "./viewport";
 
@@ -146,24 +148,28 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
     },
     [marked],
   );
-  const copy = useCallback(async () => {
-    if (!marked) return;
-    try {
-      const copied = await linesAsText(readerOf(testId, store.filter), marked.first, marked.last, new AbortController().signal);
-      await navigator.clipboard.writeText(copied);
-      setNote(marked.last - marked.first >= MOST_LINES ? `The first ${MOST_LINES} lines were copied; download the log for more.` : "Copied.");
-    } catch (error) {
-      setFailed(error);
-    }
-  }, [marked, store, testId]);
+  const lostSelection = useLostSelection();
+  const copy = useCallback(
+    async ({ first, last }: { first: number; last: number }) => {
+      try {
+        const copied = await linesAsText(readerOf(testId, store.filter), first, last, new AbortController().signal);
+        await navigator.clipboard.writeText(copied);
+        setNote(last - first >= MOST_LINES ? `At most ${formatCount(MOST_LINES)} lines were copied; download the log for more.` : "Copied.");
+      } catch (error) {
+        setFailed(error);
+      }
+    },
+    [store, testId],
+  );
   const onCopy = useCallback(
     (event: ClipboardEvent) => {
       // What is selected as text the browser copies by itself, without what may not be selected: numbers and times.
-      if (!marked || !document.getSelection()?.isCollapsed) return;
+      const lines = lostSelection() ?? (document.getSelection()?.isCollapsed ? marked : null);
+      if (!lines) return;
       event.preventDefault();
-      void copy();
+      void copy(lines);
     },
-    [marked, copy],
+    [marked, copy, lostSelection],
   );
 
   const rows = view.count + view.partials.length;
@@ -218,7 +224,7 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
         <StatusBar view={view} filtered={isFiltered(store.filter)} live={!ended} note={note} />
         {marked && (
           <Group gap="xs">
-            <Button size="xs" variant="default" onClick={() => void copy()}>
+            <Button size="xs" variant="default" onClick={() => void copy(marked)}>
               Copy {marked.first === marked.last ? `line ${marked.first}` : `lines ${formatRange(marked.first, marked.last)}`}
             </Button>
             <Button size="xs" variant="default" onClick={() => onLine?.(undefined)}>
