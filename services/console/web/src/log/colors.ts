@@ -2,8 +2,9 @@
 export type Rgb = readonly [number, number, number];
 export type Scheme = "light" | "dark";
 
-/** Background of the log; log.css says the same. */
-export const BACKGROUND: Record<Scheme, Rgb> = { light: [255, 255, 255], dark: [26, 27, 30] };
+/** Background of a line that is marked, which log.css says, too: nearer to the text than that of the other lines, so that
+ * what can be read on it can be read on theirs. */
+export const BACKGROUND: Record<Scheme, Rgb> = { light: [231, 240, 255], dark: [33, 48, 77] };
 /** Colour of ordinary text. */
 export const TEXT: Record<Scheme, Rgb> = { light: [33, 37, 41], dark: [222, 226, 230] };
 /** Backgrounds of a match, and of the one that the reader is at. */
