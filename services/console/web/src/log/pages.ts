@@ -77,9 +77,8 @@ export class Pages {
   async whole(page: number, signal: AbortSignal): Promise<Line[]> {
     const place = this.markOf(page);
     if (!place) return [];
-    const lines = this.#pages.get(page) ?? [];
-    if (!this.#isWhole(page, page * PAGE, page * PAGE + place.known)) await this.#fill(page, place, lines, signal);
-    return lines.filter((line) => line !== undefined);
+    if (!this.#isWhole(page, page * PAGE, page * PAGE + place.known)) return this.#fill(page, place, signal);
+    return (this.#pages.get(page) ?? []).filter((line) => line !== undefined);
   }
 
   close(): void {
@@ -118,7 +117,7 @@ export class Pages {
     this.#reading.set(page, controller);
     this.#lastRead = performance.now();
     try {
-      await this.#fill(page, place, this.#pages.get(page) ?? [], controller.signal);
+      await this.#fill(page, place, controller.signal);
       this.#wanted = this.#wanted.filter((one) => one !== page);
     } catch (error) {
       if (!controller.signal.aborted) this.failed(error);
@@ -131,14 +130,18 @@ export class Pages {
   }
 
   // A page of the API is also cut at 1 MiB of text: it takes several for one page of long lines.
-  async #fill(page: number, place: { mark: number; known: number }, lines: (Line | undefined)[], signal: AbortSignal): Promise<void> {
-    let at = 0;
+  async #fill(page: number, place: { mark: number; known: number }, signal: AbortSignal): Promise<Line[]> {
+    const read: Line[] = [];
     let from = place.mark;
-    while (at < place.known && from > 0) {
-      const answer = await this.read(from, place.known - at, signal);
-      for (const line of answer.lines) lines[at++] = line;
+    while (read.length < place.known && from > 0) {
+      const answer = await this.read(from, place.known - read.length, signal);
+      read.push(...answer.lines);
       from = answer.nextSeq;
     }
+    // Into what is there now: lines of the same page may have come by themselves while these were read.
+    const lines = this.#pages.get(page) ?? [];
+    read.forEach((line, index) => (lines[index] = line));
     this.#use(page, lines);
+    return lines.filter((line) => line !== undefined);
   }
 }

@@ -33,15 +33,19 @@ const AGAIN_MS = 2000;
 
 export class LogStore {
   #view: View = EMPTY;
-  readonly #marks: number[] = [];
+  #marks: number[] = [];
   readonly #listeners = new Set<() => void>();
   readonly #onLines = new Set<(lines: readonly Line[]) => void>();
   readonly #pages: Pages;
   #stop = new AbortController();
+  /** The search under way: what another one still answers counts no more. */
+  #searching = 0;
   #again: ReturnType<typeof setTimeout> | undefined;
   #arrived: Line[] = [];
   #partials = new Map<string, Line>();
   #frame = 0;
+  /** What the feed said last that was wrong with it. */
+  #feedError: ApiError | null = null;
   /** A line that has not ended may come to have the text that is looked for: the filter of the view counts for it, too. */
   readonly #matcher: Matcher | null;
 
@@ -91,11 +95,13 @@ export class LogStore {
     this.#stop.abort();
     clearTimeout(this.#again);
     cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
     this.#pages.close();
   }
 
   retry(): void {
     clearTimeout(this.#again);
+    this.#set({ error: null });
     if (this.#view.ready) this.#pages.retry();
     else void this.#search();
   }
@@ -117,9 +123,11 @@ export class LogStore {
   /** A message of the feed from line `lastSeq + 1` on. Many in one frame are one change. */
   take(message: FeedMessage<"log">): void {
     if (message.kind === "error") {
-      this.#set({ error: message.error.isAway ? this.#view.error : message.error });
+      if (!message.error.isAway) this.#set({ error: (this.#feedError = message.error) });
       return;
     }
+    // The feed was taken up again.
+    if (this.#feedError && this.#view.error === this.#feedError) this.#set({ error: null });
     if (message.kind === "end") return;
     const { lines, partialLines, complete } = message.data;
     for (const json of lines ?? []) {
@@ -162,25 +170,28 @@ export class LogStore {
 
   async #search(): Promise<void> {
     const { signal } = this.#stop;
+    const search = ++this.#searching;
+    const marks: number[] = [];
     try {
       let from = 0;
       let count = 0;
       let firstErrorSeq = 0;
-      this.#marks.length = 0;
       for (;;) {
         const request = { testId: this.testId, fromSeq: String(from), step: PAGE, ...filterFields(this.filter) };
         const answer = await call("TestService", "searchLogs", request, signal);
-        for (const mark of answer.marks ?? []) this.#marks.push(Number(mark));
+        if (signal.aborted || search !== this.#searching) return;
+        for (const mark of answer.marks ?? []) marks.push(Number(mark));
         count += Number(answer.count ?? 0);
         firstErrorSeq ||= Number(answer.firstErrorSeq ?? 0);
         from = Number(answer.nextSeq ?? 0);
         if (from > 0) continue;
         const lastSeq = Number(answer.lastSeq ?? 0);
+        this.#marks = marks;
         this.#set({ ready: true, count, firstErrorSeq, lastSeq, feedFrom: lastSeq + 1, complete: answer.complete ?? null, error: null });
         return;
       }
     } catch (error) {
-      if (!signal.aborted) this.#failed(error, () => void this.#search());
+      if (!signal.aborted && search === this.#searching) this.#failed(error, () => void this.#search());
     }
   }
 
