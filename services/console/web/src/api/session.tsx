@@ -43,6 +43,8 @@ async function find(): Promise<Found> {
   return { session, skewMs: Date.parse(session.serverTime) - Date.now() };
 }
 
+const nameOf = (found: Found | undefined): string => (found?.session ? `${found.session.userId} ${found.session.role}` : "");
+
 const SessionContext = createContext<Session | null>(null);
 
 /** The session of the page. Only inside SessionGate. */
@@ -73,7 +75,12 @@ export function SessionGate({ children, waiting, away, signIn }: GateProps) {
   const client = useQueryClient();
   const found = useQuery({
     queryKey: ["session"],
-    queryFn: find,
+    queryFn: async () => {
+      const now = await find();
+      // Before anything is drawn for this user: answers of another one must not be shown even for a moment.
+      if (nameOf(now) !== nameOf(client.getQueryData<Found>(["session"]))) client.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" });
+      return now;
+    },
     staleTime: 60_000,
     refetchOnWindowFocus: "always",
     retry: false,
@@ -84,7 +91,7 @@ export function SessionGate({ children, waiting, away, signIn }: GateProps) {
     [client],
   );
   const answer = found.data;
-  const user = answer?.session ? `${answer.session.userId} ${answer.session.role}` : "";
+  const user = nameOf(answer);
   const session = useMemo<Session | null>(() => {
     if (!answer?.session) return null;
     return {
@@ -101,11 +108,6 @@ export function SessionGate({ children, waiting, away, signIn }: GateProps) {
       },
     };
   }, [answer, client]);
-
-  useEffect(() => {
-    // Answers of another user must not be shown for a moment to this one.
-    client.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" });
-  }, [user, client]);
 
   if (session) return <SessionContext.Provider key={user} value={session}>{children}</SessionContext.Provider>;
   if (answer) return <>{signIn("signIn" in answer ? answer.signIn : { key: true, oidc: null }, () => void found.refetch())}</>;
