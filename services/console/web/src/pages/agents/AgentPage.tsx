@@ -33,7 +33,7 @@ export function AgentPage() {
   const found = stats.data?.stats;
   const newest = tests.data?.at(-1);
 
-  if (stats.error) {
+  if (stats.error && !found) {
     return (
       <Stack>
         <PageHeader title={agentId} />
@@ -71,7 +71,7 @@ export function AgentPage() {
           />
         </SimpleGrid>
       )}
-      {tests.error ? (
+      {tests.error && !tests.data ? (
         <ErrorBox error={tests.error} title="Its tests could not be read" onRetry={() => void tests.refetch()} />
       ) : tests.isPending ? (
         <Loading lines={6} />

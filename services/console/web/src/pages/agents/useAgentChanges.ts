@@ -14,7 +14,9 @@ export function useAgentChanges(filter: TestFilter): void {
   useEffect(() => () => clearTimeout(timer.current), []);
   useFeed<"tests">({ kind: "tests", filter }, (message) => {
     if (message.kind !== "tests") return;
-    const counts = message.data.more || (message.data.tests ?? []).some((test) => hasEnded(test.state));
+    const tests = message.data.tests ?? [];
+    // The first message has no tests: what ended between the reading of the figures and it, nobody told.
+    const counts = message.data.more || tests.length === 0 || tests.some((test) => hasEnded(test.state));
     if (!counts || timer.current !== undefined) return;
     timer.current = setTimeout(() => {
       timer.current = undefined;

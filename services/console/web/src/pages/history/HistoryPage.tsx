@@ -42,12 +42,16 @@ export function HistoryPage() {
   useFeed<"tests">({ kind: "tests", filter: search.user ? { userId: search.user } : {} }, (message) => {
     if (message.kind !== "tests") return;
     const changed = message.data.tests ?? [];
-    if (message.data.more) void client.invalidateQueries({ queryKey: ["tests"] });
+    // The first message has no tests: what changed between the reading of the list and it, nobody told.
+    if (message.data.more || changed.length === 0) void client.invalidateQueries({ queryKey: ["tests"] });
     if (changed.length === 0) return;
     client.setQueryData(listQuery(search, now).queryKey, (page) => (page?.tests ? { ...page, tests: patch(page.tests, changed) } : page));
-    if (isFirst && (search.order ?? "newest") === "newest" && list.data && !list.isPlaceholderData) setFresh({ of: key, ids: newcomers(known, rows, changed, search) });
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => void totals.refetch(), TOTALS_MS);
+    if (isFirst && (search.order ?? "newest") === "newest" && list.data && !list.isPlaceholderData) setFresh((before) => ({ of: key, ids: newcomers(before.of === key ? before.ids : NONE, rows, changed, search) }));
+    // Not put off by what comes meanwhile: where tests change all the time they would never be read.
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      void totals.refetch();
+    }, TOTALS_MS);
   });
 
   const go = (next: HistorySearch) => void navigate({ to: "/tests", search: next });

@@ -1,4 +1,4 @@
-import { screen } from "@testing-library/react";
+import { act, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Test } from "../../api/types";
@@ -98,6 +98,40 @@ describe("the page", () => {
     expect(await screen.findByRole("button", { name: "1 new test: show" })).toBeInTheDocument();
     expect(screen.queryByText("agent 3")).not.toBeInTheDocument();
     expect(await screen.findByText("AGENT_EXCEPTION: boom")).toBeInTheDocument();
+  });
+
+  it("reads the list again when it begins to hear of changes, so that nothing in between is missed", async () => {
+    await render(<HistoryPage />, { at: "/tests" });
+    await screen.findByRole("link", { name: "agent 2" });
+    answer("TestService/ListTests", () => ({ tests: [test(2, { state: "TEST_STATE_FAILED", failure: { code: "AGENT_EXCEPTION", message: "meanwhile" } })] }));
+    follow.tell({ kind: "tests", data: {} });
+    expect(await screen.findByText("AGENT_EXCEPTION: meanwhile")).toBeInTheDocument();
+  });
+
+  it("counts what two messages bring before anything is drawn", async () => {
+    await render(<HistoryPage />, { at: "/tests" });
+    await screen.findByRole("link", { name: "agent 2" });
+    act(() => {
+      follow.tell({ kind: "tests", data: { tests: [test(3)] } });
+      follow.tell({ kind: "tests", data: { tests: [test(4)] } });
+    });
+    expect(await screen.findByRole("button", { name: "2 new tests: show" })).toBeInTheDocument();
+  });
+
+  it("reads the totals again also where tests change all the time", async () => {
+    await render(<HistoryPage />, { at: "/tests" });
+    expect(await screen.findByText("Passed 1,234")).toBeInTheDocument();
+    answer("TestService/ListTests", () => ({ totals: [{ state: "TEST_STATE_COMPLETED", count: "1235" }] }));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      for (let at = 0; at < 4; at++) {
+        act(() => follow.tell({ kind: "tests", data: { tests: [test(1)] } }));
+        await vi.advanceTimersByTimeAsync(1000);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(await screen.findByText("Passed 1,235")).toBeInTheDocument();
   });
 
   it("lets two be compared, and not one", async () => {
