@@ -1,6 +1,5 @@
 // What tests cost by day, user, agent or label.
-import { Group, NativeSelect, SimpleGrid, Stack, Table, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
+import { Group, NativeSelect, SimpleGrid, Stack, Table } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { call } from "../../api/call";
@@ -9,6 +8,7 @@ import { ChartPanel } from "../../components/ChartPanel";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
 import { formatCount, formatUsd } from "../../components/numbers";
+import { TextFilter } from "../../components/TextFilter";
 import { useTimes } from "../../time/times";
 import { parseSpan } from "../history/search";
 import { AdminOnly } from "./AdminOnly";
@@ -40,8 +40,6 @@ function Page() {
   const { now } = useTimes();
   const by = search.by && search.by in GROUPS ? (search.by as keyof typeof GROUPS) : "day";
   const span = search.span && SPANS.includes(search.span) ? search.span : "30d";
-  const writeUser = useDebouncedCallback((user: string) => change({ user: user.trim() || undefined }), 350);
-  const writeLabel = useDebouncedCallback((label: string) => change({ label: label.trim() || undefined }), 350);
   const asks = by !== "label" || Boolean(search.label);
   const report = useQuery({
     queryKey: ["cost", by, span, search.user, search.label],
@@ -66,9 +64,9 @@ function Page() {
       <PageHeader title="Cost" description="By the price table in the settings of the server, in US dollars." />
       <Group align="end">
         <NativeSelect label="Rows" value={by} onChange={(event) => change({ by: event.currentTarget.value as keyof typeof GROUPS })} data={Object.entries(GROUPS).map(([value, { label }]) => ({ value, label }))} />
-        {by === "label" && <TextInput key={`label ${search.label ?? ""}`} label="Label" placeholder="team" defaultValue={search.label ?? ""} onChange={(event) => writeLabel(event.currentTarget.value)} />}
+        {by === "label" && <TextFilter label="Label" placeholder="team" value={search.label} onChange={(label) => change({ label })} />}
         <Spans value={span} spans={SPANS} onChange={(value) => change({ span: value })} />
-        <TextInput key={`user ${search.user ?? ""}`} label="User" placeholder="everybody" defaultValue={search.user ?? ""} onChange={(event) => writeUser(event.currentTarget.value)} />
+        <TextFilter label="User" placeholder="everybody" value={search.user} onChange={(user) => change({ user })} />
       </Group>
       {report.error && <ErrorBox error={report.error} title="The cost could not be read" onRetry={() => void report.refetch()} />}
       {!asks ? (

@@ -1,6 +1,5 @@
 // API keys: who has which, since when, when they were used; make one, end one.
-import { Badge, Button, Group, Stack, Switch, Table, Text, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
+import { Badge, Button, Group, Stack, Switch, Table, Text } from "@mantine/core";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { call } from "../../api/call";
@@ -10,6 +9,7 @@ import { Confirm } from "../../components/Confirm";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { PlusIcon } from "../../components/icons";
 import { Pager } from "../../components/Pager";
+import { TextFilter } from "../../components/TextFilter";
 import { Time, useNow } from "../../time/times";
 import { AdminOnly } from "./AdminOnly";
 import { CreateKey } from "./CreateKey";
@@ -28,7 +28,6 @@ function Page() {
   const client = useQueryClient();
   const [creating, setCreating] = useState(false);
   const [ending, setEnding] = useState<ApiKey | null>(null);
-  const write = useDebouncedCallback((user: string) => change({ user: user.trim() || undefined }), 350);
   const account = useQuery(accountQuery);
   const keys = useQuery({
     queryKey: ["keys", search],
@@ -52,7 +51,7 @@ function Page() {
         </Button>
       </PageHeader>
       <Group align="end">
-        <TextInput key={search.user ?? ""} label="User" placeholder="everybody" defaultValue={search.user ?? ""} onChange={(event) => write(event.currentTarget.value)} />
+        <TextFilter label="User" placeholder="everybody" value={search.user} onChange={(user) => change({ user })} />
         <Switch mb={8} label="Ended ones, too" checked={search.ended ?? false} onChange={(event) => change({ ended: event.currentTarget.checked || undefined })} />
       </Group>
       {keys.error && <ErrorBox error={keys.error} title="The keys could not be read" onRetry={() => void keys.refetch()} />}

@@ -52,7 +52,7 @@ function Page() {
       </form>
       {!user ? (
         <Empty title="Whose limits?">Name a user to see and change what they may take.</Empty>
-      ) : limits.error ? (
+      ) : limits.error && !limits.data ? (
         <ErrorBox error={limits.error} title="The limits could not be read" onRetry={() => void limits.refetch()} />
       ) : limits.isPending ? (
         <Loading lines={4} />

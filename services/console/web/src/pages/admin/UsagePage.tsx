@@ -1,6 +1,5 @@
 // Submissions, success and run times by hour or day.
-import { Group, SegmentedControl, SimpleGrid, Stack, Table, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
+import { Group, SegmentedControl, SimpleGrid, Stack, Table } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { call } from "../../api/call";
@@ -9,6 +8,7 @@ import { ChartPanel } from "../../components/ChartPanel";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
 import { formatCount, formatShare } from "../../components/numbers";
+import { TextFilter } from "../../components/TextFilter";
 import { formatDuration } from "../../time/durations";
 import { useTimes } from "../../time/times";
 import { parseSpan } from "../history/search";
@@ -35,7 +35,6 @@ function Page() {
   const byDay = search.by !== "hour";
   const spans = byDay ? ["7d", "30d", "90d"] : ["24h", "72h", "7d"];
   const span = search.span && spans.includes(search.span) ? search.span : byDay ? "30d" : "24h";
-  const write = useDebouncedCallback((user: string) => change({ user: user.trim() || undefined }), 350);
   const report = useQuery({
     queryKey: ["usage", byDay, span, search.user],
     placeholderData: keepPreviousData,
@@ -79,7 +78,7 @@ function Page() {
           ]}
         />
         <Spans value={span} spans={spans} onChange={(value) => change({ span: value })} />
-        <TextInput key={search.user ?? ""} label="User" placeholder="everybody" defaultValue={search.user ?? ""} onChange={(event) => write(event.currentTarget.value)} />
+        <TextFilter label="User" placeholder="everybody" value={search.user} onChange={(user) => change({ user })} />
       </Group>
       {report.error && <ErrorBox error={report.error} title="The usage could not be read" onRetry={() => void report.refetch()} />}
       {report.isPending ? (

@@ -87,6 +87,21 @@ describe("keys", () => {
     await waitFor(() => expect(screen.queryByText("assay_once")).not.toBeInTheDocument());
   });
 
+  it("are listed of one user while the name is typed, and the field keeps the focus", async () => {
+    answer("AccountService/GetAccount", () => ({}));
+    const asked: (string | undefined)[] = [];
+    answer("AdminService/ListApiKeys", (request: { userId?: string }) => {
+      asked.push(request.userId);
+      return {};
+    });
+    await render(<KeysPage />, { at: "/admin/keys", admin: true });
+    await userEvent.type(await screen.findByLabelText("User"), "al");
+    await waitFor(() => expect(asked).toContain("al"));
+    expect(screen.getByLabelText("User")).toHaveFocus();
+    await userEvent.keyboard("ice");
+    await waitFor(() => expect(asked).toContain("alice"));
+  });
+
   it("asks before it ends one, and says when it is one's own", async () => {
     answer("AccountService/GetAccount", () => ({ key: { id: "key_1" } }));
     answer("AdminService/ListApiKeys", () => ({ keys: [{ id: "key_1", userId: "dev", name: "laptop", prefix: "assay_ab" }] }));

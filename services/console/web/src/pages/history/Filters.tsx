@@ -1,43 +1,15 @@
 // The filters of the history: each writes the address, and the address alone says what is listed.
-import { ActionIcon, Button, Chip, Collapse, Group, NativeSelect, SimpleGrid, Stack, Switch, TagsInput, TextInput, type TextInputProps } from "@mantine/core";
-import { useDebouncedCallback, useDisclosure } from "@mantine/hooks";
-import { useEffect, useState } from "react";
+import { Button, Chip, Collapse, Group, NativeSelect, SimpleGrid, Stack, Switch, TagsInput, TextInput } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useEffect } from "react";
 import type { TestState } from "../../api/types";
 import { useSession } from "../../api/session";
-import { ChevronDownIcon, CloseIcon, SearchIcon } from "../../components/icons";
+import { ChevronDownIcon, SearchIcon } from "../../components/icons";
 import { lookOf, STATES } from "../../components/states";
+import { TextFilter } from "../../components/TextFilter";
 import { countFilters, ORDERS, shortState, type HistoryOrder, type HistorySearch } from "./search";
 
 type Change = (change: Partial<HistorySearch>) => void;
-
-/** A text field that writes the address a moment after the last key, and follows it when it changes elsewhere. */
-function TextFilter({ value, onChange, ...props }: { value: string | undefined; onChange: (value: string | undefined) => void } & Omit<TextInputProps, "value" | "onChange">) {
-  const [typed, setTyped] = useState(value ?? "");
-  const [told, setTold] = useState(value);
-  const write = useDebouncedCallback((text: string) => onChange(text.trim() || undefined), 350);
-  if (told !== value) {
-    setTold(value);
-    if ((value ?? "") !== typed.trim()) setTyped(value ?? "");
-  }
-  const type = (text: string) => {
-    setTyped(text);
-    write(text);
-  };
-  return (
-    <TextInput
-      {...props}
-      value={typed}
-      onChange={(event) => type(event.currentTarget.value)}
-      rightSection={
-        typed ? (
-          <ActionIcon variant="subtle" color="gray" aria-label={`Clear: ${String(props.label)}`} onClick={() => type("")}>
-            <CloseIcon width={16} aria-hidden />
-          </ActionIcon>
-        ) : null
-      }
-    />
-  );
-}
 
 const SPANS = [
   { value: "", label: "Any time" },
