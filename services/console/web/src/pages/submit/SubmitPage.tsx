@@ -23,7 +23,7 @@ import { upload } from "./upload";
 export function SubmitPage() {
   const { again } = submitSearch(useSearch({ strict: false }) as Record<string, unknown>);
   const older = useQuery({ ...testQuery(again ?? ""), enabled: Boolean(again), staleTime: Infinity });
-  if (!again) return <Form key="new" start={undefined} />;
+  if (!again) return <Form key="new" again="" start={EMPTY} />;
   if (older.error) {
     return (
       <Stack>
@@ -32,16 +32,17 @@ export function SubmitPage() {
       </Stack>
     );
   }
-  return older.data ? <Form key={again} start={fromTest(older.data)} /> : <Loading lines={8} />;
+  return older.data ? <Form key={again} again={again} start={fromTest(older.data)} /> : <Loading lines={8} />;
 }
 
-/** `start`: an older test that fills the form; not given: what this tab remembers. */
-function Form({ start }: { start: Draft | undefined }) {
+/** `start`: what the form is filled with where this tab remembers nothing; `again`: id of the older test that it is of. */
+function Form({ start, again }: { start: Draft; again: string }) {
   const { userId } = useSession();
   const navigate = useNavigate();
   const client = useQueryClient();
-  const memory = `assay-draft ${userId}`;
-  const [draft, setDraft] = useState<Draft>(() => start ?? fromMemory(sessionStorage.getItem(memory)) ?? EMPTY);
+  // Each older test has a memory of its own: to look at one takes nothing from what was typed for a new one.
+  const memory = `assay-draft ${userId}${again && ` ${again}`}`;
+  const [draft, setDraft] = useState<Draft>(() => fromMemory(sessionStorage.getItem(memory), start));
   const [opened, setOpened] = useState(() => openParts(draft, {}));
   const [errors, setErrors] = useState<FieldErrors>({});
   const [problem, setProblem] = useState("");
@@ -57,7 +58,10 @@ function Form({ start }: { start: Draft | undefined }) {
   };
   useEffect(() => {
     const timer = setTimeout(() => {
-      if (remembers.current) sessionStorage.setItem(memory, toMemory(draft));
+      if (!remembers.current) return;
+      const text = toMemory(draft);
+      if (text === toMemory(EMPTY)) sessionStorage.removeItem(memory);
+      else sessionStorage.setItem(memory, text);
     }, 300);
     return () => clearTimeout(timer);
   }, [draft, memory]);
@@ -125,7 +129,7 @@ function Form({ start }: { start: Draft | undefined }) {
       }}
     >
       <Stack>
-        <PageHeader title="New test" description={start ? "Filled from an older test. Values of variables are as they were." : undefined} />
+        <PageHeader title="New test" description={again ? "Filled from an older test. Values of variables are as they were." : undefined} />
         <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
           <AgentPart draft={draft} errors={errors} set={set} onFiles={(files) => void take(files)} problem={problem} />
           <Stack>

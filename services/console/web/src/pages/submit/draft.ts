@@ -232,13 +232,16 @@ export function toMemory(draft: Draft): string {
   return JSON.stringify({ ...draft, files: [], inputs: [], env: draft.env.map(({ name }) => ({ name, value: "" })) });
 }
 
-/** A draft from the memory of the tab; undefined: there is none, or it is of no use. */
-export function fromMemory(text: string | null): Draft | undefined {
-  if (!text) return undefined;
+/** A draft from the memory of the tab; `start` where there is none, or it is of no use. Values of variables are `start`'s. */
+export function fromMemory(text: string | null, start: Draft): Draft {
+  if (!text) return start;
   try {
-    const found = JSON.parse(text) as Partial<Draft>;
-    return typeof found === "object" && found !== null ? { ...EMPTY, ...found, files: [], inputs: [] } : undefined;
+    const found = JSON.parse(text) as Partial<Draft> | null;
+    if (typeof found !== "object" || found === null) return start;
+    const values = new Map(start.env.map(({ name, value }) => [name, value]));
+    const env = (found.env ?? []).map(({ name }) => ({ name, value: values.get(name) ?? "" }));
+    return { ...start, ...found, env, files: [], inputs: [] };
   } catch {
-    return undefined;
+    return start;
   }
 }

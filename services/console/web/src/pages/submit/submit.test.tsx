@@ -60,8 +60,21 @@ describe("a draft", () => {
   it("is remembered without values of variables and without files", () => {
     const draft: Draft = { ...EMPTY, code: "x", env: [{ name: "KEY", value: "hunter2" }], files: [file("a.py")] };
     expect(toMemory(draft)).not.toContain("hunter2");
-    expect(fromMemory(toMemory(draft))).toMatchObject({ code: "x", files: [], env: [{ name: "KEY", value: "" }] });
-    expect(fromMemory("{broken")).toBeUndefined();
+    expect(fromMemory(toMemory(draft), EMPTY)).toMatchObject({ code: "x", files: [], env: [{ name: "KEY", value: "" }] });
+    expect(fromMemory("{broken", EMPTY)).toBe(EMPTY);
+    expect(fromMemory("null", EMPTY)).toBe(EMPTY);
+  });
+
+  it("of an older test is remembered with the values that its variables have there", () => {
+    const start = fromTest({ spec: { agentCode: "old", env: { KEY: "hunter2" } } });
+    const text = toMemory({ ...start, code: "new", env: [...start.env, { name: "OTHER", value: "typed" }] });
+    expect(fromMemory(text, start)).toMatchObject({
+      code: "new",
+      env: [
+        { name: "KEY", value: "hunter2" },
+        { name: "OTHER", value: "" },
+      ],
+    });
   });
 
   it.each([
@@ -149,5 +162,14 @@ describe("the page", () => {
     expect(await screen.findByDisplayValue("def run(q): return 9")).toBeInTheDocument();
     expect(screen.getByDisplayValue("nine")).toBeInTheDocument();
     expect(screen.getByDisplayValue("ollama")).toBeInTheDocument();
+  });
+
+  it("keeps what was typed for a new test while an older one fills the form", async () => {
+    answer("TestService/GetTest", () => ({ test: { id: "tst_9", spec: { query: "nine" } } }));
+    sessionStorage.setItem("assay-draft dev", toMemory({ ...EMPTY, query: "typed before" }));
+    await render(<SubmitPage />, { at: "/submit?again=tst_9" });
+    await userEvent.type(await screen.findByDisplayValue("nine"), " and ten");
+    await waitFor(() => expect(sessionStorage.getItem("assay-draft dev tst_9")).toContain("nine and ten"));
+    expect(sessionStorage.getItem("assay-draft dev")).toContain("typed before");
   });
 });
