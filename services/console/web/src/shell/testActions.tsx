@@ -11,6 +11,10 @@ import { hasEnded, hasPassed } from "../components/states";
 export type TestAction = "cancel" | "retry" | "compare" | "package";
 
 const target = new EventTarget();
+/** Tests whose page listens: its log on a page of its own has no dialogs. */
+const listening = new Set<string>();
+/** What the page of a test is asked for as soon as it is there. */
+const waiting = new Map<string, TestAction>();
 
 /** Calls `act` when the palette asks this test's page for something. */
 export function useTestAction(testId: string, act: (action: TestAction) => void): void {
@@ -21,7 +25,14 @@ export function useTestAction(testId: string, act: (action: TestAction) => void)
   useEffect(() => {
     const listener = (event: Event) => latest.current((event as CustomEvent<TestAction>).detail);
     target.addEventListener(testId, listener);
-    return () => target.removeEventListener(testId, listener);
+    listening.add(testId);
+    const asked = waiting.get(testId);
+    waiting.delete(testId);
+    if (asked) latest.current(asked);
+    return () => {
+      target.removeEventListener(testId, listener);
+      listening.delete(testId);
+    };
   }, [testId]);
 }
 
@@ -32,7 +43,14 @@ export function useTestActions(testId: string | undefined): SpotlightActionData[
   if (!testId) return [];
   const test = client.getQueryData(testQuery(testId).queryKey);
   if (!test) return [];
-  const ask = (action: TestAction) => () => target.dispatchEvent(new CustomEvent(testId, { detail: action }));
+  const ask = (action: TestAction) => () => {
+    if (listening.has(testId)) {
+      target.dispatchEvent(new CustomEvent(testId, { detail: action }));
+      return;
+    }
+    waiting.set(testId, action);
+    void navigate({ to: "/tests/$testId", params: { testId } });
+  };
   const ended = hasEnded(test.state);
   return [
     ...(ended ? [] : [{ id: "cancel", label: "Cancel this test", leftSection: <StopIcon width={20} aria-hidden />, onClick: ask("cancel") }]),

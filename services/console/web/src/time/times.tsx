@@ -27,6 +27,11 @@ export function TimesProvider({ skewMs = 0, children }: { skewMs?: number; child
 export function useNow(everyMs = 1000, active = true): number {
   const { now } = useTimes();
   const [value, setValue] = useState(now);
+  const [ticks, setTicks] = useState(active);
+  if (ticks !== active) {
+    setTicks(active);
+    if (active) setValue(now()); // it has stood still, maybe for long
+  }
   useEffect(() => {
     if (!active) return undefined;
     const timer = setInterval(() => setValue(now()), everyMs);
