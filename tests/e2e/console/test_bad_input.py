@@ -73,6 +73,7 @@ def test_an_answer_and_a_name_are_text(reader: Page, written: dict[str, Test]) -
     reader.goto(f"/tests/{written['tree'].id}")
     expect(reader.get_by_role("heading", level=1)).to_contain_text(HTML[:60])
     expect(reader.get_by_role("main")).to_contain_text(BACKWARDS)
+    expect(reader.get_by_role("region", name="Files that were not kept")).to_contain_text("txt.exe")
     answer = reader.get_by_role("region", name="Answer")
     expect(answer).to_contain_text("<script>window.done='script'</script>")
     expect(answer.locator("img, script")).to_have_count(0)

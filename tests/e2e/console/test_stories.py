@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from assay.verify import verify_package
 from tests.e2e.conftest import EXAMPLES
@@ -131,3 +131,22 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(page: Page, watc
     page.reload()
     expect(page.get_by_label("Query", exact=True)).to_have_value("asked first")
     expect(page.get_by_role("textbox", name="Agent code")).to_contain_text("def run")
+
+
+def test_who_writes_before_the_editor_is_loaded_goes_on_in_it(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile("/assets/CodeMirrorEditor-"), hold)
+    go_to(page, "New test")
+    field = page.get_by_role("textbox", name="Agent code")
+    field.click()
+    page.keyboard.type("def run(query): ")
+    for route in held:
+        route.continue_()
+    expect(field).to_have_attribute("contenteditable", "true")
+    expect(field).to_be_focused()
+    page.keyboard.type("return 1")
+    expect(field).to_have_text("def run(query): return 1")
