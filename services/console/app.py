@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from services.console import calls, page
@@ -19,7 +19,7 @@ from services.console.events.routes import routes as event_routes
 from services.console.events.tabs import Tabs
 from services.console.files import downloads, export, logs, packages, uploads
 from services.console.gateway import Gateway, connected
-from services.console.guard import Guard
+from services.console.guard import Guard, fault
 from services.console.serving import inherited, listen, serving
 from services.console.settings import ConsoleSettings
 from services.console.signin import code, key, oidc
@@ -94,8 +94,16 @@ def application(settings: ConsoleSettings, gateway: Gateway, tabs: Tabs) -> Guar
             sessions.over(response, request)
         return response
 
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:  # noqa: ARG001 - Starlette's signature
+        return Problem("CANCELLED", "The browser went before all of its request had come.").response()
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:  # noqa: ARG001 - as above
+        return fault().response()  # the guard logs it
+
     @app.exception_handler(HTTPException)
-    async def misdirected(request: Request, error: HTTPException) -> Response:  # noqa: ARG001 - Starlette's signature
+    async def misdirected(request: Request, error: HTTPException) -> Response:  # noqa: ARG001 - as above
         names = {404: "NOT_FOUND", 405: "UNIMPLEMENTED"}
         return Problem(
             names.get(error.status_code, "INVALID_ARGUMENT"), error.detail, status=error.status_code

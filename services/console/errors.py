@@ -99,7 +99,8 @@ class TooLarge(Problem):
 
 
 def json_response(value: object, *, status: int = 200) -> Response:
-    content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """What quotes half of a surrogate pair from a request is written as the escape it came as: UTF-8 has none."""
+    content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
     return Response(content, status_code=status, media_type="application/json")
 
 

@@ -60,10 +60,10 @@ class Guard:
         if scope["type"] != "http":  # web sockets: there are none
             return
         began = time.perf_counter()
-        status = 0
+        status, is_whole = 0, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_whole
             if message["type"] == "http.response.start":
                 status = message["status"]
                 self._complete(scope, MutableHeaders(raw=message.setdefault("headers", [])))
@@ -71,6 +71,7 @@ class Guard:
                 REQUEST_SECONDS.labels(route).observe(time.perf_counter() - began)
                 REQUESTS.labels(route, str(status)).inc()
             await send(message)
+            is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         problem = self._objection(scope["method"], scope["path"], Headers(scope=scope))
         try:
@@ -78,10 +79,11 @@ class Guard:
         except Exception as error:
             # Whatever comes here is a fault of ours, or of a file that broke off, whose connection then breaks, too.
             log.exception("request_failed", route=_route(scope), error=repr(error))
+            if is_whole:  # Starlette says that something went wrong, and raises all the same
+                return
             if status:
                 raise
-            fault = Problem("INTERNAL", "Something in the console went wrong; its log says what.", reason="INTERNAL")
-            await fault.response()(scope, receive, answer)
+            await fault().response()(scope, receive, answer)
 
     def _objection(self, method: str, path: str, headers: Headers) -> Problem | None:
         if _name(headers.get("host", "")) not in self._hosts:
@@ -123,6 +125,11 @@ class Guard:
         headers["cross-origin-opener-policy"] = "same-origin"
         headers["cross-origin-resource-policy"] = "same-origin"
         headers["x-frame-options"] = "DENY"
+
+
+def fault() -> Problem:
+    """What is said of a fault of ours."""
+    return Problem("INTERNAL", "Something in the console went wrong; its log says what.", reason="INTERNAL")
 
 
 def urlsplit_or_empty(origin: str) -> str:

@@ -1,5 +1,6 @@
 """Calls of the API through the console, on a real gateway: what comes through, what is refused, and a gateway away."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from services.console.settings import ConsoleSettings
+from services.console.signin.sealing import Seal
+from services.console.signin.session import COOKIE
 from shared.errors import Unavailable
-from tests.support.console import Browser, Console, built_page, console
+from tests.support.console import SECRET, Browser, Console, built_page, console
 from tests.support.gateway import CODE, Stage, staged
 from tests.support.servers import free_port
 from tests.support.until import until
@@ -139,6 +143,35 @@ async def test_a_request_that_cannot_be_read_is_told_apart(alice: Browser) -> No
     for name, body in UNREADABLE.items():
         response = await alice.post("/api/TestService/GetTest", content=body)
         assert (response.status_code, response.json()["code"]) == (400, "INVALID_ARGUMENT"), name
+
+
+async def test_what_utf8_cannot_say_is_told_as_it_came(alice: Browser) -> None:
+    response = await alice.post("/api/TestService/ArchiveTests", content=rb'{"olderThan": "\ud800"}')
+    assert (response.status_code, response.json()["reason"]) == (400, "UNREADABLE_REQUEST")
+    assert "\ud800" in response.json()["message"]
+
+
+async def test_a_fault_of_the_console_is_told_in_the_same_form_and_the_connection_goes_on(front: Console) -> None:
+    browser = await front.browser()
+    no_time = Seal([SECRET], "session").close({"user": "alice", "bearer": "x", "until": "no time"})
+    for _ in range(2):
+        response = await browser.ask("AccountService/GetAccount", headers={"cookie": f"{COOKIE}={no_time}"})
+        assert (response.status_code, response.json()["reason"]) == (500, "INTERNAL")
+        assert "connection" not in response.headers
+
+
+async def test_a_browser_that_goes_before_its_body_has_come_is_no_fault(front: Console) -> None:
+    def counted(status: str) -> float:
+        return REGISTRY.get_sample_value("assay_console_requests_total", {"route": "/session", "status": status}) or 0
+
+    gone, faults = counted("499"), counted("500")
+    head = f"POST /session HTTP/1.1\r\nHost: {front.url[7:]}\r\nx-assay-console: 1\r\ncontent-length: 100\r\n\r\n"
+    _, writer = await asyncio.open_connection(*front.url[7:].split(":"))
+    writer.write(head.encode() + b"{")
+    await writer.drain()
+    writer.close()
+    await until(lambda: counted("499") == gone + 1)
+    assert counted("500") == faults
 
 
 async def test_a_body_that_is_too_large_is_refused_while_it_comes(stage: Stage, front: Console) -> None:

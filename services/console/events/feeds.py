@@ -86,7 +86,8 @@ class TestsFeed(_Feed):
     @classmethod
     def _is_filter(cls, value: dict[str, Any]) -> dict[str, Any]:
         try:
-            json_format.ParseDict(value, test_service_pb2.TestFilter(), max_recursion_depth=_DEEPEST)
+            # Parse tells every fault as a ParseError; ParseDict lets some out as they are, such as that of Infinity.
+            json_format.Parse(json.dumps(value), test_service_pb2.TestFilter(), max_recursion_depth=_DEEPEST)
         except json_format.ParseError as error:
             raise ValueError(str(error)) from error
         return value

@@ -1,6 +1,7 @@
 """What a tab may ask for, and what is said of what it may not."""
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -84,6 +85,10 @@ def test_a_log_is_asked_for_as_the_page_said_after_the_position() -> None:
         pytest.param(
             {"id": "a", "kind": "tests", "filter": {"agentid": "x"}}, "feeds[0].filter", "agentid", id="no such filter"
         ),
+        pytest.param(
+            {"id": "a", "kind": "tests", "filter": {"states": [math.inf]}}, "feeds[0].filter", "infinity", id="no state"
+        ),
+        pytest.param({"id": "a", "kind": "tests", "filter": {"\ud800": 1}}, "feeds[0].filter", "", id="no name"),
     ],
 )
 def test_a_bad_feed_is_refused_by_the_path_of_what_is_wrong(feed: dict[str, Any], field: str, said: str) -> None:
