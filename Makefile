@@ -49,7 +49,7 @@ docs: setup ## write the generated pages of docs/ anew, and the files that are j
 page: setup ## build the page of the console where its sources changed; set-up does it, too, where it can
 	@$(PY) -m deploy.setup.page
 
-screenshots: page ## the pictures of the console in docs/img, from a real run
+screenshots: page ## the pictures of the console in docs/images, from a real run
 	@$(PY) -m tests.e2e.console.screenshots $(ARGS)
 
 ##@ Now and then
