@@ -49,6 +49,8 @@ export default function CodeMirrorEditor({ value, onChange, label, describedBy, 
       }),
     });
     view.current = editor;
+    // It scrolls sideways, and is reached by keyboard for that.
+    editor.scrollDOM.tabIndex = 0;
     if (cursor.current) {
       const end = editor.state.doc.length;
       editor.dispatch({ selection: { anchor: Math.min(cursor.current.from, end), head: Math.min(cursor.current.to, end) } });

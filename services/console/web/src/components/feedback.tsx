@@ -30,14 +30,16 @@ export function ErrorBox({ error, title, onRetry }: { error: unknown; title?: st
   );
 }
 
-/** Nothing to show, and what would change that. */
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+/** Nothing to show, and what would change that. `heading`: it is all that the page has. */
+export function Empty({ title, heading = false, children }: { title: string; heading?: boolean; children?: ReactNode }) {
   return (
     <Stack align="center" gap="xs" py="xl">
       <ThemeIcon size={48} radius="xl" variant="light" color="gray" aria-hidden>
         <EmptyIcon width={26} />
       </ThemeIcon>
-      <Text fw={600}>{title}</Text>
+      <Text fw={600} m={0} component={heading ? "h1" : "p"}>
+        {title}
+      </Text>
       {children && (
         <Text component="div" c="dimmed" size="sm" ta="center" maw={480}>
           {children}

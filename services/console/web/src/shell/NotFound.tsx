@@ -4,7 +4,7 @@ import { Empty } from "../components/feedback";
 
 export function NotFound() {
   return (
-    <Empty title="There is no such page">
+    <Empty title="There is no such page" heading>
       The address may be incomplete.
       <br />
       <Button component={Link} to="/tests" mt="md" variant="default">

@@ -88,6 +88,7 @@ export function Palette() {
       nothingFound="Nothing found. A test is found by its id, its name or words of its query."
       searchProps={{ leftSection: <SearchIcon width={20} aria-hidden />, placeholder: "Page, test, agent or action", "aria-label": "Page, test, agent or action" }}
       closeOnActionTrigger
+      title="Go to…"
       clearQueryOnClose
       highlightQuery
     />

@@ -158,7 +158,7 @@ function Report({ health }: { health: SystemHealth }) {
       </section>
       <Text size="sm" c="dimmed">
         What each sign means and what to do: docs/runbooks/what-is-wrong.md. For a monitor:{" "}
-        <Anchor href="/healthz" size="sm">
+        <Anchor href="/healthz" size="sm" underline="always">
           /healthz
         </Anchor>{" "}
         tells how this console is.
