@@ -1,4 +1,4 @@
-"""Pictures of every page of the console in both themes, and some on a narrow screen, into docs/images: `make screenshots`.
+"""`make screenshots`: every page of the console in both themes, and some on a narrow screen, into docs/images.
 
 From a real local mode of its own with real tests; ends it afterwards.
 """

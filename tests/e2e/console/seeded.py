@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tests.support.local_mode import Command
 
-TALKS = '''
+TALKS = """
 def run(query):
     print("\\033[32mINFO\\033[0m: reading the question")
     print("WARNING: the third document is empty")
@@ -14,17 +14,25 @@ def run(query):
         print(f"DEBUG: step {number} of 40")
     print("ERROR: one source did not answer, going on without it")
     return {"answer": f"You asked: {query}", "sources": ["handbook.md", "prices.csv"], "confidence": 0.87}
-'''
-WRITES = '''
+"""
+WRITES = """
 def run(query):
-    return "# Summary\\n\\nThe shop is **open** until *six*.\\n\\n- [x] doors\\n- [ ] lights\\n\\n| day | hours |\\n| --- | --- |\\n| Mon | 9-18 |"
-'''
-BREAKS = '''
+    notice = ["# Summary", "", "The shop is **open** until *six*.", "", "- [x] doors", "- [ ] lights", ""]
+    return "\\n".join([*notice, "| day | hours |", "| --- | --- |", "| Mon | 9-18 |"])
+"""
+BREAKS = """
 def run(query):
     print("looking for the order")
     orders = {}
     return orders["4711"]
-'''
+"""
+SLOW = """
+import time
+
+def run(query):
+    print("still here")
+    time.sleep(600)
+"""
 
 
 class Seeded(NamedTuple):
@@ -46,7 +54,9 @@ def seed(assay: Command) -> Seeded:
         assert ran.code == 0, ran.err
         return str(ran.json["id"])
 
-    slow = submit("slow_agent", "import time\n\ndef run(query):\n    print('still here')\n    time.sleep(600)\n", "never ends")
+    slow = submit(
+        "slow_agent", "import time\n\ndef run(query):\n    print('still here')\n    time.sleep(600)\n", "never ends"
+    )
     passed = submit("support_bot", TALKS, "Is there a discount for schools?")
     markdown = submit("shop_writer", WRITES, "Write the notice for the door")
     failed = submit("order_finder", BREAKS, "Where is order 4711?")

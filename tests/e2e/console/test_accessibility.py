@@ -119,6 +119,7 @@ def test_open_dialogs_have_no_violation(shown: Page, seeded: Seeded) -> None:
     expect(shown.get_by_placeholder("Page, test, agent or action")).to_be_visible()
     assert violations(shown) == []
     shown.keyboard.press("Escape")
+    expect(shown.get_by_role("dialog")).to_have_count(0)
     shown.keyboard.press("?")
     expect(shown.get_by_role("dialog")).to_contain_text("In a log")
     assert violations(shown) == []
