@@ -33,7 +33,7 @@ def routes(sessions: Sessions, accounts: Accounts, *, oidc: bool) -> APIRouter:
                 raise
             response = problem.response(signIn=ways(oidc=oidc))
             if problem.dead:
-                sessions.end(response, request)
+                sessions.over(response, request)
             return response
 
     @router.post("/session")

@@ -9,12 +9,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.errors import Problem
 from services.console.signin import cookies
 from services.console.signin.sealing import Seal
+
+log = structlog.get_logger()
 
 COOKIE: Final = "assay_session"
 USER_HEADER: Final = "x-assay-user"
@@ -99,5 +102,12 @@ class Sessions:
     def finish(self, response: Response, request: Request) -> None:
         """Writes what became of the session during the request, if anything did."""
         renewed: Session | None = getattr(request.state, "renewed", None)
-        if renewed is not None:
+        if renewed is None:
+            return
+        try:
             self.keep(response, renewed, request)
+        except (
+            cookies.TooManyPieces
+        ):  # whoever is asked to sign in again hears why; an answer that breaks off says nothing
+            log.warning("session_does_not_fit", user=renewed.user)
+            self.end(response, request)
