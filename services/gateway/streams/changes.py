@@ -25,6 +25,7 @@ from services.gateway.ports import Feed, Message, Tests
 from services.gateway.streams.lifecycle import Streams
 from services.gateway.translate import BASIC, api_test
 from shared.ids import TestId, UserId
+from shared.store.connect import StoreError
 from shared.store.documents import Execution
 from shared.store.listing import Wanted
 
@@ -211,9 +212,8 @@ class Changes(Streams):
         while True:
             await self._something.wait()
             self._something.clear()
-            whole = any(watcher.view > BASIC for watcher in self._sides())
             while self._changed:
-                await self._read(whole=whole)
+                await self._read(whole=any(watcher.view > BASIC for watcher in self._sides()))
             await asyncio.sleep(self._pause_s)
 
     async def _read(self, *, whole: bool) -> None:
@@ -223,14 +223,23 @@ class Changes(Streams):
             del self._changed[name]
         try:
             found = await self._tests.get_many(names, whole=whole)
-        except Exception as error:  # noqa: BLE001 - the store is away; they are read when it is back
+        except StoreError as error:  # it is away; they are read when it is back
             log.warning("changed_tests_not_read", error=repr(error))
             self._changed = {**names, **self._changed}
             await asyncio.sleep(RETRY_S)
             return
+        except Exception:  # a test that another version has stored: it must not hold up the others for ever
+            log.exception("changed_tests_not_understood", tests=list(names))
+            for user in set(names.values()):
+                for watcher in self._of(user):
+                    watcher.miss()
+            return
         for test in found.values():
             for watcher in self._of(test.user_id):
-                watcher.see(test)
+                if whole or watcher.view <= BASIC:
+                    watcher.see(test)
+                else:  # it came while this was read, and wants to see more of it
+                    watcher.miss()
 
 
 def _wanted(request: pb.WatchTestsRequest, caller: Caller) -> Wanted:

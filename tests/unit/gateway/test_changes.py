@@ -69,6 +69,10 @@ class Store:
         self.tests: dict[TestId, Execution] = {}
         self.reads: list[int] = []
         self.away = 0
+        self.broken = False
+        """Whether what is stored cannot be understood."""
+        self.slow: asyncio.Event | None = None
+        """What a read waits for."""
 
     def put(self, *tests: Execution) -> None:
         self.tests |= {test.id: test for test in tests}
@@ -79,6 +83,10 @@ class Store:
         if self.away:
             self.away -= 1
             raise StoreError("away")
+        if self.slow is not None:
+            await self.slow.wait()
+        if self.broken:
+            raise ValueError("no such state")
         return {name: self.tests[name] for name in names if name in self.tests}
 
 
@@ -190,6 +198,33 @@ async def test_a_store_that_is_away_delays_what_has_changed(changes: Changes, fe
     message = await following(stream)
     assert [one.id for one in message.tests] == [test.id]
     assert store.reads == [1, 1]
+
+
+async def test_a_test_that_cannot_be_understood_holds_up_no_other(changes: Changes, feed: Feed, store: Store) -> None:
+    strange, test = execution(), execution()
+    store.put(test)
+    stream = await watching(changes)
+    store.broken = True
+    await feed.tell(strange)
+    assert (await following(stream)).more
+    store.broken = False
+    await feed.tell(test)
+    assert [one.id for one in (await following(stream)).tests] == [test.id]
+
+
+async def test_who_wants_whole_tests_is_told_of_none_that_was_read_in_part(
+    changes: Changes, feed: Feed, store: Store
+) -> None:
+    test = execution()
+    store.put(test)
+    store.slow = asyncio.Event()
+    brief = await watching(changes)
+    await feed.tell(test)
+    await until(lambda: store.reads)
+    whole = await watching(changes, view=test_pb2.TEST_VIEW_FULL)
+    store.slow.set()
+    assert [one.id for one in (await following(brief)).tests] == [test.id]
+    assert await following(whole) == pb.WatchTestsResponse(more=True)
 
 
 async def test_what_nobody_here_watches_is_not_read(changes: Changes, feed: Feed, store: Store) -> None:
