@@ -1,5 +1,5 @@
 // Whether all of Assay is well, and if not, what is wrong and what that does to tests.
-import { Alert, Anchor, Badge, Group, List, Paper, SimpleGrid, Stack, Table, Text, Title } from "@mantine/core";
+import { Alert, Badge, Group, List, Paper, SimpleGrid, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { healthQuery } from "../../api/queries";
 import type { HealthState, ServiceHealth, SystemHealth } from "../../api/types";
@@ -76,7 +76,7 @@ function Report({ health }: { health: SystemHealth }) {
         )}
       </div>
       <SimpleGrid cols={{ base: 2, md: 4 }}>
-        <Figure label="Failure rate, last hour" value={typeof hour?.successRate === "number" ? formatShare(1 - hour.successRate) : "–"} note={hour ? `of ${formatCount(ended)} that ended` : "could not be read"} />
+        <Figure label="Failure rate" value={typeof hour?.successRate === "number" ? formatShare(1 - hour.successRate) : "–"} note={hour ? `of ${formatCount(ended)} that ended since ${(hour.startTime ?? "").slice(11, 16)} UTC` : "could not be read"} />
         <Figure label="Queue" value={queue ? `${formatCount(queue.pending)} waiting` : "–"} note={queue ? `${formatCount(queue.running)} of ${formatCount(queue.capacity)} slots in use` : "could not be read"} />
         <Figure
           label="Dead letters"
@@ -157,11 +157,8 @@ function Report({ health }: { health: SystemHealth }) {
         </Stack>
       </section>
       <Text size="sm" c="dimmed">
-        What each sign means and what to do: docs/runbooks/what-is-wrong.md. For a monitor:{" "}
-        <Anchor href="/healthz" size="sm" underline="always">
-          /healthz
-        </Anchor>{" "}
-        tells how this console is.
+        What each sign means and what to do: docs/runbooks/what-is-wrong.md. For monitors, each service answers
+        /readyz and /metrics on its health port.
       </Text>
     </>
   );

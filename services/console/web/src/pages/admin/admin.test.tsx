@@ -30,7 +30,7 @@ describe("health", () => {
     const health: SystemHealth = {
       state: "HEALTH_STATE_UNHEALTHY",
       services: [replica("logstreamer", "HEALTH_STATE_UNHEALTHY", { checks: [{ name: "alive", state: "HEALTH_STATE_UNHEALTHY", detail: "not heard of for 12 s" }] })],
-      dependencies: [{ name: "mongodb", state: "HEALTH_STATE_HEALTHY" }],
+      dependencies: [{ name: "mongodb", state: "HEALTH_STATE_HEALTHY" }, { name: "aws", detail: "is being asked for the first time" }],
       deadLetterCount: "3",
     };
     expect(whatIsWrong(health)).toEqual([
@@ -50,11 +50,12 @@ describe("health", () => {
       state: "HEALTH_STATE_UNHEALTHY",
       services: [replica("logstreamer", "HEALTH_STATE_UNHEALTHY", { lastError: { message: "<b>cannot read</b>", time: "2026-01-01T00:00:00Z" } })],
       dependencies: [{ name: "nats", state: "HEALTH_STATE_HEALTHY", latency: "0.001s" }],
-      lastHour: { completedCount: "3", failedCount: "1", successRate: 0.75 },
+      lastHour: { startTime: "2026-01-01T07:00:00Z", completedCount: "3", failedCount: "1", successRate: 0.75 },
     }));
     await render(<HealthPage />, { at: "/admin/health", admin: true });
     expect(await screen.findByText("A part of Assay is down")).toBeInTheDocument();
     expect(screen.getByText("25 %")).toBeInTheDocument();
+    expect(screen.getByText("of 4 that ended since 07:00 UTC")).toBeInTheDocument();
     expect(screen.getByText(/<b>cannot read<\/b>/)).toBeInTheDocument();
   });
 

@@ -51,7 +51,8 @@ export function byService(services: ServiceHealth[]): { service: string; replica
 export function whatIsWrong(health: SystemHealth): string[] {
   const said: string[] = [];
   for (const one of health.dependencies ?? []) {
-    if (one.state !== "HEALTH_STATE_HEALTHY") said.push(`${one.name}: ${one.detail || lookOfHealth(one.state).word.toLowerCase()}`);
+    // One without a state was not asked yet, of which nothing follows.
+    if (one.state && one.state !== "HEALTH_STATE_HEALTHY") said.push(`${one.name}: ${one.detail || lookOfHealth(one.state).word.toLowerCase()}`);
   }
   for (const { service, replicas, state } of byService(health.services ?? [])) {
     if (state === "HEALTH_STATE_HEALTHY") continue;
