@@ -58,7 +58,7 @@ async def bob(front: Console, stage: Stage) -> Browser:
     return browser
 
 
-async def upload(browser: Browser, *files: tuple[str, bytes]) -> httpx2.Response:
+async def upload(browser: Browser, *files: tuple[str, bytes], to: str = "/uploads") -> httpx2.Response:
     """As a form sends them, names as they are."""
     boundary = "----boundary"
     parts = b"".join(
@@ -67,9 +67,7 @@ async def upload(browser: Browser, *files: tuple[str, bytes]) -> httpx2.Response
         for name, content in files
     )
     body = parts + f"--{boundary}--\r\n".encode()
-    return await browser.post(
-        "/uploads", content=body, headers={"content-type": f"multipart/form-data; boundary={boundary}"}
-    )
+    return await browser.post(to, content=body, headers={"content-type": f"multipart/form-data; boundary={boundary}"})
 
 
 # -- uploads
@@ -98,6 +96,8 @@ async def test_a_zip_goes_through_as_it_is(alice: Browser) -> None:
     assert {one["path"]: one.get("executable", False) for one in told["files"]} == {"a/main.py": False, "run.sh": True}
     beside = (await upload(alice, ("project.zip", archive), ("b.txt", b"b"))).json()
     assert {one["path"] for one in beside["files"]} == {"project.zip", "b.txt"}
+    kept = (await upload(alice, ("inputs.zip", archive), to="/uploads?unpack=false")).json()
+    assert [one["sha256"] for one in kept["files"]] == [hashlib.sha256(archive).hexdigest()]
 
 
 HOSTILE = {

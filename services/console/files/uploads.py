@@ -1,5 +1,7 @@
 """`POST /uploads`: files from the browser, as one ZIP archive to the gateway, which judges them.
 
+One ZIP alone is such an archive itself; with `?unpack=false` it is a file like any other.
+
 Memory is bounded: parts lie in temporary files when they are large, and so does the archive.
 """
 
@@ -44,7 +46,7 @@ def routes(gateway: Gateway, sessions: Sessions, *, most_bytes: int) -> APIRoute
     upload: Any = test_service_pb2_grpc.TestServiceStub(gateway.files).UploadArchive
 
     @router.post("/uploads")
-    async def take(request: Request) -> Response:
+    async def take(request: Request, unpack: bool = True) -> Response:  # noqa: FBT001, FBT002 - a query
         session = await sessions.of(request)
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             raise Problem("INVALID_ARGUMENT", "Send files as multipart/form-data.")
@@ -54,19 +56,19 @@ def routes(gateway: Gateway, sessions: Sessions, *, most_bytes: int) -> APIRoute
             raise Problem("RESOURCE_EXHAUSTED", message, reason="TOO_MANY_UPLOADS", retry_after_ms=1000)
         under_way += 1
         try:
-            return await _taken(upload, limited(request, most_bytes), gateway.metadata(session.bearer))
+            return await _taken(upload, limited(request, most_bytes), gateway.metadata(session.bearer), unpack=unpack)
         finally:
             under_way -= 1
 
     return router
 
 
-async def _taken(upload: Any, request: Request, metadata: Any) -> Response:
+async def _taken(upload: Any, request: Request, metadata: Any, *, unpack: bool) -> Response:
     async with request.form(max_files=MOST_FILES, max_fields=0) as form:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
         if not files:
             raise Problem("INVALID_ARGUMENT", "No files were sent; each is a part with the name `file`.")
-        if len(files) == 1 and (files[0].filename or "").lower().endswith(".zip"):
+        if unpack and len(files) == 1 and (files[0].filename or "").lower().endswith(".zip"):
             answer = await _sent(upload, files[0].file, metadata)
         else:
             with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as archive:

@@ -69,8 +69,8 @@ function Form({ start, again }: { start: Draft; again: string }) {
   const submit = useMutation({
     mutationFn: async (validateOnly: boolean) => {
       const digests = {
-        project: draft.source === "files" && draft.files.length > 0 ? await upload(draft.files) : undefined,
-        inputs: draft.inputs.length > 0 ? await upload(draft.inputs) : undefined,
+        project: draft.source === "files" && draft.files.length > 0 ? await upload(draft.files, true) : undefined,
+        inputs: draft.inputs.length > 0 ? await upload(draft.inputs, false) : undefined,
       };
       return call("TestService", "submitTest", { spec: toSpec(draft, digests), requestId: validateOnly ? undefined : requestId.current, validateOnly });
     },

@@ -1,11 +1,13 @@
 import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import { http, HttpResponse } from "msw";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { render } from "../../test/render";
-import { answer, refuse } from "../../test/server";
+import { answer, refuse, server } from "../../test/server";
 import { EMPTY, errorsOf, fromMemory, fromTest, openParts, toMemory, toSpec, type Draft } from "./draft";
 import { isLeftOut, textOf, withoutTop } from "./dropped";
 import { SubmitPage } from "./SubmitPage";
+import { upload } from "./upload";
 
 // jsdom has no layout for CodeMirror: the plain field stands in, as it does before the editor is loaded.
 vi.mock("../../components/CodeEditor", () => ({
@@ -103,6 +105,20 @@ describe("dropped files", () => {
   it("that are no text are refused by name", async () => {
     await expect(textOf(new File([new Uint8Array([0xff, 0xfe, 0])], "picture.py"))).rejects.toThrow("picture.py is no text");
     await expect(textOf(new File(["a\0b"], "zero.py"))).rejects.toThrow("zero.py");
+  });
+});
+
+describe("an upload", () => {
+  it("of a ZIP is what is in it for a project, and a file for inputs", async () => {
+    const asked: string[] = [];
+    server.use(
+      http.post("*/uploads", ({ request }) => {
+        asked.push(new URL(request.url).search);
+        return HttpResponse.json({ digest: `d${asked.length}` });
+      }),
+    );
+    expect([await upload([file("a.zip")], true), await upload([file("a.zip")], false)]).toEqual(["d1", "d2"]);
+    expect(asked).toEqual(["", "?unpack=false"]);
   });
 });
 

@@ -2,10 +2,10 @@
 import { request } from "../../api/call";
 import type { DraftFile } from "./draft";
 
-/** Sends `files` and answers the digest that names them. Throws ApiError. */
-export async function upload(files: DraftFile[], signal?: AbortSignal): Promise<string> {
+/** Sends `files` and answers the digest that names them. `unpack`: one ZIP alone stands for what is in it. Throws ApiError. */
+export async function upload(files: DraftFile[], unpack: boolean): Promise<string> {
   const form = new FormData();
   for (const { path, file } of files) form.append("file", file, path);
-  const response = await request("/uploads", { method: "POST", body: form, signal: signal ?? null });
+  const response = await request(`/uploads${unpack ? "" : "?unpack=false"}`, { method: "POST", body: form });
   return ((await response.json()) as { digest?: string }).digest ?? "";
 }
