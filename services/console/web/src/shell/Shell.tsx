@@ -1,5 +1,5 @@
 // The frame of every page: navigation, switches, palette, what is wrong with the connection. Knows no page's content.
-import { ActionIcon, AppShell, Burger, Button, Divider, Group, Menu, NavLink, SegmentedControl, Stack, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, AppShell, Burger, Button, Divider, Group, NavLink, SegmentedControl, Stack, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useLocation, useRouterState } from "@tanstack/react-router";
 import { Suspense, useEffect, useRef } from "react";
@@ -7,6 +7,7 @@ import { useSession } from "../api/session";
 import { Loading } from "../components/feedback";
 import { MoonIcon, SearchIcon, SunIcon } from "../components/icons";
 import { useTimes, type TimeStyle } from "../time/times";
+import { Account } from "./Account";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { PLACES } from "./navigation";
 import { Palette, openPalette } from "./Palette";
@@ -71,27 +72,6 @@ function Navigation({ onGo }: { onGo: () => void }) {
         </>
       )}
     </Stack>
-  );
-}
-
-function Account() {
-  const session = useSession();
-  return (
-    <Menu position="bottom-end" withinPortal>
-      <Menu.Target>
-        <Button variant="default" size="sm" maw={160}>
-          <Text size="sm" truncate>
-            {session.userId}
-          </Text>
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>
-          {session.isAdmin ? "Admin" : "User"} · Assay {session.serverVersion}
-        </Menu.Label>
-        <Menu.Item onClick={() => void session.signOut()}>Sign out</Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
   );
 }
 
