@@ -52,5 +52,5 @@ def rows_of(page: Page, table: str) -> Locator:
 
 def go_to(page: Page, name: str) -> None:
     """Goes to a page by the navigation, and waits for its heading."""
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name=name, exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)

@@ -103,7 +103,7 @@ def test_a_key_is_shown_once_signs_in_and_when_it_is_revoked_its_user_is_out(
         page.get_by_role("dialog").get_by_role("button", name="Revoke", exact=True).click()
         expect(row).to_have_count(0)
         expect(other.get_by_role("heading", name="Sign in to Assay")).to_be_visible()
-        expect(other.get_by_role("navigation")).to_have_count(0)
+        expect(other.get_by_role("navigation", name="Pages", exact=True)).to_have_count(0)
     page.get_by_role("switch", name="Ended ones, too").check()
     expect(row).to_contain_text("Revoked")
 

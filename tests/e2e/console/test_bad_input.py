@@ -137,7 +137,7 @@ def test_addresses_that_lead_nowhere_say_so(page: Page, watched: Watched) -> Non
     ):
         page.goto(address)
         expect(page.get_by_text(says)).to_be_visible()
-        expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+        expect(page.get_by_role("navigation", name="Pages", exact=True)).to_be_visible()
 
 
 def test_another_users_test_is_not_there(browser: Browser, server: LocalMode, written: dict[str, Test]) -> None:

@@ -118,7 +118,7 @@ def test_who_is_signed_out_meanwhile_signs_in_and_is_back_in_the_log(
 
 def test_a_session_that_is_gone_leads_to_the_sign_in(page: Page, watched: Watched, server: LocalMode) -> None:
     watched.expect("status of 401")
-    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Pages", exact=True)).to_be_visible()
     page.context.clear_cookies()
     page.reload()
     expect(page.get_by_role("heading", name="Sign in to Assay")).to_be_visible()

@@ -10,7 +10,7 @@ from tests.support.local_mode import LocalMode
 
 def test_a_link_of_assay_open_signs_in_and_its_code_is_gone_from_the_address(page: Page, server: LocalMode) -> None:
     expect(page).to_have_url(f"{server.known['console']}/tests")
-    expect(page.get_by_role("navigation")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Pages", exact=True)).to_be_visible()
     assert page.evaluate("document.cookie") == "", "no script can read the session"
 
 
@@ -23,7 +23,7 @@ def test_a_key_signs_in_where_nobody_is(stranger: tuple[Page, Watched], server: 
     expect(page.get_by_role("alert")).to_be_visible()
     page.get_by_label("API key").fill(server.known["api_key"])
     page.keyboard.press("Enter")
-    expect(page.get_by_role("navigation")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Pages", exact=True)).to_be_visible()
     expect(page).to_have_url(f"{server.known['console']}/queue")
 
 
@@ -39,7 +39,7 @@ def test_no_other_port_of_this_machine_is_sent_the_session(page: Page, watched: 
         def log_message(self, *_: object) -> None:
             pass
 
-    expect(page.get_by_role("navigation")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Pages", exact=True)).to_be_visible()
     with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
         thread = threading.Thread(target=stranger.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -54,9 +54,9 @@ def test_no_other_port_of_this_machine_is_sent_the_session(page: Page, watched: 
 
 
 def test_an_ordinary_user_is_shown_no_administration(user_page: Page, page: Page) -> None:
-    expect(page.get_by_role("navigation").get_by_text("Health")).to_be_visible()
-    expect(user_page.get_by_role("navigation").get_by_text("Queue")).to_be_visible()
-    expect(user_page.get_by_role("navigation").get_by_text("Health")).to_have_count(0)
+    expect(page.get_by_role("navigation", name="Pages", exact=True).get_by_text("Health")).to_be_visible()
+    expect(user_page.get_by_role("navigation", name="Pages", exact=True).get_by_text("Queue")).to_be_visible()
+    expect(user_page.get_by_role("navigation", name="Pages", exact=True).get_by_text("Health")).to_have_count(0)
 
 
 def test_a_link_that_was_used_says_so(browser: Browser, stranger: tuple[Page, Watched], server: LocalMode) -> None:
