@@ -86,10 +86,13 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
   }, [store, viewport]);
   useFeed(view.ready && !view.complete ? { kind: "log", testId, fromSeq: String(view.feedFrom), ...filterFields(store.filter) } : null, (message) => store.take(message));
 
+  const asked = useRef(0);
   const go = useCallback(
     async (seq: number): Promise<boolean> => {
+      const turn = ++asked.current;
       const index = await store.indexOf(seq);
-      viewport.reveal(index);
+      // A place that takes long to be found must not undo one that was asked for later.
+      if (turn === asked.current) viewport.reveal(index);
       return store.lineAt(index)?.seq === seq;
     },
     [store, viewport],
