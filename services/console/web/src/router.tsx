@@ -1,5 +1,5 @@
 // The addresses of the page. Every page is a chunk of its own; what of the address it reads is checked by its search.ts.
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, defaultParseSearch, lazyRouteComponent, redirect, stringifySearchWith } from "@tanstack/react-router";
 import { agentSearch } from "./pages/agents/search";
 import { adminSearch } from "./pages/admin/search";
 import { compareSearch, testSearch } from "./pages/test/search";
@@ -123,8 +123,16 @@ const routeTree = root.addChildren([
   deadLetters,
 ]);
 
+// No word of an address is a number: digits are text. So a link to a line is `line=12`, without quotes around it.
+const asText = (value: unknown) => (typeof value === "number" ? String(value) : value);
+const parseSearch = (search: string) => Object.fromEntries(Object.entries(defaultParseSearch(search)).map(([key, value]) => [key, asText(value)]));
+const stringifySearch = stringifySearchWith(JSON.stringify, (text: string): unknown => {
+  if (/^[1-9]\d{0,14}$/.test(text)) throw new SyntaxError("digits stand for themselves");
+  return JSON.parse(text);
+});
+
 export function makeRouter() {
-  return createRouter({ routeTree, defaultPreload: "intent", scrollRestoration: true });
+  return createRouter({ routeTree, parseSearch, stringifySearch, defaultPreload: "intent", scrollRestoration: true });
 }
 
 declare module "@tanstack/react-router" {

@@ -1,9 +1,10 @@
 // The log of a test: all of it from the first line, live while it is written. Puts together what the other modules own.
 import { Button, Group, useComputedColorScheme } from "@mantine/core";
 import { useDebouncedValue, useLocalStorage } from "@mantine/hooks";
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import { useFeed } from "../api/events";
 import type { TestState } from "../api/types";
+import { CopyButton } from "../components/CopyButton";
 import { ErrorBox, Loading } from "../components/feedback";
 import { hasEnded } from "../components/states";
 import { formatCount } from "../components/numbers";
@@ -42,9 +43,11 @@ export interface LogViewerProps {
   /** What is searched and shown at first; `onShow` is told what it is later, for the page's address. */
   show?: Show;
   onShow?: (show: Show) => void;
+  /** More tools of the page around. */
+  tools?: ReactNode;
 }
 
-export function LogViewer({ testId, testState, line, onLine, full = false, show: given, onShow }: LogViewerProps) {
+export function LogViewer({ testId, testState, line, onLine, full = false, show: given, onShow, tools }: LogViewerProps) {
   // The address follows what is typed and not the other way: it would be a letter behind.
   const [show, setShow] = useState(given ?? SHOW_ALL);
   const change = useCallback((part: Partial<Show>) => setShow((before) => ({ ...before, ...part })), []);
@@ -87,12 +90,17 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
   useFeed(view.ready && !view.complete ? { kind: "log", testId, fromSeq: String(view.feedFrom), ...filterFields(store.filter) } : null, (message) => store.take(message));
 
   const asked = useRef(0);
+  const box = useRef<HTMLElement | null>(null);
   const go = useCallback(
     async (seq: number): Promise<boolean> => {
       const turn = ++asked.current;
       const index = await store.indexOf(seq);
       // A place that takes long to be found must not undo one that was asked for later.
-      if (turn === asked.current) viewport.reveal(index);
+      if (turn === asked.current) {
+        viewport.reveal(index);
+        // A place at the end of the list may lie below the window's edge.
+        box.current?.scrollIntoView?.({ block: "nearest" });
+      }
       return store.lineAt(index)?.seq === seq;
     },
     [store, viewport],
@@ -178,7 +186,10 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
   const rows = view.count + view.partials.length;
   const problem = failed ?? view.error ?? null;
   return (
-    <section className={`log${full ? " log-full" : ""}`} aria-label="Log" ref={(box) => box?.style.setProperty("--log-digits", String(String(Math.max(view.lastSeq, 999)).length))}>
+    <section className={`log${full ? " log-full" : ""}`} aria-label="Log" ref={(section) => {
+        box.current = section;
+        section?.style.setProperty("--log-digits", String(String(Math.max(view.lastSeq, 999)).length));
+      }}>
       <Toolbar
         testId={testId}
         show={show}
@@ -194,6 +205,7 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
         times={stamps}
         timesName={stampName(style)}
         onTimes={setStamps}
+        tools={tools}
       />
       {problem !== null && (
         <ErrorBox
@@ -230,6 +242,7 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
             <Button size="xs" variant="default" onClick={() => void copy(marked)}>
               Copy {marked.first === marked.last ? `line ${marked.first}` : `lines ${formatRange(marked.first, marked.last)}`}
             </Button>
+            <CopyButton text={location.href} size="xs" label="Copy link" />
             <Button size="xs" variant="default" onClick={() => onLine?.(undefined)}>
               Unmark
             </Button>

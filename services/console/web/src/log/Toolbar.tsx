@@ -1,6 +1,6 @@
 // What can be done with a log: search, filter, go to a place, how it looks, take it along.
 import { ActionIcon, Button, Checkbox, Group, Menu, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
-import { memo, useState, type RefObject } from "react";
+import { memo, useState, type ReactNode, type RefObject } from "react";
 import type { LogLevel, LogStream } from "../api/types";
 import { ChevronDownIcon, ChevronUpIcon, DownloadIcon, SearchIcon } from "../components/icons";
 import { formatCount } from "../components/numbers";
@@ -23,6 +23,8 @@ interface ToolbarProps {
   times: boolean;
   timesName: string;
   onTimes: (times: boolean) => void;
+  /** More of the page around, at the end. */
+  tools?: ReactNode;
 }
 
 const LEVEL_CHOICES = [
@@ -75,7 +77,7 @@ function GoTo({ onLine }: { onLine: (first: number, last: number) => void }) {
         size="xs"
         w={110}
         aria-label="Go to line or range"
-        placeholder="Line, 12-40"
+        placeholder="Go to line"
         value={text}
         error={text !== "" && !range}
         onChange={(event) => setText(event.currentTarget.value)}
@@ -116,7 +118,7 @@ function Downloads({ testId, filter }: { testId: string; filter: LogFilter }) {
 
 /** Drawn again only when something of it changes: lines may come with every frame. */
 export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
-  const { testId, show, onShow, filter, find, searchBox, hasError, onFirstError, onLine, wrap, onWrap, times, timesName, onTimes } = props;
+  const { testId, show, onShow, filter, find, searchBox, hasError, onFirstError, onLine, wrap, onWrap, times, timesName, onTimes, tools } = props;
   const wanted = show.text !== "";
   return (
     <Group gap="xs" role="toolbar" aria-label="Log">
@@ -160,13 +162,14 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
         onChange={(event) => onShow({ minLevel: (event.currentTarget.value || undefined) as LogLevel | undefined })}
       />
       <Streams streams={show.streams} onChange={(streams) => onShow({ streams })} />
-      <Button size="xs" variant="default" disabled={!hasError} aria-keyshortcuts="e" onClick={onFirstError}>
+      <Button size="xs" variant="default" disabled={!hasError} title={hasError ? "To the first line of level error (e)" : "No line of level error so far"} aria-keyshortcuts="e" onClick={onFirstError}>
         First error
       </Button>
       <GoTo onLine={onLine} />
       <Checkbox size="xs" label="Wrap" aria-keyshortcuts="w" checked={wrap} onChange={(event) => onWrap(event.currentTarget.checked)} />
       <Checkbox size="xs" label={`Times (${timesName})`} aria-keyshortcuts="t" checked={times} onChange={(event) => onTimes(event.currentTarget.checked)} />
       <Downloads testId={testId} filter={filter} />
+      {tools}
     </Group>
   );
 });

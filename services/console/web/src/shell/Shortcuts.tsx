@@ -64,7 +64,7 @@ export function Shortcuts() {
     </Table>
   );
   return (
-    <Modal opened={opened} onClose={() => setOpened(false)} title="Keys" size="md" closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened={opened} onClose={() => setOpened(false)} title="Keyboard shortcuts" size="md" closeButtonProps={{ "aria-label": "Close" }}>
       {table(rows)}
       <Text fw={600} mt="md" mb={4}>
         In a log

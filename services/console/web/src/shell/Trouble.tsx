@@ -1,4 +1,4 @@
-import { Button } from "@mantine/core";
+import { Button, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { healthQuery } from "../api/queries";
@@ -13,8 +13,10 @@ export function Trouble() {
   if (state !== "HEALTH_STATE_DEGRADED" && state !== "HEALTH_STATE_UNHEALTHY") return null;
   const words = state === "HEALTH_STATE_UNHEALTHY" ? "A part is down" : "Degraded";
   return (
-    <Button component={Link} to="/admin/health" color={state === "HEALTH_STATE_UNHEALTHY" ? "red" : "orange"} variant="light" leftSection={<WarningIcon width={16} aria-hidden />}>
-      {words}
+    <Button className="trouble" aria-label={words} title={words} component={Link} to="/admin/health" color={state === "HEALTH_STATE_UNHEALTHY" ? "red" : "orange"} variant="light" leftSection={<WarningIcon width={16} aria-hidden />}>
+      <Text span inherit visibleFrom="sm">
+        {words}
+      </Text>
     </Button>
   );
 }

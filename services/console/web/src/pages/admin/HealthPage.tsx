@@ -46,7 +46,7 @@ function StateWord({ state }: { state: HealthState | undefined }) {
   const look = lookOfHealth(state);
   const Icon = look.color === "green" ? PassedIcon : look.color === "red" ? FailedIcon : WarningIcon;
   return (
-    <Badge color={look.color} variant="light" tt="none" leftSection={<Icon width={14} aria-hidden />}>
+    <Badge color={look.color} variant="light" tt="none" miw="max-content" leftSection={<Icon width={14} aria-hidden />}>
       {look.word}
     </Badge>
   );
@@ -86,7 +86,7 @@ function Report({ health }: { health: SystemHealth }) {
         <Figure
           label="Packages in S3"
           value={storage ? formatBytes(storage.packageBytes ?? 0) : "–"}
-          note={storage ? `${formatCount(storage.packageCount)} packages${storage.logGroupBytes === undefined ? "" : `; log group ${formatBytes(storage.logGroupBytes)}`}` : "could not be read"}
+          note={storage ? `${formatCount(storage.packageCount)} ${Number(storage.packageCount ?? 0) === 1 ? "package" : "packages"}${storage.logGroupBytes === undefined ? "" : `; log group ${formatBytes(storage.logGroupBytes)}`}` : "could not be read"}
         />
       </SimpleGrid>
       {queue && (
@@ -99,7 +99,7 @@ function Report({ health }: { health: SystemHealth }) {
       )}
       <section aria-label="Dependencies">
         <Title order={2} fz={18} mb="xs">
-          What all depend on
+          Dependencies
         </Title>
         <Table aria-label="Dependencies">
           <Table.Thead>
@@ -189,7 +189,7 @@ function Replicas({ service, replicas }: { service: string; replicas: ServiceHea
                 <Table.Td>
                   <span className="mono break">{one.instance}</span>
                   <Text size="xs" c="dimmed" component="div">
-                    heard of <Time value={one.lastSeenTime} />
+                    last heard from <Time value={one.lastSeenTime} />
                   </Text>
                   {bad.map((check) => (
                     <Text key={check.name} size="xs" className="break">

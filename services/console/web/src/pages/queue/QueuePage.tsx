@@ -52,7 +52,10 @@ export function QueuePage() {
       {status.error && <ErrorBox error={status.error} title="The queue could not be read" onRetry={() => void status.refetch()} />}
       {now?.paused && (
         <Alert color="orange" icon={<PauseIcon width={20} aria-hidden />} title="The queue is paused">
-          {now.pauseReason ? now.pauseReason : "No reason was given."} Running tests go on; what is handed in waits.
+          <Text size="sm" className="break">
+            {now.pauseReason ? `Why: ${now.pauseReason}` : "No reason was given."}
+          </Text>
+          <Text size="sm">Running tests go on. New ones are accepted and wait.</Text>
         </Alert>
       )}
       {status.isPending ? (

@@ -1,11 +1,11 @@
 // The question before a test is stopped, and what came of it.
 import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { call } from "../../api/call";
 import type { Test } from "../../api/types";
 import { ErrorBox } from "../../components/feedback";
-import { nameOf } from "../../components/states";
+import { hasEnded, nameOf } from "../../components/states";
 import { cancelWords } from "./words";
 
 interface Props {
@@ -23,6 +23,11 @@ export function CancelForm({ test, onClose, onTold }: Props) {
     onSuccess: (answer) => onTold(answer.test),
   });
   const words = cancel.data ? cancelWords(cancel.data.outcome, cancel.data.test) : null;
+  // Nothing is left to say when the page behind shows that it has ended.
+  const stopped = cancel.data?.outcome === "CANCEL_OUTCOME_STOPPING" && hasEnded(test.state);
+  useEffect(() => {
+    if (stopped) onClose();
+  }, [stopped, onClose]);
   return (
     <form
       onSubmit={(event) => {

@@ -8,6 +8,8 @@ import { WarningIcon } from "../../components/icons";
 export function FailureBox({ failure }: { failure: Failure }) {
   const cancelled = failure.code === "CANCELLED";
   const error = failure.agentError;
+  // The box above has said it already.
+  const said = error?.traceback !== undefined && failure.message === `${error.type}: ${error.message}`;
   return (
     <Stack gap="sm">
       <Alert color={cancelled ? "gray" : "red"} variant="light" icon={<WarningIcon width={20} aria-hidden />} title={failure.message || failure.code}>
@@ -30,8 +32,7 @@ export function FailureBox({ failure }: { failure: Failure }) {
         <section aria-labelledby="agent-error">
           <Group justify="space-between" mb={4}>
             <Text component="h2" id="agent-error" fw={600} fz="md" m={0} className="break">
-              {error.type}
-              {error.message && <>: {error.message.slice(0, 500)}</>}
+              {said ? "Traceback" : `${error.type ?? ""}${error.message ? `: ${error.message.slice(0, 500)}` : ""}`}
             </Text>
             {error.traceback && <CopyButton text={error.traceback} label="Copy the traceback" />}
           </Group>

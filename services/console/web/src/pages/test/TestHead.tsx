@@ -1,10 +1,13 @@
 // The head of a test's page: what it is, where it stands, and what can be done about it.
 import { Alert, Button, Group, Stack, Text } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useFeed } from "../../api/events";
+import { queueQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import type { Test } from "../../api/types";
 import { CopyButton } from "../../components/CopyButton";
 import { PageHeader } from "../../components/feedback";
-import { CompareIcon, PackageIcon, PlusIcon, RetryIcon, StopIcon } from "../../components/icons";
+import { CompareIcon, PackageIcon, PauseIcon, PlusIcon, RetryIcon, StopIcon } from "../../components/icons";
 import { AnchorLink, ButtonLink } from "../../components/links";
 import { LabelChips } from "../../components/LabelChips";
 import { PhaseBar } from "../../components/PhaseBar";
@@ -32,6 +35,24 @@ function Progress({ test }: { test: Test }) {
         {(test.attempt ?? 0) > 1 && ` Attempt ${test.attempt}.`}
       </Text>
     </div>
+  );
+}
+
+/** Why a test that waits does not start: somebody paused the queue. */
+function PausedQueue() {
+  const client = useQueryClient();
+  const queue = useQuery(queueQuery);
+  useFeed<"queue">({ kind: "queue" }, (message) => {
+    if (message.kind === "queue" && message.data.status) client.setQueryData(queueQuery.queryKey, message.data.status);
+  });
+  if (!queue.data?.paused) return null;
+  return (
+    <Alert color="orange" variant="light" role="status" icon={<PauseIcon width={20} aria-hidden />} title="The queue is paused">
+      <Text size="sm" className="break">
+        {queue.data.pauseReason ? `Why: ${queue.data.pauseReason}` : "No reason was given."}
+      </Text>
+      <Text size="sm">This test starts when the queue is resumed.</Text>
+    </Alert>
   );
 }
 
@@ -101,12 +122,21 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
         <Button variant="default" leftSection={<CompareIcon width={16} aria-hidden />} onClick={() => act("compare")}>
           Compare
         </Button>
-        <ButtonLink to="/submit" search={{ again: test.id ?? "" }} variant="default" leftSection={<PlusIcon width={16} aria-hidden />}>
+        <ButtonLink to="/submit" search={{ again: test.id ?? "" }} variant="default" title="Opens the form with this test's code and settings, to change them" leftSection={<PlusIcon width={16} aria-hidden />}>
           Submit again
         </ButtonLink>
       </PageHeader>
+      {test.spec?.query !== undefined && (
+        <Text size="sm" className="break" lineClamp={3}>
+          <Text span inherit c="dimmed">
+            Query:
+          </Text>{" "}
+          {test.spec.query}
+        </Text>
+      )}
       <LabelChips labels={test.spec?.labels} />
       <Progress test={test} />
+      {(test.state === "TEST_STATE_QUEUED" || test.state === "TEST_STATE_SUBMITTED") && <PausedQueue />}
       {cancellation && !ended && (
         <Alert color="orange" variant="light" role="status" title="Asked to stop">
           <Text size="sm" className="break">

@@ -1,7 +1,7 @@
 // A test: its head, and below it one of its parts, which the address names.
-import { Alert, Button, Group, Modal, Tabs } from "@mantine/core";
+import { Alert, Button, Group, Modal, Tabs, Text } from "@mantine/core";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useRef, useState } from "react";
 import { ApiError } from "../../api/call";
 import type { Test } from "../../api/types";
 import { ErrorBox, Loading, PageHeader } from "../../components/feedback";
@@ -35,6 +35,11 @@ const LABELS: Record<TestTab, string> = {
   package: "Package",
   history: "History",
 };
+
+/** The button that opened the dialog may be gone with the state of the test: the keyboard goes on in the page. */
+function keepFocus() {
+  if (document.activeElement === document.body) document.getElementById("main")?.focus();
+}
 
 const CLOSE = { "aria-label": "Close" };
 
@@ -96,7 +101,13 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
   const [first] = useState<TestTab>(search.line || !ended ? "log" : "answer");
   const tab = search.tab ?? first;
   const open = (next: TestTab) => onSearch({ tab: next }, true);
-  const act = (action: TestAction) => (action === "package" ? open("package") : setDialog(action));
+  const parts = useRef<HTMLDivElement>(null);
+  const act = (action: TestAction) => {
+    if (action !== "package") return setDialog(action);
+    open("package");
+    // The part may be open and below the window's edge: to press the button must show something.
+    parts.current?.scrollIntoView?.({ block: "start" });
+  };
   useTestAction(testId, act);
   const close = () => setDialog(null);
   const panel = (name: TestTab) => {
@@ -105,21 +116,19 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
         return <AnswerTab test={test} />;
       case "log":
         return (
-          <>
-            <Group justify="flex-end" mb="xs">
+          <LogViewer
+            testId={testId}
+            testState={test.state}
+            line={search.line}
+            onLine={(line) => onSearch({ tab: "log", line }, false)}
+            show={showOf(search)}
+            onShow={(show) => onSearch({ tab: "log", ...searchOf(show) }, false)}
+            tools={
               <ButtonLink to="/tests/$testId/log" params={{ testId }} search={{ line: search.line, ...searchOf(showOf(search)) }} size="xs" variant="default" leftSection={<OpenIcon width={14} aria-hidden />}>
                 Full screen
               </ButtonLink>
-            </Group>
-            <LogViewer
-              testId={testId}
-              testState={test.state}
-              line={search.line}
-              onLine={(line) => onSearch({ tab: "log", line }, false)}
-              show={showOf(search)}
-              onShow={(show) => onSearch({ tab: "log", ...searchOf(show) }, false)}
-            />
-          </>
+            }
+          />
         );
       case "metrics":
         return <MetricsTab test={test} />;
@@ -142,10 +151,10 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
         {endedHere && tab !== "answer" && (
           <Alert color={look.color} variant="light" mb="md" py="xs">
             <Group gap="sm">
-              <span>
+              <Text size="sm" className="break" lineClamp={2}>
                 <b>{look.label}</b>
-                {cancelled ? "." : test.failure ? ": see why." : ": see the answer."}
-              </span>
+                {test.failure?.message && !cancelled ? `: ${test.failure.message}` : "."}
+              </Text>
               <Button size="compact-sm" variant="default" onClick={() => open("answer")}>
                 {cancelled ? "Show the outcome" : test.failure ? "Show the failure" : "Show the answer"}
               </Button>
@@ -153,7 +162,7 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
           </Alert>
         )}
       </div>
-      <Tabs value={tab} onChange={(value) => value && open(value as TestTab)} keepMounted={false}>
+      <Tabs ref={parts} className="below-header" value={tab} onChange={(value) => value && open(value as TestTab)} keepMounted={false}>
         <Tabs.List aria-label="Parts of this test" mb="md">
           {TABS.map((name) => (
             <Tabs.Tab key={name} value={name}>
@@ -167,7 +176,7 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
           </Tabs.Panel>
         ))}
       </Tabs>
-      <Modal opened={dialog === "cancel"} onClose={close} title="Cancel this test" centered closeButtonProps={CLOSE}>
+      <Modal opened={dialog === "cancel"} onClose={close} onExitTransitionEnd={keepFocus} title="Cancel this test" centered closeButtonProps={CLOSE}>
         <CancelForm test={test} onClose={close} onTold={take} />
       </Modal>
       <Modal opened={dialog === "retry"} onClose={close} title="Retry this test" size="lg" centered closeButtonProps={CLOSE}>
