@@ -31,7 +31,7 @@ export function App() {
         <SessionGate
           waiting={<Starting />}
           away={(error) => <Away error={error} />}
-          signIn={(ways, signedIn) => <SignIn ways={ways} onSignedIn={signedIn} />}
+          signIn={(ways, signedIn, ended) => <SignIn ways={ways} onSignedIn={signedIn} ended={ended} />}
         >
           <Page />
         </SessionGate>

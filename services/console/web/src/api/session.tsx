@@ -1,6 +1,6 @@
 // Who is signed in. Owns the sign-in state of the page; the key itself never reaches the page after the form was sent.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createContext, useContext, useEffect, useMemo, type ReactNode } from "react";
+import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { ApiError, askAs, onUnauthenticated, request } from "./call";
 
 export interface SignInWays {
@@ -67,7 +67,8 @@ interface GateProps {
   children: ReactNode;
   waiting: ReactNode;
   away: (error: ApiError) => ReactNode;
-  signIn: (ways: SignInWays, signedIn: () => void) => ReactNode;
+  /** `ended`: who was signed in here until now; "": nobody was. */
+  signIn: (ways: SignInWays, signedIn: () => void, ended: string) => ReactNode;
 }
 
 /** Shows the page to whoever is signed in, else the way in. What one user saw is gone before the next one comes. */
@@ -92,6 +93,9 @@ export function SessionGate({ children, waiting, away, signIn }: GateProps) {
   );
   const answer = found.data;
   const user = nameOf(answer);
+  const [before, setBefore] = useState("");
+  const here = answer?.session?.userId;
+  if (here && here !== before) setBefore(here);
   const session = useMemo<Session | null>(() => {
     if (!answer?.session) return null;
     return {
@@ -110,7 +114,7 @@ export function SessionGate({ children, waiting, away, signIn }: GateProps) {
   }, [answer, client]);
 
   if (session) return <SessionContext.Provider key={user} value={session}>{children}</SessionContext.Provider>;
-  if (answer) return <>{signIn("signIn" in answer ? answer.signIn : { key: true, oidc: null }, () => void found.refetch())}</>;
+  if (answer) return <>{signIn("signIn" in answer ? answer.signIn : { key: true, oidc: null }, () => void found.refetch(), before)}</>;
   if (found.error instanceof ApiError) return <>{away(found.error)}</>;
   return <>{waiting}</>;
 }

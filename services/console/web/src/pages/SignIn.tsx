@@ -1,5 +1,5 @@
 // The way in: an API key, or the organisation's own sign-in where it is set up.
-import { Button, Center, Code, Divider, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Center, Code, Divider, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
 import { useState, type SubmitEvent } from "react";
 import { signInWithKey, type SignInWays } from "../api/session";
 import { ErrorBox } from "../components/feedback";
@@ -13,7 +13,8 @@ const FAILED: Record<string, string> = {
   unavailable: "The sign-in service does not answer. Try again in a moment.",
 };
 
-export function SignIn({ ways, onSignedIn }: { ways: SignInWays; onSignedIn: () => void }) {
+/** `ended`: who was signed in until now, for whom it must be said that they are not any more. */
+export function SignIn({ ways, onSignedIn, ended = "" }: { ways: SignInWays; onSignedIn: () => void; ended?: string }) {
   const [key, setKey] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -43,6 +44,11 @@ export function SignIn({ ways, onSignedIn }: { ways: SignInWays; onSignedIn: () 
             Sign in to Assay
           </Title>
           {failed && !error ? <ErrorBox error={failed} title="You are not signed in" /> : null}
+          {ended && !failed && !error && (
+            <Alert color="orange" role="status" title="You have been signed out">
+              The session of {ended} has ended, or its key was revoked or has expired.
+            </Alert>
+          )}
           {ways.oidc && (
             <>
               <Button component="a" href={`${ways.oidc}?to=${encodeURIComponent(to)}`} leftSection={<OpenIcon width={18} aria-hidden />}>

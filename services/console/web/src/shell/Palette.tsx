@@ -3,7 +3,7 @@ import { Spotlight, spotlight, type SpotlightActionData } from "@mantine/spotlig
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useRouterState } from "@tanstack/react-router";
 import { useDebouncedValue } from "@mantine/hooks";
-import { useState } from "react";
+import { useState, type KeyboardEvent } from "react";
 import { call } from "../api/call";
 import { useSession } from "../api/session";
 import { AgentIcon, SearchIcon, TestIcon } from "../components/icons";
@@ -40,7 +40,8 @@ export function Palette() {
     queryFn: async ({ signal }) => (await call("TestService", "listAgents", { pageSize: 100 }, signal)).agents ?? [],
   });
 
-  const words = query.toLowerCase();
+  // What is known here is found at once: Enter after quick typing must not take what stood there before.
+  const words = typed.trim().toLowerCase();
   const matches = (text: string) => text.toLowerCase().includes(words);
   const pages: SpotlightActionData[] = PLACES.filter((place) => (isAdmin || !place.admin) && matches(place.label)).map((place) => ({
     id: `page ${place.to}`,
@@ -59,7 +60,7 @@ export function Palette() {
     leftSection: <TestIcon width={20} aria-hidden />,
     onClick: () => void navigate({ to: "/tests/$testId", params: { testId: test.id ?? "" } }),
   }));
-  const known: SpotlightActionData[] = (query ? (agents.data ?? []) : [])
+  const known: SpotlightActionData[] = (words ? (agents.data ?? []) : [])
     .filter((agent) => matches(`${agent.stats?.agentName} ${agent.stats?.agentId}`))
     .slice(0, 6)
     .map((agent) => ({
@@ -70,6 +71,13 @@ export function Palette() {
       onClick: () => void navigate({ to: "/agents/$agentId", params: { agentId: agent.stats?.agentId ?? "" } }),
     }));
   const actions = onTest.filter((action) => matches(String(action.label)));
+
+  // Mantine selects the first of what stands there while one types; what the server finds comes later.
+  const takeFirst = (event: KeyboardEvent<HTMLInputElement>) => {
+    if (event.key !== "Enter" || event.nativeEvent.isComposing || typed.trim() !== query) return;
+    const dialog = event.currentTarget.closest('[role="dialog"]');
+    if (dialog && !dialog.querySelector("[data-selected]")) dialog.querySelector<HTMLElement>("[data-action]")?.click();
+  };
 
   return (
     <Spotlight
@@ -86,7 +94,7 @@ export function Palette() {
       tagsToIgnore={[]}
       triggerOnContentEditable
       nothingFound="Nothing found. A test is found by its id, its name or words of its query."
-      searchProps={{ leftSection: <SearchIcon width={20} aria-hidden />, placeholder: "Page, test, agent or action", "aria-label": "Page, test, agent or action" }}
+      searchProps={{ leftSection: <SearchIcon width={20} aria-hidden />, placeholder: "Page, test, agent or action", "aria-label": "Page, test, agent or action", onKeyDown: takeFirst }}
       closeOnActionTrigger
       title="Go to…"
       clearQueryOnClose

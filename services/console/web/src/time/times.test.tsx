@@ -1,6 +1,6 @@
 import { act, renderHook } from "@testing-library/react";
 import { expect, test, vi } from "vitest";
-import { useNow } from "./times";
+import { formatTime, useNow } from "./times";
 
 test("a time that stood still is right as soon as it counts again", () => {
   vi.useFakeTimers();
@@ -9,4 +9,15 @@ test("a time that stood still is right as soon as it counts again", () => {
   rerender({ active: true });
   expect(result.current).toBe(Date.now());
   vi.useRealTimers();
+});
+
+test.each([
+  [500, "just now"],
+  [59_999, "59 s ago"],
+  [119_000, "1 min ago"],
+  [3 * 3_600_000 - 1, "2 h ago"],
+  [50 * 3_600_000, "2 d ago"],
+  [-90_000, "in 1 min"],
+])("%d ms ago is said in one unit: %s", (ms, words) => {
+  expect(formatTime(1_000_000_000, "relative", 1_000_000_000 + ms)).toBe(words);
 });

@@ -56,8 +56,8 @@ function Page() {
   const success = useMemo(() => [{ label: "passed", kind: "line" as const, color: "#2f9e44", values: steps.map((step) => (typeof step.successRate === "number" ? step.successRate : null)) }], [steps]);
   const runs = useMemo(
     () => [
-      { label: "half within", kind: "line" as const, color: "#7048e8", values: steps.map((step) => spread(step, "p50")) },
-      { label: "95 % within", kind: "line" as const, color: "#e8590c", values: steps.map((step) => spread(step, "p95")) },
+      { label: "median", kind: "line" as const, color: "#7048e8", values: steps.map((step) => spread(step, "p50")) },
+      { label: "95th percentile", kind: "line" as const, color: "#e8590c", values: steps.map((step) => spread(step, "p95")) },
     ],
     [steps],
   );
@@ -90,8 +90,8 @@ function Page() {
           <SimpleGrid cols={{ base: 2, md: 4 }}>
             <Figure label="Submitted" value={formatCount(total?.submittedCount)} />
             <Figure label="Passed" value={formatShare(total?.successRate)} note="of those that ended, cancelled ones left out" />
-            <Figure label="Run time, half within" value={spread(total, "p50") === null ? "–" : seconds(spread(total, "p50") ?? 0)} />
-            <Figure label="Run time, 95 % within" value={spread(total, "p95") === null ? "–" : seconds(spread(total, "p95") ?? 0)} />
+            <Figure label="Run time, median" value={spread(total, "p50") === null ? "–" : seconds(spread(total, "p50") ?? 0)} />
+            <Figure label="Run time, 95th percentile" value={spread(total, "p95") === null ? "–" : seconds(spread(total, "p95") ?? 0)} />
           </SimpleGrid>
           <SimpleGrid cols={{ base: 1, lg: 3 }}>
             <ChartPanel title="Submitted tests" x={x} series={counts} utc label="Submitted tests over time; the table below has the numbers" whole format={formatCount} />
@@ -103,7 +103,7 @@ function Page() {
               <Table.Thead>
                 <Table.Tr>
                   <Table.Th>{byDay ? "Day (UTC)" : "Hour (UTC)"}</Table.Th>
-                  {["Submitted", "Passed", "Failed", "Timed out", "Cancelled", "Success", "Half within", "95 % within"].map((name) => (
+                  {["Submitted", "Passed", "Failed", "Timed out", "Cancelled", "Success", "Median run time", "95th percentile"].map((name) => (
                     <Table.Th key={name} ta="right">
                       {name}
                     </Table.Th>

@@ -54,6 +54,8 @@ export function whatIsWrong(health: SystemHealth): string[] {
     // One without a state was not asked yet, of which nothing follows.
     if (one.state && one.state !== "HEALTH_STATE_HEALTHY") said.push(`${one.name}: ${one.detail || lookOfHealth(one.state).word.toLowerCase()}`);
   }
+  const isDeaf = (health.dependencies ?? []).some((one) => one.name === "nats" && one.state === "HEALTH_STATE_UNHEALTHY");
+  if (isDeaf) said.push("Services report through nats: while it does not answer, those below may be well and only unheard");
   for (const { service, replicas, state } of byService(health.services ?? [])) {
     if (state === "HEALTH_STATE_HEALTHY") continue;
     const details = replicas.flatMap((one) => (one.checks ?? []).filter((check) => check.state !== "HEALTH_STATE_HEALTHY").map((check) => check.detail || `${check.name} does not work`));

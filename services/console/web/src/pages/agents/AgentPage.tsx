@@ -62,7 +62,7 @@ export function AgentPage() {
           <Figure
             label="Run time"
             value={Number(found?.runSeconds?.count ?? 0) > 0 ? runTime(Number(found?.runSeconds?.mean ?? 0)) : "–"}
-            note={Number(found?.runSeconds?.count ?? 0) > 0 ? `mean; 95 % within ${runTime(Number(found?.runSeconds?.p95 ?? 0))}` : undefined}
+            note={Number(found?.runSeconds?.count ?? 0) > 0 ? `mean; 95th percentile ${runTime(Number(found?.runSeconds?.p95 ?? 0))}` : undefined}
           />
           <Figure
             label="Peak memory"

@@ -80,7 +80,7 @@ function Row({ agent, showUser }: { agent: Agent; showUser: boolean }) {
         </Text>
       </Table.Td>
       <Table.Td miw={120}>
-        <Text size="sm">{ended === 0 ? "none ended yet" : `${formatShare(rate)} of ${formatCount(ended)}`}</Text>
+        <Text size="sm">{ended === 0 ? "no result yet" : `${formatShare(rate)} of ${formatCount(ended)}`}</Text>
         {ended > 0 && <Progress value={rate * 100} size="xs" mt={4} color="green" aria-label={`${formatShare(rate)} passed`} />}
       </Table.Td>
       <Table.Td visibleFrom="sm">

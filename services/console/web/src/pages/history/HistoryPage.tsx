@@ -123,12 +123,14 @@ export function HistoryPage() {
       ) : isEmpty ? (
         countFilters(search) > 0 ? (
           <Empty title="No test fits these filters">
+            {search.text && <Text mb="xs">Only whole words are found: “weath” does not find “weather”.</Text>}
             <Button variant="default" onClick={() => go({})}>
               Clear all filters
             </Button>
           </Empty>
         ) : (
           <Empty title="No tests yet">
+            <Text mb="xs">A test runs an agent once, by itself, and keeps its answer, its log and what it took.</Text>
             <ButtonLink to="/submit">
               Hand in an agent
             </ButtonLink>

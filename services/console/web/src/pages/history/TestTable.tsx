@@ -15,13 +15,15 @@ export function TestTable({ tests, showUser, selected, onSelect }: { tests: Test
           <Table.Th w={40}>
             <span className="hidden">Compare</span>
           </Table.Th>
-          <Table.Th w={130}>State</Table.Th>
+          <Table.Th w={130} visibleFrom="sm">
+            State
+          </Table.Th>
           <Table.Th>Test</Table.Th>
           <Table.Th visibleFrom="md">Agent</Table.Th>
           {showUser && <Table.Th visibleFrom="md">User</Table.Th>}
           <Table.Th visibleFrom="sm">Submitted</Table.Th>
           <Table.Th visibleFrom="sm" ta="right">
-            Run
+            Run time
           </Table.Th>
         </Table.Tr>
       </Table.Thead>
@@ -36,23 +38,29 @@ export function TestTable({ tests, showUser, selected, onSelect }: { tests: Test
 
 function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boolean; selected: boolean; onSelect: (id: string, on: boolean) => void }) {
   const id = test.id ?? "";
-  const second = test.failure?.code && test.failure.code !== "CANCELLED" ? `${test.failure.code}: ${test.failure.message ?? ""}` : test.spec?.query;
+  const failure = test.failure?.code && test.failure.code !== "CANCELLED" ? `${test.failure.code}: ${test.failure.message ?? ""}` : undefined;
   return (
     <Table.Tr>
       <Table.Td>
         <Checkbox aria-label={`Select ${nameOf(test)} ${id} to compare`} checked={selected} onChange={(event) => onSelect(id, event.currentTarget.checked)} />
       </Table.Td>
-      <Table.Td>
+      <Table.Td visibleFrom="sm">
         <StateBadge state={test.state} failureCode={test.failure?.code} />
       </Table.Td>
       <Table.Td maw={0} w="50%">
         <AnchorLink to="/tests/$testId" params={{ testId: id }} fw={600} truncate display="block">
           {nameOf(test)}
         </AnchorLink>
-        <Text size="sm" c="dimmed" truncate title={second}>
-          {second ?? "no query"}
+        <Text size="sm" c="dimmed" truncate title={test.spec?.query}>
+          {test.spec?.query ?? "no query"}
         </Text>
-        <Stack gap={0} hiddenFrom="sm">
+        {failure && (
+          <Text size="sm" truncate title={failure}>
+            {failure}
+          </Text>
+        )}
+        <Stack gap={4} mt={2} hiddenFrom="sm" align="flex-start">
+          <StateBadge state={test.state} failureCode={test.failure?.code} size="sm" />
           <Text size="xs" c="dimmed" component="div">
             <Time value={test.times?.submitTime} />
             {hasEnded(test.state) && test.result?.metrics?.runDuration ? `, ran ${formatDuration(parseDuration(test.result.metrics.runDuration))}` : ""}

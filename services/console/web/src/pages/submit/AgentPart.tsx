@@ -1,5 +1,5 @@
 // The agent: one file in the editor, or several files.
-import { Button, Group, Input, SegmentedControl, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Button, FileButton, Group, Input, SegmentedControl, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import { CodeEditor } from "../../components/CodeEditor";
 import type { Draft, DraftFile, FieldErrors } from "./draft";
 import { EXAMPLE_CODE, EXAMPLE_QUERY } from "./example";
@@ -26,10 +26,19 @@ export function AgentPart({ draft, errors, set, onFiles, problem }: PartProps & 
               { value: "files", label: "Several files" },
             ]}
           />
-          {!several && draft.code === "" && (
-            <Button variant="light" size="xs" onClick={() => set({ code: EXAMPLE_CODE, query: draft.query || EXAMPLE_QUERY })}>
+          {!several && (
+            <Group gap="xs">
+              <FileButton accept=".py" onChange={(file) => file && onFiles([{ path: file.name, file }])}>
+                {(props) => (
+                  <Button {...props} variant="default" size="xs">
+                    Choose a file…
+                  </Button>
+                )}
+              </FileButton>
+              {draft.code === "" && <Button variant="light" size="xs" onClick={() => set({ code: EXAMPLE_CODE, query: draft.query || EXAMPLE_QUERY })}>
               Start with an example
-            </Button>
+              </Button>}
+            </Group>
           )}
         </Group>
         {problem && <Input.Error role="alert">{problem}</Input.Error>}

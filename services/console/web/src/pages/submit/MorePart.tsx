@@ -47,7 +47,7 @@ export function MorePart({ draft, errors, set, opened, onOpened }: PartProps & {
         <Accordion.Control>Limits, names and labels</Accordion.Control>
         <Accordion.Panel>
           <Stack>
-            <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }}>
+            <SimpleGrid cols={{ base: 1, xs: 2 }} style={{ alignItems: "end" }}>
               {text("timeoutS", "Time limit in seconds", { placeholder: "the server's default", inputMode: "decimal" })}
               {text("cpu", "CPU in vCPU", { placeholder: "the server's default", inputMode: "decimal" })}
               {text("memoryMib", "Memory in MiB", { placeholder: "the server's default", inputMode: "decimal" })}

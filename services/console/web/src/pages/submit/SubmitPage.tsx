@@ -55,6 +55,8 @@ function Form({ start, again }: { start: Draft; again: string }) {
   const set = (part: Partial<Draft>) => {
     setDraft((now) => ({ ...now, ...part }));
     setErrors((now) => Object.fromEntries(Object.entries(now).filter(([field]) => !(field in part))));
+    // What was said of another draft does not hold for this one.
+    if (!submit.isPending) submit.reset();
   };
   useEffect(() => {
     const timer = setTimeout(() => {
@@ -174,7 +176,7 @@ function Form({ start, again }: { start: Draft; again: string }) {
                 submit.reset();
               }}
             >
-              Empty the form
+              Clear the form
             </Button>
             <Button variant="default" leftSection={<CheckIcon width={16} aria-hidden />} loading={submit.isPending && submit.variables} disabled={submit.isPending} onClick={() => submit.mutate(true)}>
               Check only

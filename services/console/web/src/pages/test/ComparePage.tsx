@@ -98,7 +98,7 @@ export function CompareView({ search, onSearch }: { search: CompareSearch; onSea
           Swap
         </Button>
       </PageHeader>
-      <Stack>
+      <Stack mt="sm">
         {a.error && !a.data ? problem(idA, a.error, () => void a.refetch()) : null}
         {b.error && !b.data ? problem(idB, b.error, () => void b.refetch()) : null}
         {(a.isPending || b.isPending) && <Loading label="Loading the tests" />}

@@ -205,6 +205,27 @@ describe("the palette", () => {
   }
 });
 
+test("the dialog of a cancellation closes by itself when the test has ended", async () => {
+  shows(running);
+  answer("TestService/CancelTest", () => ({ outcome: "CANCEL_OUTCOME_STOPPING", test: running }));
+  await render(<Page />);
+  await userEvent.click(await screen.findByRole("button", { name: "Cancel" }));
+  await userEvent.click(within(await screen.findByRole("dialog")).getByRole("button", { name: "Cancel the test" }));
+  await screen.findByText(/ends in a moment/);
+  const cancelled: Test = { ...failed, failure: { code: "CANCELLED", message: "Cancelled." } };
+  shows(cancelled);
+  feeds.tell?.({ kind: "test", data: { test: cancelled } });
+  await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+});
+
+test("a test that waits says that the queue is paused, and why", async () => {
+  shows({ ...running, state: "TEST_STATE_QUEUED" });
+  answer("QueueService/GetQueueStatus", () => ({ status: { paused: true, pauseReason: "new machines" } }));
+  await render(<Page />);
+  expect(await screen.findByText("The queue is paused")).toBeInTheDocument();
+  expect(screen.getByText("Why: new machines")).toBeInTheDocument();
+});
+
 describe("retrying", () => {
   const open = async () => {
     await userEvent.click(await screen.findByRole("button", { name: "Retry" }));
