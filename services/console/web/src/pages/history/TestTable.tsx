@@ -47,7 +47,7 @@ function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boo
       <Table.Td visibleFrom="sm">
         <StateBadge state={test.state} failureCode={test.failure?.code} />
       </Table.Td>
-      <Table.Td maw={0} w="50%">
+      <Table.Td maw={0} w={{ base: "100%", sm: "50%" }}>
         <AnchorLink to="/tests/$testId" params={{ testId: id }} fw={600} truncate display="block">
           {nameOf(test)}
         </AnchorLink>

@@ -64,6 +64,7 @@ const shows = (test: Test) => answer("TestService/GetTest", () => ({ test }));
 beforeEach(() => {
   answer("TestService/GetRetryChain", () => ({ tests: [] }));
   answer("TestService/GetAgentStats", () => ({}));
+  answer("QueueService/GetQueueStatus", () => ({ status: {} }));
 });
 
 describe("the page of a test", () => {
