@@ -44,7 +44,7 @@ export function CodeEditor(props: CodeEditorProps) {
           />
         }
       >
-        <CodeMirrorEditor {...props} cursor={cursor} />
+        <CodeMirrorEditor {...props} cursorRef={cursor} />
       </Suspense>
     </Paper>
   );

@@ -9,7 +9,7 @@ import { useEffect, useRef, type RefObject } from "react";
 import type { CodeEditorProps, Cursor } from "./CodeEditor";
 import { codeSetup } from "./codeSetup";
 
-export default function CodeMirrorEditor({ value, onChange, label, describedBy, invalid = false, hint = "", minHeight = "320px", cursor }: CodeEditorProps & { cursor: RefObject<Cursor | null> }) {
+export default function CodeMirrorEditor({ value, onChange, label, describedBy, invalid = false, hint = "", minHeight = "320px", cursorRef }: CodeEditorProps & { cursorRef: RefObject<Cursor | null> }) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const tell = useRef(onChange);
@@ -51,18 +51,18 @@ export default function CodeMirrorEditor({ value, onChange, label, describedBy, 
     view.current = editor;
     // It scrolls sideways, and is reached by keyboard for that.
     editor.scrollDOM.tabIndex = 0;
-    if (cursor.current) {
+    if (cursorRef.current) {
       const end = editor.state.doc.length;
-      editor.dispatch({ selection: { anchor: Math.min(cursor.current.from, end), head: Math.min(cursor.current.to, end) } });
+      editor.dispatch({ selection: { anchor: Math.min(cursorRef.current.from, end), head: Math.min(cursorRef.current.to, end) } });
       editor.focus();
-      cursor.current = null;
+      cursorRef.current = null;
     }
     return () => {
       first.current = editor.state.doc.toString();
       editor.destroy();
       view.current = null;
     };
-  }, [hint, minHeight, cursor]);
+  }, [hint, minHeight, cursorRef]);
   useEffect(() => {
     view.current?.dispatch({ effects: look.current.reconfigure(codeSetup("python", dark)) });
   }, [dark, hint, minHeight]);
