@@ -1,6 +1,7 @@
 // The first lines of a test's log, for comparing.
 import { queryOptions } from "@tanstack/react-query";
 import { call } from "../../api/call";
+import { plain } from "../../log/match";
 
 /** Lines of a side that are compared at most. */
 export const MOST_LINES = 5000;
@@ -22,8 +23,10 @@ export const logStartQuery = (testId: string) =>
       while (lines.length < MOST_LINES) {
         const page = await call("TestService", "getLogs", { testId, fromSeq, pageSize: MOST_LINES - lines.length }, signal);
         for (const line of page.lines ?? []) {
-          if (line.continued && lines.length > 0) lines[lines.length - 1] += line.text ?? "";
-          else lines.push(line.text ?? "");
+          // Colours are no difference, and their codes no words to read.
+          const text = plain(line.text ?? "");
+          if (line.continued && lines.length > 0) lines[lines.length - 1] += text;
+          else lines.push(text);
         }
         if (!page.nextSeq || page.nextSeq === "0") return { lines, more: false };
         fromSeq = page.nextSeq;
