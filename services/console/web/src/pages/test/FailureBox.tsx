@@ -32,7 +32,7 @@ export function FailureBox({ failure }: { failure: Failure }) {
         <section aria-labelledby="agent-error">
           <Group justify="space-between" mb={4}>
             <Text component="h2" id="agent-error" fw={600} fz="md" m={0} className="break">
-              {said ? "Traceback" : `${error.type ?? ""}${error.message ? `: ${error.message.slice(0, 500)}` : ""}`}
+              {said ? "Where it was raised" : `${error.type ?? ""}${error.message ? `: ${error.message.slice(0, 500)}` : ""}`}
             </Text>
             {error.traceback && <CopyButton text={error.traceback} label="Copy the traceback" />}
           </Group>
