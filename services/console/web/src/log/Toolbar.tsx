@@ -125,7 +125,7 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
       <TextInput
         ref={searchBox}
         size="xs"
-        w={220}
+        w={{ base: "calc(100% - 80px)", sm: 220 }}
         maxLength={200}
         aria-label="Search in the whole log"
         aria-keyshortcuts="/"
@@ -149,7 +149,7 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
       <ActionIcon variant="default" size={30} aria-label="Next match" title="Next match (n)" disabled={!find.count} onClick={() => find.step(1)}>
         <ChevronDownIcon width={14} aria-hidden />
       </ActionIcon>
-      <Text size="xs" c="dimmed" role="status" miw={70}>
+      <Text size="xs" c="dimmed" role="status" miw={{ base: 0, sm: 70 }}>
         {found(find, wanted)}
       </Text>
       <Checkbox size="xs" label="Match case" checked={show.matchCase} onChange={(event) => onShow({ matchCase: event.currentTarget.checked })} />
