@@ -36,6 +36,9 @@ PAGE: Final = 1_000
 HOLE_PATIENCE_S: Final = 2.0
 """Chunks that are stored at the same moment may become visible out of order. A hole older than this is a lost line."""
 HOLE_LOOK_S: Final = 0.05
+AT_ONCE: Final = 4
+"""Streams that read a page from the store at a time: with a hundred long logs at once every other call would wait for a
+page of each of them (measured: seconds)."""
 
 
 class LogStreams:
@@ -46,6 +49,7 @@ class LogStreams:
         self._lines = lines
         self._live = live
         self._hole_patience_s = hole_patience_s
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def stream(self, request: test_service_pb2.StreamLogsRequest, caller: Caller) -> AsyncIterator[bytes]:
         """Serialised messages, the account of the output last where that has ended. Raises InvalidRequest, NoSuchTest,
@@ -53,7 +57,7 @@ class LogStreams:
         _check(request)
         execution = await fetch(self._tests, caller, request.test_id)
         wanted = Wanted.of(request.min_level, request.streams, request.text, match_case=request.match_case)
-        reader = _Reader(self._lines, execution.id, request.from_seq, wanted, self._hole_patience_s)
+        reader = _Reader(self._lines, execution.id, request.from_seq, wanted, self._hole_patience_s, self._room)
         if request.follow and not is_over(execution):
             async with self._live.following(
                 execution.id, execution.user_id, lines=True, partials=request.partial_lines
@@ -91,7 +95,15 @@ class _End(Enum):
 class _Reader:
     """How far one client has come."""
 
-    def __init__(self, lines: Lines, test_id: TestId, from_seq: int, wanted: Wanted, hole_patience_s: float) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        test_id: TestId,
+        from_seq: int,
+        wanted: Wanted,
+        hole_patience_s: float,
+        room: asyncio.Semaphore,
+    ) -> None:
         self.last = max(from_seq, 1) - 1
         self.is_level = True
         """Whether what comes live joins on to what was read."""
@@ -99,6 +111,7 @@ class _Reader:
         self._test_id = test_id
         self._wanted = wanted
         self._hole_patience_s = hole_patience_s
+        self._room = room
         self._partials: dict[str, PartialLine] = {}
 
     async def stored(self, *, patient: bool) -> AsyncIterator[bytes]:
@@ -107,11 +120,13 @@ class _Reader:
         end, over = _End.PAGE, False
         while end is not _End.STORED:
             before = self.last
-            lines, end = await self._page(over_hole=over)
+            async with self._room:
+                lines, end = await self._page(over_hole=over)
+                page = messages([message(StoredLine.model_validate(line)) for line in lines])
             over = False
             if self.last > before:
                 deadline = None
-            for packed in messages([message(StoredLine.model_validate(line)) for line in lines]):
+            for packed in page:
                 yield packed
             if end is _End.HOLE:
                 deadline = deadline or time.monotonic() + self._hole_patience_s
