@@ -51,7 +51,7 @@ async def running(settings: ConsoleSettings) -> AsyncIterator[ConsoleHealth]:
     health = ConsoleHealth()
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(connected(settings))
-        tabs = Tabs(settings.console_max_streams)
+        tabs = Tabs(settings.console_max_streams, settings.console_max_streams_of_user)
         health.port = await stack.enter_async_context(
             serving(
                 application(settings, gateway, tabs),

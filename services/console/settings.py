@@ -82,6 +82,9 @@ class ConsoleSettings(ProcessSettings):
     console_max_streams: int = Field(
         600, ge=1, le=100_000, description="event streams open at once, one for each tab; further ones get 503"
     )
+    console_max_streams_of_user: int = Field(
+        100, ge=1, le=100_000, description="of these, one user's; further ones get 503"
+    )
     console_max_body_bytes: int = Field(
         8 * _MIB, ge=64 * 1024, description="largest body of a call of the API, in bytes"
     )

@@ -156,14 +156,32 @@ async def test_more_than_may_be_sent_is_refused_while_it_comes(stage: Stage, cli
     assert (response.status_code, response.json()["reason"]) == (413, "TOO_LARGE")
 
 
-async def test_only_so_many_uploads_are_taken_at_once(alice: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MOST_AT_ONCE", 1)
-    answers = await asyncio.gather(*(upload(alice, ("main.py", CODE.encode())) for _ in range(4)))
-    refused = [one.json() for one in answers if one.status_code == 429]
-    assert any(one.status_code == 200 for one in answers)
-    assert refused
-    assert {(one["reason"], one["retryAfterMs"]) for one in refused} == {("TOO_MANY_UPLOADS", 1000)}
-    assert (await upload(alice, ("main.py", CODE.encode()))).status_code == 200
+async def test_only_so_many_uploads_of_one_user_are_taken_at_once(
+    stage: Stage, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MOST_OF_USER", 1)
+    async with console(stage.address) as front:
+        browser = await front.browser()
+        await browser.sign_in(client.key)
+        answers = await asyncio.gather(*(upload(browser, ("main.py", CODE.encode())) for _ in range(4)))
+        refused = [one.json() for one in answers if one.status_code == 429]
+        assert any(one.status_code == 200 for one in answers)
+        assert refused
+        assert {(one["reason"], one["retryAfterMs"]) for one in refused} == {("TOO_MANY_UPLOADS", 1000)}
+        assert (await upload(browser, ("main.py", CODE.encode()))).status_code == 200
+
+
+async def test_an_upload_that_stands_still_is_given_up(alice: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "COMES_S", 0.2)
+    cookies = "; ".join(f"{name}={value}" for name, value in alice.cookies.items())
+    reader, writer = await asyncio.open_connection(alice.base_url.host, alice.base_url.port)
+    head = (
+        f"POST /uploads HTTP/1.1\r\nhost: {alice.base_url.netloc.decode()}\r\ncookie: {cookies}\r\n"
+        "x-assay-console: 1\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n--b\r\n"
+    )
+    writer.write(head.encode())
+    assert b" 408 " in await reader.readline()
+    writer.close()
 
 
 async def test_more_than_a_project_may_have_is_the_gateways_word(alice: Browser) -> None:

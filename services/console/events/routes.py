@@ -36,6 +36,7 @@ def routes(gateway: Gateway, sessions: Sessions, tabs: Tabs, now: Callable[[], f
             Positions(feeds, seen),
             _opening(connections, len(feeds), gateway.metadata(session.bearer)),
             tabs,
+            session.user,
             lasts_s=max(0.0, ends - now()),
         )
 

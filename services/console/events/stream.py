@@ -46,6 +46,7 @@ class EventStream(Response):
         positions: Positions,
         opening: AbstractContextManager[Open],
         tabs: Tabs,
+        user: str,
         *,
         lasts_s: float,
         ping_s: float = PING_S,
@@ -59,12 +60,13 @@ class EventStream(Response):
         self._positions = positions
         self._opening = opening
         self._tabs = tabs
+        self._user = user
         self._lasts_s = lasts_s
         self._ping_s = ping_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            with self._tabs.admitted(), self._opening as open_call:
+            with self._tabs.admitted(self._user), self._opening as open_call:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 gone = await self._served(_Writer(send, self._positions), receive, open_call)
                 if not gone:

@@ -24,6 +24,7 @@ from services.console.bodies import limited
 from services.console.errors import Problem, Violation, problem_of
 from services.console.gateway import Gateway
 from services.console.metrics import BYTES
+from services.console.places import Full, Places
 from services.console.protojson import aside, protojson
 from services.console.signin.session import Sessions
 
@@ -31,6 +32,10 @@ MOST_FILES: Final = 1000
 """Twice what a gateway can be set to take: that says how many too many there are."""
 MOST_AT_ONCE: Final = 8
 """Uploads under way in this process: each may hold all its files in memory, where they are many and small."""
+MOST_OF_USER: Final = 4
+"""Of these, one user's."""
+COMES_S: Final = 300.0
+"""In which all of an upload must have come: 32 MiB over a line of 1 Mbit/s."""
 PIECE: Final = 1 << 19
 SPOOLED: Final = 1 << 20
 UPLOAD_S: Final = 120.0
@@ -42,7 +47,7 @@ _LOST: Final = "Internal error from Core"
 def routes(gateway: Gateway, sessions: Sessions, *, most_bytes: int) -> APIRouter:
     """Uploads."""
     router = APIRouter()
-    under_way = 0
+    places = Places(MOST_AT_ONCE, MOST_OF_USER)
     upload: Any = test_service_pb2_grpc.TestServiceStub(gateway.files).UploadArchive
 
     @router.post("/uploads")
@@ -50,21 +55,27 @@ def routes(gateway: Gateway, sessions: Sessions, *, most_bytes: int) -> APIRoute
         session = await sessions.of(request)
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             raise Problem("INVALID_ARGUMENT", "Send files as multipart/form-data.")
-        nonlocal under_way
-        if under_way >= MOST_AT_ONCE:
-            message = "Too many uploads are under way; try again in a moment."
-            raise Problem("RESOURCE_EXHAUSTED", message, reason="TOO_MANY_UPLOADS", retry_after_ms=1000)
-        under_way += 1
         try:
-            return await _taken(upload, limited(request, most_bytes), gateway.metadata(session.bearer), unpack=unpack)
-        finally:
-            under_way -= 1
+            with places.held(session.user):
+                metadata = gateway.metadata(session.bearer)
+                return await _taken(upload, limited(request, most_bytes), metadata, unpack=unpack)
+        except Full as full:
+            whose = "uploads of yours" if full.of_user else "uploads"
+            message = f"Too many {whose} are under way; try again in a moment."
+            raise Problem("RESOURCE_EXHAUSTED", message, reason="TOO_MANY_UPLOADS", retry_after_ms=1000) from None
 
     return router
 
 
 async def _taken(upload: Any, request: Request, metadata: Any, *, unpack: bool) -> Response:
-    async with request.form(max_files=MOST_FILES, max_fields=0) as form:
+    try:
+        async with asyncio.timeout(COMES_S):
+            form = await request.form(max_files=MOST_FILES, max_fields=0)
+    except TimeoutError:
+        raise Problem(
+            "DEADLINE_EXCEEDED", f"The files did not come within {COMES_S:.0f} s. Send fewer at a time.", status=408
+        ) from None
+    try:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
         if not files:
             raise Problem("INVALID_ARGUMENT", "No files were sent; each is a part with the name `file`.")
@@ -74,6 +85,8 @@ async def _taken(upload: Any, request: Request, metadata: Any, *, unpack: bool) 
             with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as archive:
                 await asyncio.to_thread(pack, files, archive)
                 answer = await _sent(upload, archive, metadata)
+    finally:
+        await form.close()
     return Response(await aside(answer.ByteSize(), protojson, answer), media_type="application/json")
 
 
