@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.bench import commands, console, history, latency, makespan, output, packages, queueing
+from tests.bench import commands, console, history, latency, makespan, output, packages, page, queueing
 from tests.bench.figures import KINDS, Report, percentile
 from tests.bench.local import Failed, Local, running
 from tests.bench.size import FULL, QUICK, Size
@@ -34,6 +34,7 @@ BUSY = (
     *output.THROUGHPUT,
     *packages.FIGURES,
     *console.FIGURES,
+    *page.FIGURES,
 )
 
 
@@ -94,6 +95,8 @@ async def _busy(local: Local, size: Size, report: Report) -> None:
         await packages.measure(local, size, report)
     if report.wants(*console.FIGURES):
         await console.measure(local, size, report)
+    if report.wants(*page.FIGURES):
+        await page.measure(local, size, report)
 
 
 def machine(folder: Path) -> dict[str, Any]:

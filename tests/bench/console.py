@@ -31,6 +31,7 @@ LONGEST_EVENT: Final = 1 << 20
 class Console:
     """A console of its own before a local mode, and a browser that is signed in."""
 
+    url: str
     pid: int
     browser: aiohttp.ClientSession
 
@@ -53,14 +54,15 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, A
 
 async def measure(local: Local, size: Size, report: Report) -> None:
     """All figures of the console."""
-    async with _console(local) as console:
+    async with served(local) as console:
         await _latency(local, console, size, report)
         await _throughput(local, console, size, report)
         await _memory(local, console, size, report)
 
 
 @asynccontextmanager
-async def _console(local: Local) -> AsyncIterator[Console]:
+async def served(local: Local) -> AsyncIterator[Console]:
+    """A console of its own before this local mode."""
     port = free_port()
     process = subprocess.Popen(  # noqa: ASYNC220 - it does not wait
         [sys.executable, "-m", "services.console"],
@@ -84,7 +86,7 @@ async def _console(local: Local) -> AsyncIterator[Console]:
             read_bufsize=LONGEST_EVENT,
         ) as browser:
             await _sign_in(browser, local.client.connection.api_key or "")
-            yield Console(process.pid, browser)
+            yield Console(f"http://127.0.0.1:{port}", process.pid, browser)
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait, STOP_S)
@@ -108,14 +110,7 @@ async def _latency(local: Local, console: Console, size: Size, report: Report) -
     """An agent that prints the time, read by a tab and by a gRPC subscriber, which is the floor, side by side."""
     test = await local.client.submit(TICKER, f"{size.stamps} {PAUSE_S}")
 
-    async def subscriber() -> list[float]:
-        late: list[float] = []
-        async for batch in local.client.logs(test.id, follow=True).batches():
-            now = time.time()
-            late += [(now - float(line.text)) * 1000 for line in batch]
-        return late
-
-    floor = asyncio.create_task(subscriber())
+    floor = asyncio.create_task(local.late(test.id))
     late_ms: list[float] = []
     async with console.tab({"id": "l", "kind": "log", "testId": test.id}) as events:
         async for event in events:

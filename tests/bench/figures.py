@@ -83,6 +83,16 @@ KINDS: Final[Mapping[str, Kind]] = {
         Goal(2.0, times_floor=True),
     ),
     "console_throughput": Kind("lines/s", "stored output to one tab of the console"),
+    "page_usable": Kind(
+        MS,
+        "the list of tests in a fresh browser, from its address to its rows; the floor is a small picture",
+        _most(1000),
+    ),
+    "page_script": Kind("KiB", "script that this takes, as gzip makes it", _most(300)),
+    "page_line_p50": Kind(
+        MS, "line printed to line on the screen of a browser; the floor is a gRPC subscriber beside it", _most(100)
+    ),
+    "page_frame": Kind(MS, "longest frame while a long log is scrolled fast; the floor is the page at rest", _most(50)),
     "console_memory": Kind(MIB, "RSS that 100 tabs with 3 feeds each add in the console", _most(40)),
     "memory_idle": Kind(MIB, "RSS of all processes", _most(450)),
     "memory_idle_ours": Kind(MIB, "RSS of our processes", _most(150)),

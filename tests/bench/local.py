@@ -62,6 +62,14 @@ class Local:
             raise Failed(f"{test_id} ended as {test.state}: {test.failure}")
         return test
 
+    async def late(self, test_id: str) -> list[float]:
+        """For each line of a test that prints the time: the milliseconds until it came to a gRPC subscriber."""
+        late: list[float] = []
+        async for batch in self.client.logs(test_id, follow=True).batches():
+            now = time.time()
+            late += [(now - float(line.text)) * 1000 for line in batch]
+        return late
+
 
 @asynccontextmanager
 async def running(folder: Path, *, capacity: int = CAPACITY) -> AsyncIterator[Local]:

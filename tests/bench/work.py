@@ -33,13 +33,13 @@ def run(query):
 TICKER: Final = """
 import time
 def run(query):
-    count, pause = query.split()
-    time.sleep(0.3)
+    count, pause, *first = query.split()
+    time.sleep(float(first[0]) if first else 0.3)
     for _ in range(int(count)):
         time.sleep(float(pause))
         print(repr(time.time()), flush=True)
 """
-"""Prints the time at which it prints, line by line."""
+"""Prints the time at which it prints, line by line: so many lines, with this pause, from so many seconds on."""
 
 FLOOD: Final = """
 import sys, time
