@@ -57,6 +57,8 @@ function Form({ start, again }: { start: Draft; again: string }) {
     setErrors((now) => Object.fromEntries(Object.entries(now).filter(([field]) => !(field in part))));
     // What was said of another draft does not hold for this one.
     if (!submit.isPending) submit.reset();
+    // Another draft is another intent: after a lost answer the server may have the one before under this id.
+    requestId.current = newRequestId();
   };
   useEffect(() => {
     const timer = setTimeout(() => {

@@ -148,6 +148,30 @@ describe("the page", () => {
     expect(asked[0]?.requestId).toMatch(/^[0-9a-f]{32}$/);
   });
 
+  it("keeps its id when an answer was lost, and takes another one when the draft is changed", async () => {
+    const ids: string[] = [];
+    let lost = true;
+    server.use(
+      http.post("*/api/TestService/SubmitTest", async ({ request }) => {
+        ids.push(((await request.json()) as { requestId: string }).requestId);
+        return lost ? HttpResponse.error() : HttpResponse.json({ test: { id: "tst_1" } });
+      }),
+    );
+    await render(<SubmitPage />, { at: "/submit" });
+    const run = await screen.findByRole("button", { name: "Run test" });
+    await userEvent.click(run);
+    expect(await screen.findByText(/cannot be reached/)).toBeInTheDocument();
+    await userEvent.click(run);
+    await waitFor(() => expect(ids).toHaveLength(2));
+    await screen.findByText(/cannot be reached/);
+    lost = false;
+    await userEvent.type(screen.getByLabelText(/Query/, { selector: "textarea" }), "x");
+    await userEvent.click(run);
+    await waitFor(() => expect(ids).toHaveLength(3));
+    expect(ids[1]).toBe(ids[0]);
+    expect(ids[2]).not.toBe(ids[0]);
+  });
+
   it("puts the server's errors at their fields", async () => {
     refuse("TestService/SubmitTest", 400, {
       code: "INVALID_ARGUMENT",
