@@ -253,11 +253,12 @@ class AsyncAssay:
         answer = await self._calls.unary(self._calls.tests.ArchiveTests, request, timeout=requests.ARCHIVE_S)
         return Archived(answer.archived_count, tuple(answer.skipped_test_ids))
 
-    async def agent_stats(self, agent_id: str = "", test_id: str = "") -> AgentStats:
-        """How the tests of an agent went, and one of them against the others: give either or both. Raises NotFound."""
+    async def agent_stats(self, agent_id: str = "", test_id: str = "", *, user_id: str = "") -> AgentStats:
+        """How the tests of an agent went, and one of them against the others: give either or both. An
+        admin may name the user whose agent is meant. Raises NotFound, PermissionDenied."""
         from assay import report_messages
 
-        request = test_service_pb2.GetAgentStatsRequest(agent_id=agent_id, test_id=test_id)
+        request = test_service_pb2.GetAgentStatsRequest(agent_id=agent_id, test_id=test_id, user_id=user_id)
         answer = await self._calls.unary(self._calls.tests.GetAgentStats, request)
         return report_messages.agent_stats(answer)
 

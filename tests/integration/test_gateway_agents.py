@@ -159,3 +159,22 @@ async def test_bad_requests_name_every_field(stage: Stage, alice: Client) -> Non
 )
 def test_how_a_test_ended_is_told_by_its_failure(code: str, state: State) -> None:
     assert ended_as(code) is state
+
+
+async def test_the_figures_of_two_users_agents_of_one_id_stand_apart_for_an_admin(stage: Stage, alice: Client) -> None:
+    bob, admin = await stage.client("bob"), await stage.client("root", role="admin")
+    await passed(stage, alice, "bot")
+    of_bob = [await failed(stage, bob, "bot", FAILURE) for _ in range(2)]
+    await counted(stage)
+
+    async def ended(client: Client, **fields: Any) -> int:
+        answer = await client.call("GetAgentStats", pb.GetAgentStatsRequest(agent_id="bot", **fields))
+        return int(answer.stats.ended_count)
+
+    assert await ended(admin) == 3
+    assert await ended(admin, user_id="alice") == await ended(alice) == await ended(alice, user_id="alice") == 1
+    assert await ended(admin, user_id="bob") == 2
+    of_others = alice.call("GetAgentStats", pb.GetAgentStatsRequest(agent_id="bot", user_id="bob"))
+    assert (await refused(of_others)).code() is Code.PERMISSION_DENIED
+    other = admin.call("GetAgentStats", pb.GetAgentStatsRequest(test_id=of_bob[0], user_id="alice"))
+    assert set(violations_of(await refused(other))) == {"test_id"}

@@ -9,14 +9,15 @@ from typing import Final
 
 from assay.v1 import test_service_pb2 as pb
 from services.gateway.caller import Caller
-from services.gateway.errors import Forbidden, Violations
+from services.gateway.errors import Violations
 from services.gateway.history.agentstats import api_stats
+from services.gateway.history.scope import check_user_id, scope
 from services.gateway.paging import ENTRIES, foreign, sealed, unsealed
 from services.gateway.ports import AgentRuns, Sums
 from services.gateway.translate import STATES, duration, timestamp
 from shared.domain.failure import FailureCode
 from shared.domain.lifecycle import State
-from shared.ids import USER_ID, UserId
+from shared.ids import UserId
 from shared.store.counters import AgentPlace, Counter
 from shared.store.runs import Run
 
@@ -91,12 +92,9 @@ def _user(request: pb.ListAgentsRequest, caller: Caller) -> UserId | None:
     ENTRIES.check(request.page_size, violations)
     if not 0 <= request.runs <= MOST_RUNS:
         violations.add("runs", f"must be from 0 to {MOST_RUNS}")
-    if request.user_id and not USER_ID.fullmatch(request.user_id):
-        violations.add("user_id", "must be 1 to 64 letters, digits, _ and -")
+    check_user_id(request.user_id, "user_id", violations)
     violations.raise_if_any()
-    if not caller.admin and request.user_id not in {"", caller.user_id}:
-        raise Forbidden(f"Only an admin sees the agents of {request.user_id!r}: leave out the user for your own.")
-    return UserId(request.user_id) if request.user_id else caller.scope
+    return scope(request.user_id, caller, "agents")
 
 
 def _noted(counter: Counter) -> bytes:

@@ -7,15 +7,17 @@ from typing import Final
 
 from assay.v1 import test_service_pb2 as pb
 from services.gateway.caller import Caller
-from services.gateway.errors import InvalidRequest, NoSuchAgent, Violation
+from services.gateway.errors import InvalidRequest, NoSuchAgent, Violation, Violations
 from services.gateway.fetch import fetch
 from services.gateway.figures import api_distribution
+from services.gateway.history.scope import check_user_id, scope
 from services.gateway.ports import Past, Sums, Tests
 from services.gateway.translate import timestamp
 from shared.domain.distribution import Distribution
 from shared.domain.failure import FailureCode
 from shared.domain.lifecycle import ENDED
 from shared.domain.usage import EVERYBODY
+from shared.ids import UserId
 from shared.store.counters import Counter
 from shared.store.documents import Execution
 from shared.store.listing import Order, Wanted
@@ -37,17 +39,24 @@ class AgentStats:
         self._sums = sums
 
     async def stats(self, request: pb.GetAgentStatsRequest, caller: Caller) -> pb.GetAgentStatsResponse:
-        """The agent of `agent_id` or of the test, without the test. Raises InvalidRequest, NoSuchTest, NoSuchAgent."""
+        """The agent of `agent_id` or of the test, without the test. Raises InvalidRequest, Forbidden, NoSuchTest,
+        NoSuchAgent."""
         if not request.agent_id and not request.test_id:
             raise InvalidRequest([Violation("agent_id", "is empty; name an agent, or a test of it")])
+        violations = Violations()
+        check_user_id(request.user_id, "user_id", violations)
+        violations.raise_if_any()
+        owner = scope(request.user_id, caller, "agents")
         test = await fetch(self._tests, caller, request.test_id) if request.test_id else None
         agent_id = request.agent_id or (test.agent_id if test else "")
         if test is not None and test.agent_id != agent_id:
             raise InvalidRequest([Violation("test_id", f"is a test of the agent {test.agent_id!r}, not of this one")])
-        user = test.user_id if test else (caller.scope or EVERYBODY)
+        if test is not None and owner not in {None, test.user_id}:
+            raise InvalidRequest([Violation("test_id", f"is a test of another user than {owner!r}")])
+        user = test.user_id if test else (owner or EVERYBODY)
         found, includes_test = await self._sums.agent(user, agent_id, test.id if test else None)
         if found is None:
-            return await self._not_counted(agent_id, test, caller)
+            return await self._not_counted(agent_id, test, owner)
         if test is None:
             return pb.GetAgentStatsResponse(stats=api_stats(found))
         run, build, memory = (
@@ -70,11 +79,13 @@ class AgentStats:
             ),
         )
 
-    async def _not_counted(self, agent_id: str, test: Execution | None, caller: Caller) -> pb.GetAgentStatsResponse:
+    async def _not_counted(
+        self, agent_id: str, test: Execution | None, owner: UserId | None
+    ) -> pb.GetAgentStatsResponse:
         """Counted a moment after it was handed in: the first test of an agent has no others yet."""
         first = test
         if first is None:
-            wanted = Wanted(caller.scope, agent_id=agent_id)
+            wanted = Wanted(owner, agent_id=agent_id)
             tests = (await self._past.page(wanted, Order.NEWEST, None, 1)).tests
             if not tests:
                 raise NoSuchAgent(agent_id)

@@ -6,13 +6,14 @@ from typing import Final
 
 from assay.v1 import test_service_pb2
 from services.gateway.caller import Caller
-from services.gateway.errors import Forbidden, Violations
+from services.gateway.errors import Violations
+from services.gateway.history.scope import check_user_id, scope
 from services.gateway.times import moment
 from services.gateway.translate import STATE_OF
 from shared.domain.facets import words
 from shared.domain.failure import FailureCode
 from shared.domain.lifecycle import State
-from shared.ids import USER_ID, UserId
+from shared.ids import UserId
 from shared.store.listing import Wanted
 
 LONGEST_TEXT: Final = 200
@@ -25,8 +26,7 @@ MOST_LABELS: Final = 32
 
 def wanted_by(given: test_service_pb2.TestFilter, caller: Caller, violations: Violations) -> Wanted:
     """The tests that this caller means. Users mean their own, whatever they write; admins everybody's or one user's."""
-    if given.user_id and not USER_ID.fullmatch(given.user_id):
-        violations.add("filter.user_id", "must be 1 to 64 letters, digits, _ and -")
+    check_user_id(given.user_id, "filter.user_id", violations)
     if given.own and given.user_id:
         violations.add("filter.own", "goes without user_id only")
     for place, number in enumerate(given.states):
@@ -62,11 +62,9 @@ def wanted_by(given: test_service_pb2.TestFilter, caller: Caller, violations: Vi
 
 
 def _user(given: test_service_pb2.TestFilter, caller: Caller, violations: Violations) -> UserId | None:
-    if given.user_id not in {"", caller.user_id} and not caller.admin and not violations.found:
-        raise Forbidden(f"Only an admin sees the tests of {given.user_id!r}: leave out the user for your own.")
-    if not caller.admin or given.own:
+    if given.own or violations.found:
         return caller.user_id
-    return UserId(given.user_id) if given.user_id else None
+    return scope(given.user_id, caller, "tests")
 
 
 def _states(given: test_service_pb2.TestFilter) -> frozenset[State]:

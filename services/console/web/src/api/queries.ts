@@ -36,7 +36,7 @@ export const chainQuery = (testId: string) =>
     queryFn: async ({ signal }) => (await call("TestService", "getRetryChain", { testId }, signal)).tests ?? [],
   });
 
-export const agentStatsQuery = (request: { agentId?: string; testId?: string }) =>
+export const agentStatsQuery = (request: { agentId?: string; testId?: string; userId?: string }) =>
   queryOptions({
     queryKey: ["agent-stats", request],
     queryFn: ({ signal }) => call("TestService", "getAgentStats", request, signal),

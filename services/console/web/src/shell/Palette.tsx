@@ -68,7 +68,7 @@ export function Palette() {
       label: agent.stats?.agentName || (agent.stats?.agentId ?? ""),
       description: "Agent",
       leftSection: <AgentIcon width={20} aria-hidden />,
-      onClick: () => void navigate({ to: "/agents/$agentId", params: { agentId: agent.stats?.agentId ?? "" } }),
+      onClick: () => void navigate({ to: "/agents/$agentId", params: { agentId: agent.stats?.agentId ?? "" }, search: isAdmin ? { user: agent.userId } : {} }),
     }));
   const actions = onTest.filter((action) => matches(String(action.label)));
 

@@ -1,7 +1,7 @@
 // One agent: its last 100 ended tests set against each other by run time, memory and outcome.
 import { Button, Group, SimpleGrid, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useParams } from "@tanstack/react-router";
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { agentStatsQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
@@ -16,6 +16,7 @@ import { formatDuration, parseDuration } from "../../time/durations";
 import { Time } from "../../time/times";
 import { agentRunsQuery } from "./queries";
 import { countOutcomes, ofTest, type Run } from "./runs";
+import { agentSearch } from "./search";
 import { useAgentChanges } from "./useAgentChanges";
 
 const runTime = (seconds: number): string => formatDuration(seconds * 1000);
@@ -26,9 +27,10 @@ const memory = (mebibytes: number): string => `${mebibytes.toFixed(mebibytes < 1
 export function AgentPage() {
   const { agentId = "" } = useParams({ strict: false }) as { agentId?: string };
   const navigate = useNavigate();
-  useAgentChanges({ agentId });
-  const stats = useQuery(agentStatsQuery({ agentId }));
-  const tests = useQuery(agentRunsQuery(agentId));
+  const { user: userId } = agentSearch(useSearch({ strict: false }) as Record<string, unknown>);
+  useAgentChanges({ agentId, userId });
+  const stats = useQuery(agentStatsQuery({ agentId, userId }));
+  const tests = useQuery(agentRunsQuery(agentId, userId));
   const runs = useMemo(() => (tests.data ?? []).map(ofTest), [tests.data]);
   const found = stats.data?.stats;
   const newest = tests.data?.at(-1);
@@ -43,8 +45,8 @@ export function AgentPage() {
   }
   return (
     <Stack>
-      <PageHeader title={found?.agentName || agentId} description={<span className="mono break">{agentId}</span>}>
-        <ButtonLink variant="default" to="/tests" search={{ agent: agentId }} leftSection={<HistoryIcon width={16} aria-hidden />}>
+      <PageHeader title={found?.agentName || agentId} description={<span className="mono break">{userId ? `${agentId} of ${userId}` : agentId}</span>}>
+        <ButtonLink variant="default" to="/tests" search={{ agent: agentId, user: userId }} leftSection={<HistoryIcon width={16} aria-hidden />}>
           Its tests
         </ButtonLink>
         {newest?.id && (

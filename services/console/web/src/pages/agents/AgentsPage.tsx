@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import type { Agent } from "../../api/types";
 import { useSession } from "../../api/session";
+import { AgentLink } from "../../components/AgentLink";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { AnchorLink, ButtonLink } from "../../components/links";
 import { formatCount, formatShare } from "../../components/numbers";
@@ -71,9 +72,9 @@ function Row({ agent, showUser }: { agent: Agent; showUser: boolean }) {
   return (
     <Table.Tr>
       <Table.Td maw={220}>
-        <AnchorLink to="/agents/$agentId" params={{ agentId: id }} fw={600} truncate display="block">
+        <AgentLink agentId={id} userId={agent.userId} fw={600} truncate display="block">
           {stats?.agentName || id}
-        </AnchorLink>
+        </AgentLink>
         <Text size="xs" c="dimmed" truncate>
           {id}
           {showUser && agent.userId ? ` · ${agent.userId}` : ""}

@@ -11,9 +11,9 @@ export const agentsQuery = (search: AgentSearch) =>
   });
 
 /** The newest 100 ended tests of an agent, oldest first. */
-export const agentRunsQuery = (agentId: string) =>
+export const agentRunsQuery = (agentId: string, userId: string | undefined) =>
   queryOptions({
-    queryKey: ["agents", "runs", agentId],
+    queryKey: ["agents", "runs", agentId, userId],
     queryFn: async ({ signal }) => {
       const answer = await call(
         "TestService",
@@ -21,7 +21,7 @@ export const agentRunsQuery = (agentId: string) =>
         {
           pageSize: 100,
           view: "TEST_VIEW_RESULT",
-          filter: { agentId, states: ["TEST_STATE_COMPLETED", "TEST_STATE_FAILED", "TEST_STATE_TIMED_OUT", "TEST_STATE_ARCHIVED"], includeArchived: true },
+          filter: { agentId, userId, states: ["TEST_STATE_COMPLETED", "TEST_STATE_FAILED", "TEST_STATE_TIMED_OUT", "TEST_STATE_ARCHIVED"], includeArchived: true },
         },
         signal,
       );

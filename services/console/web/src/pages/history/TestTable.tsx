@@ -1,6 +1,7 @@
 // One page of tests as a table. On a narrow screen the least important columns give way.
 import { Checkbox, Stack, Table, Text } from "@mantine/core";
 import type { Test } from "../../api/types";
+import { AgentLink } from "../../components/AgentLink";
 import { AnchorLink } from "../../components/links";
 import { StateBadge } from "../../components/StateBadge";
 import { hasEnded, nameOf } from "../../components/states";
@@ -68,9 +69,9 @@ function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boo
         </Stack>
       </Table.Td>
       <Table.Td visibleFrom="md" maw={180}>
-        <AnchorLink to="/agents/$agentId" params={{ agentId: test.spec?.agentId ?? "" }} truncate display="block" size="sm">
+        <AgentLink agentId={test.spec?.agentId ?? ""} userId={test.userId} truncate display="block" size="sm">
           {test.spec?.agentId}
-        </AnchorLink>
+        </AgentLink>
       </Table.Td>
       {showUser && (
         <Table.Td visibleFrom="md" maw={120}>

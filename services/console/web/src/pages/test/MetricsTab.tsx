@@ -4,9 +4,9 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { agentStatsQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
+import { AgentLink } from "../../components/AgentLink";
 import { Empty, ErrorBox } from "../../components/feedback";
 import { formatCount, formatShare, formatUsd } from "../../components/numbers";
-import { AnchorLink } from "../../components/links";
 import { hasEnded } from "../../components/states";
 import { figuresOf, type Figure } from "./figures";
 
@@ -94,9 +94,9 @@ export function MetricsTab({ test }: { test: Test }) {
               <Fact label="Of these passed">{formatShare(stats.successRate ?? 0)}</Fact>
               <Fact label="Agent">
                 {agentId && (
-                  <AnchorLink to="/agents/$agentId" params={{ agentId }}>
+                  <AgentLink agentId={agentId} userId={test.userId}>
                     {stats.agentName || agentId}
-                  </AnchorLink>
+                  </AgentLink>
                 )}
               </Fact>
             </SimpleGrid>

@@ -5,6 +5,7 @@ import { useFeed } from "../../api/events";
 import { queueQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import type { Test } from "../../api/types";
+import { AgentLink } from "../../components/AgentLink";
 import { CopyButton } from "../../components/CopyButton";
 import { PageHeader } from "../../components/feedback";
 import { CompareIcon, PackageIcon, PauseIcon, PlusIcon, RetryIcon, StopIcon } from "../../components/icons";
@@ -86,9 +87,9 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
               {agentId && (
                 <>
                   {" · agent "}
-                  <AnchorLink underline="always" to="/agents/$agentId" params={{ agentId }}>
+                  <AgentLink underline="always" agentId={agentId} userId={test.userId}>
                     {test.spec?.agentName || agentId}
-                  </AnchorLink>
+                  </AgentLink>
                 </>
               )}
               {test.retry?.retryOf && (
