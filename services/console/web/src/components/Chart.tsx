@@ -45,7 +45,7 @@ export function Chart({ x, series, label, height = 220, time = true, utc = false
   const { ref: size, width } = useElementSize();
   const place = useRef<HTMLDivElement>(null);
   const theme = useMantineTheme();
-  const scheme = useComputedColorScheme();
+  const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   useEffect(() => {
     const target = place.current;
     if (!target || width < 40) return undefined;

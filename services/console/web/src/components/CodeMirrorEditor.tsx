@@ -15,7 +15,7 @@ export default function CodeMirrorEditor({ value, onChange, label, describedBy, 
   const tell = useRef(onChange);
   const look = useRef(new Compartment());
   const words = useRef(new Compartment());
-  const dark = useComputedColorScheme() === "dark";
+  const dark = useComputedColorScheme("light", { getInitialValueInEffect: false }) === "dark";
   const scheme = useRef(dark);
   const first = useRef(value);
   useEffect(() => {

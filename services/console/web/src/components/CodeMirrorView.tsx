@@ -8,7 +8,7 @@ import { codeSetup, type CodeLanguage } from "./codeSetup";
 
 export default function CodeMirrorView({ text, language, label, maxHeight }: { text: string; language: CodeLanguage; label: string; maxHeight: string }) {
   const place = useRef<HTMLDivElement>(null);
-  const dark = useComputedColorScheme() === "dark";
+  const dark = useComputedColorScheme("light", { getInitialValueInEffect: false }) === "dark";
   useEffect(() => {
     if (!place.current) return undefined;
     const view = new EditorView({

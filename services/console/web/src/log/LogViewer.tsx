@@ -131,7 +131,7 @@ export function LogViewer({ testId, testState, line, onLine, full = false, show:
   const [wrap, setWrap] = useLocalStorage({ key: "assay-log-wrap", defaultValue: false, getInitialValueInEffect: false });
   const [stamps, setStamps] = useLocalStorage({ key: "assay-log-times", defaultValue: false, getInitialValueInEffect: false });
   const { style } = useTimes();
-  const scheme = useComputedColorScheme("light");
+  const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   const start = useStart(testId, stamps && style === "relative" && view.count > 0);
 
   const searchBox = useRef<HTMLInputElement>(null);

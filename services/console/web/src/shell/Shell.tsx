@@ -16,7 +16,7 @@ import { Trouble } from "./Trouble";
 
 function ThemeSwitch() {
   const { setColorScheme } = useMantineColorScheme();
-  const scheme = useComputedColorScheme();
+  const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   const next = scheme === "dark" ? "light" : "dark";
   return (
     <ActionIcon variant="default" size="lg" aria-label={`Use the ${next} theme`} title={`Use the ${next} theme`} onClick={() => setColorScheme(next)}>
