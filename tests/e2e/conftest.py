@@ -15,6 +15,11 @@ from shared.store.keys import ApiKeys, new_secret
 from tests.support.local_mode import Command, LocalMode, local_mode, skip_without_sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+PICKY = """def run(query):
+    if "cake" in query:
+        raise ValueError("no cake today")
+    return {"served": query}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +34,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMode]:
 def assay(server: LocalMode) -> Command:
     """The command, in the folder where that server was started."""
     return Command(server.folder.parent)
+
+
+@pytest.fixture
+def picky(assay: Command) -> Path:
+    """An agent that fails for some queries."""
+    return assay.file("picky.py", PICKY)
 
 
 @pytest.fixture

@@ -15,19 +15,9 @@ from tests.support.local_mode import Command, LocalMode
 from tests.support.until import until
 
 PASSED, FAILED, ERROR = 0, 1, 2
-PICKY = """def run(query):
-    if "cake" in query:
-        raise ValueError("no cake today")
-    return {"served": query}
-"""
 SLEEPS = 'import time\n\ndef run(query):\n    print("begun", flush=True)\n    time.sleep(60)\n'
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def picky(assay: Command) -> Path:
-    return assay.file("picky.py", PICKY)
 
 
 async def test_an_account_says_what_an_admin_and_a_limited_user_may_do(assay: Command, server: LocalMode) -> None:
