@@ -208,14 +208,14 @@ async def test_the_watcher_hears_of_an_end_at_once(runtime: Runtime, launch: Lau
 
 
 async def test_a_new_runtime_adopts_a_running_task(world: World, runtime: Runtime, launch: Launch) -> None:
-    task = await launch(run_for=0.6)
+    task = await launch(run_for=3)  # longer than it takes to open a runtime on a machine under load
     await runtime.aclose()
     later = await world.open()
     try:
         heard: list[Handle] = []
         later.watch(heard.append)
         assert (await look(later, task.handle)).phase is Phase.RUNNING
-        await until(lambda: task.handle in heard, timeout=5)
+        await until(lambda: task.handle in heard, timeout=20)
         assert (await look(later, task.handle)).exit_code == 0
         assert json.loads(await later.collect(task.handle) or b"")["response"] == "done"
     finally:

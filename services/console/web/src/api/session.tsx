@@ -2,6 +2,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { ApiError, askAs, onUnauthenticated, request } from "./call";
+import { forgetEverything } from "./tabMemory";
 
 export interface SignInWays {
   key: boolean;
@@ -106,7 +107,7 @@ export function SessionGate({ children, waiting, away, signIn }: GateProps) {
       serverSkewMs: answer.skewMs,
       signOut: async () => {
         await request("/session", { method: "DELETE" });
-        sessionStorage.clear();
+        forgetEverything();
         client.clear();
         window.location.assign("/");
       },

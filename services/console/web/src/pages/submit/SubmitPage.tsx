@@ -7,6 +7,7 @@ import { ApiError, call } from "../../api/call";
 import { accountQuery, testQuery } from "../../api/queries";
 import { newRequestId } from "../../api/requestId";
 import { useSession } from "../../api/session";
+import { forget, keep, recall } from "../../api/tabMemory";
 import { ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { FindingList } from "../../components/FindingList";
 import { CheckIcon, RunningIcon } from "../../components/icons";
@@ -42,7 +43,7 @@ function Form({ start, again }: { start: Draft; again: string }) {
   const client = useQueryClient();
   // Each older test has a memory of its own: to look at one takes nothing from what was typed for a new one.
   const memory = `assay-draft ${userId}${again && ` ${again}`}`;
-  const [draft, setDraft] = useState<Draft>(() => fromMemory(sessionStorage.getItem(memory), start));
+  const [draft, setDraft] = useState<Draft>(() => fromMemory(recall(memory), start));
   const [opened, setOpened] = useState(() => openParts(draft, {}));
   const [errors, setErrors] = useState<FieldErrors>({});
   const [problem, setProblem] = useState("");
@@ -51,6 +52,7 @@ function Form({ start, again }: { start: Draft; again: string }) {
   const form = useRef<HTMLFormElement>(null);
   // Once it was accepted nothing more is remembered, also not what a timer had in hand.
   const remembers = useRef(true);
+  const unkept = useRef<() => void>(() => undefined);
 
   const set = (part: Partial<Draft>) => {
     setDraft((now) => ({ ...now, ...part }));
@@ -61,14 +63,25 @@ function Form({ start, again }: { start: Draft; again: string }) {
     requestId.current = newRequestId();
   };
   useEffect(() => {
-    const timer = setTimeout(() => {
+    const write = () => {
       if (!remembers.current) return;
       const text = toMemory(draft);
-      if (text === toMemory(EMPTY)) sessionStorage.removeItem(memory);
-      else sessionStorage.setItem(memory, text);
-    }, 300);
+      if (text === toMemory(EMPTY)) forget(memory);
+      else keep(memory, text);
+    };
+    const timer = setTimeout(write, 300);
+    unkept.current = write;
     return () => clearTimeout(timer);
   }, [draft, memory]);
+  useEffect(() => {
+    // Who reloads, or goes elsewhere, right after a keystroke loses nothing.
+    const now = () => unkept.current();
+    window.addEventListener("pagehide", now);
+    return () => {
+      window.removeEventListener("pagehide", now);
+      now();
+    };
+  }, []);
 
   const submit = useMutation({
     mutationFn: async (validateOnly: boolean) => {
@@ -82,7 +95,7 @@ function Form({ start, again }: { start: Draft; again: string }) {
     onSuccess: (answer, validateOnly) => {
       if (validateOnly) return;
       remembers.current = false;
-      sessionStorage.removeItem(memory);
+      forget(memory);
       const testId = answer.test?.id ?? "";
       keepFindings(client, testId, answer.findings);
       void client.invalidateQueries({ queryKey: accountQuery.queryKey });
@@ -172,7 +185,7 @@ function Form({ start, again }: { start: Draft; again: string }) {
             <Button
               variant="subtle"
               onClick={() => {
-                sessionStorage.removeItem(memory);
+                forget(memory);
                 setDraft(EMPTY);
                 setErrors({});
                 submit.reset();

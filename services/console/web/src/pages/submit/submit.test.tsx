@@ -212,4 +212,12 @@ describe("the page", () => {
     await waitFor(() => expect(sessionStorage.getItem("assay-draft dev tst_9")).toContain("nine and ten"));
     expect(sessionStorage.getItem("assay-draft dev")).toContain("typed before");
   });
+
+  it.each(["a reload", "another page"])("keeps the last keystroke before %s", async (way) => {
+    const { unmount } = await render(<SubmitPage />, { at: "/submit" });
+    await userEvent.type(await screen.findByLabelText("Query"), "asked");
+    if (way === "a reload") window.dispatchEvent(new Event("pagehide"));
+    else unmount();
+    expect(sessionStorage.getItem("assay-draft dev")).toContain("asked");
+  });
 });
