@@ -1,6 +1,7 @@
 // The addresses of the page. Every page is a chunk of its own; what of the address it reads is checked by its search.ts.
 import { createRootRoute, createRoute, createRouter, defaultParseSearch, lazyRouteComponent, redirect, stringifySearchWith } from "@tanstack/react-router";
 import { agentSearch } from "./pages/agents/search";
+import { AdminOnly } from "./pages/admin/AdminOnly";
 import { adminSearch } from "./pages/admin/search";
 import { compareSearch, testSearch } from "./pages/test/search";
 import { historySearch } from "./pages/history/search";
@@ -68,40 +69,37 @@ const queue = createRoute({
   validateSearch: queueSearch,
   component: lazyRouteComponent(() => import("./pages/queue/QueuePage"), "QueuePage"),
 });
+// Without a path of its own, so that /admin alone is as unknown as any other address.
+const admin = createRoute({ ...at, id: "admin", component: AdminOnly, validateSearch: adminSearch });
+const ofAdmins = { getParentRoute: () => admin };
 const health = createRoute({
-  ...at,
+  ...ofAdmins,
   path: "/admin/health",
-  validateSearch: adminSearch,
   component: lazyRouteComponent(() => import("./pages/admin/HealthPage"), "HealthPage"),
 });
 const usage = createRoute({
-  ...at,
+  ...ofAdmins,
   path: "/admin/usage",
-  validateSearch: adminSearch,
   component: lazyRouteComponent(() => import("./pages/admin/UsagePage"), "UsagePage"),
 });
 const cost = createRoute({
-  ...at,
+  ...ofAdmins,
   path: "/admin/cost",
-  validateSearch: adminSearch,
   component: lazyRouteComponent(() => import("./pages/admin/CostPage"), "CostPage"),
 });
 const limits = createRoute({
-  ...at,
+  ...ofAdmins,
   path: "/admin/limits",
-  validateSearch: adminSearch,
   component: lazyRouteComponent(() => import("./pages/admin/LimitsPage"), "LimitsPage"),
 });
 const keys = createRoute({
-  ...at,
+  ...ofAdmins,
   path: "/admin/keys",
-  validateSearch: adminSearch,
   component: lazyRouteComponent(() => import("./pages/admin/KeysPage"), "KeysPage"),
 });
 const deadLetters = createRoute({
-  ...at,
+  ...ofAdmins,
   path: "/admin/dead-letters",
-  validateSearch: adminSearch,
   component: lazyRouteComponent(() => import("./pages/admin/DeadLettersPage"), "DeadLettersPage"),
 });
 
@@ -115,12 +113,7 @@ const routeTree = root.addChildren([
   agents,
   agent,
   queue,
-  health,
-  usage,
-  cost,
-  limits,
-  keys,
-  deadLetters,
+  admin.addChildren([health, usage, cost, limits, keys, deadLetters]),
 ]);
 
 // No word of an address is a number: digits are text. So a link to a line is `line=12`, without quotes around it.

@@ -1,5 +1,5 @@
 // What tests cost by day, user, agent or label.
-import { Group, NativeSelect, SimpleGrid, Stack, Table } from "@mantine/core";
+import { NativeSelect, SimpleGrid, Stack, Table } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { call } from "../../api/call";
@@ -10,9 +10,7 @@ import { Figure } from "../../components/Figure";
 import { formatCount, formatUsd } from "../../components/numbers";
 import { TextFilter } from "../../components/TextFilter";
 import { useTimes } from "../../time/times";
-import { parseSpan } from "../history/search";
-import { AdminOnly } from "./AdminOnly";
-import { Spans } from "./Spans";
+import { reportFields, ReportFilters, spanOf } from "./ReportFilters";
 import { useAdminSearch } from "./useAdminSearch";
 
 const GROUPS = {
@@ -25,21 +23,13 @@ const SPANS = ["7d", "30d", "90d"];
 /** Rows in the chart; the table has all. */
 const BARS = 30;
 
-export function CostPage() {
-  return (
-    <AdminOnly>
-      <Page />
-    </AdminOnly>
-  );
-}
-
 const usd = (row: CostRow | undefined): number => (typeof row?.cost?.totalUsd === "number" ? row.cost.totalUsd : 0);
 
-function Page() {
+export function CostPage() {
   const [search, change] = useAdminSearch();
   const { now } = useTimes();
   const by = search.by && search.by in GROUPS ? (search.by as keyof typeof GROUPS) : "day";
-  const span = search.span && SPANS.includes(search.span) ? search.span : "30d";
+  const span = spanOf(search, SPANS, "30d");
   const asks = by !== "label" || Boolean(search.label);
   const report = useQuery({
     queryKey: ["cost", by, span, search.user, search.label],
@@ -50,7 +40,7 @@ function Page() {
       call(
         "AdminService",
         "getCostReport",
-        { groupBy: GROUPS[by].api, labelKey: by === "label" ? search.label : undefined, fromTime: new Date(now() - (parseSpan(span) ?? 0)).toISOString(), userId: search.user },
+        { groupBy: GROUPS[by].api, labelKey: by === "label" ? search.label : undefined, ...reportFields(search, span, now()) },
         signal,
       ),
   });
@@ -62,12 +52,10 @@ function Page() {
   return (
     <Stack>
       <PageHeader title="Cost" description="By the price table in the settings of the server, in US dollars." />
-      <Group align="end">
+      <ReportFilters search={search} change={change} spans={SPANS} span={span}>
         <NativeSelect label="Rows" value={by} onChange={(event) => change({ by: event.currentTarget.value as keyof typeof GROUPS })} data={Object.entries(GROUPS).map(([value, { label }]) => ({ value, label }))} />
         {by === "label" && <TextFilter label="Label" placeholder="team" value={search.label} onChange={(label) => change({ label })} />}
-        <Spans value={span} spans={SPANS} onChange={(value) => change({ span: value })} />
-        <TextFilter label="User" placeholder="everybody" value={search.user} onChange={(user) => change({ user })} />
-      </Group>
+      </ReportFilters>
       {report.error && <ErrorBox error={report.error} title="The cost could not be read" onRetry={() => void report.refetch()} />}
       {!asks ? (
         <Empty title="Which label?">Name the label whose values are to be told apart, such as team.</Empty>

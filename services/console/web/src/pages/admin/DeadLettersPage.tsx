@@ -10,18 +10,9 @@ import { RetryIcon } from "../../components/icons";
 import { formatCount } from "../../components/numbers";
 import { Pager } from "../../components/Pager";
 import { Time } from "../../time/times";
-import { AdminOnly } from "./AdminOnly";
 import { useAdminSearch } from "./useAdminSearch";
 
 const SERVICES = ["gateway", "scheduler", "orchestrator", "logstreamer", "packager"];
-
-export function DeadLettersPage() {
-  return (
-    <AdminOnly>
-      <Page />
-    </AdminOnly>
-  );
-}
 
 function pretty(json: string | undefined): string {
   try {
@@ -31,7 +22,7 @@ function pretty(json: string | undefined): string {
   }
 }
 
-function Page() {
+export function DeadLettersPage() {
   const [search, change] = useAdminSearch();
   const client = useQueryClient();
   const [asking, setAsking] = useState(false);

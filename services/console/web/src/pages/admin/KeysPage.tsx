@@ -11,19 +11,10 @@ import { PlusIcon } from "../../components/icons";
 import { Pager } from "../../components/Pager";
 import { TextFilter } from "../../components/TextFilter";
 import { Time, useNow } from "../../time/times";
-import { AdminOnly } from "./AdminOnly";
 import { CreateKey } from "./CreateKey";
 import { useAdminSearch } from "./useAdminSearch";
 
 export function KeysPage() {
-  return (
-    <AdminOnly>
-      <Page />
-    </AdminOnly>
-  );
-}
-
-function Page() {
   const [search, change] = useAdminSearch();
   const client = useQueryClient();
   const [creating, setCreating] = useState(false);

@@ -5,7 +5,6 @@ import { useState } from "react";
 import { ApiError, call } from "../../api/call";
 import type { UserLimits } from "../../api/types";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
-import { AdminOnly } from "./AdminOnly";
 import { useAdminSearch } from "./useAdminSearch";
 
 const LIMITS = [
@@ -18,14 +17,6 @@ const LIMITS = [
 type Name = (typeof LIMITS)[number]["name"];
 
 export function LimitsPage() {
-  return (
-    <AdminOnly>
-      <Page />
-    </AdminOnly>
-  );
-}
-
-function Page() {
   const [search, change] = useAdminSearch();
   const [typed, setTyped] = useState(search.user ?? "");
   const user = search.user;

@@ -1,5 +1,5 @@
 // Submissions, success and run times by hour or day.
-import { Group, SegmentedControl, SimpleGrid, Stack, Table } from "@mantine/core";
+import { SegmentedControl, SimpleGrid, Stack, Table } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { call } from "../../api/call";
@@ -8,12 +8,9 @@ import { ChartPanel } from "../../components/ChartPanel";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
 import { formatCount, formatShare } from "../../components/numbers";
-import { TextFilter } from "../../components/TextFilter";
 import { formatDuration } from "../../time/durations";
 import { useTimes } from "../../time/times";
-import { parseSpan } from "../history/search";
-import { AdminOnly } from "./AdminOnly";
-import { Spans } from "./Spans";
+import { reportFields, ReportFilters, spanOf } from "./ReportFilters";
 import { useAdminSearch } from "./useAdminSearch";
 
 const seconds = (value: number): string => formatDuration(value * 1000);
@@ -22,19 +19,11 @@ const spread = (figures: UsageFigures | undefined, part: "p50" | "p95"): number 
 const stepName = (time: string | undefined, byDay: boolean): string => (time ?? "").slice(0, byDay ? 10 : 16).replace("T", " ");
 
 export function UsagePage() {
-  return (
-    <AdminOnly>
-      <Page />
-    </AdminOnly>
-  );
-}
-
-function Page() {
   const [search, change] = useAdminSearch();
   const { now } = useTimes();
   const byDay = search.by !== "hour";
   const spans = byDay ? ["7d", "30d", "90d"] : ["24h", "72h", "7d"];
-  const span = search.span && spans.includes(search.span) ? search.span : byDay ? "30d" : "24h";
+  const span = spanOf(search, spans, byDay ? "30d" : "24h");
   const report = useQuery({
     queryKey: ["usage", byDay, span, search.user],
     placeholderData: keepPreviousData,
@@ -43,7 +32,7 @@ function Page() {
       call(
         "AdminService",
         "getUsage",
-        { interval: byDay ? "REPORT_INTERVAL_DAY" : "REPORT_INTERVAL_HOUR", fromTime: new Date(now() - (parseSpan(span) ?? 0)).toISOString(), userId: search.user },
+        { interval: byDay ? "REPORT_INTERVAL_DAY" : "REPORT_INTERVAL_HOUR", ...reportFields(search, span, now()) },
         signal,
       ),
   });
@@ -67,7 +56,7 @@ function Page() {
   return (
     <Stack>
       <PageHeader title="Usage" description={`By ${byDay ? "day" : "hour"}, in UTC.`} />
-      <Group align="end">
+      <ReportFilters search={search} change={change} spans={spans} span={span}>
         <SegmentedControl
           aria-label="Steps"
           value={byDay ? "day" : "hour"}
@@ -77,9 +66,7 @@ function Page() {
             { value: "day", label: "By day" },
           ]}
         />
-        <Spans value={span} spans={spans} onChange={(value) => change({ span: value })} />
-        <TextFilter label="User" placeholder="everybody" value={search.user} onChange={(user) => change({ user })} />
-      </Group>
+      </ReportFilters>
       {report.error && <ErrorBox error={report.error} title="The usage could not be read" onRetry={() => void report.refetch()} />}
       {report.isPending ? (
         <Loading lines={6} />

@@ -2,8 +2,10 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it, vi } from "vitest";
 import type { ServiceHealth, SystemHealth } from "../../api/types";
+import { makeRouter } from "../../router";
 import { render } from "../../test/render";
 import { answer, refuse } from "../../test/server";
+import { AdminOnly } from "./AdminOnly";
 import { CostPage } from "./CostPage";
 import { DeadLettersPage } from "./DeadLettersPage";
 import { HealthPage } from "./HealthPage";
@@ -58,10 +60,19 @@ describe("health", () => {
     expect(screen.getByText("of 4 that ended since 07:00 UTC")).toBeInTheDocument();
     expect(screen.getByText(/<b>cannot read<\/b>/)).toBeInTheDocument();
   });
+});
 
-  it("page tells others that it is for admins", async () => {
-    await render(<HealthPage />, { at: "/admin/health" });
+describe("pages for admins", () => {
+  it("tell others that they are for admins", async () => {
+    await render(<AdminOnly />);
     expect(await screen.findByText("This page is for admins")).toBeInTheDocument();
+  });
+
+  it("are all of them behind the one route that does so", () => {
+    const { routesById } = makeRouter();
+    const pages = Object.values(routesById).filter((route) => route.fullPath.startsWith("/admin"));
+    expect(pages.length).toBeGreaterThan(5);
+    for (const page of pages) expect(page.parentRoute?.options.component, page.fullPath).toBe(AdminOnly);
   });
 });
 
