@@ -1,11 +1,13 @@
 // The limits of one user: what holds, what of it was set, and a form to change it.
-import { Button, Group, NumberInput, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Autocomplete, Button, Group, NumberInput, Stack, Table, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ApiError, call } from "../../api/call";
 import type { UserLimits } from "../../api/types";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
+import { useTimes } from "../../time/times";
 import { useAdminSearch } from "./useAdminSearch";
+import { usersQuery } from "./users";
 
 const LIMITS = [
   { name: "submissionsPerHour", path: "submissions_per_hour", label: "Submissions in any 60 minutes", description: "Retries included.", most: 10_000 },
@@ -20,6 +22,8 @@ export function LimitsPage() {
   const [search, change] = useAdminSearch();
   const [typed, setTyped] = useState(search.user ?? "");
   const user = search.user;
+  const { now } = useTimes();
+  const users = useQuery(usersQuery(now));
   const limits = useQuery({
     queryKey: ["limits", user],
     enabled: Boolean(user),
@@ -35,7 +39,7 @@ export function LimitsPage() {
         }}
       >
         <Group align="end">
-          <TextInput label="User" placeholder="alice" value={typed} onChange={(event) => setTyped(event.currentTarget.value)} />
+          <Autocomplete label="User" placeholder="alice" data={users.data ?? []} limit={50} maxLength={64} value={typed} onChange={setTyped} onOptionSubmit={(chosen) => change({ user: chosen })} />
           <Button type="submit" variant="default" disabled={!typed.trim()}>
             Show
           </Button>

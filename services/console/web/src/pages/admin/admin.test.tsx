@@ -133,7 +133,34 @@ describe("keys", () => {
 });
 
 describe("limits", () => {
+  const USERS = () => {
+    answer("AdminService/ListApiKeys", (request: { pageToken?: string }) => (request.pageToken ? { keys: [{ userId: "ci" }, { userId: "alice" }] } : { keys: [{ userId: "alice" }], nextPageToken: "2" }));
+    answer("AdminService/GetCostReport", () => ({ rows: [{ key: "bob" }, { key: "alice" }] }));
+    answer("AdminService/GetUserLimits", (request: { userId: string }) => ({ effective: { weight: request.userId.length } }));
+  };
+
+  it("are found by a part of the name of anybody who has a key or tests", async () => {
+    USERS();
+    await render(<LimitsPage />, { at: "/admin/limits", admin: true });
+    const field = await screen.findByRole("combobox", { name: "User" });
+    await userEvent.click(field);
+    expect((await screen.findAllByRole("option")).map((option) => option.textContent)).toEqual(["alice", "bob", "ci"]);
+    await userEvent.type(field, "b");
+    await userEvent.click(await screen.findByRole("option", { name: "bob" }));
+    expect(await screen.findByRole("heading", { name: "bob" })).toBeInTheDocument();
+  });
+
+  it("are those of any name that is typed, also where nobody is known", async () => {
+    USERS();
+    refuse("AdminService/ListApiKeys", 503, { code: "UNAVAILABLE", message: "away" });
+    refuse("AdminService/GetCostReport", 503, { code: "UNAVAILABLE", message: "away" });
+    await render(<LimitsPage />, { at: "/admin/limits", admin: true });
+    await userEvent.type(await screen.findByRole("combobox", { name: "User" }), "newcomer{Enter}");
+    expect(await screen.findByRole("heading", { name: "newcomer" })).toBeInTheDocument();
+  });
+
   it("send only what was changed, and an empty field as back to the default", async () => {
+    USERS();
     answer("AdminService/GetUserLimits", () => ({ effective: { submissionsPerHour: 10, maxPending: 100, maxRunning: 0, weight: 2 }, overrides: { weight: 2 } }));
     const asked: unknown[] = [];
     answer("AdminService/SetUserLimits", (request) => {
