@@ -1,5 +1,5 @@
 // The viewer against an API of a few lines: what it shows, asks for and does on keys. jsdom has no layout: heights are made up.
-import { act, screen, waitFor } from "@testing-library/react";
+import { act, fireEvent, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -8,6 +8,7 @@ import { render } from "../test/render";
 import { answer, refuse, server } from "../test/server";
 import { LogViewer } from "./LogViewer";
 import { plain } from "./match";
+import { SHOW_ALL } from "./show";
 
 interface Wanted {
   fromSeq?: string;
@@ -107,6 +108,21 @@ test("a search counts over the whole log, goes on by keys, and counts lines that
   act(() => tell({ lines: [{ seq: "6", text: "\x1b[1mbe\x1b[0mgin the third" }] }));
   expect(await screen.findByText("1 of 3 lines")).toBeVisible();
   expect(screen.getAllByText(/^begin$/i, { selector: "mark" }).length).toBeGreaterThanOrEqual(2);
+});
+
+test("every key press counts, however fast they come", async () => {
+  serve(Array.from({ length: 9 }, (_, index) => ({ seq: String(index + 1), text: `match ${index + 1}` })), ALL);
+  const user = userEvent.setup();
+  await render(<LogViewer testId="t1" testState="TEST_STATE_COMPLETED" show={{ ...SHOW_ALL, text: "match" }} />);
+  expect(await screen.findByText("1 of 9 lines")).toBeVisible();
+  const press = (key: string, times: number) => act(() => Array.from({ length: times }, () => fireEvent.keyDown(window, { key })));
+  press("n", 5);
+  expect(await screen.findByText("6 of 9 lines")).toBeVisible();
+  press("N", 3);
+  expect(await screen.findByText("3 of 9 lines")).toBeVisible();
+  // The last match follows the first one backwards.
+  await user.keyboard("NNN");
+  expect(await screen.findByText("9 of 9 lines")).toBeVisible();
 });
 
 test("only matches asks the server for them, and all lines come back", async () => {

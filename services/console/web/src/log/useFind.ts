@@ -17,9 +17,12 @@ const NOTHING: FindState = { count: null, match: null, error: null };
 export function useFind(store: LogStore, matcher: Matcher | null, topSeq: () => number, go: (seq: number) => void) {
   const [state, setState] = useState<FindState>(NOTHING);
   const find = useRef<Find | null>(null);
-  const latest = useRef({ topSeq, go, match: state.match });
+  // Where the reader is, known before it is drawn: keys may come faster than that.
+  const here = useRef<Match | null>(null);
+  const walk = useRef<Promise<void>>(Promise.resolve());
+  const latest = useRef({ topSeq, go });
   useEffect(() => {
-    latest.current = { topSeq, go, match: state.match };
+    latest.current = { topSeq, go };
   });
 
   useEffect(() => {
@@ -35,6 +38,7 @@ export function useFind(store: LogStore, matcher: Matcher | null, topSeq: () => 
         const match = await one.from(latest.current.topSeq());
         if (controller.signal.aborted) return;
         find.current = one;
+        here.current = match;
         setState({ count: one.count, match, error: null });
         if (match) latest.current.go(match.seq);
       })
@@ -45,22 +49,27 @@ export function useFind(store: LogStore, matcher: Matcher | null, topSeq: () => 
       controller.abort();
       stopLines();
       find.current = null;
+      here.current = null;
       setState(NOTHING);
     };
   }, [store, matcher]);
 
-  /** To the match `by` further on (1) or back (-1). */
+  /** To the match `by` further on (1) or back (-1). Each step begins where the one before it ended, so every key counts. */
   const step = useCallback((by: 1 | -1) => {
     const one = find.current;
     if (!one) return;
-    const { match: at, topSeq: top } = latest.current;
-    (at ? one.at(at.index + by) : one.from(top()))
-      .then((match) => {
+    walk.current = walk.current.then(async () => {
+      try {
+        if (find.current !== one) return;
+        const match = await (here.current ? one.at(here.current.index + by) : one.from(latest.current.topSeq()));
         if (find.current !== one || !match) return;
+        here.current = match;
         setState((now) => ({ ...now, match }));
         latest.current.go(match.seq);
-      })
-      .catch((error: unknown) => setState((now) => ({ ...now, error })));
+      } catch (error) {
+        if (find.current === one) setState((now) => ({ ...now, error }));
+      }
+    });
   }, []);
   return useMemo(() => ({ ...state, step }), [state, step]);
 }
