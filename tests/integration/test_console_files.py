@@ -255,7 +255,7 @@ async def test_a_log_is_saved_as_it_was_written(alice: Browser, client: Client, 
         line(2503, "<b>\x1b[31mü"),
     ]
     await stage.others.stored(test.id, long_line)
-    got = await alice.get(f"/logs/{test.id}.txt")
+    got = await alice.get(f"/logs/{test.id}.txt", params={"colors": "true"})
     assert got.headers["content-type"] == "text/plain; charset=utf-8"
     assert f'filename="{test.id}.txt"' in got.headers["content-disposition"]
     whole = [f"line {number}" for number in range(1, 2501)] + ["a" * 10 + "b" * 10, "<b>\x1b[31mü"]
@@ -265,6 +265,32 @@ async def test_a_log_is_saved_as_it_was_written(alice: Browser, client: Client, 
     assert rows[2501]["continued"]
     assert set(rows[0]) == {"seq", "time", "stream", "level", "text"}
     assert datetime.fromisoformat(rows[0]["time"]).tzinfo
+
+
+async def test_a_log_is_saved_without_the_colours_that_only_a_terminal_shows(
+    alice: Browser, client: Client, stage: Stage
+) -> None:
+    test = await client.submit()
+    await stage.others.started(test.id)
+    written = [
+        line(1, "\x1b[31mred\x1b[0m"),
+        line(2, "cut off \x1b[3"),
+        line(3, "2mgreen\x1b[0m, then a link \x1b]8;;http://x").model_copy(update={"cont": True}),
+        line(4, "/y\x07here\x1b]8;;\x07").model_copy(update={"cont": True}),
+        line(5, "ends with \x1b["),
+        line(6, "1m is text on a line of its own"),
+    ]
+    await stage.others.stored(test.id, written)
+    got = await alice.get(f"/logs/{test.id}.txt")
+    assert got.text.splitlines() == [
+        "red",
+        "cut off green, then a link here",
+        "ends with ",
+        "1m is text on a line of its own",
+    ]
+    rows = (await alice.get(f"/logs/{test.id}.jsonl")).text.splitlines()
+    assert json.loads(rows[0])["text"] == "\x1b[31mred\x1b[0m"
+    assert (await alice.get(f"/logs/{test.id}.txt", params={"colors": "some"})).status_code == 400
 
 
 async def test_a_log_without_lines_is_an_empty_file(alice: Browser, client: Client) -> None:

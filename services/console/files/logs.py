@@ -17,8 +17,11 @@ from services.console.files.attachment import DEADLINE_S, attachment, started
 from services.console.gateway import Gateway
 from services.console.protojson import aside
 from services.console.signin.session import Sessions
+from shared.escapes import plain, unfinished
 
 Lines = Iterable[Any]
+LONGEST_ESCAPE: Final = 4096
+"""Characters of an escape that a piece of a line cut off and the next one ends."""
 MEDIA: Final = {"txt": "text/plain; charset=utf-8", "jsonl": "application/jsonl"}
 
 
@@ -35,6 +38,7 @@ def routes(gateway: Gateway, sessions: Sessions) -> APIRouter:
         min_level: Annotated[str, Query(alias="minLevel")] = "",
         text: str = "",
         match_case: Annotated[bool, Query(alias="matchCase")] = False,  # noqa: FBT002 - a query
+        colors: bool = False,  # noqa: FBT001, FBT002 - a query
     ) -> Response:
         session = await sessions.of(request)
         test_id, _, form = name.rpartition(".")
@@ -50,7 +54,7 @@ def routes(gateway: Gateway, sessions: Sessions) -> APIRouter:
         )
         call = stream(wanted, metadata=gateway.metadata(session.bearer), timeout=DEADLINE_S)
         _, messages = await started(call)
-        shape = Text() if form == "txt" else json_lines
+        shape = Text(colors=colors) if form == "txt" else json_lines
         return attachment(_content(messages, shape), name, media_type=MEDIA[form])
 
     return router
@@ -66,11 +70,16 @@ async def _content(found: AsyncGenerator[Any, None], shape: Callable[[Lines], st
 
 
 class Text:
-    """The lines as they were written: the pieces of a long one are one line again."""
+    """The lines as they were written, the pieces of a long one as one line again.
 
-    def __init__(self) -> None:
+    Without `colors` it has no ANSI escapes, which only a terminal shows as what they are.
+    """
+
+    def __init__(self, *, colors: bool) -> None:
         self.begun = False
+        self._colors = colors
         self._last = 0
+        self._unfinished = ""
 
     def __call__(self, lines: Lines) -> str:
         parts = []
@@ -78,10 +87,17 @@ class Text:
             goes_on = line.continued and line.seq == self._last + 1
             if self.begun and not goes_on:
                 parts.append("\n")
-            parts.append(line.text)
+            parts.append(line.text if self._colors else self._plain(line.text, goes_on=goes_on))
             self.begun = True
             self._last = line.seq
         return "".join(parts)
+
+    def _plain(self, text: str, *, goes_on: bool) -> str:
+        whole = self._unfinished + text if goes_on else text
+        rest = unfinished(whole)
+        # A string that is never ended is not kept for ever: memory is bounded.
+        self._unfinished = rest if len(rest) <= LONGEST_ESCAPE else ""
+        return plain(whole)
 
 
 def json_lines(lines: Lines) -> str:

@@ -5,21 +5,15 @@ Knows nothing of levels, streams and numbers (loglines.py does).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.gateway.errors import Violations
+from shared.escapes import plain
 
 LONGEST: Final = 200
 """Characters of a text that is looked for (the API says so)."""
-
-# ECMA-48: control sequences (colours, movements), then strings such as links and titles, then escapes of two or three
-# characters. What was cut off in the middle is passed over as far as it goes.
-_ESCAPE: Final = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)|\x9b[0-?]*[ -/]*[@-~]?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +40,6 @@ class TextMatch:
 
     def _compared(self, text: str) -> str:
         return text if self.match_case else text.casefold()
-
-
-def plain(line: str) -> str:
-    """The line without its ANSI escapes."""
-    return _ESCAPE.sub("", line) if "\x1b" in line or "\x9b" in line else line
 
 
 def check_text(text: str, violations: Violations) -> None:

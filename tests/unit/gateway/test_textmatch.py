@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.errors import InvalidRequest, Violations
-from services.gateway.streams.textmatch import LONGEST, TextMatch, check_text, plain
+from services.gateway.streams.textmatch import LONGEST, TextMatch, check_text
+from shared.escapes import plain
 
 ESC = "\x1b"
 
