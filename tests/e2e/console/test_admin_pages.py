@@ -110,7 +110,7 @@ def test_a_key_is_shown_once_signs_in_and_when_it_is_revoked_its_user_is_out(
 
 def test_limits_are_set_and_taken_back(page: Page) -> None:
     go_to(page, "Limits")
-    page.get_by_label("User", exact=True).fill("limited")
+    page.get_by_role("combobox", name="User").fill("limited")
     page.get_by_role("button", name="Show").click()
     field = page.get_by_label("Submissions in any 60 minutes, set for limited")
     row = rows_of(page, "Limits of limited").filter(has_text="Submissions in any 60 minutes")

@@ -93,13 +93,14 @@ export function filterFields(filter: LogFilter) {
 
 export const isFiltered = (filter: LogFilter): boolean => Object.keys(filterFields(filter)).length > 0;
 
-/** Address under which the console gives the lines of a filter as a file. */
-export function downloadPath(testId: string, kind: "txt" | "jsonl", filter: LogFilter = {}): string {
+/** Address under which the console gives the lines of a filter as a file. `colors`: of a text, with its ANSI escapes. */
+export function downloadPath(testId: string, kind: "txt" | "jsonl", filter: LogFilter = {}, colors = false): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(filterFields(filter))) {
     if (Array.isArray(value)) for (const one of value) query.append(name, one);
     else query.set(name, String(value));
   }
+  if (colors) query.set("colors", "true");
   const text = query.toString();
   return `/logs/${encodeURIComponent(testId)}.${kind}${text ? `?${text}` : ""}`;
 }
