@@ -1,5 +1,6 @@
 // All tests, by filter and order, in pages: live, but nothing moves under the reader.
 import { Button, Group, Menu, Stack, Text } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useRef, useState } from "react";
@@ -8,9 +9,11 @@ import { useSession } from "../../api/session";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { ArchiveIcon, ChevronDownIcon, CompareIcon, DownloadIcon, PlusIcon } from "../../components/icons";
 import { ButtonLink } from "../../components/links";
+import { formatCount } from "../../components/numbers";
 import { Pager } from "../../components/Pager";
 import { useTimes } from "../../time/times";
 import { ArchiveDialog } from "./ArchiveDialog";
+import { exportLimit, MOST_EXPORTED } from "./exportLimit";
 import { Filters } from "./Filters";
 import { newcomers, patch } from "./live";
 import { listQuery, totalsQuery } from "./queries";
@@ -69,6 +72,10 @@ export function HistoryPage() {
     const filter = JSON.stringify(toFilter(search, now()));
     return `/export/tests.${kind}?${new URLSearchParams({ filter, order: ORDERS[search.order ?? "newest"].api })}`;
   };
+  const limit = exportLimit(search, totals.data);
+  const sayLimit = () => {
+    if (limit) notifications.show({ color: "orange", title: `A file takes ${formatCount(MOST_EXPORTED)} tests`, message: limit, autoClose: 15_000 });
+  };
   const isEmpty = list.isSuccess && rows.length === 0;
 
   return (
@@ -80,11 +87,12 @@ export function HistoryPage() {
               Export
             </Button>
           </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item component="a" href={exported("csv")} download>
+          <Menu.Dropdown maw={280}>
+            {limit && <Menu.Label>{limit}</Menu.Label>}
+            <Menu.Item component="a" href={exported("csv")} download onClick={sayLimit}>
               This list as CSV
             </Menu.Item>
-            <Menu.Item component="a" href={exported("json")} download>
+            <Menu.Item component="a" href={exported("json")} download onClick={sayLimit}>
               This list as JSON
             </Menu.Item>
           </Menu.Dropdown>

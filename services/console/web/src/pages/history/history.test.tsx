@@ -1,12 +1,14 @@
+import { Notifications } from "@mantine/notifications";
 import { act, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Test } from "../../api/types";
 import { render } from "../../test/render";
 import { answer, refuse } from "../../test/server";
+import { exportLimit } from "./exportLimit";
 import { HistoryPage } from "./HistoryPage";
 import { belongs, newcomers, patch } from "./live";
-import { countFilters, historySearch, parseSpan, toFilter } from "./search";
+import { countFilters, historySearch, parseSpan, toFilter, type HistorySearch } from "./search";
 
 const follow = vi.hoisted(() => ({ tell: (_: unknown) => undefined as void }));
 vi.mock("../../api/events", () => ({
@@ -77,6 +79,21 @@ describe("changes", () => {
   ])("fit by %s", (_name, more, search, fits) => expect(belongs(test(9, more), search)).toBe(fits));
 });
 
+describe("an export", () => {
+  const totals = { TEST_STATE_COMPLETED: 9_000, TEST_STATE_FAILED: 1_000, TEST_STATE_ARCHIVED: 5 };
+  const exact = (count: string) => `The first 10,000 of ${count} tests. Narrow the filters for the rest.`;
+  const perhaps = "At most the first 10,000 tests. If there are more, narrow the filters for the rest.";
+
+  it.each<[string, HistorySearch, typeof totals | undefined, string | null]>([
+    ["as many as a file takes", {}, totals, null],
+    ["one more, archived ones with them", { archived: true }, totals, exact("10,005")],
+    ["many, of which few are of the state", { state: ["failed"] }, { ...totals, TEST_STATE_COMPLETED: 20_000 }, null],
+    ["many of the state", { state: ["completed"], order: "oldest" }, { ...totals, TEST_STATE_COMPLETED: 20_000 }, exact("20,000")],
+    ["many that other filters may leave few of", { text: "weather" }, { ...totals, TEST_STATE_COMPLETED: 20_000 }, perhaps],
+    ["an unknown number", {}, undefined, perhaps],
+  ])("of %s", (_name, search, known, words) => expect(exportLimit(search, known)).toBe(words));
+});
+
 describe("the page", () => {
   beforeEach(() => {
     answer("TestService/ListTests", (request: { includeTotals?: boolean }) =>
@@ -142,6 +159,26 @@ describe("the page", () => {
     expect(compare).toBeDisabled();
     await userEvent.click(boxes[1]!);
     expect(compare).toBeEnabled();
+  });
+
+  it("says before and after an export that it is cut", async () => {
+    answer("TestService/ListTests", (request: { includeTotals?: boolean }) => (request.includeTotals ? { totals: [{ state: "TEST_STATE_COMPLETED", count: "12345" }] } : { tests: [test(1)] }));
+    await render(
+      <>
+        <HistoryPage />
+        <Notifications />
+      </>,
+      { at: "/tests" },
+    );
+    expect(await screen.findByText("Passed 12,345")).toBeInTheDocument();
+    await userEvent.click(screen.getByRole("button", { name: "Export" }));
+    const words = "The first 10,000 of 12,345 tests. Narrow the filters for the rest.";
+    expect(await screen.findByText(words)).toBeInTheDocument();
+    const link = screen.getByRole("menuitem", { name: "This list as CSV" });
+    // jsdom does not download.
+    link.addEventListener("click", (event) => event.preventDefault());
+    await userEvent.click(link);
+    expect(await screen.findByRole("alert")).toHaveTextContent(`A file takes 10,000 tests${words}`);
   });
 
   it("says what is wrong and offers to try again", async () => {
