@@ -91,7 +91,7 @@ def test_a_failure_is_explained_and_another_query_tried(page: Page) -> None:
     chain.nth(1).get_by_role("link", name="Original", exact=True).click()
     assert id_of_the_test(page, other_than=second) == first
 
-    page.get_by_role("link", name="Submit again").click()
+    page.get_by_role("link", name="Edit and run again").click()
     expect(page.get_by_label("Query", exact=True)).to_have_value("a cake")
     expect(page.get_by_role("textbox", name="Agent code")).to_contain_text("no cake today")
 

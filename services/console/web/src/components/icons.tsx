@@ -28,6 +28,7 @@ export {
   MoonIcon,
   NoSymbolIcon as CancelledIcon,
   PauseIcon,
+  PencilSquareIcon as EditIcon,
   PlayIcon as RunningIcon,
   PlusIcon,
   QueueListIcon as QueueIcon,

@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { testQuery } from "../api/queries";
-import { CompareIcon, HistoryIcon, PackageIcon, PlusIcon, RetryIcon, StopIcon } from "../components/icons";
+import { CompareIcon, EditIcon, HistoryIcon, PackageIcon, RetryIcon, StopIcon } from "../components/icons";
 import { hasEnded, hasPassed } from "../components/states";
 
 /** What can be asked of the page of a test from outside. */
@@ -55,9 +55,9 @@ export function useTestActions(testId: string | undefined): SpotlightActionData[
   return [
     ...(ended ? [] : [{ id: "cancel", label: "Cancel this test", leftSection: <StopIcon width={20} aria-hidden />, onClick: ask("cancel") }]),
     ...(ended ? [{ id: "retry", label: "Retry this test", leftSection: <RetryIcon width={20} aria-hidden />, onClick: ask("retry") }] : []),
+    { id: "again", label: "Edit this test and run it again", leftSection: <EditIcon width={20} aria-hidden />, onClick: () => void navigate({ to: "/submit", search: { again: testId } }) },
     { id: "compare", label: "Compare this test with another", leftSection: <CompareIcon width={20} aria-hidden />, onClick: ask("compare") },
     ...(hasPassed(test) ? [{ id: "package", label: "Package of this test", leftSection: <PackageIcon width={20} aria-hidden />, onClick: ask("package") }] : []),
-    { id: "again", label: "Submit this test again", leftSection: <PlusIcon width={20} aria-hidden />, onClick: () => void navigate({ to: "/submit", search: { again: testId } }) },
     { id: "log", label: "Log of this test, full screen", leftSection: <HistoryIcon width={20} aria-hidden />, onClick: () => void navigate({ to: "/tests/$testId/log", params: { testId } }) },
   ];
 }

@@ -146,7 +146,7 @@ function Form({ start, again }: { start: Draft; again: string }) {
       }}
     >
       <Stack>
-        <PageHeader title="New test" description={again ? "Filled from an older test. Values of variables are as they were." : undefined} />
+        <PageHeader title="New test" description={again ? "Filled from an older test, to be edited. Values of variables are as they were." : undefined} />
         <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
           <AgentPart draft={draft} errors={errors} set={set} onFiles={(files) => void take(files)} problem={problem} />
           <Stack>

@@ -38,7 +38,7 @@ export function PackageTab({ test }: { test: Test }) {
         {!hasEnded(test.state)
           ? "A package can be made when the test has passed."
           : test.state === "TEST_STATE_ARCHIVED"
-            ? "The test was archived: no package can be made of it. Submit it again for one."
+            ? "The test was archived: no package can be made of it. Run it again for one."
             : "Only a test that passed leaves as a package."}
       </Empty>
     );

@@ -52,7 +52,7 @@ export function RetryForm({ test, onClose }: { test: Test; onClose: () => void }
     >
       <Stack>
         <Text size="sm" className="break">
-          <b>{nameOf(test)}</b> is submitted again with the same code and settings, as a new test.
+          <b>{nameOf(test)}</b> runs again with the same code and settings, as a new test. To change these, take “Edit and run again”.
         </Text>
         <Textarea
           label="Query"
@@ -66,7 +66,7 @@ export function RetryForm({ test, onClose }: { test: Test; onClose: () => void }
         />
         {retry.error ? <ErrorBox error={retry.error} title="It was not submitted" /> : null}
         {retry.error && retryAt !== null ? <ComeBack at={retryAt} /> : null}
-        {filesGone && <Text size="sm">Its files were removed since. Submit the test again with the files from your side.</Text>}
+        {filesGone && <Text size="sm">Its files were removed since. Take “Edit and run again”, and add the files from your side.</Text>}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
             Back

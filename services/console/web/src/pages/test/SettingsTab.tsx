@@ -4,7 +4,7 @@ import { useState, type ReactNode } from "react";
 import type { Test } from "../../api/types";
 import { CodeView } from "../../components/CodeView";
 import { CopyButton } from "../../components/CopyButton";
-import { PlusIcon } from "../../components/icons";
+import { EditIcon } from "../../components/icons";
 import { ButtonLink } from "../../components/links";
 import { settingsOf } from "./settings";
 
@@ -71,8 +71,8 @@ export function SettingsTab({ test }: { test: Test }) {
             ))}
           </Table.Tbody>
         </Table>
-        <ButtonLink to="/submit" search={{ again: test.id ?? "" }} mt="sm" size="xs" variant="default" leftSection={<PlusIcon width={14} aria-hidden />}>
-          Submit again with changes
+        <ButtonLink to="/submit" search={{ again: test.id ?? "" }} mt="sm" size="xs" variant="default" leftSection={<EditIcon width={14} aria-hidden />}>
+          Edit and run again
         </ButtonLink>
       </Part>
       {spec.agentCode && (

@@ -8,7 +8,7 @@ import type { Test } from "../../api/types";
 import { AgentLink } from "../../components/AgentLink";
 import { CopyButton } from "../../components/CopyButton";
 import { PageHeader } from "../../components/feedback";
-import { CompareIcon, PackageIcon, PauseIcon, PlusIcon, RetryIcon, StopIcon } from "../../components/icons";
+import { CompareIcon, EditIcon, PackageIcon, PauseIcon, RetryIcon, StopIcon } from "../../components/icons";
 import { AnchorLink, ButtonLink } from "../../components/links";
 import { LabelChips } from "../../components/LabelChips";
 import { PhaseBar } from "../../components/PhaseBar";
@@ -115,6 +115,9 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
             Retry
           </Button>
         )}
+        <ButtonLink to="/submit" search={{ again: test.id ?? "" }} variant="default" leftSection={<EditIcon width={16} aria-hidden />}>
+          Edit and run again
+        </ButtonLink>
         {hasPassed(test) && (
           <Button variant="default" leftSection={<PackageIcon width={16} aria-hidden />} onClick={() => act("package")}>
             Package
@@ -123,9 +126,6 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
         <Button variant="default" leftSection={<CompareIcon width={16} aria-hidden />} onClick={() => act("compare")}>
           Compare
         </Button>
-        <ButtonLink to="/submit" search={{ again: test.id ?? "" }} variant="default" title="Opens the form with this test's code and settings, to change them" leftSection={<PlusIcon width={16} aria-hidden />}>
-          Submit again
-        </ButtonLink>
       </PageHeader>
       {test.spec?.query !== undefined && (
         <Text size="sm" className="break" lineClamp={3}>

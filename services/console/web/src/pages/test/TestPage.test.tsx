@@ -95,6 +95,17 @@ describe("the page of a test", () => {
     expect(feeds.open).toBe("");
   });
 
+  test("offers the same test again and an edited one, told apart by their words, side by side", async () => {
+    shows(passed);
+    await render(<Page />);
+    const retry = await screen.findByRole("button", { name: "Retry" });
+    const edit = screen.getByRole("link", { name: "Edit and run again" });
+    expect(retry.nextElementSibling).toBe(edit);
+    expect(edit).toHaveAttribute("href", `/submit?again=${ID}`);
+    await userEvent.click(retry);
+    expect(within(await screen.findByRole("dialog")).getByText(/runs again with the same code and settings/)).toBeInTheDocument();
+  });
+
   test("shows place and wait while the test is queued", async () => {
     shows({ ...running, state: "TEST_STATE_QUEUED", queuePlace: { position: "3", estimatedWait: "40s" } });
     await render(<Page />);
