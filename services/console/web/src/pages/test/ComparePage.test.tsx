@@ -1,7 +1,8 @@
-import { screen, within } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { useState } from "react";
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
+import { stream, type EventStream, type Feed } from "../../api/events";
 import type { Test } from "../../api/types";
 import { render } from "../../test/render";
 import { answer, refuse } from "../../test/server";
@@ -17,6 +18,8 @@ const make = (id: string, text: string, env: string): Test => ({
 });
 const tests: Record<string, Test> = { [A]: make(A, "first\nshared", "old"), [B]: make(B, "second\nshared", "new") };
 
+afterEach(() => vi.restoreAllMocks());
+
 function Page({ start }: { start: CompareSearch }) {
   const [search, setSearch] = useState(start);
   return <CompareView search={search} onSearch={setSearch} />;
@@ -27,7 +30,7 @@ const logs = (make: (fromSeq: number) => object) =>
 
 test("two tests stand side by side, and differences only leaves out the rest", async () => {
   answer("TestService/GetTest", (request: { testId: string }) => ({ test: tests[request.testId] }) as never);
-  logs((from) => (from === 1 ? { lines: [{ seq: "1", text: "line one" }], nextSeq: "2" } : { lines: [{ seq: "2", text: "line two" }] }));
+  logs((from) => (from === 1 ? { lines: [{ seq: "1", text: "line one" }], nextSeq: "2" } : { lines: [{ seq: "2", text: "line two" }], complete: {} }));
   const narrow = window.matchMedia("");
   vi.spyOn(window, "matchMedia").mockImplementation((media) => ({ ...narrow, media, matches: media === "(min-width: 48em)" }));
   await render(<Page start={{ a: A, b: B }} />);
@@ -45,9 +48,47 @@ test("two tests stand side by side, and differences only leaves out the rest", a
   expect(screen.queryByRole("region", { name: "Logs side by side" })).not.toBeInTheDocument();
 });
 
+test("one that still runs is followed to its end: state, figures, answer and log", async () => {
+  const feeds = new Map<string, (data: object) => void>();
+  vi.spyOn(stream, "follow").mockImplementation((...[feed, tell]: Parameters<EventStream["follow"]>) => {
+    const key = `${feed.kind} ${(feed as Extract<Feed, { testId: string }>).testId} ${(feed as { fromSeq?: string }).fromSeq ?? ""}`.trim();
+    feeds.set(key, (data) => tell({ kind: feed.kind, data } as never));
+    return () => feeds.delete(key);
+  });
+  const { result: _, ...rest } = tests[B]!;
+  const running: Test = { ...rest, state: "TEST_STATE_RUNNING", history: [{ state: "TEST_STATE_RUNNING" }] };
+  let now = running;
+  answer("TestService/GetTest", (request: { testId: string }) => ({ test: request.testId === A ? tests[A] : now }) as never);
+  answer("TestService/GetLogs", (request: { testId: string }) => (request.testId === A ? { lines: [{ seq: "1", text: "begin" }], complete: {} } : { lines: [{ seq: "1", text: "begin" }] }));
+  await render(<Page start={{ a: A, b: B }} />);
+  const second = await screen.findByRole("region", { name: "Second test" });
+  expect(within(second).getByText("Running")).toBeInTheDocument();
+  await waitFor(() => expect([...feeds.keys()].sort()).toEqual([`log ${B} 2`, `test ${B}`]));
+
+  act(() => feeds.get(`log ${B} 2`)!({ lines: [{ seq: "2", text: "it goes on" }] }));
+  expect(await screen.findByText("it goes on")).toBeInTheDocument();
+
+  now = { ...tests[B]!, history: [...running.history!, { state: "TEST_STATE_COMPLETED" }] };
+  const { responseJson: _json, ...told } = now.result!;
+  act(() => {
+    feeds.get(`log ${B} 2`)!({ lines: [{ seq: "3", text: "done" }], complete: {} });
+    feeds.get(`test ${B}`)!({ test: { ...now, result: told } });
+  });
+  expect(await within(second).findByText("Passed")).toBeInTheDocument();
+  expect(await screen.findByText("+100 %")).toBeInTheDocument();
+  // What the stream leaves out is read when it has ended.
+  expect(await within(screen.getByRole("region", { name: "Answer" })).findByText("second")).toBeInTheDocument();
+  expect(await screen.findByText("done")).toBeInTheDocument();
+  await waitFor(() => expect([...feeds.keys()]).toEqual([]));
+
+  await userEvent.click(screen.getByRole("button", { name: "Swap" }));
+  expect(within(await screen.findByRole("region", { name: "First test" })).getByText(B)).toBeInTheDocument();
+  expect([...feeds.keys()]).toEqual([]);
+});
+
 test("of a long log only the first lines are compared, and that is said", async () => {
   answer("TestService/GetTest", (request: { testId: string }) => ({ test: tests[request.testId] }) as never);
-  logs((from) => ({ lines: Array.from({ length: 2500 }, (_, index) => ({ text: `line ${from + index}` })), nextSeq: String(from + 2500) }));
+  logs((from) => ({ lines: Array.from({ length: 2500 }, (_, index) => ({ seq: String(from + index), text: `line ${from + index}` })), nextSeq: String(from + 2500) }));
   await render(<Page start={{ a: A, b: B, only: true }} />);
   expect(await screen.findByText(/Of the first and the second test only the first 5,000 lines are compared/)).toBeInTheDocument();
 });

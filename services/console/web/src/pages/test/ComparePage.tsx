@@ -1,10 +1,9 @@
-// Two tests side by side: figures, answer, settings, query, code and log; all of it or differences only.
+// Two tests side by side: figures, answer, settings, query, code and log; all of it or differences only. One that has not
+// ended is followed until it has.
 import { Button, Group, Paper, SimpleGrid, Stack, Switch, Text, TextInput } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { ApiError } from "../../api/call";
-import { testQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
 import { ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { CompareIcon } from "../../components/icons";
@@ -13,6 +12,7 @@ import { StateBadge } from "../../components/StateBadge";
 import { nameOf } from "../../components/states";
 import { Time } from "../../time/times";
 import { Compared } from "./Compared";
+import { useLiveTest } from "./live";
 import { isTestId, type CompareSearch } from "./search";
 
 export function ComparePage() {
@@ -58,7 +58,9 @@ function Card({ test, which }: { test: Test; which: string }) {
         <AnchorLink to="/tests/$testId" params={{ testId: test.id ?? "" }} fw={600} className="break">
           {nameOf(test)}
         </AnchorLink>
-        <StateBadge state={test.state} failureCode={test.failure?.code ?? ""} />
+        <span role="status">
+          <StateBadge state={test.state} failureCode={test.failure?.code ?? ""} />
+        </span>
       </Group>
       <Text size="sm" className="mono break">
         {test.id}
@@ -73,8 +75,8 @@ function Card({ test, which }: { test: Test; which: string }) {
 export function CompareView({ search, onSearch }: { search: CompareSearch; onSearch: (search: CompareSearch) => void }) {
   const [idA, idB] = [search.a ?? "", search.b ?? ""];
   const ready = isTestId(idA) && isTestId(idB) && idA !== idB;
-  const a = useQuery({ ...testQuery(idA), enabled: ready });
-  const b = useQuery({ ...testQuery(idB), enabled: ready });
+  const { query: a } = useLiveTest(idA, ready);
+  const { query: b } = useLiveTest(idB, ready);
   if (!ready) {
     return (
       <>

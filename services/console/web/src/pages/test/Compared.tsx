@@ -1,10 +1,9 @@
 // The parts of a comparison, below each other.
 import { Badge, Stack, Table, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { useMemo, type ReactNode } from "react";
 import type { Test } from "../../api/types";
 import { ErrorBox, Loading } from "../../components/feedback";
-import { logStartQuery, MOST_LINES } from "./compareLogs";
+import { MOST_LINES, useLogStart } from "./compareLogs";
 import { answerLines, linesOf, numbersOf, settingsRows, type ComparedRow } from "./comparison";
 import { DiffView } from "./DiffView";
 
@@ -59,8 +58,8 @@ function Rows({ rows, only, label }: { rows: ComparedRow[]; only: boolean; label
 }
 
 function Logs({ a, b, only }: { a: string; b: string; only: boolean }) {
-  const one = useQuery(logStartQuery(a));
-  const other = useQuery(logStartQuery(b));
+  const one = useLogStart(a);
+  const other = useLogStart(b);
   if (one.error) return <ErrorBox error={one.error} title="The log of the first test could not be read" onRetry={() => void one.refetch()} />;
   if (other.error) return <ErrorBox error={other.error} title="The log of the second test could not be read" onRetry={() => void other.refetch()} />;
   if (!one.data || !other.data) return <Loading label="Loading the logs" />;
@@ -105,7 +104,7 @@ export function Compared({ a, b, only }: { a: Test; b: Test; only: boolean }) {
         <Rows rows={settingsRows(a, b)} only={only} label="Settings" />
       </Part>
       <Part title="Log">
-        <Logs a={a.id ?? ""} b={b.id ?? ""} only={only} />
+        <Logs key={`${a.id} ${b.id}`} a={a.id ?? ""} b={b.id ?? ""} only={only} />
       </Part>
     </Stack>
   );

@@ -37,9 +37,10 @@ export function useLiveTest(testId: string, enabled: boolean): LiveTest {
   const query = useQuery({ ...testQuery(testId), enabled });
   const state = query.data?.state;
   const ended = hasEnded(state);
-  const [seenRunning, setSeenRunning] = useState(false);
-  if (state !== undefined && !ended && !seenRunning) setSeenRunning(true);
-  const endedHere = seenRunning && ended;
+  // Which test, since another one may take its place (two that are compared are swapped).
+  const [seenRunning, setSeenRunning] = useState("");
+  if (state !== undefined && !ended && seenRunning !== testId) setSeenRunning(testId);
+  const endedHere = seenRunning === testId && ended;
 
   const take = (told: Test | undefined) => {
     if (!told) return;
