@@ -4,7 +4,7 @@ import { defineConfig } from "vite";
 // `npm run dev` is for work on the page: it sends what is not a file of the page to a console that runs already, under
 // the name that the browser used, which has to be one of its ASSAY_CONSOLE_HOSTS.
 const console = process.env.ASSAY_CONSOLE_URL ?? "http://127.0.0.1:7470";
-const backend = ["/api", "/session", "/signin", "/events", "/uploads", "/files", "/logs", "/packages", "/export"];
+const backend = ["/api", "/session", "/signin", "/events", "/uploads", "/files", "/logs", "/packages/", "/export"];
 
 export default defineConfig({
   plugins: [react()],

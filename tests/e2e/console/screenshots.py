@@ -29,6 +29,7 @@ PAGES: Final = {
     "submit": "/submit?again={passed}",
     "agents": "/agents",
     "agent": "/agents/order-finder",
+    "packages": "/packages",
     "queue": "/queue",
     "health": "/admin/health",
     "usage": "/admin/usage?by=hour",

@@ -52,6 +52,13 @@ def test_an_agent_is_handed_in_watched_and_leaves_as_a_package(page: Page, gate:
     expect(page.get_by_text("Downloaded 1 time")).to_be_visible()
     assert test_id in page.url
 
+    go_to(page, "Packages")
+    row = page.get_by_role("table", name="Packages").get_by_role("row").filter(has_text="from-the-console")
+    expect(row).to_contain_text("ready")
+    row.get_by_role("link", name="from-the-console", exact=True).click()
+    expect(page.get_by_text("Downloaded 1 time")).to_be_visible()
+    assert test_id in page.url
+
 
 def test_a_runaway_is_cancelled_and_the_page_says_what_came_of_it(page: Page, gate: Gate) -> None:
     run_test(page, gate.agent('print("round and round", flush=True)'), "for ever")

@@ -3,6 +3,7 @@ import { createRootRoute, createRoute, createRouter, defaultParseSearch, lazyRou
 import { agentSearch } from "./pages/agents/search";
 import { AdminOnly } from "./pages/admin/AdminOnly";
 import { adminSearch } from "./pages/admin/search";
+import { packagesSearch } from "./pages/packages/search";
 import { compareSearch, testSearch } from "./pages/test/search";
 import { historySearch } from "./pages/history/search";
 import { queueSearch } from "./pages/queue/search";
@@ -63,6 +64,12 @@ const agent = createRoute({
   validateSearch: agentSearch,
   component: lazyRouteComponent(() => import("./pages/agents/AgentPage"), "AgentPage"),
 });
+const packages = createRoute({
+  ...at,
+  path: "/packages",
+  validateSearch: packagesSearch,
+  component: lazyRouteComponent(() => import("./pages/packages/PackagesPage"), "PackagesPage"),
+});
 const queue = createRoute({
   ...at,
   path: "/queue",
@@ -112,6 +119,7 @@ const routeTree = root.addChildren([
   submit,
   agents,
   agent,
+  packages,
   queue,
   admin.addChildren([health, usage, cost, limits, keys, deadLetters]),
 ]);

@@ -1,9 +1,9 @@
 // The pages one can go to: for the navigation and the palette.
 import type { ComponentType, SVGProps } from "react";
-import { AgentIcon, CostIcon, HealthIcon, HistoryIcon, KeyIcon, LetterIcon, LimitsIcon, PlusIcon, QueueIcon, UsageIcon } from "../components/icons";
+import { AgentIcon, CostIcon, HealthIcon, HistoryIcon, KeyIcon, LetterIcon, LimitsIcon, PackageIcon, PlusIcon, QueueIcon, UsageIcon } from "../components/icons";
 
 export interface Place {
-  to: "/tests" | "/submit" | "/agents" | "/queue" | "/admin/health" | "/admin/usage" | "/admin/cost" | "/admin/limits" | "/admin/keys" | "/admin/dead-letters";
+  to: "/tests" | "/submit" | "/agents" | "/packages" | "/queue" | "/admin/health" | "/admin/usage" | "/admin/cost" | "/admin/limits" | "/admin/keys" | "/admin/dead-letters";
   label: string;
   icon: ComponentType<SVGProps<SVGSVGElement>>;
   /** Second key after "g". */
@@ -15,6 +15,7 @@ export const PLACES: Place[] = [
   { to: "/submit", label: "New test", icon: PlusIcon, key: "n", admin: false },
   { to: "/tests", label: "Tests", icon: HistoryIcon, key: "t", admin: false },
   { to: "/agents", label: "Agents", icon: AgentIcon, key: "a", admin: false },
+  { to: "/packages", label: "Packages", icon: PackageIcon, key: "p", admin: false },
   { to: "/queue", label: "Queue", icon: QueueIcon, key: "q", admin: false },
   { to: "/admin/health", label: "Health", icon: HealthIcon, key: "h", admin: true },
   { to: "/admin/usage", label: "Usage", icon: UsageIcon, key: "u", admin: true },

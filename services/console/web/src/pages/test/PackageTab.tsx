@@ -4,20 +4,14 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Package, Test } from "../../api/types";
 import { Empty, ErrorBox, Loading } from "../../components/feedback";
+import { lookOfPackage } from "../../components/packageStates";
 import { hasEnded, hasPassed } from "../../components/states";
 import { PackageForm } from "./PackageForm";
 import { PackagePanel } from "./PackagePanel";
 import { packagesQuery } from "./packages";
 
-const WORDS: Record<string, string> = {
-  PACKAGE_STATE_GENERATING: "being made",
-  PACKAGE_STATE_READY: "ready",
-  PACKAGE_STATE_FAILED: "failed",
-  PACKAGE_STATE_EXPIRED: "removed",
-};
-
 function nameOfPackage(one: Package): string {
-  return `${one.options?.serviceName || "package"}, ${WORDS[one.state ?? ""] ?? "unknown"}, ${shortTime(one.createTime)}`;
+  return `${one.options?.serviceName || "package"}, ${lookOfPackage(one.state).word}, ${shortTime(one.createTime)}`;
 }
 
 const shortTime = (time: string | undefined): string => (time ? `${time.slice(0, 16).replace("T", " ")} UTC` : "");
