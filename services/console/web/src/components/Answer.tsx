@@ -1,6 +1,7 @@
 // What an agent answered, as text, Markdown or a tree, with copy and download. Knows nothing of tests.
 import { Box, Button, Group, SegmentedControl, Stack, Text } from "@mantine/core";
 import { lazy, Suspense, useMemo, useState } from "react";
+import { visible } from "./bidi";
 import { CopyButton } from "./CopyButton";
 import { Loading } from "./feedback";
 import { DownloadIcon } from "./icons";
@@ -26,7 +27,7 @@ function Plain({ text }: { text: string }) {
   return (
     <>
       <Box component="pre" className="break mono" m={0} fz="sm" mah="70vh" tabIndex={0} aria-label="Answer" style={{ whiteSpace: "pre-wrap", overflow: "auto" }}>
-        {whole ? text : text.slice(0, SHORT)}
+        {visible(whole ? text : text.slice(0, SHORT))}
       </Box>
       {!whole && (
         <Button variant="default" size="xs" mt="xs" onClick={() => setWhole(true)}>

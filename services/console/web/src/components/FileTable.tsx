@@ -1,5 +1,6 @@
 // Files with size, checksum and, where their content can be had, a link.
 import { Anchor, Group, Table, Text } from "@mantine/core";
+import { visible } from "./bidi";
 import { CopyButton } from "./CopyButton";
 import { DownloadIcon } from "./icons";
 import { formatBytes } from "./numbers";
@@ -29,7 +30,7 @@ export function FileTable({ files, label, hrefOf }: { files: FileRow[]; label: s
           {files.map((file) => (
             <Table.Tr key={file.path}>
               <Table.Td className="mono break">
-                {file.path}
+                {visible(file.path ?? "")}
                 {file.executable && (
                   <Text span size="xs" c="dimmed" ml={6}>
                     executable
@@ -45,7 +46,7 @@ export function FileTable({ files, label, hrefOf }: { files: FileRow[]; label: s
                     <Text span className="mono" size="sm" title={file.sha256}>
                       {file.sha256.slice(0, 12)}…
                     </Text>
-                    <CopyButton text={file.sha256} size="compact-xs" aria-label={`Copy the SHA-256 of ${file.path}`} />
+                    <CopyButton text={file.sha256} size="compact-xs" aria-label={`Copy the SHA-256 of ${visible(file.path ?? "")}`} />
                   </Group>
                 ) : (
                   "–"
@@ -53,7 +54,7 @@ export function FileTable({ files, label, hrefOf }: { files: FileRow[]; label: s
               </Table.Td>
               {hrefOf && (
                 <Table.Td>
-                  <Anchor href={hrefOf(file.path ?? "")} download size="sm" aria-label={`Download ${file.path}`}>
+                  <Anchor href={hrefOf(file.path ?? "")} download size="sm" aria-label={`Download ${visible(file.path ?? "")}`}>
                     <DownloadIcon width={14} aria-hidden /> Download
                   </Anchor>
                 </Table.Td>

@@ -1,6 +1,7 @@
 // What was noticed about a test without running it.
 import { Alert, Stack, Text } from "@mantine/core";
 import type { Finding } from "../api/types";
+import { visible } from "./bidi";
 
 const LOOKS: Record<string, { word: string; color: string }> = {
   SEVERITY_ERROR: { word: "Error", color: "red" },
@@ -16,10 +17,10 @@ export function FindingList({ findings, label }: { findings: Finding[]; label: s
       {findings.map((one, index) => {
         const look = LOOKS[one.severity ?? ""] ?? { word: "Note", color: "blue" };
         return (
-          <Alert key={index} color={look.color} variant="light" title={`${look.word}: ${one.message ?? one.code}`}>
+          <Alert key={index} color={look.color} variant="light" title={`${look.word}: ${visible(one.message ?? one.code ?? "")}`}>
             <Text size="sm" className="break">
-              {one.hint}
-              {one.path && ` (${one.path}${one.line ? `, line ${one.line}` : ""})`}
+              {visible(one.hint ?? "")}
+              {one.path && ` (${visible(one.path)}${one.line ? `, line ${one.line}` : ""})`}
             </Text>
           </Alert>
         );

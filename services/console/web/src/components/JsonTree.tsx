@@ -2,6 +2,7 @@
 import { Box, Button, Group, Text, UnstyledButton } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef, useState } from "react";
+import { visible } from "./bidi";
 import { ChevronDownIcon, ChevronRightIcon } from "./icons";
 import { decodeString, foldedBelow, rowsOf, type JsonNode, type JsonRow } from "./json";
 
@@ -22,12 +23,12 @@ function Value({ text, node }: { text: string; node: JsonNode }) {
   const raw = text.slice(node.start, node.end);
   if (node.kind === "string") {
     const value = decodeString(raw);
-    const shown = whole || value.length <= SHORT_TEXT ? value : value.slice(0, SHORT_TEXT);
+    const part = whole || value.length <= SHORT_TEXT ? value : value.slice(0, SHORT_TEXT);
     return (
       <>
         <Text span inherit c={COLORS.string} className="break" style={{ whiteSpace: "pre-wrap" }}>
-          &quot;{shown}
-          {shown === value ? '"' : "…"}
+          &quot;{visible(part)}
+          {part === value ? '"' : "…"}
         </Text>
         {value.length > SHORT_TEXT && (
           <Button size="compact-xs" variant="subtle" ml={4} onClick={() => setWhole(!whole)}>
@@ -47,7 +48,7 @@ function Value({ text, node }: { text: string; node: JsonNode }) {
 function Row({ text, row, folded, onFold }: { text: string; row: JsonRow; folded: boolean; onFold: (id: string) => void }) {
   const { node } = row;
   const count = node.children.length;
-  const label = row.label === null ? null : <Text span inherit fw={600}>{row.label}: </Text>;
+  const label = row.label === null ? null : <Text span inherit fw={600}>{visible(row.label)}: </Text>;
   const words = node.kind === "object" ? `{ ${count} ${count === 1 ? "key" : "keys"} }` : `[ ${count} ${count === 1 ? "item" : "items"} ]`;
   return (
     <Box pl={Math.min(row.depth, MOST_INDENT) * 18 + (row.folds ? 0 : 18)} fz="sm" className="mono" py={1}>

@@ -5,6 +5,7 @@ import type { ReactNode } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import rehypeSanitize from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
+import { visible } from "./bidi";
 
 const ABSOLUTE = /^(https?:|mailto:)/i;
 
@@ -61,7 +62,7 @@ export default function Markdown({ text }: { text: string }) {
   return (
     <Typography className="break">
       <ReactMarkdown remarkPlugins={[remarkGfm]} rehypePlugins={[rehypeSanitize]} components={PARTS}>
-        {text}
+        {visible(text)}
       </ReactMarkdown>
     </Typography>
   );

@@ -2,6 +2,7 @@
 import { Alert, Button, Group, List, Skeleton, Stack, Text, ThemeIcon } from "@mantine/core";
 import type { ReactNode } from "react";
 import { ApiError } from "../api/call";
+import { visible } from "./bidi";
 import { EmptyIcon, WarningIcon } from "./icons";
 
 /** An error in the server's words, with what to do. `onRetry` adds a button. */
@@ -10,12 +11,12 @@ export function ErrorBox({ error, title, onRetry }: { error: unknown; title?: st
   return (
     <Alert color="red" variant="light" role="alert" icon={<WarningIcon width={20} aria-hidden />} title={title ?? "This did not work"}>
       <Stack gap="xs" align="flex-start">
-        <Text size="sm">{error instanceof Error ? error.message : String(error)}</Text>
+        <Text size="sm">{visible(error instanceof Error ? error.message : String(error))}</Text>
         {api && api.violations.length > 0 && (
           <List size="sm">
             {api.violations.map((one) => (
               <List.Item key={`${one.field} ${one.description}`}>
-                <b>{one.field}</b>: {one.description}
+                <b>{one.field}</b>: {visible(one.description)}
               </List.Item>
             ))}
           </List>

@@ -1,6 +1,7 @@
 // The states of a test in words, colours and icons, and what they mean for the page. The only table of them.
 import type { ComponentType, SVGProps } from "react";
 import type { Test, TestState } from "../api/types";
+import { visible } from "./bidi";
 import { ArchiveIcon, BuildingIcon, CancelledIcon, ClockIcon, FailedIcon, PassedIcon, RunningIcon } from "./icons";
 
 export interface StateLook {
@@ -57,5 +58,5 @@ export function hasPassed(test: Test): boolean {
 
 /** Name of the test for people. */
 export function nameOf(test: Test): string {
-  return test.spec?.name || test.spec?.agentName || test.spec?.agentId || "agent";
+  return visible(test.spec?.name || test.spec?.agentName || test.spec?.agentId || "agent");
 }

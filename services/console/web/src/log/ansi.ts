@@ -1,6 +1,7 @@
 // A line as pieces of text with their colours: ANSI colours by anser, every other escape removed, control characters as
-// symbols. The text of the pieces together is as long as the line without its escapes, so that places of matches hold.
+// symbols. Matches are looked for in the text of the pieces together, which is what the reader sees.
 import Anser from "anser";
+import { visible } from "../components/bidi";
 import { rgbOf, type Rgb } from "./colors";
 import { ESCAPES } from "./match";
 
@@ -41,17 +42,18 @@ function semicolons(codes: string): string {
     .join(";");
 }
 
-const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g;
 
-/** Control characters as symbols, one for one. A tab stays. What turns the direction of text is none to act on here. */
+/** Control characters as symbols, and what turns the direction of text as escapes. A tab stays. */
 export function withSymbols(text: string): string {
-  return text.replace(CONTROLS, (char) => {
+  const symbols = text.replace(CONTROLS, (char) => {
     const code = char.charCodeAt(0);
     if (code < 0x20) return String.fromCharCode(0x2400 + code);
     if (code === 0x7f) return "␡";
     if (code === 0x2028 || code === 0x2029) return "␤";
-    return code < 0xa0 ? "�" : "⇄";
+    return "�";
   });
+  return visible(symbols);
 }
 
 /** The pieces of a line, none of them empty. */

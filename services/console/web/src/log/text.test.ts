@@ -30,7 +30,7 @@ test.each([
   ["an escape cut off", "text\x1b[3", "text"],
   ["colours that are none", "\x1b[999;38;5;999mtext", "text"],
   ["control characters", "a\x00b\x07c\td\x7f", "a␀b␇c\td␡"],
-  ["what turns the direction of text", "a\u202eb\u2066c", "a⇄b⇄c"],
+  ["what turns the direction of text", "a\u202eb\u2066c", "a⟨U+202E⟩b⟨U+2066⟩c"],
   ["line separators", "a\u2028b", "a␤b"],
   ["HTML", "<img src=x onerror=alert(1)>&amp;", "<img src=x onerror=alert(1)>&amp;"],
 ])("%s", (_, text, shown) => {

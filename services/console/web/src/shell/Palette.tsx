@@ -6,6 +6,7 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { useState, type KeyboardEvent } from "react";
 import { call } from "../api/call";
 import { useSession } from "../api/session";
+import { visible } from "../components/bidi";
 import { AgentIcon, SearchIcon, TestIcon } from "../components/icons";
 import { lookOf, nameOf } from "../components/states";
 import { useTestActions } from "./testActions";
@@ -56,7 +57,7 @@ export function Palette() {
   const found: SpotlightActionData[] = (tests.data ?? []).map((test) => ({
     id: `test ${test.id}`,
     label: nameOf(test),
-    description: `${lookOf(test.state, test.failure?.code).label} · ${test.spec?.query ?? "no query"} · ${test.id}`,
+    description: `${lookOf(test.state, test.failure?.code).label} · ${visible(test.spec?.query ?? "no query")} · ${test.id}`,
     leftSection: <TestIcon width={20} aria-hidden />,
     onClick: () => void navigate({ to: "/tests/$testId", params: { testId: test.id ?? "" } }),
   }));
@@ -65,7 +66,7 @@ export function Palette() {
     .slice(0, 6)
     .map((agent) => ({
       id: `agent ${agent.stats?.agentId}`,
-      label: agent.stats?.agentName || (agent.stats?.agentId ?? ""),
+      label: visible(agent.stats?.agentName || (agent.stats?.agentId ?? "")),
       description: "Agent",
       leftSection: <AgentIcon width={20} aria-hidden />,
       onClick: () => void navigate({ to: "/agents/$agentId", params: { agentId: agent.stats?.agentId ?? "" }, search: isAdmin ? { user: agent.userId } : {} }),

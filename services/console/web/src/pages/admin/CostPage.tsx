@@ -4,6 +4,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { call } from "../../api/call";
 import type { CostRow } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { ChartPanel } from "../../components/ChartPanel";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
@@ -87,7 +88,7 @@ export function CostPage() {
               <Table.Tbody>
                 {rows.map((row) => (
                   <Table.Tr key={row.key ?? ""}>
-                    <Table.Td className="break">{row.key || "none"}</Table.Td>
+                    <Table.Td className="break">{visible(row.key || "none")}</Table.Td>
                     <Table.Td ta="right">{formatCount(row.testCount)}</Table.Td>
                     <Table.Td ta="right">{formatUsd(part(row, "cpuUsd"))}</Table.Td>
                     <Table.Td ta="right">{formatUsd(part(row, "memoryUsd"))}</Table.Td>

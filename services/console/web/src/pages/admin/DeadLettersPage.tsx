@@ -4,6 +4,7 @@ import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tansta
 import { useState } from "react";
 import { call } from "../../api/call";
 import type { DeadLetter } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { Confirm } from "../../components/Confirm";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { RetryIcon } from "../../components/icons";
@@ -93,7 +94,7 @@ function Letter({ letter, busy, onReplay }: { letter: DeadLetter; busy: boolean;
             {letter.service}, tried {letter.deliveryCount ?? 0} times, <Time value={letter.time} />
           </Text>
           <Text size="sm" className="break" mt={4}>
-            {letter.reason}
+            {visible(letter.reason ?? "")}
           </Text>
         </div>
         <Stack gap={6}>
@@ -107,7 +108,7 @@ function Letter({ letter, busy, onReplay }: { letter: DeadLetter; busy: boolean;
       </Group>
       {opened && (
         <Code block mt="xs" className="break" mah={400} tabIndex={0} style={{ overflow: "auto" }}>
-          {pretty(letter.payloadJson)}
+          {visible(pretty(letter.payloadJson))}
         </Code>
       )}
     </Paper>

@@ -3,6 +3,7 @@ import { Alert, Badge, Group, List, Paper, SimpleGrid, Stack, Table, Text, Title
 import { useQuery } from "@tanstack/react-query";
 import { healthQuery } from "../../api/queries";
 import type { HealthState, ServiceHealth, SystemHealth } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
 import { FailedIcon, PassedIcon, WarningIcon } from "../../components/icons";
@@ -189,7 +190,7 @@ function Replicas({ service, replicas }: { service: string; replicas: ServiceHea
                   ))}
                   {one.lastError && (
                     <Text size="xs" className="break" component="div">
-                      Last error, <Time value={one.lastError.time} />: {one.lastError.message}
+                      Last error, <Time value={one.lastError.time} />: {visible(one.lastError.message ?? "")}
                     </Text>
                   )}
                 </Table.Td>

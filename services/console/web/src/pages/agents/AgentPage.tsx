@@ -5,10 +5,11 @@ import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { agentStatsQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { ChartPanel } from "../../components/ChartPanel";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
-import { HistoryIcon, PlusIcon } from "../../components/icons";
+import { EditIcon, HistoryIcon } from "../../components/icons";
 import { AnchorLink, ButtonLink } from "../../components/links";
 import { formatBytes, formatCount, formatShare } from "../../components/numbers";
 import { StateBadge } from "../../components/StateBadge";
@@ -45,13 +46,13 @@ export function AgentPage() {
   }
   return (
     <Stack>
-      <PageHeader title={found?.agentName || agentId} description={<span className="mono break">{userId ? `${agentId} of ${userId}` : agentId}</span>}>
+      <PageHeader title={visible(found?.agentName || agentId)} description={<span className="mono break">{userId ? `${agentId} of ${userId}` : agentId}</span>}>
         <ButtonLink variant="default" to="/tests" search={{ agent: agentId, user: userId }} leftSection={<HistoryIcon width={16} aria-hidden />}>
           Its tests
         </ButtonLink>
         {newest?.id && (
-          <Button leftSection={<PlusIcon width={16} aria-hidden />} onClick={() => void navigate({ to: "/submit", search: { again: newest.id } })}>
-            Test it again
+          <Button leftSection={<EditIcon width={16} aria-hidden />} onClick={() => void navigate({ to: "/submit", search: { again: newest.id } })}>
+            Edit and run again
           </Button>
         )}
       </PageHeader>
@@ -141,7 +142,7 @@ function Runs({ tests }: { tests: Test[] }) {
               </Table.Td>
               <Table.Td maw={280}>
                 <AnchorLink to="/tests/$testId" params={{ testId: test.id ?? "" }} size="sm" truncate display="block">
-                  {test.spec?.query || "no query"}
+                  {visible(test.spec?.query || "no query")}
                 </AnchorLink>
               </Table.Td>
               <Table.Td visibleFrom="xs">

@@ -5,6 +5,7 @@ import { useSearch } from "@tanstack/react-router";
 import type { Agent } from "../../api/types";
 import { useSession } from "../../api/session";
 import { AgentLink } from "../../components/AgentLink";
+import { visible } from "../../components/bidi";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { AnchorLink, ButtonLink } from "../../components/links";
 import { formatCount, formatShare } from "../../components/numbers";
@@ -73,7 +74,7 @@ function Row({ agent, showUser }: { agent: Agent; showUser: boolean }) {
     <Table.Tr>
       <Table.Td maw={220}>
         <AgentLink agentId={id} userId={agent.userId} fw={600} truncate display="block">
-          {stats?.agentName || id}
+          {visible(stats?.agentName || id)}
         </AgentLink>
         <Text size="xs" c="dimmed" truncate>
           {id}

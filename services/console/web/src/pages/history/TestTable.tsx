@@ -2,6 +2,7 @@
 import { Checkbox, Stack, Table, Text } from "@mantine/core";
 import type { Test } from "../../api/types";
 import { AgentLink } from "../../components/AgentLink";
+import { visible } from "../../components/bidi";
 import { AnchorLink } from "../../components/links";
 import { StateBadge } from "../../components/StateBadge";
 import { hasEnded, nameOf } from "../../components/states";
@@ -39,7 +40,8 @@ export function TestTable({ tests, showUser, selected, onSelect }: { tests: Test
 
 function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boolean; selected: boolean; onSelect: (id: string, on: boolean) => void }) {
   const id = test.id ?? "";
-  const failure = test.failure?.code && test.failure.code !== "CANCELLED" ? `${test.failure.code}: ${test.failure.message ?? ""}` : undefined;
+  const failure = test.failure?.code && test.failure.code !== "CANCELLED" ? visible(`${test.failure.code}: ${test.failure.message ?? ""}`) : undefined;
+  const query = visible(test.spec?.query ?? "no query");
   return (
     <Table.Tr>
       <Table.Td>
@@ -52,8 +54,8 @@ function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boo
         <AnchorLink to="/tests/$testId" params={{ testId: id }} fw={600} truncate display="block">
           {nameOf(test)}
         </AnchorLink>
-        <Text size="sm" c="dimmed" truncate title={test.spec?.query}>
-          {test.spec?.query ?? "no query"}
+        <Text size="sm" c="dimmed" truncate title={query}>
+          {query}
         </Text>
         {failure && (
           <Text size="sm" truncate title={failure}>

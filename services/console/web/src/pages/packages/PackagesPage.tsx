@@ -6,6 +6,7 @@ import { call } from "../../api/call";
 import { useSession } from "../../api/session";
 import type { Package } from "../../api/types";
 import { AgentLink } from "../../components/AgentLink";
+import { visible } from "../../components/bidi";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { DownloadIcon } from "../../components/icons";
 import { AnchorLink, ButtonLink } from "../../components/links";
@@ -114,7 +115,7 @@ function Row({ one, showUser }: { one: Package; showUser: boolean }) {
         </Group>
         {one.failure && (
           <Text size="xs" c="dimmed" className="break" lineClamp={2}>
-            {one.failure.code}: {one.failure.message}
+            {one.failure.code}: {visible(one.failure.message ?? "")}
           </Text>
         )}
       </Table.Td>

@@ -8,6 +8,7 @@ import { useFeed } from "../../api/events";
 import { queueQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import type { QueueEntry } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
 import { PauseIcon } from "../../components/icons";
@@ -53,7 +54,7 @@ export function QueuePage() {
       {now?.paused && (
         <Alert color="orange" icon={<PauseIcon width={20} aria-hidden />} title="The queue is paused">
           <Text size="sm" className="break">
-            {now.pauseReason ? `Why: ${now.pauseReason}` : "No reason was given."}
+            {now.pauseReason ? `Why: ${visible(now.pauseReason)}` : "No reason was given."}
           </Text>
           <Text size="sm">Running tests go on. New ones are accepted and wait.</Text>
         </Alert>
@@ -128,7 +129,7 @@ function Entries({ title, empty, entries }: { title: string; empty: string; entr
                     {entry.testId ? (
                       <>
                         <AnchorLink to="/tests/$testId" params={{ testId: entry.testId }} truncate display="block">
-                          {entry.name || entry.testId}
+                          {visible(entry.name || (entry.testId ?? ""))}
                         </AnchorLink>
                         {!entry.own && (
                           <Text size="xs" c="dimmed">

@@ -1,6 +1,7 @@
 // A place to drop files on, with a button for whoever does not drag.
 import { Button, FileButton, Group, List, Paper, Text } from "@mantine/core";
 import { useRef, useState, type DragEvent, type ReactNode } from "react";
+import { visible } from "../../components/bidi";
 import { UploadIcon } from "../../components/icons";
 import { formatBytes } from "../../components/numbers";
 import type { DraftFile } from "./draft";
@@ -79,7 +80,7 @@ export function FileList({ files, kept, onFiles, onClear, folder }: { files: Dra
       {names.length > 0 && (
         <List size="sm" mt="xs" className="mono break">
           {names.slice(0, 30).map((name) => (
-            <List.Item key={name}>{name}</List.Item>
+            <List.Item key={name}>{visible(name)}</List.Item>
           ))}
           {names.length > 30 && <List.Item>and {names.length - 30} more</List.Item>}
         </List>

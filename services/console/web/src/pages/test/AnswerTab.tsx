@@ -2,6 +2,7 @@
 import { Code, List, Paper, Stack, Table, Text } from "@mantine/core";
 import type { Test } from "../../api/types";
 import { Answer } from "../../components/Answer";
+import { visible } from "../../components/bidi";
 import { Empty } from "../../components/feedback";
 import { hasEnded } from "../../components/states";
 import { FailureBox } from "./FailureBox";
@@ -17,18 +18,18 @@ function Entry({ test }: { test: Test }) {
         What was called
       </Text>
       <Text size="sm" className="break">
-        <Code>{entry.call || entry.name}</Code>: {entry.kind} <Code>{entry.name}</Code>
+        <Code>{visible(entry.call || (entry.name ?? ""))}</Code>: {entry.kind} <Code>{visible(entry.name ?? "")}</Code>
         {entry.signature && (
           <>
             {" "}
-            with signature <Code>{entry.signature}</Code>
+            with signature <Code>{visible(entry.signature)}</Code>
           </>
         )}
         . {passed} {entry.named ? "The test named it." : "Assay chose it."}
       </Text>
       {entry.candidates && entry.candidates.length > 0 && (
         <Text size="sm" mt={4} className="break">
-          Could have been called, too: {entry.candidates.join(", ")}
+          Could have been called, too: {visible(entry.candidates.join(", "))}
         </Text>
       )}
     </Paper>
@@ -55,8 +56,8 @@ function Conversions({ test }: { test: Test }) {
           <Table.Tbody>
             {conversions.map((one, index) => (
               <Table.Tr key={index} className="mono break">
-                <Table.Td>{one.path}</Table.Td>
-                <Table.Td>{one.type}</Table.Td>
+                <Table.Td>{visible(one.path ?? "")}</Table.Td>
+                <Table.Td>{visible(one.type ?? "")}</Table.Td>
                 <Table.Td>{one.how}</Table.Td>
               </Table.Tr>
             ))}
@@ -93,7 +94,7 @@ export function AnswerTab({ test }: { test: Test }) {
           </Text>
           <List size="sm" className="break">
             {leftOut.map((line, index) => (
-              <List.Item key={index}>{line}</List.Item>
+              <List.Item key={index}>{visible(line)}</List.Item>
             ))}
           </List>
         </section>

@@ -5,6 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { call } from "../../api/call";
 import type { Test } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { Empty, ErrorBox, Loading } from "../../components/feedback";
 import { StateBadge } from "../../components/StateBadge";
 import { nameOf } from "../../components/states";
@@ -67,7 +68,7 @@ export function ComparePicker({ test, onClose }: { test: Test; onClose: () => vo
             </Text>
           </Group>
           <Text size="sm" c="dimmed" lineClamp={1} className="break">
-            {one.spec?.query ?? "no query"}
+            {visible(one.spec?.query ?? "no query")}
           </Text>
         </UnstyledButton>
       ))}

@@ -2,6 +2,7 @@
 import { Badge, Stack, Table, Text } from "@mantine/core";
 import { useMemo, type ReactNode } from "react";
 import type { Test } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { ErrorBox, Loading } from "../../components/feedback";
 import { MOST_LINES, useLogStart } from "./compareLogs";
 import { answerLines, linesOf, numbersOf, settingsRows, type ComparedRow } from "./comparison";
@@ -35,9 +36,9 @@ function Rows({ rows, only, label }: { rows: ComparedRow[]; only: boolean; label
         <Table.Tbody>
           {shown.map((row) => (
             <Table.Tr key={row.label}>
-              <Table.Th scope="row">{row.label}</Table.Th>
-              <Table.Td className="break">{row.a}</Table.Td>
-              <Table.Td className="break">{row.b}</Table.Td>
+              <Table.Th scope="row">{visible(row.label)}</Table.Th>
+              <Table.Td className="break">{visible(row.a)}</Table.Td>
+              <Table.Td className="break">{visible(row.b)}</Table.Td>
               <Table.Td>
                 {row.differs ? (
                   <Badge variant="default" tt="none">

@@ -3,6 +3,7 @@ import { Box, Group, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef } from "react";
+import { visible } from "../../components/bidi";
 import { diffLines, onlyDifferences, stacked, type DiffRow, type Gap } from "./diff";
 
 const VIRTUAL_FROM = 300;
@@ -22,7 +23,7 @@ function Side({ text, mark, index, wide }: { text: string | undefined; mark: "sa
             {mark === "removed" ? "−" : mark === "added" ? "+" : " "}
           </Text>
           <Text span fz={12} className="mono break" style={{ whiteSpace: "pre-wrap" }}>
-            {text.length > LONGEST ? `${text.slice(0, LONGEST)}… (${text.length.toLocaleString("en-US")} characters)` : text}
+            {visible(text.length > LONGEST ? `${text.slice(0, LONGEST)}… (${text.length.toLocaleString("en-US")} characters)` : text)}
           </Text>
         </Group>
       )}

@@ -1,6 +1,7 @@
 // Why a test has no answer: code, what happened, what to do, and the agent's own exception.
 import { Alert, Badge, Group, Stack, Text } from "@mantine/core";
 import type { Failure } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { CodeView } from "../../components/CodeView";
 import { CopyButton } from "../../components/CopyButton";
 import { WarningIcon } from "../../components/icons";
@@ -12,7 +13,7 @@ export function FailureBox({ failure }: { failure: Failure }) {
   const said = error?.traceback !== undefined && failure.message === `${error.type}: ${error.message}`;
   return (
     <Stack gap="sm">
-      <Alert color={cancelled ? "gray" : "red"} variant="light" icon={<WarningIcon width={20} aria-hidden />} title={failure.message || failure.code}>
+      <Alert color={cancelled ? "gray" : "red"} variant="light" icon={<WarningIcon width={20} aria-hidden />} title={visible(failure.message || (failure.code ?? ""))}>
         <Stack gap="xs">
           <Group gap="xs">
             <Badge variant="default" className="mono" tt="none">
@@ -22,7 +23,7 @@ export function FailureBox({ failure }: { failure: Failure }) {
           </Group>
           {failure.hint && (
             <Text size="sm" className="break">
-              <b>What to do:</b> {failure.hint}
+              <b>What to do:</b> {visible(failure.hint)}
             </Text>
           )}
           {failure.retryable && <Text size="sm">Nothing is wrong with the agent: the infrastructure failed.</Text>}
@@ -32,7 +33,7 @@ export function FailureBox({ failure }: { failure: Failure }) {
         <section aria-labelledby="agent-error">
           <Group justify="space-between" mb={4}>
             <Text component="h2" id="agent-error" fw={600} fz="md" m={0} className="break">
-              {said ? "Where it was raised" : `${error.type ?? ""}${error.message ? `: ${error.message.slice(0, 500)}` : ""}`}
+              {said ? "Where it was raised" : visible(`${error.type ?? ""}${error.message ? `: ${error.message.slice(0, 500)}` : ""}`)}
             </Text>
             {error.traceback && <CopyButton text={error.traceback} label="Copy the traceback" />}
           </Group>

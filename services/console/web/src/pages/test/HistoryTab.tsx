@@ -3,6 +3,7 @@ import { Badge, Group, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { chainQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { Empty, ErrorBox, Loading } from "../../components/feedback";
 import { CompareIcon } from "../../components/icons";
 import { AnchorLink } from "../../components/links";
@@ -58,7 +59,7 @@ export function RetryChain({ test }: { test: Test }) {
                 <Table.Td>{formatDuration(parseDuration(one.result?.metrics?.runDuration))}</Table.Td>
                 <Table.Td className="break" maw={300}>
                   <Text size="sm" lineClamp={2}>
-                    {one.spec?.query ?? "–"}
+                    {visible(one.spec?.query ?? "–")}
                   </Text>
                 </Table.Td>
                 <Table.Td>
@@ -124,7 +125,7 @@ export function HistoryTab({ test }: { test: Test }) {
                       <Table.Td>{before && move.time ? formatDuration(Date.parse(move.time) - Date.parse(before)) : "–"}</Table.Td>
                       <Table.Td>{move.attempt ?? 0}</Table.Td>
                       <Table.Td className="break">{move.movedBy}</Table.Td>
-                      <Table.Td className="break">{move.reason || "–"}</Table.Td>
+                      <Table.Td className="break">{visible(move.reason || "–")}</Table.Td>
                     </Table.Tr>
                   );
                 })}
@@ -147,7 +148,7 @@ export function HistoryTab({ test }: { test: Test }) {
           {task.exitCode !== undefined && <Text size="sm">exit code {task.exitCode}</Text>}
           {task.stopReason && task.stopReason !== `exit code ${task.exitCode}` && (
             <Text size="sm" className="break">
-              {task.stopReason}
+              {visible(task.stopReason)}
             </Text>
           )}
         </Group>

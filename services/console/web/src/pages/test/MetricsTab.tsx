@@ -5,6 +5,7 @@ import type { ReactNode } from "react";
 import { agentStatsQuery } from "../../api/queries";
 import type { Test } from "../../api/types";
 import { AgentLink } from "../../components/AgentLink";
+import { visible } from "../../components/bidi";
 import { Empty, ErrorBox } from "../../components/feedback";
 import { formatCount, formatShare, formatUsd } from "../../components/numbers";
 import { hasEnded } from "../../components/states";
@@ -95,7 +96,7 @@ export function MetricsTab({ test }: { test: Test }) {
               <Fact label="Agent">
                 {agentId && (
                   <AgentLink agentId={agentId} userId={test.userId}>
-                    {stats.agentName || agentId}
+                    {visible(stats.agentName || agentId)}
                   </AgentLink>
                 )}
               </Fact>

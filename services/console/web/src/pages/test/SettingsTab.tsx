@@ -2,6 +2,7 @@
 import { Badge, Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useState, type ReactNode } from "react";
 import type { Test } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { CodeView } from "../../components/CodeView";
 import { CopyButton } from "../../components/CopyButton";
 import { EditIcon } from "../../components/icons";
@@ -23,21 +24,21 @@ function Part({ title, text, children }: { title: string; text?: string; childre
 }
 
 function Variable({ name, value, secret }: { name: string; value: string; secret: boolean }) {
-  const [shown, setShown] = useState(false);
+  const [seen, setSeen] = useState(false);
   return (
     <Table.Tr>
       <Table.Th scope="row" className="mono break">
         {name}
       </Table.Th>
-      <Table.Td className="mono break">{secret || shown ? value || "(empty)" : "••••••••"}</Table.Td>
+      <Table.Td className="mono break">{secret || seen ? visible(value || "(empty)") : "••••••••"}</Table.Td>
       <Table.Td ta="right">
         {secret ? (
           <Badge variant="default" tt="none">
             secret, by reference
           </Badge>
         ) : (
-          <Button size="compact-xs" variant="default" aria-label={`${shown ? "Hide" : "Show"} the value of ${name}`} onClick={() => setShown(!shown)}>
-            {shown ? "Hide" : "Show"}
+          <Button size="compact-xs" variant="default" aria-label={`${seen ? "Hide" : "Show"} the value of ${name}`} onClick={() => setSeen(!seen)}>
+            {seen ? "Hide" : "Show"}
           </Button>
         )}
       </Table.Td>
@@ -66,7 +67,7 @@ export function SettingsTab({ test }: { test: Test }) {
                 <Table.Th scope="row" w="40%" maw={240}>
                   {row.label}
                 </Table.Th>
-                <Table.Td className="break">{row.value}</Table.Td>
+                <Table.Td className="break">{visible(row.value)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

@@ -6,6 +6,7 @@ import { queueQuery } from "../../api/queries";
 import { useSession } from "../../api/session";
 import type { Test } from "../../api/types";
 import { AgentLink } from "../../components/AgentLink";
+import { visible } from "../../components/bidi";
 import { CopyButton } from "../../components/CopyButton";
 import { PageHeader } from "../../components/feedback";
 import { CompareIcon, EditIcon, PackageIcon, PauseIcon, RetryIcon, StopIcon } from "../../components/icons";
@@ -50,7 +51,7 @@ function PausedQueue() {
   return (
     <Alert color="orange" variant="light" role="status" icon={<PauseIcon width={20} aria-hidden />} title="The queue is paused">
       <Text size="sm" className="break">
-        {queue.data.pauseReason ? `Why: ${queue.data.pauseReason}` : "No reason was given."}
+        {queue.data.pauseReason ? `Why: ${visible(queue.data.pauseReason)}` : "No reason was given."}
       </Text>
       <Text size="sm">This test starts when the queue is resumed.</Text>
     </Alert>
@@ -88,7 +89,7 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
                 <>
                   {" · agent "}
                   <AgentLink underline="always" agentId={agentId} userId={test.userId}>
-                    {test.spec?.agentName || agentId}
+                    {visible(test.spec?.agentName || agentId)}
                   </AgentLink>
                 </>
               )}
@@ -132,7 +133,7 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
           <Text span inherit c="dimmed">
             Query:
           </Text>{" "}
-          {test.spec.query}
+          {visible(test.spec.query)}
         </Text>
       )}
       <LabelChips labels={test.spec?.labels} />
@@ -142,14 +143,14 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
         <Alert color="orange" variant="light" role="status" title="Asked to stop">
           <Text size="sm" className="break">
             By {cancellation.requestedBy === userId ? "you" : cancellation.requestedBy} <Time value={cancellation.requestTime} />
-            {cancellation.reason && `: ${cancellation.reason}`}
+            {cancellation.reason && `: ${visible(cancellation.reason)}`}
           </Text>
         </Alert>
       )}
       {cancellation && ended && test.failure?.code === "CANCELLED" && (
         <Text size="sm" className="break">
           Cancelled by {cancellation.requestedBy === userId ? "you" : cancellation.requestedBy}
-          {cancellation.reason && `: ${cancellation.reason}`}
+          {cancellation.reason && `: ${visible(cancellation.reason)}`}
         </Text>
       )}
     </Stack>

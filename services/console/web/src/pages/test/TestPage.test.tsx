@@ -8,7 +8,7 @@ import type { Test, WatchMessage } from "../../api/types";
 import { useTestActions } from "../../shell/testActions";
 import { answer, refuse } from "../../test/server";
 import { render } from "../../test/render";
-import { type TestSearch } from "./search";
+import { TABS, type TestSearch } from "./search";
 import { TestView } from "./TestPage";
 
 const feeds = vi.hoisted(() => ({ tell: null as null | ((message: { kind: "test"; data: WatchMessage }) => void), open: "" }));
@@ -54,8 +54,8 @@ const failed: Test = {
   },
 };
 
-function Page({ testId = ID }: { testId?: string }) {
-  const [search, setSearch] = useState<TestSearch>({});
+function Page({ testId = ID, start = {} }: { testId?: string; start?: TestSearch }) {
+  const [search, setSearch] = useState(start);
   return <TestView testId={testId} search={search} onSearch={(part) => setSearch((before) => ({ ...before, ...part }))} />;
 }
 
@@ -236,6 +236,27 @@ test("a test that waits says that the queue is paused, and why", async () => {
   await render(<Page />);
   expect(await screen.findByText("The queue is paused")).toBeInTheDocument();
   expect(screen.getByText("Why: new machines")).toBeInTheDocument();
+});
+
+test.each(TABS.filter((tab) => tab !== "log"))("nothing that an agent wrote turns the text of the part %s", async (tab) => {
+  const evil = "evil\u202eword";
+  const { spec } = failed;
+  shows({
+    ...failed,
+    spec: { ...spec, name: evil, agentName: evil, query: evil, agentCode: `# ${evil}`, labels: { [evil]: evil }, model: { modelId: evil }, systemPackages: [evil] },
+    failure: { ...failed.failure, message: evil, hint: evil, agentError: { type: evil, message: evil, traceback: evil } },
+    result: { entry: { name: evil, call: evil, signature: evil, candidates: [evil] }, conversions: [{ path: evil, type: evil }], filesLeftOut: [evil] },
+    history: [{ state: "TEST_STATE_FAILED", reason: evil }],
+    task: { stopReason: evil },
+    outputFiles: [{ path: evil, size: "1" }],
+  });
+  answer("TestService/GetRetryChain", () => ({ tests: [{ ...failed, spec: { query: evil } }, { id: NEW, spec: { query: evil } }] }) as never);
+  answer("TestService/GetAgentStats", () => ({ stats: { agentName: evil, endedCount: "2" } }));
+  answer("PackageService/ListPackages", () => ({}));
+  const { container } = await render(<Page start={{ tab }} />);
+  await screen.findAllByText("evil⟨U+202E⟩word", { exact: false });
+  await waitFor(() => expect(container.querySelector("[aria-busy=true]")).toBeNull());
+  expect(container.innerHTML).not.toContain("\u202e");
 });
 
 describe("retrying", () => {

@@ -4,6 +4,7 @@ import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useRef, useState } from "react";
 import { ApiError } from "../../api/call";
 import type { Test } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { OpenIcon } from "../../components/icons";
 import { ButtonLink } from "../../components/links";
@@ -153,7 +154,7 @@ function Known({ test, endedHere, take, search, onSearch }: KnownProps) {
             <Group gap="sm">
               <Text size="sm" className="break" lineClamp={2}>
                 <b>{look.label}</b>
-                {test.failure?.message && !cancelled ? `: ${test.failure.message}` : "."}
+                {test.failure?.message && !cancelled ? `: ${visible(test.failure.message)}` : "."}
               </Text>
               <Button size="compact-sm" variant="default" onClick={() => open("answer")}>
                 {cancelled ? "Show the outcome" : test.failure ? "Show the failure" : "Show the answer"}
