@@ -1,13 +1,13 @@
 // The addresses of the page. Every page is a chunk of its own; what of the address it reads is checked by its search.ts.
 import { createRootRoute, createRoute, createRouter, defaultParseSearch, lazyRouteComponent, redirect, stringifySearchWith } from "@tanstack/react-router";
-import { agentSearch } from "./pages/agents/search";
 import { AdminOnly } from "./pages/admin/AdminOnly";
 import { adminSearch } from "./pages/admin/search";
-import { packagesSearch } from "./pages/packages/search";
-import { compareSearch, testSearch } from "./pages/test/search";
+import { agentSearch } from "./pages/agents/search";
 import { historySearch } from "./pages/history/search";
+import { packagesSearch } from "./pages/packages/search";
 import { queueSearch } from "./pages/queue/search";
 import { submitSearch } from "./pages/submit/search";
+import { compareSearch, testSearch } from "./pages/test/search";
 import { NotFound } from "./shell/NotFound";
 import { PageError } from "./shell/PageError";
 import { Shell } from "./shell/Shell";
@@ -44,7 +44,7 @@ const compare = createRoute({
   ...at,
   path: "/compare",
   validateSearch: compareSearch,
-  component: lazyRouteComponent(() => import("./pages/test/ComparePage"), "ComparePage"),
+  component: lazyRouteComponent(() => import("./pages/test/compare/ComparePage"), "ComparePage"),
 });
 const submit = createRoute({
   ...at,

@@ -12,7 +12,7 @@ import { ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { FindingList } from "../../components/FindingList";
 import { CheckIcon, RunningIcon } from "../../components/icons";
 import { formatDuration } from "../../time/durations";
-import { keepFindings } from "../test/findings";
+import { keepFindings } from "../test/parts/findings";
 import { AgentPart } from "./AgentPart";
 import { Allowance } from "./Allowance";
 import { EMPTY, errorsOf, fromMemory, fromTest, openParts, toMemory, toSpec, type Draft, type DraftFile, type FieldErrors } from "./draft";

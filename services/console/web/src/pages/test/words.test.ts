@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { figuresOf } from "./parts/figures";
 import { cancelWords, comeBackWords, deadlineWords, elapsedWords, fileHref, leftUntil, queueWords, ratioWords } from "./words";
-import { figuresOf } from "./figures";
 
 const START = Date.parse("2026-03-01T10:00:00Z");
 

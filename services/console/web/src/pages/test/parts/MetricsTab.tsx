@@ -2,13 +2,13 @@
 import { Box, Group, Paper, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { agentStatsQuery } from "../../api/queries";
-import type { Test } from "../../api/types";
-import { AgentLink } from "../../components/AgentLink";
-import { visible } from "../../components/bidi";
-import { Empty, ErrorBox } from "../../components/feedback";
-import { formatCount, formatShare, formatUsd } from "../../components/numbers";
-import { hasEnded } from "../../components/states";
+import { agentStatsQuery } from "../../../api/queries";
+import type { Test } from "../../../api/types";
+import { AgentLink } from "../../../components/AgentLink";
+import { visible } from "../../../components/bidi";
+import { Empty, ErrorBox } from "../../../components/feedback";
+import { formatCount, formatShare, formatUsd } from "../../../components/numbers";
+import { hasEnded } from "../../../components/states";
 import { figuresOf, type Figure } from "./figures";
 
 function Bar({ figure }: { figure: Figure }) {

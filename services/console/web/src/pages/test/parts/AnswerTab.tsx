@@ -1,10 +1,10 @@
 // What came of the test: the answer or why there is none, what was called, and how the answer was made plain JSON.
 import { Code, List, Paper, Stack, Table, Text } from "@mantine/core";
-import type { Test } from "../../api/types";
-import { Answer } from "../../components/Answer";
-import { visible } from "../../components/bidi";
-import { Empty } from "../../components/feedback";
-import { hasEnded } from "../../components/states";
+import type { Test } from "../../../api/types";
+import { Answer } from "../../../components/Answer";
+import { visible } from "../../../components/bidi";
+import { Empty } from "../../../components/feedback";
+import { hasEnded } from "../../../components/states";
 import { FailureBox } from "./FailureBox";
 import { Findings } from "./Findings";
 

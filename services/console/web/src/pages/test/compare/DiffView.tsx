@@ -3,7 +3,7 @@ import { Box, Group, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef } from "react";
-import { visible } from "../../components/bidi";
+import { visible } from "../../../components/bidi";
 import { diffLines, onlyDifferences, stacked, type DiffRow, type Gap } from "./diff";
 
 const VIRTUAL_FROM = 300;

@@ -1,10 +1,10 @@
 // Two tests as rows that stand next to each other: pure, from the API's messages.
-import type { Test } from "../../api/types";
-import { parseJson, prettyJson, stringAnswer } from "../../components/json";
-import { formatBytes, formatUsd } from "../../components/numbers";
-import { lookOf } from "../../components/states";
-import { formatDuration, parseDuration } from "../../time/durations";
-import { differingVariables, settingsOf } from "./settings";
+import type { Test } from "../../../api/types";
+import { parseJson, prettyJson, stringAnswer } from "../../../components/json";
+import { formatBytes, formatUsd } from "../../../components/numbers";
+import { lookOf } from "../../../components/states";
+import { formatDuration, parseDuration } from "../../../time/durations";
+import { differingVariables, settingsOf } from "../parts/settings";
 
 export interface ComparedRow {
   label: string;

@@ -1,9 +1,9 @@
 // The figures of a test as rows with bars: pure, from the test and what the agent's other tests took.
-import type { AgentStats, Distribution, Test } from "../../api/types";
-import type { AgentComparisonJson as AgentComparison } from "../../gen/assay/v1/test_service_pb";
-import { formatBytes } from "../../components/numbers";
-import { formatDuration, parseDuration } from "../../time/durations";
-import { ratioWords } from "./words";
+import type { AgentStats, Distribution, Test } from "../../../api/types";
+import { formatBytes } from "../../../components/numbers";
+import type { AgentComparisonJson as AgentComparison } from "../../../gen/assay/v1/test_service_pb";
+import { formatDuration, parseDuration } from "../../../time/durations";
+import { ratioWords } from "../words";
 
 export interface Figure {
   label: string;

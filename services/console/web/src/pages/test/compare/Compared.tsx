@@ -1,9 +1,9 @@
 // The parts of a comparison, below each other.
 import { Badge, Stack, Table, Text } from "@mantine/core";
 import { useMemo, type ReactNode } from "react";
-import type { Test } from "../../api/types";
-import { visible } from "../../components/bidi";
-import { ErrorBox, Loading } from "../../components/feedback";
+import type { Test } from "../../../api/types";
+import { visible } from "../../../components/bidi";
+import { ErrorBox, Loading } from "../../../components/feedback";
 import { MOST_LINES, useLogStart } from "./compareLogs";
 import { answerLines, linesOf, numbersOf, settingsRows, type ComparedRow } from "./comparison";
 import { DiffView } from "./DiffView";

@@ -2,10 +2,10 @@
 import { Button, Select, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { Package, Test } from "../../api/types";
-import { Empty, ErrorBox, Loading } from "../../components/feedback";
-import { lookOfPackage } from "../../components/packageStates";
-import { hasEnded, hasPassed } from "../../components/states";
+import type { Package, Test } from "../../../api/types";
+import { Empty, ErrorBox, Loading } from "../../../components/feedback";
+import { lookOfPackage } from "../../../components/packageStates";
+import { hasEnded, hasPassed } from "../../../components/states";
 import { PackageForm } from "./PackageForm";
 import { PackagePanel } from "./PackagePanel";
 import { packagesQuery } from "./packages";

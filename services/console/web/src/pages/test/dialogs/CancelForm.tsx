@@ -2,11 +2,11 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { call } from "../../api/call";
-import type { Test } from "../../api/types";
-import { ErrorBox } from "../../components/feedback";
-import { hasEnded, nameOf } from "../../components/states";
-import { cancelWords } from "./words";
+import { call } from "../../../api/call";
+import type { Test } from "../../../api/types";
+import { ErrorBox } from "../../../components/feedback";
+import { hasEnded, nameOf } from "../../../components/states";
+import { cancelWords } from "../words";
 
 interface Props {
   test: Test;

@@ -1,9 +1,9 @@
 import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, test } from "vitest";
-import type { Package, Test } from "../../api/types";
-import { render } from "../../test/render";
-import { answer } from "../../test/server";
+import type { Package, Test } from "../../../api/types";
+import { render } from "../../../test/render";
+import { answer } from "../../../test/server";
 import { PackageTab } from "./PackageTab";
 
 const ID = `tst_${"1".repeat(32)}`;

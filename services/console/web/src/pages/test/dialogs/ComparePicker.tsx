@@ -3,14 +3,14 @@ import { Button, Group, Stack, Text, TextInput, UnstyledButton } from "@mantine/
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { call } from "../../api/call";
-import type { Test } from "../../api/types";
-import { visible } from "../../components/bidi";
-import { Empty, ErrorBox, Loading } from "../../components/feedback";
-import { StateBadge } from "../../components/StateBadge";
-import { nameOf } from "../../components/states";
-import { Time } from "../../time/times";
-import { isTestId } from "./search";
+import { call } from "../../../api/call";
+import type { Test } from "../../../api/types";
+import { visible } from "../../../components/bidi";
+import { Empty, ErrorBox, Loading } from "../../../components/feedback";
+import { StateBadge } from "../../../components/StateBadge";
+import { nameOf } from "../../../components/states";
+import { Time } from "../../../time/times";
+import { isTestId } from "../search";
 
 export function ComparePicker({ test, onClose }: { test: Test; onClose: () => void }) {
   const navigate = useNavigate();

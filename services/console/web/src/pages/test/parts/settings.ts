@@ -1,6 +1,6 @@
 // The settings of a test as rows of text: for its page and for comparing two. Values of variables are never in them.
-import type { TestSpec } from "../../api/types";
-import { formatDuration, parseDuration } from "../../time/durations";
+import type { TestSpec } from "../../../api/types";
+import { formatDuration, parseDuration } from "../../../time/durations";
 
 export interface Setting {
   label: string;

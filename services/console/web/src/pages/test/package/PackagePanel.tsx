@@ -2,17 +2,17 @@
 import { Alert, Button, Group, Loader, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState, type ReactNode } from "react";
-import { call } from "../../api/call";
-import { CopyButton } from "../../components/CopyButton";
-import { ErrorBox, Loading } from "../../components/feedback";
-import { FileTable } from "../../components/FileTable";
-import { DownloadIcon, RetryIcon } from "../../components/icons";
-import { formatBytes, formatCount } from "../../components/numbers";
-import type { DownloadLink } from "../../api/types";
-import { Time, useNow } from "../../time/times";
-import { FailureBox } from "./FailureBox";
+import { call } from "../../../api/call";
+import type { DownloadLink } from "../../../api/types";
+import { CopyButton } from "../../../components/CopyButton";
+import { ErrorBox, Loading } from "../../../components/feedback";
+import { FileTable } from "../../../components/FileTable";
+import { DownloadIcon, RetryIcon } from "../../../components/icons";
+import { formatBytes, formatCount } from "../../../components/numbers";
+import { Time, useNow } from "../../../time/times";
+import { FailureBox } from "../parts/FailureBox";
+import { leftUntil } from "../words";
 import { packageQuery } from "./packages";
-import { leftUntil } from "./words";
 
 /** The console counts a download when all of it has gone out: the number is read again a while after the click. */
 const COUNTED_AFTER_MS = 3000;

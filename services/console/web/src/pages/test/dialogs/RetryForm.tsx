@@ -3,13 +3,13 @@ import { Button, Group, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useRef, useState } from "react";
-import { ApiError, call } from "../../api/call";
-import { newRequestId } from "../../api/requestId";
-import type { Test } from "../../api/types";
-import { ErrorBox } from "../../components/feedback";
-import { nameOf } from "../../components/states";
-import { useNow, useTimes } from "../../time/times";
-import { comeBackWords } from "./words";
+import { ApiError, call } from "../../../api/call";
+import { newRequestId } from "../../../api/requestId";
+import type { Test } from "../../../api/types";
+import { ErrorBox } from "../../../components/feedback";
+import { nameOf } from "../../../components/states";
+import { useNow, useTimes } from "../../../time/times";
+import { comeBackWords } from "../words";
 
 function ComeBack({ at }: { at: number }) {
   const now = useNow();

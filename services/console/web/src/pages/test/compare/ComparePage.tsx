@@ -3,17 +3,17 @@
 import { Button, Group, Paper, SimpleGrid, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
-import { ApiError } from "../../api/call";
-import type { Test } from "../../api/types";
-import { ErrorBox, Loading, PageHeader } from "../../components/feedback";
-import { CompareIcon } from "../../components/icons";
-import { AnchorLink } from "../../components/links";
-import { StateBadge } from "../../components/StateBadge";
-import { nameOf } from "../../components/states";
-import { Time } from "../../time/times";
+import { ApiError } from "../../../api/call";
+import type { Test } from "../../../api/types";
+import { ErrorBox, Loading, PageHeader } from "../../../components/feedback";
+import { CompareIcon } from "../../../components/icons";
+import { AnchorLink } from "../../../components/links";
+import { StateBadge } from "../../../components/StateBadge";
+import { nameOf } from "../../../components/states";
+import { Time } from "../../../time/times";
+import { useLiveTest } from "../live";
+import { isTestId, type CompareSearch } from "../search";
 import { Compared } from "./Compared";
-import { useLiveTest } from "./live";
-import { isTestId, type CompareSearch } from "./search";
 
 export function ComparePage() {
   const search = useSearch({ from: "/compare" });

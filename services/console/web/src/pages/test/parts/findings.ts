@@ -1,6 +1,6 @@
 // What was noticed about a test without running it. Only the answer of SubmitTest tells it, so it is kept for the tab.
 import type { QueryClient } from "@tanstack/react-query";
-import type { Finding } from "../../api/types";
+import type { Finding } from "../../../api/types";
 
 export const findingsKey = (testId: string) => ["findings", testId] as const;
 

@@ -1,6 +1,6 @@
 import { QueryClient } from "@tanstack/react-query";
 import { expect, test } from "vitest";
-import { answer } from "../../test/server";
+import { answer } from "../../../test/server";
 import { grown, logStartQuery, MOST_LINES } from "./compareLogs";
 
 test("a log to compare is its words: pages and pieces put together, without the codes of colours", async () => {

@@ -2,12 +2,12 @@
 import { Button, Checkbox, Group, NumberInput, Stack, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
-import { ApiError, call } from "../../api/call";
-import { newRequestId } from "../../api/requestId";
-import type { Package } from "../../api/types";
-import { ErrorBox } from "../../components/feedback";
-import { PackageIcon } from "../../components/icons";
-import type { PackageOptionsJson as PackageOptions } from "../../gen/assay/v1/package_service_pb";
+import { ApiError, call } from "../../../api/call";
+import { newRequestId } from "../../../api/requestId";
+import type { Package } from "../../../api/types";
+import { ErrorBox } from "../../../components/feedback";
+import { PackageIcon } from "../../../components/icons";
+import type { PackageOptionsJson as PackageOptions } from "../../../gen/assay/v1/package_service_pb";
 
 interface Props {
   testId: string;

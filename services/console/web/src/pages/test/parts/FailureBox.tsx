@@ -1,10 +1,10 @@
 // Why a test has no answer: code, what happened, what to do, and the agent's own exception.
 import { Alert, Badge, Group, Stack, Text } from "@mantine/core";
-import type { Failure } from "../../api/types";
-import { visible } from "../../components/bidi";
-import { CodeView } from "../../components/CodeView";
-import { CopyButton } from "../../components/CopyButton";
-import { WarningIcon } from "../../components/icons";
+import type { Failure } from "../../../api/types";
+import { visible } from "../../../components/bidi";
+import { CodeView } from "../../../components/CodeView";
+import { CopyButton } from "../../../components/CopyButton";
+import { WarningIcon } from "../../../components/icons";
 
 export function FailureBox({ failure }: { failure: Failure }) {
   const cancelled = failure.code === "CANCELLED";

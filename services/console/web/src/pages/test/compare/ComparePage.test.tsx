@@ -2,12 +2,12 @@ import { act, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { useState } from "react";
 import { afterEach, expect, test, vi } from "vitest";
-import { stream, type EventStream, type Feed } from "../../api/events";
-import type { Test } from "../../api/types";
-import { render } from "../../test/render";
-import { answer, refuse } from "../../test/server";
+import { stream, type EventStream, type Feed } from "../../../api/events";
+import type { Test } from "../../../api/types";
+import { render } from "../../../test/render";
+import { answer, refuse } from "../../../test/server";
+import type { CompareSearch } from "../search";
 import { CompareView } from "./ComparePage";
-import type { CompareSearch } from "./search";
 
 const [A, B] = ["a", "b"].map((digit) => `tst_${digit.repeat(32)}`) as [string, string];
 const make = (id: string, text: string, env: string): Test => ({

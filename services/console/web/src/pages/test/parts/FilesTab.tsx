@@ -1,10 +1,10 @@
 // The files of a test: what was handed in, and what the agent left.
 import { Stack, Text } from "@mantine/core";
-import type { Test, TestFile } from "../../api/types";
-import { Empty } from "../../components/feedback";
-import { FileTable } from "../../components/FileTable";
-import { Time, useNow } from "../../time/times";
-import { fileHref, leftUntil } from "./words";
+import type { Test, TestFile } from "../../../api/types";
+import { Empty } from "../../../components/feedback";
+import { FileTable } from "../../../components/FileTable";
+import { Time, useNow } from "../../../time/times";
+import { fileHref, leftUntil } from "../words";
 
 export function FilesTab({ test }: { test: Test }) {
   const id = test.id ?? "";

@@ -1,10 +1,10 @@
 // The first lines of a test's log, for comparing: read once, and followed while the log grows.
 import { queryOptions, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { call } from "../../api/call";
-import { useFeed } from "../../api/events";
-import type { LogLine, LogMessage } from "../../api/types";
-import { plain } from "../../log/match";
+import { call } from "../../../api/call";
+import { useFeed } from "../../../api/events";
+import type { LogLine, LogMessage } from "../../../api/types";
+import { plain } from "../../../log/match";
 
 /** Lines of a side that are compared at most. */
 export const MOST_LINES = 5000;

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import type { Finding } from "../../api/types";
-import { FindingList } from "../../components/FindingList";
+import type { Finding } from "../../../api/types";
+import { FindingList } from "../../../components/FindingList";
 import { findingsKey } from "./findings";
 
 /** What was noticed when this test was submitted in this tab. */

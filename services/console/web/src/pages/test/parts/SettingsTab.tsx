@@ -1,12 +1,12 @@
 // What was asked for: settings, query, code, requirements, variables.
 import { Badge, Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useState, type ReactNode } from "react";
-import type { Test } from "../../api/types";
-import { visible } from "../../components/bidi";
-import { CodeView } from "../../components/CodeView";
-import { CopyButton } from "../../components/CopyButton";
-import { EditIcon } from "../../components/icons";
-import { ButtonLink } from "../../components/links";
+import type { Test } from "../../../api/types";
+import { visible } from "../../../components/bidi";
+import { CodeView } from "../../../components/CodeView";
+import { CopyButton } from "../../../components/CopyButton";
+import { EditIcon } from "../../../components/icons";
+import { ButtonLink } from "../../../components/links";
 import { settingsOf } from "./settings";
 
 function Part({ title, text, children }: { title: string; text?: string; children: ReactNode }) {

@@ -1,8 +1,8 @@
 // Packages of a test: what is asked of the API, and waiting for one that is being made without asking all the time.
 import { queryOptions, type QueryClient } from "@tanstack/react-query";
-import { call } from "../../api/call";
-import type { Package } from "../../api/types";
-import type { GetPackageResponseJson } from "../../gen/assay/v1/package_service_pb";
+import { call } from "../../../api/call";
+import type { Package } from "../../../api/types";
+import type { GetPackageResponseJson } from "../../../gen/assay/v1/package_service_pb";
 
 const ALL = ["PACKAGE_STATE_GENERATING", "PACKAGE_STATE_READY", "PACKAGE_STATE_FAILED", "PACKAGE_STATE_EXPIRED"] as const;
 /** How long the server holds an answer back while a package is being made. */

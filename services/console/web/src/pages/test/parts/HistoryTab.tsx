@@ -1,15 +1,15 @@
 // Every move of the test, and the chain of its retries with what came of each.
 import { Badge, Group, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { chainQuery } from "../../api/queries";
-import type { Test } from "../../api/types";
-import { visible } from "../../components/bidi";
-import { Empty, ErrorBox, Loading } from "../../components/feedback";
-import { CompareIcon } from "../../components/icons";
-import { AnchorLink } from "../../components/links";
-import { StateBadge } from "../../components/StateBadge";
-import { formatDuration, parseDuration } from "../../time/durations";
-import { Time } from "../../time/times";
+import { chainQuery } from "../../../api/queries";
+import type { Test } from "../../../api/types";
+import { visible } from "../../../components/bidi";
+import { Empty, ErrorBox, Loading } from "../../../components/feedback";
+import { CompareIcon } from "../../../components/icons";
+import { AnchorLink } from "../../../components/links";
+import { StateBadge } from "../../../components/StateBadge";
+import { formatDuration, parseDuration } from "../../../time/durations";
+import { Time } from "../../../time/times";
 
 export function RetryChain({ test }: { test: Test }) {
   const chain = useQuery(chainQuery(test.id ?? ""));
