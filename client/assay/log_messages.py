@@ -28,6 +28,7 @@ def partial_line(message: log_pb2.PartialLine) -> PartialLine:
         level=_LEVELS.get(message.level, LogLevel.UNKNOWN),
         text=message.text,
         after_seq=message.after_seq,
+        gone=message.gone,
     )
 
 

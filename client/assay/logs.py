@@ -5,7 +5,7 @@ The cursor does no I/O: the blocking and the asyncio client both drive it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -56,17 +56,28 @@ class PartialLine:
     """What a line that has not ended says so far: a prompt, the words of a model, a bar. It has no number, for the line
     that becomes of it will have one; `after_seq` is the number of the last line before it, of any stream.
 
-    The next one of its stream takes its place, and a line of the stream does."""
+    The next one of its stream takes its place, and a line of the stream does. One that is `gone` says nothing and only
+    takes the place of one with the same or a smaller `after_seq`: a filter leaves out what has become of that."""
 
     time: datetime
     stream: LogStream
     level: LogLevel
     text: str
     after_seq: int
+    gone: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         value: dict[str, Any] = plain(self)
         return value
+
+
+def standing(shown: Mapping[LogStream, PartialLine], said: PartialLine) -> dict[LogStream, PartialLine]:
+    """The open lines that are shown once `said` was said: the one that spoke last comes last."""
+    before = shown.get(said.stream)
+    if said.gone and (before is None or before.after_seq > said.after_seq):
+        return dict(shown)
+    others = {stream: one for stream, one in shown.items() if stream is not said.stream}
+    return others if said.gone else others | {said.stream: said}
 
 
 class LogUpdate(NamedTuple):

@@ -447,13 +447,15 @@ class Watching(Reading):
 
     def __init__(self, stream: Any) -> None:
         self.seen: list[str] = []
+        self.gone: list[tuple[int, int]] = []
         super().__init__(stream)
 
     async def _read(self) -> None:
         async for message in self.stream:
             self.seqs += [one.seq for one in message.lines]
             self.seen += [one.text for one in message.lines]
-            self.seen += [f"({one.text})" for one in message.partial_lines]
+            self.seen += [f"({one.text})" for one in message.partial_lines if not one.gone]
+            self.gone += [(one.stream, one.after_seq) for one in message.partial_lines if one.gone]
             if message.HasField("complete"):
                 self.complete = message.complete
 
@@ -501,3 +503,48 @@ async def test_what_a_line_says_waits_for_the_lines_before_it(watchful: Stage) -
     await end(watchful, test_id, 2)
     await watching.end()
     assert watching.seen == ["line 1", "line 2", "(ahead)", "(of the second attempt)"]
+
+
+STDOUT, STDERR = log_pb2.LOG_STREAM_STDOUT, log_pb2.LOG_STREAM_STDERR
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["live", "from the store"])
+async def test_a_line_that_was_shown_is_taken_away_when_the_filter_leaves_out_what_becomes_of_it(
+    watchful: Stage, *, told: bool
+) -> None:
+    alice = await watchful.client()
+    test_id = await running_test(watchful, alice)
+    watching = look_on(alice, test_id, text="so far", streams=[STDOUT, STDERR])
+    everything = look_on(alice, test_id)
+    await until(lambda: watchful.listening(test_id) == 2)
+    await watchful.others.says(test_id, "so far", after=0)
+    await until(lambda: watching.seen == ["(so far)"])
+    await watchful.others.wrote(test_id, lines(1, 1, "over"), tell=told)
+    await until(lambda: watching.gone == [(STDOUT, 0)])
+    await watchful.others.says(test_id, "so far again", after=1)  # and what is written over
+    await until(lambda: watching.seen[1:] == ["(so far again)"])
+    await watchful.others.says(test_id, "something else", after=1)
+    await until(lambda: watching.gone[1:] == [(STDOUT, 1)])
+    await watchful.others.says(test_id, "so far", after=1)
+    await until(lambda: watching.seen[2:] == ["(so far)"])
+    await watchful.others.wrote(test_id, lines(2, 2, "so far so good"), tell=told)
+    await end(watchful, test_id, 2)
+    await watching.end()
+    await everything.end()
+    assert watching.seen[3:] == ["so far so good"]
+    assert (watching.gone[2:], everything.gone) == ([], [])
+
+
+async def test_who_comes_back_hears_of_a_line_that_went_meanwhile(stage: Stage) -> None:
+    alice = await stage.client()
+    test_id = await running_test(stage, alice)
+    await stage.others.wrote(test_id, lines(1, 3, "over"))
+    again = look_on(alice, test_id, text="so far")
+    await until(lambda: again.gone == [(STDOUT, 0)])  # one shown behind line 1 or later may stand
+    await stage.others.says(test_id, "so far", after=3)
+    await until(lambda: again.seen == ["(so far)"])
+    plain = look_on(alice, test_id, text="so far", partial_lines=False)
+    await end(stage, test_id, 3)
+    await again.end()
+    await plain.end()
+    assert (again.gone, plain.gone) == ([(STDOUT, 0)], [])

@@ -31,6 +31,7 @@ class GrowingLines:
         self._printed: dict[LogStream, str] = {}
         self._held: dict[LogStream, PartialLine] = {}
         self._overwritten: set[LogStream] = set()
+        self._after: dict[LogStream, int] = {}  # number of the line before the open one
 
     @property
     def waits(self) -> bool:
@@ -40,7 +41,10 @@ class GrowingLines:
     def say(self, said: PartialLine) -> str:
         """What to print now that a line says this. Nothing at its first word: it may be a bar, whose next state takes
         its place."""
+        if said.gone:
+            return self._let_go(said)
         stream, text = said.stream, _CUT_ESCAPE.sub("", said.text)
+        self._after[stream] = said.after_seq
         printed = self._printed.get(stream)
         if printed is not None:
             return self._go_on(said, printed, text) if text.startswith(printed) else ""
@@ -84,6 +88,15 @@ class GrowingLines:
             return ""
         self._cursor = None
         return "\n"
+
+    def _let_go(self, said: PartialLine) -> str:
+        """The line ends here: what was printed of it cannot be taken back, and nothing more is printed."""
+        if self._after.get(said.stream, said.after_seq) > said.after_seq:
+            return ""
+        self._held.pop(said.stream, None)
+        self._printed.pop(said.stream, None)
+        self._overwritten.discard(said.stream)
+        return self.interrupt() if self._cursor is said.stream else ""
 
     def _go_on(self, said: PartialLine, printed: str, text: str) -> str:
         rest = self._show(text[len(printed) :])

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from assay.cli.openlines import SETTLED_S, GrowingLines
 from assay.cli.text import coloured, safe, tail_of
-from assay.logs import LogLine, LogStream, PartialLine
+from assay.logs import LogLine, LogStream, PartialLine, standing
 
 PIECE = 16 * 1024 - 4  # bytes: only a line at least so long can go on in the next piece (the cut is between characters)
 _CLEAR = "\r\x1b[K"
@@ -54,8 +54,7 @@ class RawOutput:
             return  # in the middle of a line that is longer than any screen
         if self._in_place:
             for said in partials:
-                self._partials.pop(said.stream, None)
-                self._partials[said.stream] = said
+                self._partials = standing(self._partials, said)
             self._put(_CLEAR + self._newest())
             return
         self._put("".join(self._growing.say(said) for said in partials))

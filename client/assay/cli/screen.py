@@ -16,7 +16,7 @@ from assay.cli import text
 from assay.cli.openlines import SETTLED_S, GrowingLines
 from assay.cli.output import colours
 from assay.cli.text import Line
-from assay.logs import LogLine, LogStream, PartialLine
+from assay.logs import LogLine, LogStream, PartialLine, standing
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -139,7 +139,8 @@ class LiveScreen:
         self.show(text.log_line(line, colours=True) for line in lines)
 
     def say(self, partials: Sequence[PartialLine]) -> None:
-        self._open |= {said.stream: said for said in partials}
+        for said in partials:
+            self._open = standing(self._open, said)
         self._refresh()
 
     def _refresh(self) -> None:

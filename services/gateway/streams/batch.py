@@ -31,7 +31,11 @@ class Batch:
         """The same for the lines after number `last`: for a reader that has seen some of them."""
         if last < self.first:
             return self.packed(wanted)
-        return messages(wanted.of_lines([line for line in self._all() if line.seq > last]))
+        return messages(wanted.of_lines(self.lines_after(last)))
+
+    def lines_after(self, last: int) -> Sequence[log_pb2.LogLine]:
+        """The lines after number `last`."""
+        return self._all() if last < self.first else [line for line in self._all() if line.seq > last]
 
     def _all(self) -> list[log_pb2.LogLine]:
         if self._messages is None:

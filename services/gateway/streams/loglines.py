@@ -70,6 +70,10 @@ class Wanted:
     def everything(self) -> bool:
         return not self.min_level and not self.streams and not self.text.text
 
+    def shows(self, stream: int) -> bool:
+        """Whether lines of this stream may be wanted."""
+        return not self.streams or stream in self.streams
+
     def takes(self, line: log_pb2.LogLine | log_pb2.PartialLine) -> bool:
         return self._takes(line.level, line.stream, line.text)
 
@@ -85,7 +89,7 @@ class Wanted:
         return [line for line in lines if self._takes(*_numbers(line["level"], line["stream"]), line["text"])]
 
     def _takes(self, level: int, stream: int, text: str) -> bool:
-        return level >= self.min_level and (not self.streams or stream in self.streams) and self.text.is_in(text)
+        return level >= self.min_level and self.shows(stream) and self.text.is_in(text)
 
 
 def _numbers(level: str, stream: str) -> tuple[log_pb2.LogLevel.ValueType, log_pb2.LogStream.ValueType]:

@@ -23,10 +23,10 @@ from services.gateway.ports import Lines, Tests
 from services.gateway.streams.account import complete, is_over, missing
 from services.gateway.streams.follower import News
 from services.gateway.streams.live import Live
-from services.gateway.streams.loglines import Wanted, joined, message, messages, partial_message
+from services.gateway.streams.loglines import Wanted, joined, message, messages
+from services.gateway.streams.openlines import OpenLines
 from services.gateway.streams.textmatch import check_text
-from shared.domain.logsequence import attempt_of, first_seq, follows
-from shared.events.logs import PartialLine
+from shared.domain.logsequence import follows
 from shared.ids import TestId
 from shared.store.documents import StoredLine
 from shared.store.logs import RawLine
@@ -57,7 +57,15 @@ class LogStreams:
         _check(request)
         execution = await fetch(self._tests, caller, request.test_id)
         wanted = Wanted.of(request.min_level, request.streams, request.text, match_case=request.match_case)
-        reader = _Reader(self._lines, execution.id, request.from_seq, wanted, self._hole_patience_s, self._room)
+        reader = _Reader(
+            self._lines,
+            execution.id,
+            request.from_seq,
+            wanted,
+            self._hole_patience_s,
+            self._room,
+            open_lines=request.follow and request.partial_lines,
+        )
         if request.follow and not is_over(execution):
             async with self._live.following(
                 execution.id, execution.user_id, lines=True, partials=request.partial_lines
@@ -103,6 +111,8 @@ class _Reader:
         wanted: Wanted,
         hole_patience_s: float,
         room: asyncio.Semaphore,
+        *,
+        open_lines: bool,
     ) -> None:
         self.last = max(from_seq, 1) - 1
         self.is_level = True
@@ -112,7 +122,7 @@ class _Reader:
         self._wanted = wanted
         self._hole_patience_s = hole_patience_s
         self._room = room
-        self._partials: dict[str, PartialLine] = {}
+        self._open = OpenLines(wanted, asked_for=open_lines)
 
     async def stored(self, *, patient: bool) -> AsyncIterator[bytes]:
         """What the store has after `last`. A hole is waited for a moment if `patient`, then stepped over."""
@@ -145,6 +155,7 @@ class _Reader:
                 over_hole = False
                 self.last = chunk[-1]["seq"]
                 page += self._wanted.of_raw(chunk)
+                self._open.passed_raw(chunk)
                 if len(page) >= PAGE:
                     return page, _End.PAGE
                 await asyncio.sleep(0)  # chunks that have come are handed on without a turn for anybody else
@@ -152,7 +163,7 @@ class _Reader:
 
     def live(self, news: News) -> list[bytes]:
         """What came live and joins on. From a gap on nothing is taken, and the store must be read."""
-        self._partials |= {partial.stream: partial for partial in news.partials}
+        self._open.hear(news.partials)
         packed: list[bytes] = []
         if news.lost:
             self.is_level = False
@@ -165,17 +176,13 @@ class _Reader:
                 self.is_level = False
                 break
             packed += batch.after(self.last, self._wanted)
+            self._open.passed(batch.lines_after(self.last) if self._open.is_shown else ())
             self.last = batch.last
         return packed
 
     def open_lines(self) -> list[bytes]:
-        """What lines that have not ended say, once all the lines before them were taken. What a line has overtaken is
-        old; what is ahead waits for its lines."""
-        now = {stream: one for stream, one in self._partials.items() if is_next(self.last, one.after)}
-        self._partials = {
-            stream: one for stream, one in self._partials.items() if stream not in now and one.after > self.last
-        }
-        found = [made for one in now.values() if self._wanted.takes(made := partial_message(one))]
+        """What lines that have not ended say, once all the lines before them were taken, and which are gone."""
+        found = self._open.told(self.last)
         return [test_service_pb2.StreamLogsResponse(partial_lines=found).SerializeToString()] if found else []
 
 
@@ -185,8 +192,3 @@ def _check(request: test_service_pb2.StreamLogsRequest) -> None:
         violations.add("from_seq", "must be 1 or more, or 0 for the first line")
     check_text(request.text, violations)
     violations.raise_if_any()
-
-
-def is_next(last: int, after: int) -> bool:
-    """Whether what comes after the line `after` is what comes next for who has read up to the line `last`."""
-    return last == after or (last < after == first_seq(attempt_of(after + 1)) - 1)

@@ -100,10 +100,13 @@ class Story:
     live: asyncio.Queue[test_service_pb2.StreamLogsResponse] | None = None
     """More messages of the output, up to the one that completes it."""
 
-    def say(self, *lines: log_pb2.LogLine, partial: str | None = None, **more: Any) -> None:
-        """A message of the output; `partial` is what a line says that has not ended."""
+    def say(self, *lines: log_pb2.LogLine, partial: str | None = None, gone: int | None = None, **more: Any) -> None:
+        """A message of the output; `partial` is what a line says that has not ended, `gone` behind which line one
+        is gone."""
         assert self.live is not None
         said = [] if partial is None else [partial_line(partial, **more)]
+        if gone is not None:
+            said.append(log_pb2.PartialLine(stream=log_pb2.LOG_STREAM_STDOUT, after_seq=gone, gone=True))
         self.live.put_nowait(test_service_pb2.StreamLogsResponse(lines=lines, partial_lines=said))
 
     def end(self, count: int) -> None:

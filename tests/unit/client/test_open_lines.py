@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from assay.cli import text
 from assay.cli.openlines import GrowingLines
-from assay.logs import LogLevel, LogLine, LogStream, PartialLine
+from assay.logs import LogLevel, LogLine, LogStream, PartialLine, standing
 from assay.v1 import log_pb2
 from tests.support.until import until
 from tests.unit.client.command import Cli
@@ -29,6 +29,10 @@ OUT, ERR = LogStream.STDOUT, LogStream.STDERR
 
 def said(words: str, stream: LogStream = OUT) -> PartialLine:
     return PartialLine(NOW, stream, LogLevel.INFO, words, 0)
+
+
+def gone(after: int = 0) -> PartialLine:
+    return PartialLine(NOW, OUT, LogLevel.UNKNOWN, "", after, gone=True)
 
 
 def ended(words: str, stream: LogStream = OUT) -> LogLine:
@@ -50,6 +54,27 @@ def test_a_word_that_stays_alone_is_printed_when_it_is_asked_for() -> None:
     growing.say(said("Name? "))
     assert [growing.waits, growing.settle(), growing.waits] == [True, "Name? ", False]
     assert growing.end(ended("Name? Ada")) == "Ada\n"
+
+
+def test_a_line_that_the_filter_leaves_out_in_the_end_is_broken_off() -> None:
+    growing = GrowingLines()
+    growing.say(said("Name? "))
+    assert [growing.say(gone()), growing.waits, growing.settle()] == ["", False, ""]
+    growing.say(said("Name? "))
+    growing.settle()
+    assert growing.say(gone()) == "\n"
+    assert growing.end(ended("Name? Ada")) == "Name? Ada\n"
+
+
+def test_only_what_is_as_old_is_gone() -> None:
+    now = PartialLine(NOW, OUT, LogLevel.INFO, "now", 3)
+    other = PartialLine(NOW, ERR, LogLevel.INFO, "other", 0)
+    assert standing({OUT: now, ERR: other}, gone(2)) == {OUT: now, ERR: other}
+    assert standing({OUT: now, ERR: other}, gone(3)) == {ERR: other}
+    assert list(standing({OUT: now, ERR: other}, now)) == [ERR, OUT]
+    growing = GrowingLines()
+    growing.say(now)
+    assert [growing.say(gone(2)), growing.settle()] == ["", "now"]
 
 
 def test_a_bar_is_printed_when_it_has_ended() -> None:
@@ -250,6 +275,18 @@ async def test_a_terminal_without_colours_gets_none(cli: Cli, fake: FakeServer) 
         process = await cli.start("logs", "tst_a", "-f", stdout=theirs)
         await asyncio.wait_for(process.wait(), 30)
         await until(lambda: shown.raw == "green\r\n")
+
+
+async def test_a_terminal_takes_a_line_away_that_a_filter_leaves_out_in_the_end(cli: Cli, fake: FakeServer) -> None:
+    story = telling(fake)
+    with terminal() as (shown, theirs):
+        process = await cli.start("logs", "tst_a", "-f", "--grep", "50", stdout=theirs)
+        story.say(partial="50 %")
+        await until(lambda: shown.rows[-1:] == ["50 %"])
+        story.say(gone=0)
+        await until(lambda: shown.rows[-1:] == [""])
+        story.end(1)
+        await asyncio.wait_for(process.wait(), 30)
 
 
 async def test_a_story_on_a_terminal_shows_open_lines_above_its_status(cli: Cli, fake: FakeServer) -> None:

@@ -6,7 +6,7 @@ from services.gateway.errors import ShuttingDown
 from services.gateway.streams.batch import Batch
 from services.gateway.streams.follower import MOST_BATCHES, MOST_BYTES, Follower, News
 from services.gateway.streams.loglines import Wanted
-from services.gateway.streams.logs import is_next
+from services.gateway.streams.openlines import is_next
 from shared.domain.logsequence import first_seq
 from shared.events.logs import PartialLine
 from tests.support.gateway import line, lines

@@ -76,3 +76,19 @@ test("a view that was closed with lines in hand shows them when it is opened aga
   await waitFor(() => expect(store.view.count).toBe(2));
   store.close();
 });
+
+test("an open line goes when the filter leaves out what has become of it, and a newer one stays", async () => {
+  answer("TestService/SearchLogs", () => ({ count: "0", lastSeq: "0" }));
+  const store = new LogStore("t1", { text: "so far" });
+  store.open();
+  await waitFor(() => expect(store.view.ready).toBe(true));
+  const tell = (...partialLines: object[]) => store.take({ kind: "log", data: { partialLines: partialLines.map((one) => ({ stream: "LOG_STREAM_STDOUT", ...one })) as never } });
+  const shown = () => store.view.partials.map(({ text }) => text);
+  tell({ text: "so far", afterSeq: "3" });
+  await waitFor(() => expect(shown()).toEqual(["so far"]));
+  tell({ gone: true, afterSeq: "2" }, { stream: "LOG_STREAM_STDERR", text: "so far, too" });
+  await waitFor(() => expect(shown()).toEqual(["so far", "so far, too"]));
+  tell({ gone: true, afterSeq: "3" });
+  await waitFor(() => expect(shown()).toEqual(["so far, too"]));
+  store.close();
+});

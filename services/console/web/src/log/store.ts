@@ -43,6 +43,8 @@ export class LogStore {
   #again: ReturnType<typeof setTimeout> | undefined;
   #arrived: Line[] = [];
   #partials = new Map<string, Line>();
+  /** Behind which line each of them stands. */
+  #afters = new Map<string, number>();
   #frame = 0;
   /** What the feed said last that was wrong with it. */
   #feedError: ApiError | null = null;
@@ -137,6 +139,10 @@ export class LogStore {
     }
     for (const json of partialLines ?? []) {
       const partial = partialOf(json);
+      const after = Number(json.afterSeq ?? 0);
+      // The filter leaves out what has become of an older one: the feed tells so again after a lost connection.
+      if (json.gone && after < (this.#afters.get(partial.stream) ?? 0)) continue;
+      this.#afters.set(partial.stream, after);
       if (partial.text && (!this.#matcher || this.#matcher.isIn(partial.text))) this.#partials.set(partial.stream, partial);
       else this.#partials.delete(partial.stream);
     }
