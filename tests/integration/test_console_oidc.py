@@ -262,3 +262,61 @@ async def test_while_the_service_is_away_a_token_that_works_goes_on(service: Sig
     service.token_status = 200
     assert (await browser.ask("TestService/ListTests")).status_code == 200
     assert COOKIE in browser.cookies
+
+
+# -- signing out meanwhile
+
+
+async def renewing(service: SignIn, front: Console) -> tuple[Browser, list[asyncio.Task[httpx2.Response]]]:
+    """A browser, and requests of it that wait for the next token."""
+    service.lasts_s = int(EARLY_S) + 1
+    browser = await front.browser()
+    await sign_in(browser)
+    service.lasts_s = 300
+    service.renews.clear()
+    begun: list[asyncio.Task[httpx2.Response]] = []
+
+    async def waits() -> bool:
+        begun.append(asyncio.create_task(browser.ask("TestService/ListTests")))
+        done, _ = await asyncio.wait(begun[-1:], timeout=0.3)
+        return not done
+
+    await until(waits, timeout=20)
+    assert service.renewing == 1
+    begun += [asyncio.create_task(browser.ask("TestService/ListTests")) for _ in range(3)]
+    return browser, begun
+
+
+async def test_who_signs_out_while_a_token_is_renewed_is_signed_out(service: SignIn, front: Console) -> None:
+    browser, under_way = await renewing(service, front)
+    assert (await browser.delete("/session")).status_code == 204
+    service.renews.set()
+    assert (await under_way[0]).status_code == 200
+    await asyncio.gather(*under_way)
+    assert COOKIE not in browser.cookies
+    assert (await browser.get("/session")).status_code == 401
+
+
+async def test_who_signs_in_as_somebody_else_meanwhile_stays_that(
+    stage: Stage, service: SignIn, front: Console
+) -> None:
+    browser, under_way = await renewing(service, front)
+    await browser.sign_in((await stage.client("bob")).key)  # without signing out
+    service.renews.set()
+    await asyncio.gather(*under_way)
+    assert (await browser.get("/session")).json()["userId"] == "bob"
+
+
+async def test_a_replica_that_does_not_know_who_signed_out_brings_nobody_back(
+    stage: Stage, service: SignIn, front: Console
+) -> None:
+    browser, under_way = await renewing(service, front)
+    async with console(stage.address, **options(service, free_port(), console_url=front.url)) as replica:
+        assert (await browser.delete(f"{replica.url}/session")).status_code == 204
+        service.renews.set()
+        await asyncio.gather(*under_way)
+        for url in (front.url, replica.url):
+            assert (await browser.get(f"{url}/session")).status_code == 401
+            assert (await browser.post(f"{url}/api/TestService/ListTests", content="{}")).status_code == 401
+    await sign_in(browser)
+    assert (await browser.get("/session")).json()["userId"] == "alice"

@@ -50,6 +50,11 @@ class SignIn:
         self.answers = asyncio.Event()
         """While it is not set, nobody gets an answer."""
         self.answers.set()
+        self.renews = asyncio.Event()
+        """While it is not set, nobody gets a next token."""
+        self.renews.set()
+        self.renewing = 0
+        """Who waits for one."""
         self.fetches = 0
         self.grants: dict[str, dict[str, str]] = {}
         """Codes that nobody has used, with what their browser was sent with."""
@@ -110,6 +115,9 @@ class SignIn:
             asked = found
         elif form["refresh_token"] in self.refreshes:
             self.refreshes.remove(str(form["refresh_token"]))
+            self.renewing += 1
+            await self.renews.wait()
+            self.renewing -= 1
             self.refreshed += 1
         else:
             return web.json_response({"error": "invalid_grant"}, status=400)
@@ -152,4 +160,5 @@ async def signing_in() -> AsyncIterator[SignIn]:
         yield service
     finally:
         service.answers.set()
+        service.renews.set()
         await runner.cleanup()

@@ -79,7 +79,7 @@ def routes(sessions: Sessions, accounts: Accounts, codes: Codes) -> APIRouter:
         if session is None:
             return RedirectResponse(FAILED.format(why="expired"), status_code=303)
         response = RedirectResponse(own_path(to), status_code=303)
-        sessions.keep(response, session, request)
+        sessions.begin(response, session, request)
         SIGN_INS.labels("code").inc()
         return response
 

@@ -43,14 +43,14 @@ def routes(sessions: Sessions, accounts: Accounts, *, oidc: bool) -> APIRouter:
             raise Problem("INVALID_ARGUMENT", "Enter an API key.", reason="NO_KEY")
         account = await accounts.of(checked(key))
         response = json_response(told(account, by_oidc=False, oidc=oidc))
-        sessions.keep(response, accounts.session(account, key), request)
+        sessions.begin(response, accounts.session(account, key), request)
         SIGN_INS.labels("key").inc()
         return response
 
     @router.delete("/session")
     async def sign_out(request: Request) -> Response:
         response = Response(status_code=204)
-        sessions.end(response, request)
+        sessions.sign_out(response, request)
         return response
 
     return router

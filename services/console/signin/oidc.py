@@ -60,7 +60,7 @@ def routes(
             account = await accounts.of(tokens.bearer)
             session = Session(user=account.user_id, bearer="", until=now() + sessions.lasts_s, oidc=True)
             response: Response = RedirectResponse(begun["to"], status_code=303)
-            sessions.keep(response, renewed(session, tokens, now()), request)
+            sessions.begin(response, renewed(session, tokens, now()), request)
             SIGN_INS.labels("oidc").inc()
         except SignInFailed as failure:
             response = failed(failure)

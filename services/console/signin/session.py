@@ -5,8 +5,9 @@ Owns the cookie's name and content. Knows nothing of how somebody signed in.
 
 from __future__ import annotations
 
+import secrets as random
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from starlette.responses import Response
 
 from services.console.errors import Problem
 from services.console.signin import cookies
+from services.console.signin.ended import Ended
 from services.console.signin.sealing import Seal
 
 log = structlog.get_logger()
@@ -39,6 +41,8 @@ class Session:
     """When the bearer is to be renewed. Zero: never."""
     bearer_until: float = 0.0
     """When the bearer ends, where it is to be renewed."""
+    id: str = ""
+    """Made when it begins, and the same for as long as it lasts."""
 
 
 Renewal = Callable[[Session], Awaitable[Session]]
@@ -52,11 +56,15 @@ class Sessions:
         self._seal = seal
         self._now = now
         self._renew = renew
+        self._ended = Ended(now, lasts_s=lasts_s)
         self.lasts_s = lasts_s
 
     async def of(self, request: Request) -> Session:
         """Whose request it is. Raises Problem (UNAUTHENTICATED) where nobody is signed in, or somebody else."""
         session = self._in(request)
+        if session is not None and self._ended.has(session.id, request):
+            request.state.has_ended = True
+            session = None
         if session is None:
             raise Problem("UNAUTHENTICATED", "You are not signed in.", reason="NO_SESSION")
         expected = request.headers.get(USER_HEADER)
@@ -84,14 +92,24 @@ class Sessions:
             return None
         return session if session.until > self._now() else None
 
+    def begin(self, response: Response, session: Session, request: Request) -> None:
+        """Somebody signed in, in the place of whoever was signed in before. Raises cookies.TooManyPieces."""
+        self.keep(response, replace(session, id=random.token_urlsafe(9)), request)
+        self._mark(response, request)
+
     def keep(self, response: Response, session: Session, request: Request) -> None:
         """Raises cookies.TooManyPieces."""
         seconds = max(1, int(session.until - self._now()))
         cookies.write(response, COOKIE, self._seal.close(asdict(session)), request, seconds=seconds)
 
     def end(self, response: Response, request: Request) -> None:
-        """Signs out here. The key goes on to work."""
+        """The session works no more."""
         cookies.remove(response, COOKIE, request)
+
+    def sign_out(self, response: Response, request: Request) -> None:
+        """Signs out here, whatever else is under way. The key goes on to work."""
+        self.end(response, request)
+        self._mark(response, request)
 
     def over(self, response: Response, request: Request) -> None:
         """The gateway refused a key: if it was the session's, and not one that somebody tries to sign in with."""
@@ -101,8 +119,10 @@ class Sessions:
 
     def finish(self, response: Response, request: Request) -> None:
         """Writes what became of the session during the request, if anything did."""
+        if getattr(request.state, "has_ended", False):  # an answer that was under way had brought it back
+            self.end(response, request)
         renewed: Session | None = getattr(request.state, "renewed", None)
-        if renewed is None:
+        if renewed is None or self._ended.has(renewed.id, request):
             return
         try:
             self.keep(response, renewed, request)
@@ -111,3 +131,9 @@ class Sessions:
         ):  # whoever is asked to sign in again hears why; an answer that breaks off says nothing
             log.warning("session_does_not_fit", user=renewed.user)
             self.end(response, request)
+
+    def _mark(self, response: Response, request: Request) -> None:
+        """The session that the request came with has ended."""
+        session = self._in(request)
+        if session is not None:
+            self._ended.add(session.id, response, request)
