@@ -5,6 +5,7 @@ Plain ASGI, so that bodies stream through untouched. Knows nothing of what a rou
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection
 from typing import Final
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console.errors import Problem
+from services.console.errors import STATUS, Problem
 from services.console.metrics import REFUSED, REQUEST_SECONDS, REQUESTS
 
 log = structlog.get_logger()
@@ -60,7 +61,13 @@ class Guard:
         if scope["type"] != "http":  # web sockets: there are none
             return
         began = time.perf_counter()
-        status, is_whole = 0, False
+        status, is_whole, gone = 0, False, False
+
+        async def hear() -> Message:
+            nonlocal gone
+            message = await receive()
+            gone = gone or (message["type"] == "http.disconnect" and not is_whole)
+            return message
 
         async def answer(message: Message) -> None:
             nonlocal status, is_whole
@@ -75,8 +82,12 @@ class Guard:
 
         problem = self._objection(scope["method"], scope["path"], Headers(scope=scope))
         try:
-            await (problem.response() if problem else self._app)(scope, receive, answer)
+            await (problem.response() if problem else self._app)(scope, hear, answer)
         except Exception as error:
+            gone = gone or (not is_whole and await _has_gone(receive))
+            if gone:  # whatever it was, nobody waits for it any more
+                log.info("browser_gone", route=_route(scope), status=status, error=repr(error))
+                return
             # Whatever comes here is a fault of ours, or of a file that broke off, whose connection then breaks, too.
             log.exception("request_failed", route=_route(scope), error=repr(error))
             if is_whole:  # Starlette says that something went wrong, and raises all the same
@@ -84,6 +95,9 @@ class Guard:
             if status:
                 raise
             await fault().response()(scope, receive, answer)
+        else:
+            if gone and (not is_whole or status == STATUS["CANCELLED"]):
+                log.info("browser_gone", route=_route(scope), status=status)
 
     def _objection(self, method: str, path: str, headers: Headers) -> Problem | None:
         if _name(headers.get("host", "")) not in self._hosts:
@@ -130,6 +144,15 @@ class Guard:
 def fault() -> Problem:
     """What is said of a fault of ours."""
     return Problem("INTERNAL", "Something in the console went wrong; its log says what.", reason="INTERNAL")
+
+
+async def _has_gone(receive: Receive) -> bool:
+    """Whether the browser has closed its connection, without waiting for it."""
+    try:
+        async with asyncio.timeout(0):
+            return (await receive())["type"] == "http.disconnect"
+    except TimeoutError:
+        return False
 
 
 def urlsplit_or_empty(origin: str) -> str:

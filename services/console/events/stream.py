@@ -68,14 +68,13 @@ class EventStream(Response):
         try:
             with self._tabs.admitted(self._user), self._opening as open_call:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                gone = await self._served(_Writer(send, self._positions), receive, open_call)
-                if not gone:
-                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await self._served(_Writer(send, self._positions), receive, open_call)
+                # Also where the browser has gone: tabs come and go, and nothing broke off.
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Problem as refused:
             await refused.response()(scope, receive, send)
 
-    async def _served(self, writer: _Writer, receive: Receive, open_call: Open) -> bool:
-        """Whether the browser has gone."""
+    async def _served(self, writer: _Writer, receive: Receive, open_call: Open) -> None:
         gone = False
 
         async def browser_goes() -> None:
@@ -108,7 +107,6 @@ class EventStream(Response):
         except* SessionOver as over:
             if not gone:
                 await writer.told("", "error", _first(over).problem.body, retry=False)
-        return gone
 
     async def _follow(self, feed: Feed, writer: _Writer, open_call: Open) -> None:
         with FEEDS.labels(feed.kind).track_inprogress():
