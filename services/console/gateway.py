@@ -30,17 +30,24 @@ OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 3_000),
     ("grpc.use_local_subchannel_pool", 1),  # without it, channels to the same place share one connection
 )
+FEED_OPTIONS: Final = (
+    # gRPC reads ahead what it takes a connection to hold, per stream: megabytes for each tab that does not read.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 16),
+)
 
 
 class Gateway:
     """The gateway, as the console sees it. Calls carry the bearer of whoever asks.
 
-    `connect` makes a channel with a connection of its own."""
+    `connect` makes a channel for feeds, with a connection of its own."""
 
-    def __init__(self, channel: grpc.aio.Channel, connect: Callable[[], grpc.aio.Channel]) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, files: grpc.aio.Channel, connect: Callable[[], grpc.aio.Channel]
+    ) -> None:
         self.channel = channel
         self.connect = connect
-        self.files = connect()
+        self.files = files
         """For files and logs: slow readers keep no call waiting."""
         self._client = f"console/{_version()}"
 
@@ -63,22 +70,23 @@ class Gateway:
 @asynccontextmanager
 async def connected(settings: ConsoleSettings) -> AsyncIterator[Gateway]:
     """The gateway, connected to when it is first asked. Raises Unavailable for certificates that cannot be read."""
-    channels = [_channel(settings)]
+    channels = [_channel(settings), _channel(settings)]
 
     def connect() -> grpc.aio.Channel:
-        channels.append(_channel(settings))
+        channels.append(_channel(settings, *FEED_OPTIONS))
         return channels[-1]
 
     try:
-        yield Gateway(channels[0], connect)
+        yield Gateway(channels[0], channels[1], connect)
     finally:
         for channel in channels:
             await channel.close(None)
 
 
-def _channel(settings: ConsoleSettings) -> grpc.aio.Channel:
+def _channel(settings: ConsoleSettings, *more: tuple[str, int]) -> grpc.aio.Channel:
+    options = (*OPTIONS, *more)
     if not settings.tls:
-        return grpc.aio.insecure_channel(settings.console_gateway, options=OPTIONS)
+        return grpc.aio.insecure_channel(settings.console_gateway, options=options)
     try:
         credentials = grpc.ssl_channel_credentials(
             root_certificates=_read(settings.console_gateway_ca_file),
@@ -87,7 +95,7 @@ def _channel(settings: ConsoleSettings) -> grpc.aio.Channel:
         )
     except OSError as error:
         raise Unavailable(f"a TLS file for the gateway cannot be read: {error}") from error
-    return grpc.aio.secure_channel(settings.console_gateway, credentials, options=OPTIONS)
+    return grpc.aio.secure_channel(settings.console_gateway, credentials, options=options)
 
 
 def _read(path: Path | None) -> bytes | None:

@@ -235,6 +235,11 @@ class Process:
         self._process = process
         self.port = port
 
+    @property
+    def resident(self) -> int:
+        """Bytes of its memory."""
+        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     async def ready(self) -> None:
         await until(self._is_ready, timeout=PATIENCE_S, what="the service to be ready")
 

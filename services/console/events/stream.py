@@ -1,6 +1,7 @@
 """The response of one tab: its feeds, one after the other on one socket. Knows neither gRPC nor sessions.
 
-Memory is bounded: a feed reads its next message when the one before was written, and a write waits for the browser.
+Memory is bounded: a feed reads its next message when the one before was written, and a write waits for the browser. One
+that takes nothing for long is let go, and comes back to where it was when it reads again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager, aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -20,18 +22,26 @@ from services.console.errors import Problem
 from services.console.events import frames
 from services.console.events.feeds import Feed
 from services.console.events.follow import Open, SessionOver, followed
-from services.console.events.metrics import EVENT_BYTES, EVENTS, FEEDS
+from services.console.events.metrics import EVENT_BYTES, EVENTS, FEEDS, TABS_STALLED
 from services.console.events.positions import Positions
 from services.console.events.tabs import Tabs
 
+log = structlog.get_logger()
+
 PING_S: Final = 15.0
 """Proxies close connections that are silent for long: 30 to 60 s by default."""
+STALLED_S: Final = 30.0
+"""The largest event takes 13 kB/s in this time. What waits beyond it is held for a tab that is frozen or broken."""
 COME_BACK_MS: Final = (500, 2_500)
 """Browsers spread out when a console stops: each is told a time between these."""
 
 
 class _Over(Exception):
     """The stream ends. A browser that is still there comes back by itself."""
+
+
+class _Stalled(Exception):
+    """The browser takes nothing. Its connection is closed behind what it has not taken yet."""
 
 
 class EventStream(Response):
@@ -69,19 +79,13 @@ class EventStream(Response):
             with self._tabs.admitted(self._user), self._opening as open_call:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 await self._served(_Writer(send, self._positions), receive, open_call)
-                # Also where the browser has gone: tabs come and go, and nothing broke off.
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Problem as refused:
             await refused.response()(scope, receive, send)
 
     async def _served(self, writer: _Writer, receive: Receive, open_call: Open) -> None:
-        gone = False
-
         async def browser_goes() -> None:
-            nonlocal gone
             while (await receive())["type"] != "http.disconnect":
                 pass
-            gone = True
             raise _Over
 
         async def console_stops() -> None:
@@ -92,21 +96,28 @@ class EventStream(Response):
             await asyncio.sleep(self._lasts_s)
             raise _Over
 
+        problem: Problem | None = None
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(browser_goes())
-                tasks.create_task(console_stops())
-                tasks.create_task(session_ends())
-                await writer.raw(frames.reconnect(random.randint(*COME_BACK_MS)))
-                await writer.told("", "hello", {"serverTime": datetime.now(UTC).isoformat().replace("+00:00", "Z")})
-                tasks.create_task(writer.pings(self._ping_s))
-                for feed in self._feeds:
-                    tasks.create_task(self._follow(feed, writer, open_call))
-        except* _Over:
-            pass
-        except* SessionOver as over:
-            if not gone:
-                await writer.told("", "error", _first(over).problem.body, retry=False)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(browser_goes())
+                    tasks.create_task(console_stops())
+                    tasks.create_task(session_ends())
+                    await writer.raw(frames.reconnect(random.randint(*COME_BACK_MS)))
+                    await writer.told("", "hello", {"serverTime": datetime.now(UTC).isoformat().replace("+00:00", "Z")})
+                    tasks.create_task(writer.pings(self._ping_s))
+                    for feed in self._feeds:
+                        tasks.create_task(self._follow(feed, writer, open_call))
+            except* _Over:
+                pass
+            except* SessionOver as over:
+                problem = _first(over).problem
+            if problem:
+                await writer.told("", "error", problem.body, retry=False)
+            await writer.end()
+        except* _Stalled:
+            TABS_STALLED.inc()
+            log.info("tab_stalled", user=self._user)
 
     async def _follow(self, feed: Feed, writer: _Writer, open_call: Open) -> None:
         with FEEDS.labels(feed.kind).track_inprogress():
@@ -156,6 +167,15 @@ class _Writer:
                 await self.raw(frames.PING)
             await asyncio.sleep(every_s - (time.monotonic() - self._wrote))
 
-    async def _write(self, frame: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": frame, "more_body": True})
+    async def end(self) -> None:
+        """Also where the browser has gone: tabs come and go, and nothing broke off."""
+        await self._write(b"", more=False)
+
+    async def _write(self, frame: bytes, *, more: bool = True) -> None:
+        """Raises _Stalled."""
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await self._send({"type": "http.response.body", "body": frame, "more_body": more})
+        except TimeoutError:
+            raise _Stalled from None
         self._wrote = time.monotonic()
