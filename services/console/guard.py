@@ -150,7 +150,7 @@ async def _has_gone(receive: Receive) -> bool:
     """Whether the browser has closed its connection, without waiting for it."""
     try:
         async with asyncio.timeout(0):
-            return (await receive())["type"] == "http.disconnect"
+            return bool((await receive())["type"] == "http.disconnect")
     except TimeoutError:
         return False
 

@@ -99,7 +99,9 @@ async def test_an_upload_that_is_broken_off_is_one_line_of_the_log(front: Consol
     raw = Raw(front, alice)
     head = "POST /uploads HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000"
     with capture_logs() as logs:
-        await raw.ask(head, b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.py"\r\n\r\n' + b"x" * 1000)
+        await raw.ask(
+            head, b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.py"\r\n\r\n' + b"x" * 1000
+        )
         await asyncio.sleep(0.2)
         await raw.go(hard=False)
         await until(lambda: of_requests(logs))

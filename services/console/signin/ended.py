@@ -1,8 +1,8 @@
 """Sessions that have ended here, so that an answer which was under way does not bring one back.
 
-A token may be renewed while somebody signs out, and the cookie with the new one may reach the browser last. This process
-remembers which sessions have ended and writes them no more; for the other replicas, and for answers that overtake each
-other on the way, the browser remembers, in a cookie of its own.
+A token may be renewed while somebody signs out, and the cookie with the new one may reach the browser last. This
+process remembers which sessions have ended and writes them no more; for the other replicas, and for answers that
+overtake each other on the way, the browser remembers, in a cookie of its own.
 """
 
 from __future__ import annotations
