@@ -11,17 +11,21 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import httpx2
 import pytest
 import pytest_asyncio
 
+from assay.v1 import account_service_pb2
 from assay.v1 import package_service_pb2 as pb
 from services.console.files import uploads
 from services.console.files.attachment import disposition
 from services.console.files.export import plain
+from services.console.signin.session import COOKIE
+from shared.store.keys import ApiKeys
 from tests.support.archive_bytes import renamed, with_mode, zipped
 from tests.support.console import Browser, Console, console
-from tests.support.gateway import CODE, Client, Stage, line, lines, staged
+from tests.support.gateway import CODE, Client, Stage, line, lines, now, staged
 from tests.support.packaging import fetched, generate, get, shop
 from tests.support.servers import RunningServer
 from tests.support.until import until
@@ -63,7 +67,7 @@ async def upload(browser: Browser, *files: tuple[str, bytes], to: str = "/upload
     boundary = "----boundary"
     parts = b"".join(
         b'--%s\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n%s\r\n'
-        % (boundary.encode(), name.encode(), content)
+        % (boundary.encode(), name.encode(errors="surrogateescape"), content)
         for name, content in files
     )
     body = parts + f"--{boundary}--\r\n".encode()
@@ -101,21 +105,80 @@ async def test_a_zip_goes_through_as_it_is(alice: Browser) -> None:
 
 
 HOSTILE = {
-    "above the folder": "../evil.py",
-    "from the root": "/etc/passwd",
-    "in the middle": "a/../../b",
-    "with a backslash": "a\\\\..\\\\b",
-    "a drive": "C:/windows",
-    "a control character": "a\x01b",
-    "very long": "x" * 5000,
-    "a dot": ".",
+    "above the folder": ["../evil.py"],
+    "from the root": ["/etc/passwd"],
+    "in the middle": ["a/../../b"],
+    "with a backslash": ["a\\\\..\\\\b"],
+    "a drive": ["C:/windows"],
+    "a control character": ["a\x01b"],
+    "a NUL": ["a\0b.py"],
+    "10,000 characters": ["x" * 10_000],
+    "10,000 characters in folders": ["x/" * 5_000],
+    "a name of 300 bytes": ["ü" * 150],
+    "a dot": ["."],
+    "a right-to-left override": ["evil\u202eyp.txt"],
+    "a zero-width space": ["ma\u200bin.txt"],
+    "a device of Windows": ["CON"],
+    "a device of Windows with an ending": ["sub/nul.txt"],
+    "the same name twice": ["a.py", "a.py"],
+    "names that differ by case": ["Data.csv", "data.csv"],
+    "folders that differ by case": ["Lib/a.txt", "lib/b.txt"],
+    "names that differ by composition": ["\u00e9.txt", "e\u0301.txt"],
+    "a file that is a folder, too": ["a", "a/b"],
+    "half of a surrogate pair": ["\udc80.py"],
 }
 
 
-async def test_a_name_that_no_project_may_have_is_refused_with_words(alice: Browser) -> None:
-    for what, name in HOSTILE.items():
-        response = await upload(alice, (name, b"x"), ("main.py", b"y"))
-        assert (response.status_code, response.json()["code"]) == (400, "INVALID_ARGUMENT"), (what, response.text)
+@pytest.mark.parametrize("what", HOSTILE)
+async def test_a_name_that_no_project_may_have_is_refused_with_words(alice: Browser, what: str) -> None:
+    response = await upload(alice, *((name, b"x") for name in HOSTILE[what]), ("main.py", b"y"))
+    assert (response.status_code, response.json()["code"]) == (400, "INVALID_ARGUMENT"), response.text
+    told = response.json()["violations"] or [{"description": response.json()["message"]}]
+    for one in told:
+        assert one["description"].isprintable(), told  # nothing of the name turns or hides what is said of it
+        assert len(one["description"]) < 500, told
+
+
+async def test_names_of_all_scripts_and_signs_are_kept(alice: Browser) -> None:
+    names = [
+        "main.py",
+        "\U0001f40d.txt",
+        "data/\u4f60\u597d.csv",
+        "\u0645\u0631\u062d\u0628\u0627.txt",
+        "a b (1)&'.txt",
+        "console.txt",
+    ]
+    response = await upload(alice, *((name, CODE.encode()) for name in names))
+    assert response.status_code == 200, response.text
+    assert {one["path"] for one in response.json()["files"]} == set(names)
+
+
+async def test_a_key_that_is_revoked_while_an_upload_comes_is_refused_and_the_session_ends(
+    alice: Browser, client: Client, stage: Stage
+) -> None:
+    boundary, revoked = "b", asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="main.py"\r\n\r\n' + CODE.encode()
+        await ApiKeys(stage.others.database).revoke_all(client.user, now())
+        revoked.set()
+        await until(refused, timeout=15)  # the gateway remembers a key for a moment
+        yield b"\r\n--b--\r\n"
+
+    async def refused() -> bool:
+        try:
+            await client.call("GetAccount", account_service_pb2.GetAccountRequest())
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.UNAUTHENTICATED
+        return False
+
+    response = await alice.post(
+        "/uploads", content=body(), headers={"content-type": f"multipart/form-data; boundary={boundary}"}
+    )
+    assert revoked.is_set()
+    assert (response.status_code, response.json()["reason"]) == (401, "API_KEY_INVALID")
+    assert COOKIE not in alice.cookies
+    assert (await alice.get("/session")).status_code == 401
 
 
 async def test_hostile_archives_are_refused(alice: Browser) -> None:
