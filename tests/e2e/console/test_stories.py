@@ -103,6 +103,24 @@ def test_a_failure_is_explained_and_another_query_tried(page: Page) -> None:
     expect(page.get_by_role("textbox", name="Agent code")).to_contain_text("no cake today")
 
 
+def test_a_comparison_follows_the_test_that_still_runs(page: Page, gate: Gate) -> None:
+    first = run_test(page, "def run(query):\n    print('the same line')\n    return 'a quick answer'\n", "which?")
+    expect(state_of_the_test(page)).to_have_text("Passed")
+    second = run_test(
+        page, gate.agent("print('the same line', flush=True)", "print('at last'); return 'a late answer'"), "which?"
+    )
+    expect(lines_of_the_log(page)).to_have_text(["the same line"])
+    page.goto(f"/compare?a={first}&b={second}")
+    card = page.get_by_role("region", name="Second test")
+    expect(card).to_contain_text("Running")
+    log = page.get_by_role("region", name="Log", exact=True)
+    expect(log).to_contain_text("Both are the same.")
+    gate.open()
+    expect(card).to_contain_text("Passed")
+    expect(log).to_contain_text("at last")
+    expect(page.get_by_role("region", name="Answer", exact=True)).to_contain_text("a late answer")
+
+
 def test_several_files_are_dropped_and_run(page: Page, tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text("from tables import PRICES\n\ndef run(query):\n    return PRICES[query]\n")
     (tmp_path / "tables.py").write_text('PRICES = {"tea": 3.2}\n')

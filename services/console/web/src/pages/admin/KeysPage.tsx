@@ -5,6 +5,7 @@ import { useState } from "react";
 import { call } from "../../api/call";
 import { accountQuery } from "../../api/queries";
 import type { ApiKey } from "../../api/types";
+import { visible } from "../../components/bidi";
 import { Confirm } from "../../components/Confirm";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { PlusIcon } from "../../components/icons";
@@ -91,7 +92,7 @@ export function KeysPage() {
       >
         <Text size="sm">
           <b className="break">
-            {ending?.userId}: {ending?.name || ending?.prefix}
+            {ending?.userId}: {visible(ending?.name || (ending?.prefix ?? ""))}
           </b>{" "}
           stops working everywhere within 5 seconds, and what was opened with it ends. This cannot be taken back.
         </Text>
@@ -113,7 +114,7 @@ function Row({ apiKey, own, onEnd }: { apiKey: ApiKey; own: boolean; onEnd: () =
     <Table.Tr>
       <Table.Td className="break">{apiKey.userId}</Table.Td>
       <Table.Td>
-        <span className="break">{apiKey.name || "no name"}</span>{" "}
+        <span className="break">{visible(apiKey.name || "no name")}</span>{" "}
         {own && (
           <Badge size="xs" variant="light" tt="none">
             yours
@@ -137,7 +138,7 @@ function Row({ apiKey, own, onEnd }: { apiKey: ApiKey; own: boolean; onEnd: () =
             {ended}
           </Text>
         ) : (
-          <Button size="xs" variant="default" onClick={onEnd} aria-label={`Revoke ${apiKey.name || apiKey.prefix} of ${apiKey.userId}`}>
+          <Button size="xs" variant="default" onClick={onEnd} aria-label={`Revoke ${visible(apiKey.name || (apiKey.prefix ?? ""))} of ${apiKey.userId}`}>
             Revoke…
           </Button>
         )}
