@@ -46,7 +46,7 @@ class Seeded(NamedTuple):
 
 
 def seed(assay: Command) -> Seeded:
-    """Hands in five small tests and waits for their ends."""
+    """Hands in five small tests, waits for their ends, and has a package made of one."""
 
     def submit(name: str, code: str, query: str, *more: str) -> str:
         file = assay.file(f"{name}.py", code)
@@ -64,6 +64,7 @@ def seed(assay: Command) -> Seeded:
         assay("watch", test)
     retried = str(assay("retry", failed, "-q", "Where is order 4712?", "--json").json["id"])
     assay("watch", retried)
+    assert assay("package", markdown, "--service-name", "shop-writer").code == 0
     assert assay("cancel", slow, "--reason", "seen enough").code == 0
     assay("watch", slow)
     return Seeded(passed, markdown, failed, retried, slow)

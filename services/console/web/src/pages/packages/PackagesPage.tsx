@@ -86,7 +86,7 @@ function Packages({ rows, showUser }: { rows: Package[]; showUser: boolean }) {
           <Table.Th visibleFrom="md">Agent</Table.Th>
           {showUser && <Table.Th visibleFrom="md">User</Table.Th>}
           <Table.Th visibleFrom="sm">Asked for</Table.Th>
-          <Table.Th visibleFrom="sm">Removed</Table.Th>
+          <Table.Th visibleFrom="sm">Is removed</Table.Th>
           <Table.Th ta="right">ZIP</Table.Th>
         </Table.Tr>
       </Table.Thead>
