@@ -53,6 +53,8 @@ class MongoServer:
     password: str | None = None
     key_file: Path | None = None
     replica_set: str = "assay"
+    history_s: int | None = None
+    """How long the server keeps what was dropped or overwritten, in seconds; None: its own 300."""
 
     @property
     def url(self) -> str:
@@ -69,6 +71,8 @@ class MongoServer:
         command += ["--nounixsocket", "--quiet", "--setParameter", "diagnosticDataCollectionEnabled=false"]
         # There is no other member to hand over to, so a stop does not wait for one.
         command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"]
+        if self.history_s is not None:
+            command += ["--setParameter", f"minSnapshotHistoryWindowInSeconds={self.history_s}"]
         if self.key_file is not None:
             command += ["--auth", "--keyFile", str(self.key_file)]
         return command

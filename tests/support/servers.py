@@ -126,7 +126,10 @@ def running_nats() -> Iterator[RunningServer]:
 def running_mongo() -> Iterator[RunningServer]:
     """A one-node replica set: 0.7 s and 190 MiB, so one per test session; take one of your own only to kill it."""
     with _folder("mongo") as folder:
-        yield from _run(RunningServer(MongoServer(folder / "data", free_port()), folder / "log"))
+        # Each test drops its database. Kept for five minutes, thousands of those take all files that a process may open,
+        # and a mongod that cannot open one ends itself.
+        server = MongoServer(folder / "data", free_port(), history_s=0)
+        yield from _run(RunningServer(server, folder / "log"))
 
 
 @contextlib.contextmanager
