@@ -126,8 +126,8 @@ def running_nats() -> Iterator[RunningServer]:
 def running_mongo() -> Iterator[RunningServer]:
     """A one-node replica set: 0.7 s and 190 MiB, so one per test session; take one of your own only to kill it."""
     with _folder("mongo") as folder:
-        # Each test drops its database. Kept for five minutes, thousands of those take all files that a process may open,
-        # and a mongod that cannot open one ends itself.
+        # Each test drops its database. Kept for five minutes, thousands of those take all files that a process may
+        # open, and a mongod that cannot open one ends itself.
         server = MongoServer(folder / "data", free_port(), history_s=0)
         yield from _run(RunningServer(server, folder / "log"))
 
