@@ -79,6 +79,8 @@ WCAG: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 
 def violations(page: Page, *more: str) -> list[str]:
     """What axe says, a line for each element: by WCAG 2.1 A and AA, and the rules of the tags `more`."""
+    # What fades in has too little contrast until it is there.
+    page.wait_for_function("() => document.getAnimations().every((one) => !(one instanceof CSSTransition))")
     found: Any = page.evaluate("(tags) => axe.run(document, {runOnly: tags})", [*WCAG, *more])
     return [
         f"{one['id']}: {one['help']}: {node['html'][:200]} {node['failureSummary'][:300]}"
