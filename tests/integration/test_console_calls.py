@@ -16,22 +16,10 @@ from services.console.settings import ConsoleSettings
 from services.console.signin.sealing import Seal
 from services.console.signin.session import COOKIE
 from shared.errors import Unavailable
-from tests.support.console import SECRET, Browser, Console, built_page, console
+from tests.support.console import SECRET, Browser, Console, console
 from tests.support.gateway import CODE, Stage, staged
 from tests.support.servers import free_port
 from tests.support.until import until
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def front(stage: Stage, tmp_path: Path) -> AsyncIterator[Console]:
-    async with console(stage.address, console_page=built_page(tmp_path / "dist")) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

@@ -1,7 +1,6 @@
 """The event stream of a tab, through a console and a gateway: nothing twice, nothing missing, whoever goes."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,6 @@ from tests.support.gateway import Client, Stage, line, lines, now, staged
 from tests.support.servers import free_port
 from tests.support.tabs import query, tab
 from tests.support.until import until
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def front(stage: Stage, tmp_path: Path) -> AsyncIterator[Console]:
-    async with console(stage.address, console_page=built_page(tmp_path / "dist")) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def alice(stage: Stage) -> Client:
-    return await stage.client()
 
 
 @pytest_asyncio.fixture

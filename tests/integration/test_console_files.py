@@ -32,18 +32,6 @@ from tests.support.until import until
 
 
 @pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def front(stage: Stage) -> AsyncIterator[Console]:
-    async with console(stage.address) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
 async def client(stage: Stage) -> Client:
     return await stage.client("alice")
 

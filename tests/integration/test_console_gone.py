@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,21 +11,9 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from services.console.signin.session import COOKIE
-from tests.support.console import Browser, Console, console
-from tests.support.gateway import Client, Stage, line, staged
+from tests.support.console import Browser, Console
+from tests.support.gateway import Client, Stage, line
 from tests.support.until import until
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def front(stage: Stage) -> AsyncIterator[Console]:
-    async with console(stage.address) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

@@ -2,29 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest_asyncio
-
-from tests.support.console import Browser, Console, console
-from tests.support.gateway import Client, Stage, line, staged
+from tests.support.console import Browser, Console
+from tests.support.gateway import Client, Stage, line
 from tests.support.tabs import Tab, query, tab
 from tests.support.until import until
 
 USERS = ("alice", "bob")
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def front(stage: Stage) -> AsyncIterator[Console]:
-    async with console(stage.address) as found:
-        yield found
 
 
 def feeds(own: str, foreign: str) -> list[dict[str, Any]]:

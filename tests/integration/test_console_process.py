@@ -1,23 +1,15 @@
 """The console as a process of its own: started by its environment, killed, replaced, ended by a signal."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest_asyncio
 
 from tests.support.console import SECRET, Browser, built_page
-from tests.support.gateway import Stage, staged
+from tests.support.gateway import Stage
 from tests.support.servers import free_port
 from tests.support.system import started
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
 
 
 def values(gateway: str, page: Path, port: int) -> dict[str, Any]:

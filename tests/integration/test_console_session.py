@@ -1,32 +1,18 @@
 """Sessions of browsers, on a real gateway: keys that work, stop to work or never did; cookies, forged and true."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
-import pytest_asyncio
 from pydantic import SecretStr
 
 from assay.v1 import admin_service_pb2
 from services.console.signin.sealing import Seal
 from services.console.signin.session import COOKIE
 from tests.support.console import SECRET, Browser, Console, console
-from tests.support.gateway import Stage, staged
+from tests.support.gateway import Stage
 from tests.support.until import until
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def front(stage: Stage) -> AsyncIterator[Console]:
-    async with console(stage.address) as found:
-        yield found
 
 
 def cookie_of(response: httpx2.Response) -> str:

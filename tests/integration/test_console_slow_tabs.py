@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
-import pytest_asyncio
 
 from services.console.events import stream
 from services.console.signin.session import COOKIE
 from tests.support.console import SECRET, Browser, built_page, console
-from tests.support.gateway import Client, Stage, lines, staged
+from tests.support.gateway import Client, Stage, lines
 from tests.support.servers import free_port
 from tests.support.system import started
 from tests.support.tabs import query, tab
@@ -26,12 +24,6 @@ TABS = 20
 MOST_MIB = 4
 """For a tab with one log: 1.3 were measured, most of it the message that waits. Without bounds there were 18."""
 COUNT, TEXT = 4_000, "x" * 8_000  # 32 MB, many times what sockets hold
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
 
 
 async def long_log(stage: Stage, client: Client) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 
 from assay.v1 import test_pb2
 from assay.v1 import test_service_pb2 as pb
@@ -17,22 +15,11 @@ from services.orchestrator.bookkeeping import Bookkeeping
 from shared.domain.lifecycle import State
 from shared.domain.pricing import Prices
 from shared.store.books import Books
-from tests.support.gateway import Client, Stage, now, refused, staged, violations_of
+from tests.support.gateway import Client, Stage, now, refused, violations_of
 
 Code = grpc.StatusCode
 FAILURE = {"code": "AGENT_EXCEPTION", "stage": "run", "message": "KeyError: 'city'", "hint": "h"}
 CANCELLED = {"code": "CANCELLED", "stage": "run", "message": "stopped", "hint": ""}
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as stage:
-        yield stage
-
-
-@pytest_asyncio.fixture
-async def alice(stage: Stage) -> Client:
-    return await stage.client("alice")
 
 
 async def counted(stage: Stage) -> None:

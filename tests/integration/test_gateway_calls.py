@@ -2,13 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -23,21 +21,10 @@ from assay.v1 import (
 from assay.v1 import test_service_pb2 as pb
 from shared.events.tests import TestSubmitted
 from shared.store.slots import Slots
-from tests.support.gateway import CODE, Client, Stage, details_of, line, lines, refused, staged, violations_of
+from tests.support.gateway import CODE, Client, Stage, details_of, line, lines, refused, violations_of
 from tests.support.until import until
 
 Code = grpc.StatusCode
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as stage:
-        yield stage
-
-
-@pytest_asyncio.fixture
-async def alice(stage: Stage) -> Client:
-    return await stage.client("alice")
 
 
 def spec(**fields: Any) -> test_pb2.TestSpec:

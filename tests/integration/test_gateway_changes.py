@@ -1,12 +1,10 @@
 """WatchTests on real servers: what changes is told, to those who may see it, and what was missed is owned up to."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, Self
 
 import grpc
 import pytest
-import pytest_asyncio
 
 from assay.v1 import test_pb2
 from assay.v1 import test_service_pb2 as pb
@@ -16,12 +14,6 @@ from tests.support.until import until
 
 Code = grpc.StatusCode
 SUBMITTED, COMPLETED = test_pb2.TEST_STATE_SUBMITTED, test_pb2.TEST_STATE_COMPLETED
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as stage:
-        yield stage
 
 
 class Watching:

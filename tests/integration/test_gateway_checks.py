@@ -2,31 +2,18 @@
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-import pytest_asyncio
 
 from assay.v1 import test_pb2
 from assay.v1 import test_service_pb2 as pb
 from tests.support.archive_bytes import zipped
-from tests.support.gateway import CODE, Client, Stage, refused, staged, violations_of
+from tests.support.gateway import CODE, Client, refused, violations_of
 
 SCRIPT = 'import argparse\n\nif __name__ == "__main__":\n    print(argparse)\n'
 BLOCK = '# /// script\n# dependencies = ["humanize==4.9.0"]\n# ///\nimport humanize\n\n\n' + CODE
 HASHES = ["\ufeffhumanize==4.9.0 \\\n", f"    --hash=sha256:{'b' * 64} \\\n", f"    --hash=sha256:{'a' * 64}\n"]
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as stage:
-        yield stage
-
-
-@pytest_asyncio.fixture
-async def alice(stage: Stage) -> Client:
-    return await stage.client("alice")
 
 
 def asked(code: str = CODE, *, dry: bool = True, query: str = "x", **fields: Any) -> pb.SubmitTestRequest:

@@ -34,11 +34,6 @@ async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIter
         yield stage
 
 
-@pytest_asyncio.fixture
-async def alice(stage: Stage) -> Client:
-    return await stage.client("alice")
-
-
 def zip_of(files: dict[str, bytes | str] = PROJECT) -> test_pb2.Archive:
     return test_pb2.Archive(zip=zipped(files, runs=("bin/go.sh",)))
 

@@ -3,35 +3,22 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 
 from assay.v1 import admin_service_pb2 as pb
 from assay.v1 import queue_service_pb2, test_service_pb2
 from services.gateway.metrics import RPCS
 from shared.store.keys import ApiKeys
-from tests.support.gateway import Client, Stage, details_of, lines, refused, staged, violations_of
+from tests.support.gateway import Client, Stage, details_of, lines, refused, violations_of
 from tests.support.until import until
 
 Code = grpc.StatusCode
 HOUR = Duration(seconds=3600)
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as stage:
-        yield stage
-
-
-@pytest_asyncio.fixture
-async def root(stage: Stage) -> Client:
-    return await stage.client("root", role="admin")
 
 
 async def made(root: Client, user: str = "alice", **fields: Any) -> pb.CreateApiKeyResponse:

@@ -29,11 +29,6 @@ async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIter
 
 
 @pytest_asyncio.fixture
-async def alice(stage: Stage) -> Client:
-    return await stage.client("alice")
-
-
-@pytest_asyncio.fixture
 async def bob(stage: Stage) -> Client:
     return await stage.client("bob")
 

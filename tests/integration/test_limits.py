@@ -1,13 +1,11 @@
 """Limits per user at the gateway, on a real store: exact however many ask at once and wherever."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 import grpc
-import pytest_asyncio
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from assay.errors import RateLimited, from_rpc
@@ -19,22 +17,6 @@ from tests.support.until import until
 
 Code = grpc.StatusCode
 OVERRIDES = admin.UserLimits
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as stage:
-        yield stage
-
-
-@pytest_asyncio.fixture
-async def alice(stage: Stage) -> Client:
-    return await stage.client("alice")
-
-
-@pytest_asyncio.fixture
-async def root(stage: Stage) -> Client:
-    return await stage.client("root", role="admin")
 
 
 async def limit(root: Client, user: str = "alice", **overrides: Any) -> admin.UserLimits:

@@ -42,11 +42,6 @@ async def stage(world: System) -> AsyncIterator[Stage]:
         yield stage
 
 
-@pytest_asyncio.fixture
-async def root(stage: Stage) -> Client:
-    return await stage.client("root", role="admin")
-
-
 async def status(client: Client) -> queue.QueueStatus:
     found: queue.QueueStatus = (await client.call("GetQueueStatus", queue.GetQueueStatusRequest())).status
     return found
