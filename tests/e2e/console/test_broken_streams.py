@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -63,6 +65,33 @@ def test_a_server_that_dies_is_waited_for_and_no_line_is_lost(browser: Browser, 
             expect(lines_of_the_log(page).nth(seen + 5)).to_have_text(f"number {seen + 6}")
             gate.open()
             with Assay(known["address"], known["api_key"]) as client:
+                ended = client.wait(test.id)
+            assert isinstance(ended.response, int), ended.failure
+            says_every_number_once(page, ended.response)
+    finally:
+        server.end(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("child", ["mongod", "nats-server", "console"])
+def test_a_part_that_is_killed_under_a_log_comes_back_and_no_line_is_lost(
+    browser: Browser, mortal: Path, gate: Gate, child: str
+) -> None:
+    server = LocalMode(mortal, ASSAY_PROCESS_ISOLATION="required")
+    try:
+        known = server.until_ready()
+        with signed_in(browser, server, viewport=TALL) as (page, watched):
+            watched.expect(
+                r"ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|status of 50\d"
+            )
+            with Assay(known["address"], known["api_key"]) as client:
+                test = client.submit(gate.counting(), "count")
+                page.goto(f"/tests/{test.id}/log")
+                expect(lines_of_the_log(page).nth(4)).to_have_text("number 5")
+                pid = int(json.loads((server.folder / "run" / f"{child}.pid").read_text())["pid"])
+                seen = lines_of_the_log(page).count()
+                os.kill(pid, signal.SIGKILL)
+                expect(lines_of_the_log(page).nth(seen + 5)).to_have_text(f"number {seen + 6}", timeout=3 * PATIENCE_MS)
+                gate.open()
                 ended = client.wait(test.id)
             assert isinstance(ended.response, int), ended.failure
             says_every_number_once(page, ended.response)
