@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, Final
 from urllib.parse import quote
 
 import grpc
 from starlette.responses import StreamingResponse
+from starlette.types import Send
 
 from services.console.errors import problem_of
 
@@ -15,14 +17,31 @@ DEADLINE_S: Final = 3600.0
 """Whoever reads no further is let go after this time."""
 
 
+class Attachment(StreamingResponse):
+    """Closes its content where it was read, also when the browser goes in the middle: what it holds open, a call
+    or a connection, is let go at once and in the task that opened it."""
+
+    def __init__(self, content: AsyncGenerator[bytes, None], **more: Any) -> None:
+        super().__init__(content, **more)
+        self._content = content
+
+    async def stream_response(self, send: Send) -> None:
+        async with aclosing(self._content):
+            await super().stream_response(send)
+
+
 def attachment(
-    content: AsyncIterator[bytes], name: str, *, media_type: str = "application/octet-stream", size: int | None = None
+    content: AsyncGenerator[bytes, None],
+    name: str,
+    *,
+    media_type: str = "application/octet-stream",
+    size: int | None = None,
 ) -> StreamingResponse:
     """`content` to be saved under the last part of `name`. `size` in bytes, where it is known before."""
     headers = {"content-disposition": disposition(name)}
     if size is not None:
         headers["content-length"] = str(size)
-    return StreamingResponse(content, media_type=media_type, headers=headers)
+    return Attachment(content, media_type=media_type, headers=headers)
 
 
 def disposition(name: str) -> str:

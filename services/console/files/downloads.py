@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ def routes(gateway: Gateway, sessions: Sessions) -> APIRouter:
     return router
 
 
-async def _content(found: AsyncGenerator[Any, None]) -> AsyncIterator[bytes]:
+async def _content(found: AsyncGenerator[Any, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(found) as messages:
         async for message in messages:
             if message.data:

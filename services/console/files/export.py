@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -68,7 +68,7 @@ async def _pages(found: Any, page: Page) -> AsyncIterator[list[Any]]:
         found = await page(found.next_page_token)
 
 
-async def _json(found: Any, page: Page) -> AsyncIterator[bytes]:
+async def _json(found: Any, page: Page) -> AsyncGenerator[bytes, None]:
     between = "["
     async for tests in _pages(found, page):
         if tests:
@@ -77,7 +77,7 @@ async def _json(found: Any, page: Page) -> AsyncIterator[bytes]:
     yield b"[]\n" if between == "[" else b"]\n"
 
 
-async def _csv(found: Any, page: Page) -> AsyncIterator[bytes]:
+async def _csv(found: Any, page: Page) -> AsyncGenerator[bytes, None]:
     yield ("\ufeff" + _rows([[name for name, _ in COLUMNS]])).encode()  # without the mark Excel reads no UTF-8
     async for tests in _pages(found, page):
         yield (await aside(len(tests) << 10, _tests, tests)).encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
@@ -60,7 +60,7 @@ def routes(gateway: Gateway, sessions: Sessions) -> APIRouter:
     return router
 
 
-async def _content(found: AsyncGenerator[Any, None], shape: Callable[[Lines], str]) -> AsyncIterator[bytes]:
+async def _content(found: AsyncGenerator[Any, None], shape: Callable[[Lines], str]) -> AsyncGenerator[bytes, None]:
     async with aclosing(found) as messages:
         async for message in messages:
             if message.lines:

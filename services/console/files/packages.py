@@ -6,7 +6,7 @@ So that the page needs no foreign host, and a download counts when all of it has
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -93,7 +93,7 @@ async def _opened(url: str) -> tuple[AsyncExitStack, httpx2.Response]:
 
 async def _content(
     stack: AsyncExitStack, answer: httpx2.Response, package: Any, count: Callable[[], Awaitable[None]]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """One piece behind, so that the last one goes out only when all of them are the package."""
     digest, came, held = hashlib.sha256(), 0, b""
     async with stack:
