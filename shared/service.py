@@ -14,12 +14,11 @@ from typing import Final, TypeVar
 
 import structlog
 import uvloop
-from pydantic import ValidationError
 
 from shared import collector
 from shared.descriptors import allow_many
 from shared.errors import AssayError
-from shared.settings import ProcessSettings
+from shared.settings import BadEnvironment, ProcessSettings
 from shared.telemetry.health import Health, health_port
 from shared.telemetry.logging import configure
 
@@ -34,10 +33,8 @@ def main(name: str, running: Callable[[Settings], AbstractAsyncContextManager[He
     """Runs one service until SIGTERM or SIGINT. Exits with 2 where the environment is wrong."""
     try:
         settings = kind()
-    except ValidationError as error:
-        for problem in error.errors():
-            variable = "ASSAY_" + "_".join(str(part) for part in problem["loc"]).upper()
-            sys.stderr.write(f"{name}: {variable}: {problem['msg']}\n")
+    except BadEnvironment as error:
+        sys.stderr.writelines(f"{name}: {line}\n" for line in str(error).splitlines())
         sys.exit(2)
     configure(level=settings.log_level, output=settings.log_format)
     allow_many()

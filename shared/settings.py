@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import AssayError
+
+
+class BadEnvironment(AssayError):
+    """A variable of the environment has a value that makes no sense. A line for each, by its name."""
 
 
 class ProcessSettings(BaseSettings):
     """Settings that every process of Assay has, with or without a bus and a store."""
 
     model_config = SettingsConfigDict(env_prefix="ASSAY_", extra="ignore", frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        """Raises BadEnvironment, which says no value: it may be a password."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise BadEnvironment("\n".join(map(_in_words, error.errors()))) from None
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
@@ -60,3 +74,10 @@ class CommonSettings(ProcessSettings):
         if (self.nats_cert_file is None) != (self.nats_key_file is None):
             raise ValueError("ASSAY_NATS_CERT_FILE and ASSAY_NATS_KEY_FILE are set together or not at all")
         return self
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    says = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:  # of several variables, which it names itself
+        return says
+    return f"{'_'.join(('ASSAY', *map(str, problem['loc']))).upper()}: {says}"

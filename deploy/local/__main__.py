@@ -137,13 +137,14 @@ def main() -> int:
     configure(level=options.log_level, output=options.log_format, stream=sys.stderr)
     from shared.descriptors import allow_many
     from shared.errors import Unavailable
+    from shared.settings import BadEnvironment
 
-    expected = (AlreadyRunning, CannotStart, StartFailed, MongoUnusable, ToolMissing, ports.NoFreePort, Unavailable)
+    expected = (AlreadyRunning, CannotStart, StartFailed, MongoUnusable, ToolMissing, ports.NoFreePort)
     allow_many()  # before the servers are started: they inherit it
     failed = False
     try:
         uvloop.run(run(options))
-    except* expected as errors:
+    except* (*expected, Unavailable, BadEnvironment) as errors:
         # Services that start side by side may all say the same.
         for message in dict.fromkeys(str(error) for error in _leaves(errors)):
             print(f"assay dev: {message}", file=sys.stderr)

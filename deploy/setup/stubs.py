@@ -9,7 +9,7 @@ from deploy.setup.steps import PROJECT, Step, command
 
 PROTO = PROJECT / "proto"
 BUILT = PROJECT / "client" / "assay" / "v1"
-STAMP = PROJECT / ".tools" / "stubs"
+STAMP = BUILT / ".set-up"  # beside them: .tools may be shared by several checkouts
 
 
 def _sources() -> str:
@@ -21,7 +21,7 @@ def _sources() -> str:
 
 
 def _needed() -> bool:
-    return not BUILT.exists() or not STAMP.exists() or STAMP.read_text("utf-8") != _sources()
+    return not STAMP.exists() or STAMP.read_text("utf-8") != _sources()
 
 
 def _build() -> str:

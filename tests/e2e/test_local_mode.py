@@ -98,6 +98,12 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error_and_not_another_port
     assert "Traceback" not in refused.said
 
 
+def test_a_setting_that_makes_no_sense_is_named_without_its_value(tmp_path: Path) -> None:
+    refused = LocalMode(tmp_path / "data", ASSAY_ORCHESTRATOR_LOG_MAX_MIB="200")
+    assert refused.process.wait(60) == 1
+    assert refused.said == ("assay dev: ASSAY_ORCHESTRATOR_LOG_MAX_MIB: Input should be less than or equal to 150\n")
+
+
 def test_who_takes_the_port_of_one_that_was_killed_gets_no_key(tmp_path_factory: pytest.TempPathFactory) -> None:
     """An agent that outlives its server may listen on any port of the machine, and the next command would tell it."""
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:  # a short path, as a socket needs it

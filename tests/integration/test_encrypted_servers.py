@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from deploy.local import tools
 from shared.bus.connect import Bus
 from shared.errors import Unavailable
-from shared.settings import CommonSettings
+from shared.settings import BadEnvironment, CommonSettings
 from shared.store.connect import check, connected
 from tests.support.servers import free_port
 from tests.support.until import until
@@ -123,7 +123,7 @@ def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_half_a_certificate_is_refused_by_the_settings(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="are set together"):
+    with pytest.raises(BadEnvironment, match="are set together"):
         CommonSettings(nats_cert_file=tmp_path / "one.pem")
 
 
