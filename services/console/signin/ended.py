@@ -18,6 +18,8 @@ from services.console.signin import cookies
 COOKIE: Final = "assay_ended"
 MOST: Final = 16
 """Sessions that a browser remembers, the newest: any of them but the last was overwritten by the next."""
+LONGEST: Final = 32
+"""Characters of an id; they have 12 now."""
 KEPT_S: Final = 900.0
 """Longer than any request is under way before its answer begins: an upload takes up to 11 minutes."""
 
@@ -43,8 +45,13 @@ class Ended:
         cookies.write(response, COOKIE, value, request, seconds=int(self._lasts_s) + 1)
 
     def has(self, name: str, request: Request) -> bool:
-        return bool(name) and (name in self._here or name in _in(request.cookies))
+        return bool(name) and (name in self._here or self.is_known_to_browser(name, request))
+
+    def is_known_to_browser(self, name: str, request: Request) -> bool:
+        """Whether the browser had heard of it when it sent this request."""
+        return bool(name) and name in _in(request.cookies)
 
 
 def _in(found: Mapping[str, str]) -> list[str]:
-    return found.get(COOKIE, "").split(".") if COOKIE in found else []
+    # What is too long is none of ours, and would keep the newest one out of the cookie.
+    return [name for name in found.get(COOKIE, "").split(".") if 0 < len(name) <= LONGEST]

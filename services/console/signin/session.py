@@ -63,7 +63,7 @@ class Sessions:
         """Whose request it is. Raises Problem (UNAUTHENTICATED) where nobody is signed in, or somebody else."""
         session = self._in(request)
         if session is not None and self._ended.has(session.id, request):
-            request.state.has_ended = True
+            request.state.ended = session.id
             session = None
         if session is None:
             raise Problem("UNAUTHENTICATED", "You are not signed in.", reason="NO_SESSION")
@@ -113,14 +113,20 @@ class Sessions:
 
     def over(self, response: Response, request: Request) -> None:
         """The gateway refused a key: if it was the session's, and not one that somebody tries to sign in with."""
-        if getattr(request.state, "session", None) is not None:
-            request.state.renewed = None
+        session: Session | None = getattr(request.state, "session", None)
+        if session is None:
+            return
+        request.state.renewed = None
+        if not self._ended.has(session.id, request):  # else it is over, and whoever has signed in since stays
             self.end(response, request)
 
     def finish(self, response: Response, request: Request) -> None:
         """Writes what became of the session during the request, if anything did."""
-        if getattr(request.state, "has_ended", False):  # an answer that was under way had brought it back
+        ended: str = getattr(request.state, "ended", "")
+        if self._ended.is_known_to_browser(ended, request):  # an answer that was under way had brought it back
             self.end(response, request)
+        elif ended:  # sent before the browser heard: meanwhile it may have the cookie of whoever signed in since
+            self._ended.add(ended, response, request)
         renewed: Session | None = getattr(request.state, "renewed", None)
         if renewed is None or self._ended.has(renewed.id, request):
             return
