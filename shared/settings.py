@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.errors import AssayError
 
@@ -32,6 +32,9 @@ class ProcessSettings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             raise BadEnvironment("\n".join(map(_in_words, error.errors()))) from None
+        except SettingsError as error:  # its only word on which one it is lies in its text
+            names = [name for name in type(self).model_fields if f'"{name}"' in str(error)]
+            raise BadEnvironment("\n".join(f"{_variable(name)}: must be JSON" for name in names)) from None
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
@@ -80,4 +83,8 @@ def _in_words(problem: ErrorDetails) -> str:
     says = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:  # of several variables, which it names itself
         return says
-    return f"{'_'.join(('ASSAY', *map(str, problem['loc']))).upper()}: {says}"
+    return f"{_variable(str(problem['loc'][0]))}: {says}"
+
+
+def _variable(field: str) -> str:
+    return f"ASSAY_{field}".upper()

@@ -80,3 +80,12 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: str) -
         SchedulerSettings()
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [name]
     assert not value or repr(value) not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["hidden", '["hidden"]', '{"A": "hidden"', '{"A": {"hidden": 1}}'])
+def test_a_table_that_is_none_is_refused_by_name_and_its_values_do_not_show(value: str) -> None:
+    os.environ["ASSAY_PROCESS_BUILD_ENV"] = value
+    with pytest.raises(BadEnvironment) as caught:
+        OrchestratorSettings()
+    said = str(caught.value)
+    assert (said.partition(":")[0], "hidden" in said.lower(), "\n" in said) == ("ASSAY_PROCESS_BUILD_ENV", False, False)
