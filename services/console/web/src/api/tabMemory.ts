@@ -6,7 +6,13 @@ export const recall = (key: string): string | null => sessionStorage.getItem(key
 
 /** Nothing is kept after `forgetEverything`, also not by who writes as the page goes away. */
 export function keep(key: string, text: string): void {
-  if (!over) sessionStorage.setItem(key, text);
+  if (over) return;
+  try {
+    sessionStorage.setItem(key, text);
+  } catch {
+    // Browsers give a site some 5 MiB. What does not fit is not remembered, and what was under this name is out of date.
+    sessionStorage.removeItem(key);
+  }
 }
 
 export const forget = (key: string): void => sessionStorage.removeItem(key);
