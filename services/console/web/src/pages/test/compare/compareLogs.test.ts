@@ -1,7 +1,9 @@
 import { QueryClient } from "@tanstack/react-query";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { answer } from "../../../test/server";
 import { grown, logStartQuery, MOST_LINES } from "./compareLogs";
+
+afterEach(() => vi.useRealTimers());
 
 test("a log to compare is its words: pages and pieces put together, without the codes of colours", async () => {
   answer("TestService/GetLogs", ({ fromSeq }: { fromSeq: string }) =>
@@ -17,4 +19,14 @@ test("a log to compare grows by what comes after it, up to the most that is comp
   expect(grown(after, [], true).complete).toBe(true);
   const full = grown(after, Array.from({ length: MOST_LINES }, (_, index) => ({ seq: String(5 + index), text: "x" })), false);
   expect([full.lines.length, full.more]).toEqual([MOST_LINES, true]);
+});
+
+test("a log is not read again under a feed that is further on", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const client = new QueryClient();
+  answer("TestService/GetLogs", () => ({ lines: [{ seq: "1", text: "one" }] }));
+  await client.fetchQuery(logStartQuery("t1"));
+  client.setQueryData(logStartQuery("t1").queryKey, (start) => start && grown(start, [{ seq: "2", text: "two" }], false));
+  vi.advanceTimersByTime(3_600_000);
+  expect((await client.fetchQuery(logStartQuery("t1"))).lines).toEqual(["one", "two"]);
 });

@@ -45,7 +45,8 @@ export function grown(start: LogStart, lines: readonly LogLine[], complete: bool
 export const logStartQuery = (testId: string) =>
   queryOptions({
     queryKey: ["log-start", testId],
-    staleTime: 30_000,
+    // Followed from there on. Read again, it could end before what the feed has told already, and leave a gap.
+    staleTime: Infinity,
     queryFn: async ({ signal }): Promise<LogStart> => {
       let start: LogStart = { lines: [], more: false, complete: false, next: 1, readTo: 1 };
       let fromSeq = "1";
