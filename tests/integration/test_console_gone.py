@@ -40,10 +40,10 @@ class Raw:
         self._cookie = browser.cookies[COOKIE]
         self.host = ":".join(self._at)
 
-    async def ask(self, head: str, body: bytes = b"") -> None:
+    async def ask(self, head: str) -> None:
         self.reader, self.writer = await asyncio.open_connection(self._at[0], int(self._at[1]), limit=4096)
         said = f"{head}\r\nHost: {self.host}\r\nCookie: {COOKIE}={self._cookie}\r\nx-assay-console: 1\r\n\r\n"
-        self.writer.write(said.encode() + body)
+        self.writer.write(said.encode())
         await self.writer.drain()
 
     async def go(self, *, hard: bool) -> None:
@@ -86,10 +86,11 @@ async def test_an_upload_that_is_broken_off_is_one_line_of_the_log(front: Consol
     raw = Raw(front, alice)
     head = "POST /uploads HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000"
     with capture_logs() as logs:
-        await raw.ask(
-            head, b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.py"\r\n\r\n' + b"x" * 1000
-        )
-        await asyncio.sleep(0.2)
+        await raw.ask(f"{head}\r\nExpect: 100-continue")
+        assert (await raw.reader.readline()).startswith(b"HTTP/1.1 100")  # the console asks for the body
+        part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.py"\r\n\r\n' + b"x" * 1000
+        raw.writer.write(part)
+        await raw.writer.drain()
         await raw.go(hard=False)
         await until(lambda: of_requests(logs))
     assert of_requests(logs) == [("browser_gone", "info", "/uploads")]

@@ -214,6 +214,7 @@ async def test_a_token_that_ends_is_renewed_once_for_all_who_ask_at_once(service
     service.lasts_s = int(EARLY_S) + 2
     browser = await front.browser()
     await sign_in(browser)
+    service.lasts_s = 300  # the next one is not due while the test looks, however slow the machine is
     before = browser.cookies[COOKIE]
     assert service.refreshed == 0
 
@@ -278,11 +279,10 @@ async def renewing(service: SignIn, front: Console) -> tuple[Browser, list[async
 
     async def waits() -> bool:
         begun.append(asyncio.create_task(browser.ask("TestService/ListTests")))
-        done, _ = await asyncio.wait(begun[-1:], timeout=0.3)
-        return not done
+        await asyncio.wait(begun[-1:], timeout=0.3)
+        return service.renewing == 1  # not how long an answer takes: a machine may stall
 
     await until(waits, timeout=20)
-    assert service.renewing == 1
     begun += [asyncio.create_task(browser.ask("TestService/ListTests")) for _ in range(3)]
     return browser, begun
 

@@ -49,6 +49,7 @@ async def test_a_tab_that_takes_nothing_is_let_go_and_goes_on_where_it_was(
             await until(lambda: stage.listening(feed["testId"]) == 0, what="the gateway's stream to end", timeout=20)
             with pytest.raises(httpx2.RemoteProtocolError):  # whoever reads again hears that this was not all
                 await first.to_end()
+        monkeypatch.undo()  # a tab that reads is not let go, however slow the machine is
         assert 0 < len(first.seqs()) < COUNT
         async with tab(browser, feed, last=first.last_id) as second:
             await second.to_seq(COUNT)
