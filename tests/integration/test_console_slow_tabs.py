@@ -41,12 +41,16 @@ async def test_a_tab_that_takes_nothing_is_let_go_and_goes_on_where_it_was(
     monkeypatch.setattr(stream, "STALLED_S", 1.0)
     alice = await stage.client()
     feed = await long_log(stage, alice)
-    async with console(stage.address, console_page=built_page(tmp_path / "dist")) as front:
+    async with console(
+        stage.address, console_page=built_page(tmp_path / "dist"), console_max_streams_of_user=1
+    ) as front:
         browser = await front.browser()
         await browser.sign_in(alice.key)
         async with tab(browser, feed) as first:
             await first.to_seq(1)
             await until(lambda: stage.listening(feed["testId"]) == 0, what="the gateway's stream to end", timeout=20)
+            refused = await browser.get("/events", params=query(feed))  # its connection is still there
+            assert (refused.status_code, refused.json()["reason"]) == (503, "TOO_MANY_TABS")
             with pytest.raises(httpx2.RemoteProtocolError):  # whoever reads again hears that this was not all
                 await first.to_end()
         monkeypatch.undo()  # a tab that reads is not let go, however slow the machine is

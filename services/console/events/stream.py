@@ -1,7 +1,7 @@
 """The response of one tab: its feeds, one after the other on one socket. Knows neither gRPC nor sessions.
 
-Memory is bounded: a feed reads its next message when the one before was written, and a write waits for the browser. One
-that takes nothing for long is let go, and comes back to where it was when it reads again.
+Memory is bounded: a feed reads its next message when the one before was written, and a write waits for the browser. Of
+one that takes nothing for long the feeds end, and it comes back to where it was when it reads again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from services.console.events.follow import Open, SessionOver, followed
 from services.console.events.metrics import EVENT_BYTES, EVENTS, FEEDS, TABS_STALLED
 from services.console.events.positions import Positions
 from services.console.events.tabs import Tabs
+from shared.background import end
 
 log = structlog.get_logger()
 
@@ -41,7 +42,7 @@ class _Over(Exception):
 
 
 class _Stalled(Exception):
-    """The browser takes nothing. Its connection is closed behind what it has not taken yet."""
+    """The browser takes nothing. Its connection is closed when it has taken what was written."""
 
 
 class EventStream(Response):
@@ -118,6 +119,15 @@ class EventStream(Response):
         except* _Stalled:
             TABS_STALLED.inc()
             log.info("tab_stalled", user=self._user)
+            await self._taken(writer)
+
+    async def _taken(self, writer: _Writer) -> None:
+        """Waits until the browser has taken what was written, or has gone. Until then its connection is there, and so it
+        keeps its place: else one user could hold any number of them."""
+        async with asyncio.TaskGroup() as tasks:
+            waiting = [tasks.create_task(writer.taken()), tasks.create_task(self._tabs.drained())]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            await end(waiting)
 
     async def _follow(self, feed: Feed, writer: _Writer, open_call: Open) -> None:
         with FEEDS.labels(feed.kind).track_inprogress():
@@ -170,6 +180,10 @@ class _Writer:
     async def end(self) -> None:
         """Also where the browser has gone: tabs come and go, and nothing broke off."""
         await self._write(b"", more=False)
+
+    async def taken(self) -> None:
+        """Waits until there is room for more, or nobody there."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": True})
 
     async def _write(self, frame: bytes, *, more: bool = True) -> None:
         """Raises _Stalled."""
