@@ -8,7 +8,9 @@ from prometheus_client import Counter, Gauge
 
 TABS: Final = Gauge("assay_console_tabs", "Tabs with an open event stream now")
 TABS_REFUSED: Final = Counter("assay_console_tabs_refused_total", "Event streams refused because too many were open")
-TABS_STALLED: Final = Counter("assay_console_tabs_stalled_total", "Event streams whose tab took nothing: their feeds end")
+TABS_STALLED: Final = Counter(
+    "assay_console_tabs_stalled_total", "Event streams whose tab took nothing: their feeds end"
+)
 FEEDS: Final = Gauge("assay_console_feeds", "Feeds followed at the gateway now", ["kind"])
 EVENTS: Final = Counter("assay_console_events_total", "Events sent to tabs", ["kind"])
 EVENT_BYTES: Final = Counter("assay_console_event_bytes_total", "Bytes of events sent to tabs")

@@ -122,7 +122,7 @@ class EventStream(Response):
             await self._taken(writer)
 
     async def _taken(self, writer: _Writer) -> None:
-        """Waits until the browser has taken what was written, or has gone. Until then its connection is there, and so it
+        """Waits until the browser has taken what was written, or has gone. Until then its connection is there, and it
         keeps its place: else one user could hold any number of them."""
         async with asyncio.TaskGroup() as tasks:
             waiting = [tasks.create_task(writer.taken()), tasks.create_task(self._tabs.drained())]
