@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-PING: Final = b": ping\n\n"
+PING: Final = b'data: {"feed":"","kind":"ping","data":{}}\n\n'
+"""An event and no comment, which a page could not hear: one that hears nothing for long knows that it is cut off."""
 
 
 def event(feed: str, kind: str, data: Any, *, token: str, **more: Any) -> bytes:

@@ -170,7 +170,7 @@ class _Writer:
             await self._write(frame)
 
     async def pings(self, every_s: float) -> None:
-        """A comment whenever nothing was written for so long."""
+        """A sign of life whenever nothing was written for so long."""
         while True:
             silent_s = time.monotonic() - self._wrote
             if silent_s >= every_s:

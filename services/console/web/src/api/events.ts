@@ -41,11 +41,19 @@ interface Event {
   feed?: string;
   kind: string;
   data?: unknown;
+  /** Of an error: the console takes the feed up again by itself. */
+  retry?: boolean;
 }
 
 export type Connection = "idle" | "connecting" | "open" | "lost";
 
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+/** The console says something every 15 s at least: one that says nothing for so long stands still, or the way to it does. */
+export const SILENT_MS = 40_000;
+/** Failures of a feed in a row after which what is shown counts as old. One is a gateway that was replaced. */
+const FAILURES = 2;
+/** A feed of which no further failure is heard for so long is there again, and has nothing to say. */
+const BACK_MS = 60_000;
 
 /** All subscriptions of a page over one EventSource. `open` and `isHidden` are arguments so that a test can stand in. */
 export class EventStream {
@@ -55,6 +63,10 @@ export class EventStream {
   #next = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  /** Failures in a row by feed: the console is there, and what it asks is not. */
+  #away = new Map<string, number>();
+  #back: ReturnType<typeof setTimeout> | undefined;
   #connection: Connection = "idle";
   #listeners = new Set<() => void>();
   readonly #open: (url: string) => EventSource;
@@ -104,6 +116,9 @@ export class EventStream {
   #connect(): void {
     this.#source?.close();
     this.#source = null;
+    clearTimeout(this.#silence);
+    clearTimeout(this.#back);
+    this.#away.clear();
     const wanted = [...this.#subscriptions.values()].filter((one) => !one.done);
     if (wanted.length === 0 || document.visibilityState === "hidden") {
       this.#set("idle");
@@ -114,18 +129,28 @@ export class EventStream {
     if (this.#position) query.set("lastEventId", this.#position);
     const source = this.#open(`/events?${query}`);
     this.#source = source;
+    const lost = () => {
+      if (this.#source !== source) return;
+      clearTimeout(this.#silence);
+      // The browser's own retry would use the first URL and its old position: a new stream takes its place.
+      source.close();
+      this.#source = null;
+      this.#set("lost");
+      this.#plan(RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)] ?? 8000);
+    };
+    const heard = () => {
+      clearTimeout(this.#silence);
+      this.#silence = setTimeout(lost, SILENT_MS);
+    };
+    heard();
     source.onmessage = (event: MessageEvent<string>) => {
+      heard();
       if (event.lastEventId) this.#position = event.lastEventId;
       this.#take(JSON.parse(event.data) as Event);
     };
     source.onerror = () => {
       if (this.#source !== source) return;
-      // The browser's own retry would use the first URL and its old position: a new stream takes its place.
-      source.close();
-      this.#source = null;
-      this.#set("lost");
-      const delay = RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)] ?? 8000;
-      this.#plan(delay);
+      lost();
       // An EventSource does not tell a status: a session that ended is found out by asking.
       void fetch("/session", { credentials: "same-origin" })
         .then((response) => {
@@ -135,9 +160,24 @@ export class EventStream {
     };
   }
 
+  /** How the connection stands after `event`: what one feed brings shows that the gateway answers. */
+  #hear({ feed, kind, retry }: Event): void {
+    if (feed && kind === "error" && retry) {
+      this.#away.set(feed, (this.#away.get(feed) ?? 0) + 1);
+      clearTimeout(this.#back);
+      this.#back = setTimeout(() => {
+        this.#away.clear();
+        if (this.#source) this.#set("open");
+      }, BACK_MS);
+    } else if (feed) {
+      this.#away.clear();
+    }
+    this.#set([...this.#away.values()].some((failures) => failures >= FAILURES) ? "lost" : "open");
+  }
+
   #take(event: Event): void {
     this.#failures = 0;
-    this.#set("open");
+    this.#hear(event);
     const error = event.kind === "error" ? new ApiError(200, event.data as ErrorBody) : null;
     if (error && !event.feed) {
       if (error.code === "UNAUTHENTICATED") tellUnauthenticated();
