@@ -12,6 +12,11 @@ import { NotFound } from "./shell/NotFound";
 import { PageError } from "./shell/PageError";
 import { Shell } from "./shell/Shell";
 
+// The router lays what a check answers over what stands in the address: a word that it leaves out is to be taken away.
+export const only =
+  <S extends object>(understood: (search: Record<string, unknown>) => S) =>
+  (search: Record<string, unknown>): S => ({ ...Object.fromEntries(Object.keys(search).map((word) => [word, undefined])), ...understood(search) });
+
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageError });
 
 const at = { getParentRoute: () => root };
@@ -25,59 +30,59 @@ const index = createRoute({
 const tests = createRoute({
   ...at,
   path: "/tests",
-  validateSearch: historySearch,
+  validateSearch: only(historySearch),
   component: lazyRouteComponent(() => import("./pages/history/HistoryPage"), "HistoryPage"),
 });
 const test = createRoute({
   ...at,
   path: "/tests/$testId",
-  validateSearch: testSearch,
+  validateSearch: only(testSearch),
   component: lazyRouteComponent(() => import("./pages/test/TestPage"), "TestPage"),
 });
 const testLog = createRoute({
   ...at,
   path: "/tests/$testId/log",
-  validateSearch: testSearch,
+  validateSearch: only(testSearch),
   component: lazyRouteComponent(() => import("./pages/test/LogPage"), "LogPage"),
 });
 const compare = createRoute({
   ...at,
   path: "/compare",
-  validateSearch: compareSearch,
+  validateSearch: only(compareSearch),
   component: lazyRouteComponent(() => import("./pages/test/compare/ComparePage"), "ComparePage"),
 });
 const submit = createRoute({
   ...at,
   path: "/submit",
-  validateSearch: submitSearch,
+  validateSearch: only(submitSearch),
   component: lazyRouteComponent(() => import("./pages/submit/SubmitPage"), "SubmitPage"),
 });
 const agents = createRoute({
   ...at,
   path: "/agents",
-  validateSearch: agentSearch,
+  validateSearch: only(agentSearch),
   component: lazyRouteComponent(() => import("./pages/agents/AgentsPage"), "AgentsPage"),
 });
 const agent = createRoute({
   ...at,
   path: "/agents/$agentId",
-  validateSearch: agentSearch,
+  validateSearch: only(agentSearch),
   component: lazyRouteComponent(() => import("./pages/agents/AgentPage"), "AgentPage"),
 });
 const packages = createRoute({
   ...at,
   path: "/packages",
-  validateSearch: packagesSearch,
+  validateSearch: only(packagesSearch),
   component: lazyRouteComponent(() => import("./pages/packages/PackagesPage"), "PackagesPage"),
 });
 const queue = createRoute({
   ...at,
   path: "/queue",
-  validateSearch: queueSearch,
+  validateSearch: only(queueSearch),
   component: lazyRouteComponent(() => import("./pages/queue/QueuePage"), "QueuePage"),
 });
 // Without a path of its own, so that /admin alone is as unknown as any other address.
-const admin = createRoute({ ...at, id: "admin", component: AdminOnly, validateSearch: adminSearch });
+const admin = createRoute({ ...at, id: "admin", component: AdminOnly, validateSearch: only(adminSearch) });
 const ofAdmins = { getParentRoute: () => admin };
 const health = createRoute({
   ...ofAdmins,
@@ -125,8 +130,13 @@ const routeTree = root.addChildren([
 ]);
 
 // No word of an address is a number: digits are text. So a link to a line is `line=12`, without quotes around it.
-const asText = (value: unknown) => (typeof value === "number" ? String(value) : value);
-const parseSearch = (search: string) => Object.fromEntries(Object.entries(defaultParseSearch(search)).map(([key, value]) => [key, asText(value)]));
+const asText = (value: unknown): unknown => {
+  if (typeof value === "number") return String(value);
+  if (Array.isArray(value)) return value.map(asText);
+  // Half of a surrogate pair is no text: no request could carry it.
+  return typeof value === "string" ? value.replace(/[\ud800-\udfff]/gu, "\ufffd") : value;
+};
+export const parseSearch = (search: string) => Object.fromEntries(Object.entries(defaultParseSearch(search)).map(([key, value]) => [key, asText(value)]));
 const stringifySearch = stringifySearchWith(JSON.stringify, (text: string): unknown => {
   if (/^[1-9]\d{0,14}$/.test(text)) throw new SyntaxError("digits stand for themselves");
   return JSON.parse(text);

@@ -26,7 +26,7 @@ const FILTER_LEVELS = ["INFO", "WARNING", "ERROR"];
 
 /** What of an address is understood. */
 export function logSearch(search: Record<string, unknown>): LogSearch {
-  const streams = (Array.isArray(search.streams) ? search.streams : []).filter((one) => typeof one === "string" && `LOG_STREAM_${one}` in STREAMS);
+  const streams = (Array.isArray(search.streams) ? search.streams : []).filter((one) => typeof one === "string" && Object.hasOwn(STREAMS, `LOG_STREAM_${one}`));
   // A router that reads numbers in an address gives a number for the words "42".
   const find = typeof search.find === "number" ? String(search.find) : search.find;
   return {

@@ -29,7 +29,7 @@ const usd = (row: CostRow | undefined): number => (typeof row?.cost?.totalUsd ==
 export function CostPage() {
   const [search, change] = useAdminSearch();
   const { now } = useTimes();
-  const by = search.by && search.by in GROUPS ? (search.by as keyof typeof GROUPS) : "day";
+  const by = search.by && Object.hasOwn(GROUPS, search.by) ? (search.by as keyof typeof GROUPS) : "day";
   const span = spanOf(search, SPANS, "30d");
   const asks = by !== "label" || Boolean(search.label);
   const report = useQuery({

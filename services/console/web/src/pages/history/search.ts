@@ -55,7 +55,7 @@ export function historySearch(search: Record<string, unknown>): HistorySearch {
     to: text(search.to),
     user: text(search.user),
     archived: search.archived === true || undefined,
-    order: typeof search.order === "string" && search.order in ORDERS ? (search.order as HistoryOrder) : undefined,
+    order: typeof search.order === "string" && Object.hasOwn(ORDERS, search.order) ? (search.order as HistoryOrder) : undefined,
     page: text(search.page),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)));
