@@ -2,15 +2,24 @@
 import { QueryClient, queryOptions } from "@tanstack/react-query";
 import { ApiError, call } from "./call";
 
-/** One client for the page: what the server says is wrong is not asked again; a server that is away is. */
+const isAway = (error: unknown): boolean => error instanceof ApiError && error.isAway;
+const AGAIN_MS = 4000;
+
+/** One client for the page: what the server says is wrong is not asked again; a server that is away is, until it is back. */
 export function makeQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {
       queries: {
         staleTime: 2000,
-        retry: (failures, error) => error instanceof ApiError && error.isAway && failures < 3,
+        // A browser that is offline may well reach the console: local mode is on the same machine. Asking tells.
+        networkMode: "always",
+        refetchOnReconnect: true,
+        retry: (failures, error) => isAway(error) && failures < 3,
         retryDelay: (failures) => Math.min(500 * 2 ** failures, 4000),
+        refetchInterval: (query) => (isAway(query.state.error) ? AGAIN_MS : false),
       },
+      // Nothing is done later that somebody asked for now: what cannot be sent fails.
+      mutations: { networkMode: "always" },
     },
   });
 }
