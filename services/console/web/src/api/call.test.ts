@@ -21,3 +21,8 @@ test("a call says for whom the page asks, and hears that another tab signed in s
   expect(asked).toEqual(["alice", null]);
   expect(told).toBe(2);
 });
+
+test("an answer that breaks off in the middle is a console that is away, and not a fault of the page", async () => {
+  server.use(http.post("*/api/TestService/ListTests", () => new HttpResponse('{"tests": [', { headers: { "content-type": "application/json" } })));
+  await expect(call("TestService", "listTests", {})).rejects.toMatchObject({ name: "ApiError", isAway: true });
+});

@@ -101,6 +101,16 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   throw error;
 }
 
+/** The JSON of an answer. Throws ApiError where the connection broke off in the middle of it. */
+export async function bodyOf(response: Response): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError(0, AWAY);
+  }
+}
+
 /** Calls `method` of `service`. Throws ApiError. */
 export async function call<S extends keyof Services, M extends keyof Methods<S> & string>(
   service: S,
@@ -115,5 +125,5 @@ export async function call<S extends keyof Services, M extends keyof Methods<S> 
     body: JSON.stringify(message),
     signal: signal ?? null,
   });
-  return (await response.json()) as Output<Methods<S>[M]>;
+  return (await bodyOf(response)) as Output<Methods<S>[M]>;
 }

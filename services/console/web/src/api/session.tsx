@@ -1,7 +1,7 @@
 // Who is signed in. Owns the sign-in state of the page; the key itself never reaches the page after the form was sent.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
-import { ApiError, askAs, onUnauthenticated, request } from "./call";
+import { ApiError, askAs, bodyOf, onUnauthenticated, request } from "./call";
 import { forgetEverything } from "./tabMemory";
 
 export interface SignInWays {
@@ -33,7 +33,7 @@ async function find(): Promise<Found> {
   const response = await fetch("/session", { credentials: "same-origin" }).catch(() => {
     throw new ApiError(0, { code: "UNAVAILABLE", message: "The console cannot be reached. It is tried again by itself." });
   });
-  const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  const body = (await (response.ok ? bodyOf(response) : response.json().catch(() => ({})))) as Record<string, unknown>;
   if (response.status === 401) {
     askAs("");
     return { session: null, signIn: (body.signIn as SignInWays | undefined) ?? { key: true, oidc: null } };
