@@ -15,7 +15,7 @@ import { formatDuration } from "../../time/durations";
 import { keepFindings } from "../test/parts/findings";
 import { AgentPart } from "./AgentPart";
 import { Allowance } from "./Allowance";
-import { EMPTY, errorsOf, fromMemory, fromTest, openParts, toMemory, toSpec, type Draft, type DraftFile, type FieldErrors } from "./draft";
+import { EMPTY, errorsOf, fromMemory, fromTest, openParts, toMemory, toSpec, unsayable, type Draft, type DraftFile, type FieldErrors } from "./draft";
 import { textOf } from "./dropped";
 import { MorePart } from "./MorePart";
 import { submitSearch } from "./search";
@@ -85,6 +85,8 @@ function Form({ start, again }: { start: Draft; again: string }) {
 
   const submit = useMutation({
     mutationFn: async (validateOnly: boolean) => {
+      const violations = unsayable(draft);
+      if (violations.length > 0) throw new ApiError(400, { code: "INVALID_ARGUMENT", message: "Some fields cannot be understood.", violations });
       const digests = {
         project: draft.source === "files" && draft.files.length > 0 ? await upload(draft.files, true) : undefined,
         inputs: draft.inputs.length > 0 ? await upload(draft.inputs, false) : undefined,

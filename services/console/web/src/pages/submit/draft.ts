@@ -129,6 +129,25 @@ export function toSpec(draft: Draft, digests: { project?: string; inputs?: strin
   };
 }
 
+/** What of a draft no request could say, so that it would be lost on the way: by the path that the API gives it. */
+export function unsayable(draft: Draft): Violation[] {
+  const found: Violation[] = [];
+  const check = (field: string, text: string, form: RegExp, description: string) => {
+    if (text.trim() && !form.test(text.trim())) found.push({ field, description });
+  };
+  check("spec.timeout", draft.timeoutS, /^-?\d{1,12}(\.\d*)?$|^\.\d+$/, "must be a number of seconds, such as 90 or 1.5");
+  check("spec.resources.cpu", draft.cpu, /^-?\d{1,9}(\.\d*)?$|^\.\d+$/, "must be a number, such as 0.5 or 2");
+  check("spec.resources.memory_mib", draft.memoryMib, /^-?\d{1,9}$/, "must be a whole number of MiB, such as 512");
+  for (const [field, all] of [["spec.labels", draft.labels], ["spec.env", draft.env], ["spec.secret_refs", draft.secrets]] as const) {
+    const names = all.map((pair) => pair.name.trim());
+    names.forEach((name, at) => {
+      if (!name && all[at]?.value) found.push({ field: `${field}[${at}]`, description: "has a value and no name" });
+      if (name && names.indexOf(name) !== at) found.push({ field: `${field}[${at}]`, description: `has the name ${name}, as a line above` });
+    });
+  }
+  return found;
+}
+
 /** An older test as a draft: everything it was handed in with. */
 export function fromTest(test: Test): Draft {
   const spec = test.spec ?? {};

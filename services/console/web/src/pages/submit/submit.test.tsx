@@ -4,7 +4,7 @@ import { http, HttpResponse } from "msw";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { render } from "../../test/render";
 import { answer, refuse, server } from "../../test/server";
-import { EMPTY, errorsOf, fromMemory, fromTest, openParts, toMemory, toSpec, type Draft } from "./draft";
+import { EMPTY, errorsOf, fromMemory, fromTest, openParts, toMemory, toSpec, unsayable, type Draft } from "./draft";
 import { isLeftOut, textOf, withoutTop } from "./dropped";
 import { SubmitPage } from "./SubmitPage";
 import { upload } from "./upload";
@@ -30,6 +30,20 @@ describe("a draft", () => {
       requirements: ["httpx", "", ""],
     });
   });
+
+  it.each([
+    [{ cpu: "0,5" }, "spec.resources.cpu"],
+    [{ cpu: "many" }, "spec.resources.cpu"],
+    [{ memoryMib: "1.5" }, "spec.resources.memory_mib"],
+    [{ memoryMib: "1e999" }, "spec.resources.memory_mib"],
+    [{ timeoutS: "a minute" }, "spec.timeout"],
+    [{ timeoutS: "0x10" }, "spec.timeout"],
+    [{ labels: [{ name: "", value: "x" }] }, "spec.labels[0]"],
+    [{ env: [{ name: "A", value: "1" }, { name: " A", value: "2" }] }, "spec.env[1]"],
+  ])("says what of %j would be lost on the way", (part, field) => expect(unsayable({ ...EMPTY, ...part }).map((one) => one.field)).toEqual([field]));
+
+  it("of what the server can judge says nothing", () =>
+    expect(unsayable({ ...EMPTY, timeoutS: " -5 ", cpu: ".5", memoryMib: "0", labels: [{ name: "", value: "" }, { name: "a", value: "" }] })).toEqual([]));
 
   it("without a query has none, not an empty one", () => expect(toSpec({ ...EMPTY, withQuery: false, query: "typed before" }).query).toBeUndefined());
 
@@ -186,6 +200,17 @@ describe("the page", () => {
     expect(await screen.findByText("is empty; hand in the agent's code")).toBeInTheDocument();
     expect(await screen.findByText("must be from 1 s to 21600 s (6 h)")).toBeInTheDocument();
     expect(screen.getByLabelText("Agent code", { selector: "textarea" })).toHaveAttribute("aria-invalid", "true");
+  });
+
+  it("sends nothing where a number is none, and says so at its field", async () => {
+    const asked = vi.fn(() => ({ test: { id: "tst_1" } }));
+    answer("TestService/SubmitTest", asked);
+    await render(<SubmitPage />, { at: "/submit" });
+    await userEvent.click(await screen.findByRole("button", { name: "Limits, names and labels" }));
+    await userEvent.type(await screen.findByLabelText("CPU in vCPU"), "0,5");
+    await userEvent.click(screen.getByRole("button", { name: "Run test" }));
+    expect(await screen.findByText("must be a number, such as 0.5 or 2")).toBeInTheDocument();
+    expect(asked).not.toHaveBeenCalled();
   });
 
   it("checks without making a test", async () => {
