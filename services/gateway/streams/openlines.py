@@ -21,8 +21,10 @@ class OpenLines:
         self._wanted = wanted
         self._filters = asked_for and not wanted.everything
         self._waiting: dict[str, PartialLine] = {}
-        # What a client shows that lost another stream is not known: of each stream it is told once.
+        # What a client shows that lost its stream is not known. It may stand behind the last of the lines read first.
         self._shown: set[int] = {one for one in STREAMS.values() if self._filters and wanted.shows(one)}
+        self._caught_up = False
+        self._over: set[int] = set()
         self._gone: dict[int, int] = {}
 
     @property
@@ -36,27 +38,33 @@ class OpenLines:
 
     def passed(self, lines: Iterable[log_pb2.LogLine]) -> None:
         """These lines came, and the client got those of them that it wants."""
-        for line in lines:
-            if line.stream in self._shown:
-                self._ended(line.stream, line.seq, taken=self._wanted.takes(line))
+        for stream, line in {line.stream: line for line in lines}.items():
+            if stream in self._shown:
+                self._ended(stream, line.seq, taken=self._wanted.takes(line))
 
     def passed_raw(self, lines: Sequence[RawLine]) -> None:
         """The same of lines as they are stored."""
-        for line in lines if self._shown else ():
-            stream = STREAMS.get(line["stream"], 0)
+        for name, line in ({line["stream"]: line for line in lines} if self._shown else {}).items():
+            stream = STREAMS.get(name, 0)
             if stream in self._shown:
                 self._ended(stream, line["seq"], taken=bool(self._wanted.of_raw([line])))
 
     def told(self, last: int) -> list[log_pb2.PartialLine]:
         """What to tell who has read up to the line `last`. What a line has overtaken is old; what is ahead waits for
         its lines."""
-        told = [log_pb2.PartialLine(stream=stream, after_seq=after, gone=True) for stream, after in self._gone.items()]  # type: ignore[arg-type]
+        told = [_gone(stream, after) for stream, after in self._gone.items()]
+        if self._caught_up:
+            self._shown -= self._over
+        self._caught_up = True
         self._gone.clear()
+        self._over.clear()
         for stream, said in list(self._waiting.items()):
-            if is_next(last, said.after):
-                told += self._said(partial_message(said))
-            elif said.after > last:
+            if said.after > last and not is_next(last, said.after):
                 continue
+            made = partial_message(said)
+            # Old or not: what the client shows of the stream is older.
+            if is_next(last, said.after) or not self._wanted.takes(made):
+                told += self._said(made)
             del self._waiting[stream]
         return told
 
@@ -68,12 +76,17 @@ class OpenLines:
         if made.stream not in self._shown:
             return []
         self._shown.discard(made.stream)
-        return [log_pb2.PartialLine(stream=made.stream, after_seq=made.after_seq, gone=True)]
+        return [_gone(made.stream, made.after_seq)]
 
     def _ended(self, stream: int, seq: int, *, taken: bool) -> None:
-        self._shown.discard(stream)
+        self._over.add(stream)
+        self._gone.pop(stream, None)
         if not taken:
             self._gone[stream] = seq - 1
+
+
+def _gone(stream: int, after: int) -> log_pb2.PartialLine:
+    return log_pb2.PartialLine(stream=stream, after_seq=after, gone=True)  # type: ignore[arg-type]
 
 
 def is_next(last: int, after: int) -> bool:

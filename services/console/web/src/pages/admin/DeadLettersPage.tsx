@@ -60,7 +60,7 @@ export function DeadLettersPage() {
       <div aria-live="polite">
         {done && (
           <Text size="sm">
-            {formatCount(done.replayedCount)} sent again{remaining > 0 ? `; ${formatCount(remaining)} stay: ${(done.remaining ?? []).map((one) => `${one.id}: ${one.reason}`).join("; ")}` : "."}
+            {formatCount(done.replayedCount)} sent again{remaining > 0 ? `; ${formatCount(remaining)} stay: ${(done.remaining ?? []).map((one) => `${one.id}: ${visible(one.reason ?? "")}`).join("; ")}` : "."}
           </Text>
         )}
         {replay.error && !asking && <ErrorBox error={replay.error} title="It was not sent" />}
