@@ -18,8 +18,8 @@ describe("the time of a test", () => {
     expect(elapsedWords({ state: "TEST_STATE_COMPLETED", times: { submitTime: "2026-03-01T10:00:00Z", endTime: "2026-03-01T10:01:05Z" } }, START + 9e9)).toBe("1 min 5 s in all");
   });
 
-  test("says when the limit stops it", () => {
-    const running = { state: "TEST_STATE_RUNNING" as const, times: { deadlineTime: "2026-03-01T10:01:00Z" } };
+  test("says when the limit stops it, not when the platform gives it up", () => {
+    const running = { state: "TEST_STATE_RUNNING" as const, spec: { timeout: "60s" }, times: { runStartTime: "2026-03-01T10:00:00Z", deadlineTime: "2026-03-01T10:11:00Z" } };
     expect(deadlineWords(running, START)).toBe("Its time limit stops it in 1 min.");
     expect(deadlineWords(running, START + 61_000)).toMatch(/is being stopped/);
     expect(deadlineWords({ ...running, state: "TEST_STATE_COMPLETED" }, START)).toBe("");

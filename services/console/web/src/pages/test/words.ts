@@ -28,10 +28,12 @@ export function queueWords(test: Test): string {
   return `Number ${place.position} in the queue${place.position === "1" ? ": next" : ""}. ${when}`;
 }
 
-/** When a test under way is stopped by its limit; "" when that is not known. */
+/** When a running agent is stopped by its time limit, which counts from the agent's start; "" when that is not known. `deadlineTime` comes later: it grants the launch and the build, too. */
 export function deadlineWords(test: Test, now: number): string {
-  const deadline = at(test.times?.deadlineTime);
-  if (deadline === undefined || test.state !== "TEST_STATE_RUNNING") return "";
+  const started = at(test.times?.runStartTime);
+  const limit = parseDuration(test.spec?.timeout);
+  if (started === undefined || limit === undefined || test.state !== "TEST_STATE_RUNNING") return "";
+  const deadline = started + limit;
   return deadline > now ? `Its time limit stops it in ${formatElapsed(deadline - now)}.` : "Its time limit has passed: it is being stopped.";
 }
 
