@@ -1,5 +1,6 @@
 // The keys of the log, wherever on the page the focus is but in a field. The list of them is in shell/Shortcuts.tsx.
 import { useEffect, useRef } from "react";
+import { isTyping } from "../components/typing";
 
 export interface LogKeys {
   search: () => void;
@@ -26,8 +27,7 @@ export function useKeys(keys: LogKeys): void {
     let waiting = -Infinity;
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-      const { target } = event;
-      if (target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))) return;
+      if (isTyping(event.target)) return;
       if (document.querySelector('[role="dialog"], [role="menu"]')) return;
       const second = event.timeStamp - waiting < TOGETHER_MS;
       waiting = event.key === "g" && !second ? event.timeStamp : -Infinity;

@@ -3,6 +3,7 @@ import { Kbd, Modal, Table, Text } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useSession } from "../api/session";
+import { isTyping } from "../components/typing";
 import { PLACES } from "./navigation";
 
 const LOG_KEYS: [string, string][] = [
@@ -13,10 +14,6 @@ const LOG_KEYS: [string, string][] = [
   ["w", "wrap lines or not"],
   ["t", "time stamps or not"],
 ];
-
-function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
-}
 
 export function Shortcuts() {
   const navigate = useNavigate();
