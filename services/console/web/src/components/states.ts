@@ -60,3 +60,8 @@ export function hasPassed(test: Test): boolean {
 export function nameOf(test: Test): string {
   return visible(test.spec?.name || test.spec?.agentName || test.spec?.agentId || "agent");
 }
+
+/** What a test asks, in lists: an agent may be asked nothing, or an empty text. */
+export function queryOf(test: Test): string {
+  return test.spec?.query === undefined ? "no query" : visible(test.spec.query || "empty query");
+}

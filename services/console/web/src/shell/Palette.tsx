@@ -8,7 +8,7 @@ import { call } from "../api/call";
 import { useSession } from "../api/session";
 import { visible } from "../components/bidi";
 import { AgentIcon, SearchIcon, TestIcon } from "../components/icons";
-import { lookOf, nameOf } from "../components/states";
+import { lookOf, nameOf, queryOf } from "../components/states";
 import { useTestActions } from "./testActions";
 import { PLACES } from "./navigation";
 
@@ -57,7 +57,7 @@ export function Palette() {
   const found: SpotlightActionData[] = (tests.data ?? []).map((test) => ({
     id: `test ${test.id}`,
     label: nameOf(test),
-    description: `${lookOf(test.state, test.failure?.code).label} · ${visible(test.spec?.query ?? "no query")} · ${test.id}`,
+    description: `${lookOf(test.state, test.failure?.code).label} · ${queryOf(test)} · ${test.id}`,
     leftSection: <TestIcon width={20} aria-hidden />,
     onClick: () => void navigate({ to: "/tests/$testId", params: { testId: test.id ?? "" } }),
   }));

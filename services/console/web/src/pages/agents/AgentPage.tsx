@@ -13,6 +13,7 @@ import { EditIcon, HistoryIcon } from "../../components/icons";
 import { AnchorLink, ButtonLink } from "../../components/links";
 import { formatBytes, formatCount, formatShare } from "../../components/numbers";
 import { StateBadge } from "../../components/StateBadge";
+import { queryOf } from "../../components/states";
 import { formatDuration, parseDuration } from "../../time/durations";
 import { Time } from "../../time/times";
 import { agentRunsQuery } from "./queries";
@@ -142,7 +143,7 @@ function Runs({ tests }: { tests: Test[] }) {
               </Table.Td>
               <Table.Td maw={280}>
                 <AnchorLink to="/tests/$testId" params={{ testId: test.id ?? "" }} size="sm" truncate display="block">
-                  {visible(test.spec?.query || "no query")}
+                  {queryOf(test)}
                 </AnchorLink>
               </Table.Td>
               <Table.Td visibleFrom="xs">

@@ -5,7 +5,7 @@ import { AgentLink } from "../../components/AgentLink";
 import { visible } from "../../components/bidi";
 import { AnchorLink } from "../../components/links";
 import { StateBadge } from "../../components/StateBadge";
-import { hasEnded, nameOf } from "../../components/states";
+import { hasEnded, nameOf, queryOf } from "../../components/states";
 import { formatDuration, parseDuration } from "../../time/durations";
 import { Time } from "../../time/times";
 
@@ -24,7 +24,7 @@ export function TestTable({ tests, showUser, selected, onSelect }: { tests: Test
           <Table.Th visibleFrom="md">Agent</Table.Th>
           {showUser && <Table.Th visibleFrom="md">User</Table.Th>}
           <Table.Th visibleFrom="sm">Submitted</Table.Th>
-          <Table.Th visibleFrom="sm" ta="right">
+          <Table.Th visibleFrom="sm" ta="right" style={{ whiteSpace: "nowrap" }}>
             Run time
           </Table.Th>
         </Table.Tr>
@@ -41,7 +41,7 @@ export function TestTable({ tests, showUser, selected, onSelect }: { tests: Test
 function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boolean; selected: boolean; onSelect: (id: string, on: boolean) => void }) {
   const id = test.id ?? "";
   const failure = test.failure?.code && test.failure.code !== "CANCELLED" ? visible(`${test.failure.code}: ${test.failure.message ?? ""}`) : undefined;
-  const query = visible(test.spec?.query ?? "no query");
+  const query = queryOf(test);
   return (
     <Table.Tr>
       <Table.Td>
@@ -87,7 +87,7 @@ function Row({ test, showUser, selected, onSelect }: { test: Test; showUser: boo
           <Time value={test.times?.submitTime} />
         </Text>
       </Table.Td>
-      <Table.Td visibleFrom="sm" ta="right">
+      <Table.Td visibleFrom="sm" ta="right" style={{ whiteSpace: "nowrap" }}>
         <Text size="sm">{formatDuration(parseDuration(test.result?.metrics?.runDuration))}</Text>
       </Table.Td>
     </Table.Tr>

@@ -101,7 +101,7 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
                   </AnchorLink>
                 </>
               )}
-              {isAdmin && test.task?.runtime && ` · ${test.task.runtime}`}
+              {isAdmin && test.task?.runtime && ` · in ${test.task.runtime}`}
             </Text>
           </Stack>
         }
@@ -112,7 +112,7 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
           </Button>
         )}
         {ended && (
-          <Button leftSection={<RetryIcon width={16} aria-hidden />} onClick={() => act("retry")}>
+          <Button variant={hasPassed(test) ? "default" : "filled"} leftSection={<RetryIcon width={16} aria-hidden />} onClick={() => act("retry")}>
             Retry
           </Button>
         )}
@@ -133,7 +133,7 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
           <Text span inherit c="dimmed">
             Query:
           </Text>{" "}
-          {visible(test.spec.query)}
+          {test.spec.query === "" ? <Text span inherit c="dimmed">(empty)</Text> : visible(test.spec.query)}
         </Text>
       )}
       <LabelChips labels={test.spec?.labels} />

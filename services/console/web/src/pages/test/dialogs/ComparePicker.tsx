@@ -5,10 +5,9 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { call } from "../../../api/call";
 import type { Test } from "../../../api/types";
-import { visible } from "../../../components/bidi";
 import { Empty, ErrorBox, Loading } from "../../../components/feedback";
 import { StateBadge } from "../../../components/StateBadge";
-import { nameOf } from "../../../components/states";
+import { nameOf, queryOf } from "../../../components/states";
 import { Time } from "../../../time/times";
 import { isTestId } from "../search";
 
@@ -68,7 +67,7 @@ export function ComparePicker({ test, onClose }: { test: Test; onClose: () => vo
             </Text>
           </Group>
           <Text size="sm" c="dimmed" lineClamp={1} className="break">
-            {visible(one.spec?.query ?? "no query")}
+            {queryOf(one)}
           </Text>
         </UnstyledButton>
       ))}

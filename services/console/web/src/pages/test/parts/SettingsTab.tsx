@@ -57,7 +57,7 @@ export function SettingsTab({ test }: { test: Test }) {
   return (
     <Stack>
       <Part title="Query" {...(spec.query ? { text: spec.query } : {})}>
-        {spec.query === undefined ? <Text c="dimmed">The agent was run without a query.</Text> : <CodeView text={spec.query} label="Query" maxHeight="30vh" />}
+        {spec.query === undefined ? <Text c="dimmed">The agent was run without a query.</Text> : spec.query === "" ? <Text c="dimmed">The query was an empty text.</Text> : <CodeView text={spec.query} label="Query" maxHeight="30vh" />}
       </Part>
       <Part title="Settings">
         <Table verticalSpacing={4} aria-label="Settings">
