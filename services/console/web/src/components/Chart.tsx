@@ -68,7 +68,7 @@ export function Chart({ x, series, label, height = 220, time = true, utc = false
           scales: { x: { time, range: (_, low, high) => [low - edge, high + edge] }, y: { range: (_, low, high) => [Math.min(0, low), high <= 0 ? 1 : high * 1.05] } },
           axes: [
             { ...axis, ...(time ? { values: (_: uPlot, values: number[], __: number, ___: number, step: number) => values.map((value) => timeLabel(value, step, utc)) } : { incrs: WHOLE }) },
-            { ...axis, size: 70, ...(whole ? { incrs: WHOLE } : {}), ...(format ? { values: (_: uPlot, values: number[]) => values.map(format) } : {}) },
+            { ...axis, size: (_: uPlot, labels: string[] | null) => Math.max(70, 22 + 7.2 * Math.max(0, ...(labels ?? []).map((one) => one.length))), ...(whole ? { incrs: WHOLE } : {}), ...(format ? { values: (_: uPlot, values: number[]) => values.map(format) } : {}) },
           ],
           series: [
             {},

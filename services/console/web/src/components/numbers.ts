@@ -26,5 +26,11 @@ export function formatShare(share: number | "NaN" | "Infinity" | "-Infinity" | u
 export function formatUsd(usd: number | "NaN" | "Infinity" | "-Infinity" | undefined): string {
   if (typeof usd !== "number") return "–";
   if (usd === 0) return "$0";
-  return usd < 0.01 ? `$${usd.toPrecision(2)}` : `$${usd.toFixed(2)}`;
+  // Digits and no exponent: "$1.9e-7" says nothing to most.
+  return usd < 0.01 ? `$${usd.toFixed(Math.min(1 - Math.floor(Math.log10(usd)), 12)).replace(/0+$/, "")}` : `$${usd.toFixed(2)}`;
+}
+
+/** US dollars where there is room for a few digits only. */
+export function roughUsd(usd: number): string {
+  return usd > 0 && usd < 0.0001 ? "< $0.0001" : formatUsd(usd);
 }

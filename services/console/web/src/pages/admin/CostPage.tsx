@@ -8,7 +8,7 @@ import { visible } from "../../components/bidi";
 import { ChartPanel } from "../../components/ChartPanel";
 import { Empty, ErrorBox, Loading, PageHeader } from "../../components/feedback";
 import { Figure } from "../../components/Figure";
-import { formatCount, formatUsd } from "../../components/numbers";
+import { formatCount, formatUsd, roughUsd } from "../../components/numbers";
 import { TextFilter } from "../../components/TextFilter";
 import { useTimes } from "../../time/times";
 import { reportFields, ReportFilters, spanOf } from "./ReportFilters";
@@ -67,10 +67,10 @@ export function CostPage() {
       ) : report.data ? (
         <>
           <SimpleGrid cols={{ base: 2, md: 4 }}>
-            <Figure label="Total" value={formatUsd(usd(total))} note={`${formatCount(total?.testCount)} tests`} />
-            <Figure label="CPU and memory" value={formatUsd(part(total, "cpuUsd") + part(total, "memoryUsd"))} />
-            <Figure label="Logs" value={formatUsd(part(total, "logsUsd"))} />
-            <Figure label="Packages kept" value={formatUsd(part(total, "storageUsd"))} />
+            <Figure label="Total" value={roughUsd(usd(total))} note={`${formatCount(total?.testCount)} tests`} />
+            <Figure label="CPU and memory" value={roughUsd(part(total, "cpuUsd") + part(total, "memoryUsd"))} />
+            <Figure label="Logs" value={roughUsd(part(total, "logsUsd"))} />
+            <Figure label="Packages kept" value={roughUsd(part(total, "storageUsd"))} />
           </SimpleGrid>
           <ChartPanel title={`Cost, ${GROUPS[by].label.toLowerCase()}`} x={x} series={series} time={by === "day"} utc format={formatUsd} label={`Cost ${GROUPS[by].label.toLowerCase()}; the table below has the numbers`} />
           <Table.ScrollContainer minWidth={480} type="native" tabIndex={0}>
