@@ -10,6 +10,7 @@ export function Confirm({
   cancel = "Back",
   danger = false,
   busy = false,
+  disabled = false,
   error,
   onConfirm,
   onClose,
@@ -21,6 +22,8 @@ export function Confirm({
   cancel?: string;
   danger?: boolean;
   busy?: boolean;
+  /** There is nothing to do it to. */
+  disabled?: boolean;
   error?: unknown;
   onConfirm: () => void;
   onClose: () => void;
@@ -35,7 +38,7 @@ export function Confirm({
           <Button variant="default" onClick={onClose}>
             {cancel}
           </Button>
-          <Button color={danger ? "red" : undefined} loading={busy} onClick={onConfirm}>
+          <Button color={danger ? "red" : undefined} loading={busy} disabled={disabled} onClick={onConfirm}>
             {confirm}
           </Button>
         </Group>

@@ -8,6 +8,8 @@ import { Confirm } from "../../components/Confirm";
 
 const DAY_S = 86_400;
 
+const testsOf = (count: number): string => `${count.toLocaleString("en-US")} ${count === 1 ? "test" : "tests"}`;
+
 export function ArchiveDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const { isAdmin } = useSession();
   const client = useQueryClient();
@@ -34,21 +36,24 @@ export function ArchiveDialog({ opened, onClose }: { opened: boolean; onClose: (
     <Confirm
       opened={opened}
       title="Archive old tests"
-      confirm={done === null ? `Archive ${number.toLocaleString("en-US")} tests` : "Done"}
+      confirm={done !== null ? "Done" : number === 0 ? "Archive" : `Archive ${testsOf(number)}`}
       cancel={done === null ? "Back" : "Close"}
       busy={archive.isPending || (done === null && count.isFetching)}
       error={archive.error ?? count.error}
-      onConfirm={() => (done !== null || number === 0 ? close() : archive.mutate())}
+      disabled={done === null && number === 0}
+      onConfirm={() => (done !== null ? close() : archive.mutate())}
       onClose={close}
     >
       <NumberInput label="Ended at least so many days ago" min={0} max={3650} allowDecimal={false} value={days} onChange={(value) => setDays(Number(value) || 0)} />
       {isAdmin && <Switch label="Of all users" checked={everybody} onChange={(event) => setEverybody(event.currentTarget.checked)} />}
       <Text size="sm" aria-live="polite">
         {done !== null
-          ? `${done.toLocaleString("en-US")} tests were archived.`
+          ? `${testsOf(done)} ${done === 1 ? "was" : "were"} archived.`
           : count.isFetching
             ? "Counting…"
-            : `${number.toLocaleString("en-US")} tests would be archived. They stay readable: "Archived ones, too" shows them.`}
+            : number === 0
+              ? "No test ended that long ago."
+              : `${testsOf(number)} would be archived. Nothing is deleted: the filter “Archived ones, too” shows them.`}
       </Text>
     </Confirm>
   );
