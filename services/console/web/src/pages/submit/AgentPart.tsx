@@ -1,5 +1,5 @@
 // The agent: one file in the editor, or several files.
-import { Button, FileButton, Group, Input, SegmentedControl, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Box, Button, FileButton, Group, Input, SegmentedControl, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import { CodeEditor } from "../../components/CodeEditor";
 import type { Draft, DraftFile, FieldErrors } from "./draft";
 import { EXAMPLE_CODE, EXAMPLE_QUERY } from "./example";
@@ -67,6 +67,7 @@ export function AgentPart({ draft, errors, set, onFiles, problem }: PartProps & 
             description="Python. Anything with a function run(query) will do; a file can be dropped here. Escape, then Tab leaves the editor."
             error={errors.code}
             id="agent-code"
+            inputContainer={(editor) => <Box my={4}>{editor}</Box>}
           >
             <CodeEditor value={draft.code} onChange={(code) => set({ code })} label="Agent code" describedBy="agent-code-description agent-code-error" invalid={Boolean(errors.code)} hint={"def run(query):\n    return …"} />
           </Input.Wrapper>

@@ -156,7 +156,7 @@ function Form({ start, again }: { start: Draft; again: string }) {
               <Stack gap="sm">
                 <Textarea
                   label="Query"
-                  description="What the agent is asked."
+                  description="What the agent is asked. Left empty, it gets an empty text."
                   autosize
                   minRows={4}
                   maxRows={14}
@@ -172,10 +172,10 @@ function Form({ start, again }: { start: Draft; again: string }) {
           </Stack>
         </SimpleGrid>
         <div aria-live="polite">
-          {elsewhere ? <ErrorBox title="The test was not accepted" error={wait && error instanceof Error ? new Error(error.message + wait) : error} /> : null}
+          {elsewhere ? <ErrorBox title={submit.variables ? "The test would not be accepted" : "The test was not accepted"} error={wait && error instanceof Error ? new Error(error.message + wait) : error} /> : null}
           {error && !elsewhere && (
             <Text c="red" role="alert">
-              The test was not accepted: see the fields above that say why.
+              {submit.variables ? "The test would not be accepted" : "The test was not accepted"}: see the fields above that say why.
             </Text>
           )}
           {checked && checked.length === 0 && <Text c="green">Nothing was found that speaks against this test.</Text>}
@@ -183,7 +183,7 @@ function Form({ start, again }: { start: Draft; again: string }) {
         </div>
         <Group justify="space-between">
           <Allowance />
-          <Group gap="xs">
+          <Group gap="xs" ml="auto" justify="flex-end">
             <Button
               variant="subtle"
               onClick={() => {

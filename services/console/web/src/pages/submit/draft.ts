@@ -230,7 +230,8 @@ export function errorsOf(violations: Violation[]): FieldErrors {
     const rest = path ? field.slice(path.length).replace(/^\./, "") : field;
     const line = /^\[(\d+)\]$/.exec(rest)?.[1];
     const where = line ? `line ${Number(line) + 1}` : rest.replace(/^\["?|"?\]$/g, "");
-    const text = where ? `${where}: ${description}` : description;
+    // The API leaves out the subject: it names the field. Below the field that is half a sentence.
+    const text = where ? `${where}: ${description}` : path ? description.replace(/^(is|has|must|may|can|cannot|needs|does)\b/, "This $1") : description;
     errors[name] = errors[name] ? `${errors[name]}\n${text}` : text;
   }
   return errors;

@@ -197,8 +197,8 @@ describe("the page", () => {
     });
     await render(<SubmitPage />, { at: "/submit" });
     await userEvent.click(await screen.findByRole("button", { name: "Run test" }));
-    expect(await screen.findByText("is empty; hand in the agent's code")).toBeInTheDocument();
-    expect(await screen.findByText("must be from 1 s to 21600 s (6 h)")).toBeInTheDocument();
+    expect(await screen.findByText("This is empty; hand in the agent's code")).toBeInTheDocument();
+    expect(await screen.findByText("This must be from 1 s to 21600 s (6 h)")).toBeInTheDocument();
     expect(screen.getByLabelText("Agent code", { selector: "textarea" })).toHaveAttribute("aria-invalid", "true");
   });
 
@@ -209,7 +209,7 @@ describe("the page", () => {
     await userEvent.click(await screen.findByRole("button", { name: "Limits, names and labels" }));
     await userEvent.type(await screen.findByLabelText("CPU in vCPU"), "0,5");
     await userEvent.click(screen.getByRole("button", { name: "Run test" }));
-    expect(await screen.findByText("must be a number, such as 0.5 or 2")).toBeInTheDocument();
+    expect(await screen.findByText("This must be a number, such as 0.5 or 2")).toBeInTheDocument();
     expect(asked).not.toHaveBeenCalled();
   });
 
