@@ -65,7 +65,8 @@ export function Loading({ lines = 4, label = "Loading" }: { lines?: number; labe
 export function PageHeader({ title, description, children }: { title: ReactNode; description?: ReactNode; children?: ReactNode }) {
   return (
     <Group justify="space-between" align="flex-start" gap="sm">
-      <div>
+      {/* A long description wraps before it pushes the buttons below itself. */}
+      <div style={{ flex: "1 1 260px", minWidth: 0 }}>
         <Text component="h1" fz={24} fw={700} lh={1.25} m={0}>
           {title}
         </Text>

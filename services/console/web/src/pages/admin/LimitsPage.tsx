@@ -93,7 +93,7 @@ function Limits({ user, effective, overrides }: { user: string; effective: UserL
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Limit</Table.Th>
-              <Table.Th>Holds</Table.Th>
+              <Table.Th>Now</Table.Th>
               <Table.Th w={190}>Set for this user</Table.Th>
             </Table.Tr>
           </Table.Thead>

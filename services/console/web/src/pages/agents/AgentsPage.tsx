@@ -82,13 +82,13 @@ function Row({ agent, showUser }: { agent: Agent; showUser: boolean }) {
         </Text>
       </Table.Td>
       <Table.Td miw={120}>
-        <Text size="sm">{ended === 0 ? "no result yet" : `${formatShare(rate)} of ${formatCount(ended)}`}</Text>
+        <Text size="sm">{ended === 0 ? (runs.length > 0 ? "only cancelled" : "no result yet") : `${formatShare(rate)} of ${formatCount(ended)}`}</Text>
         {ended > 0 && <Progress value={rate * 100} size="xs" mt={4} color="green" aria-label={`${formatShare(rate)} passed`} />}
       </Table.Td>
       <Table.Td visibleFrom="sm">
         <Sparkline runs={runs} />
         <Text size="xs" c="dimmed">
-          {typeof mean === "number" && Number(stats?.runSeconds?.count ?? 0) > 0 ? `mean ${formatDuration(mean * 1000)}` : "no run yet"}
+          {typeof mean === "number" && Number(stats?.runSeconds?.count ?? 0) > 0 ? `mean ${formatDuration(mean * 1000)}` : runs.length > 0 ? "no mean: cancelled ones do not count" : "no run yet"}
         </Text>
       </Table.Td>
       <Table.Td visibleFrom="md" maw={220}>

@@ -99,7 +99,7 @@ export function Filters({ search, totals, change, clear }: { search: HistorySear
               </>
             )}
             {isAdmin && <TextFilter label="User" value={search.user} placeholder="everybody" onChange={(user) => change({ user })} />}
-            <Switch mt="lg" label="Archived ones, too" checked={search.archived ?? false} onChange={(event) => change({ archived: event.currentTarget.checked || undefined })} />
+            <Switch styles={{ root: { alignSelf: "end" } }} pb={8} label="Archived ones, too" checked={search.archived ?? false} onChange={(event) => change({ archived: event.currentTarget.checked || undefined })} />
           </SimpleGrid>
         )}
       </Collapse>

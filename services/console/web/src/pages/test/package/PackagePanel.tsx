@@ -112,6 +112,7 @@ export function PackagePanel({ packageId, onAgain }: { packageId: string; onAgai
           Downloaded {formatCount(one.downloadCount)} {one.downloadCount === "1" ? "time" : "times"}
         </Text>
       </Group>
+      <Text size="sm">How to run and deploy it stands in README.md in the ZIP.</Text>
       <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }}>
         <Fact label="Service">{one.options?.serviceName || "named after the agent"}</Fact>
         <Fact label="Port">{one.options?.port || 8080}</Fact>
@@ -120,7 +121,7 @@ export function PackagePanel({ packageId, onAgain }: { packageId: string; onAgai
         <Fact label="Made">
           <Time value={one.readyTime} />
         </Fact>
-        <Fact label="Removed">{left === null ? "not by time" : `in ${left}`}</Fact>
+        <Fact label="Kept">{left === null ? "without an end" : `for ${left} more`}</Fact>
       </SimpleGrid>
       {one.sha256 && (
         <Group gap="xs">

@@ -89,7 +89,7 @@ describe("the package of a test", () => {
 
   test.each([
     ["TEST_STATE_RUNNING", undefined, /when the test has passed/],
-    ["TEST_STATE_FAILED", { code: "X" }, /Only a test that passed/],
+    ["TEST_STATE_FAILED", { code: "X" }, /from a test that it passed/],
   ] as const)("is not offered for a test in %s", async (state, failure, words) => {
     lists([]);
     await render(<PackageTab test={{ id: ID, state, ...(failure ? { failure } : {}) }} />);

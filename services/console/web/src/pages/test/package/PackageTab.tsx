@@ -33,7 +33,7 @@ export function PackageTab({ test }: { test: Test }) {
           ? "A package can be made when the test has passed."
           : test.state === "TEST_STATE_ARCHIVED"
             ? "The test was archived: no package can be made of it. Run it again for one."
-            : "Only a test that passed leaves as a package."}
+            : "An agent is packaged from a test that it passed."}
       </Empty>
     );
   }

@@ -15,7 +15,7 @@ export function RetryChain({ test }: { test: Test }) {
   const chain = useQuery(chainQuery(test.id ?? ""));
   if (chain.isPending) return <Loading lines={2} label="Loading the retries" />;
   if (chain.error) return <ErrorBox error={chain.error} title="The retries could not be read" onRetry={() => void chain.refetch()} />;
-  if (chain.data.length < 2) return <Text c="dimmed">It is no retry and was not retried.</Text>;
+  if (chain.data.length < 2) return <Text c="dimmed">This test is not a retry, and nobody has retried it.</Text>;
   return (
     <Table.ScrollContainer minWidth={560} scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Retries" } }}>
       <Table verticalSpacing={4} aria-label="Retries">
@@ -99,7 +99,7 @@ export function HistoryTab({ test }: { test: Test }) {
         {moves.length === 0 ? (
           <Empty title="Nothing happened yet" />
         ) : (
-          <Table.ScrollContainer minWidth={480} scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Moves" } }}>
+          <Table.ScrollContainer minWidth={720} scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Moves" } }}>
             <Table verticalSpacing={4} aria-label="Moves">
               <Table.Thead>
                 <Table.Tr>
@@ -119,10 +119,10 @@ export function HistoryTab({ test }: { test: Test }) {
                       <Table.Td>
                         <StateBadge state={move.state} failureCode={index === moves.length - 1 ? (test.failure?.code ?? "") : ""} />
                       </Table.Td>
-                      <Table.Td>
+                      <Table.Td style={{ whiteSpace: "nowrap" }}>
                         <Time value={move.time} />
                       </Table.Td>
-                      <Table.Td>{before && move.time ? formatDuration(Date.parse(move.time) - Date.parse(before)) : "–"}</Table.Td>
+                      <Table.Td style={{ whiteSpace: "nowrap" }}>{before && move.time ? formatDuration(Date.parse(move.time) - Date.parse(before)) : "–"}</Table.Td>
                       <Table.Td>{move.attempt ?? 0}</Table.Td>
                       <Table.Td className="break">{move.movedBy}</Table.Td>
                       <Table.Td className="break">{visible(move.reason || "–")}</Table.Td>
