@@ -1,6 +1,6 @@
 // What can be done with a log: search, filter, go to a place, how it looks, take it along. On a narrow screen, where the lines
 // need the room, what is seldom used folds into one button.
-import { ActionIcon, Button, Checkbox, Group, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Checkbox, Divider, Group, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { memo, useState, type ReactNode, type RefObject } from "react";
 import type { LogLevel, LogStream } from "../api/types";
@@ -210,7 +210,9 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
           <Folded count={[show.matchCase, show.only, show.minLevel, show.streams.length > 0].filter(Boolean).length}>
             {matches}
             {levels}
+            <Divider w="100%" />
             <StreamBoxes {...streams} />
+            <Divider w="100%" />
             {looks}
             <GoTo onLine={onLine} />
             {tools}
