@@ -72,7 +72,7 @@ function Form({ onClose }: { onClose: () => void }) {
             { value: "ROLE_ADMIN", label: "Admin: everybody's tests, and these pages" },
           ]}
         />
-        <NativeSelect label="Valid for" value={ttl} error={errorOf("ttl")} onChange={(event) => setTtl(event.currentTarget.value)} data={LIVES} />
+        <NativeSelect label="Lifetime" value={ttl} error={errorOf("ttl")} onChange={(event) => setTtl(event.currentTarget.value)} data={LIVES} />
         {create.error && !["user_id", "name", "role", "ttl"].some(errorOf) && <ErrorBox error={create.error} />}
         <Group justify="space-between">
           <Text size="sm" c="dimmed">

@@ -12,7 +12,7 @@ import { formatBytes, formatCount, formatShare } from "../../components/numbers"
 import { formatDuration, parseDuration } from "../../time/durations";
 import { Time, useNow } from "../../time/times";
 import { Capacity } from "../queue/Capacity";
-import { byService, lagOf, lookOfHealth, uptime, whatIsWrong, whatItDoes } from "./health";
+import { byService, lagOf, lookOfHealth, toldOf, uptime, whatIsWrong, whatItDoes } from "./health";
 
 export function HealthPage() {
   const health = useQuery(healthQuery);
@@ -175,7 +175,7 @@ function Replicas({ service, replicas }: { service: string; replicas: ServiceHea
         <Table.Tbody>
           {replicas.map((one) => {
             const lag = lagOf(one.lag);
-            const bad = (one.checks ?? []).filter((check) => check.state !== "HEALTH_STATE_HEALTHY" && check.detail);
+            const bad = toldOf(one);
             return (
               <Table.Tr key={one.instance}>
                 <Table.Td>

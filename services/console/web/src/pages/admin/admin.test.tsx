@@ -9,7 +9,7 @@ import { AdminOnly } from "./AdminOnly";
 import { CostPage } from "./CostPage";
 import { DeadLettersPage } from "./DeadLettersPage";
 import { HealthPage } from "./HealthPage";
-import { byService, lagOf, uptime, whatIsWrong } from "./health";
+import { byService, lagOf, toldOf, uptime, whatIsWrong } from "./health";
 import { KeysPage } from "./KeysPage";
 import { LimitsPage } from "./LimitsPage";
 import { adminSearch } from "./search";
@@ -40,6 +40,15 @@ describe("health", () => {
       "3 dead letters: messages that no service could handle",
     ]);
     expect(whatIsWrong({ state: "HEALTH_STATE_HEALTHY", services: [replica("gateway", "HEALTH_STATE_HEALTHY")] })).toEqual([]);
+  });
+
+  it("does not say twice since when nothing was heard from a replica", () => {
+    const checks = [
+      { name: "report", state: "HEALTH_STATE_UNHEALTHY" as const, detail: "not heard of for 12 s" },
+      { name: "mongodb", state: "HEALTH_STATE_UNHEALTHY" as const, detail: "no answer" },
+    ];
+    expect(toldOf(replica("scheduler", "HEALTH_STATE_UNHEALTHY", { checks, lastSeenTime: "2026-01-01T00:00:00Z" }))).toEqual([{ name: "mongodb", detail: "no answer" }]);
+    expect(toldOf(replica("scheduler", "HEALTH_STATE_UNHEALTHY", { checks })).map((one) => one.name)).toEqual(["report", "mongodb"]);
   });
 
   it("counts uptime from the start and marks a high lag", () => {

@@ -67,6 +67,13 @@ export function whatIsWrong(health: SystemHealth): string[] {
   return said;
 }
 
+/** The checks of a replica that say more than when it was last heard from, which stands above them. */
+export function toldOf(replica: ServiceHealth): { name: string; detail: string }[] {
+  return (replica.checks ?? [])
+    .filter((check) => check.state !== "HEALTH_STATE_HEALTHY" && check.detail && !(check.name === "report" && replica.lastSeenTime))
+    .map((check) => ({ name: check.name ?? "", detail: check.detail ?? "" }));
+}
+
 /** "2 h 10 min", of a replica that started then. */
 export function uptime(startTime: string | undefined, now: number): string {
   const at = Date.parse(startTime ?? "");
