@@ -1,7 +1,7 @@
 // Makes an API key and shows its secret once: it is in no list and in no memory of the page afterwards.
 import { Alert, Button, Code, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { ApiError, call } from "../../api/call";
 import { CopyButton } from "../../components/CopyButton";
 import { ErrorBox } from "../../components/feedback";
@@ -30,10 +30,15 @@ function Form({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState("");
   const [role, setRole] = useState<"ROLE_USER" | "ROLE_ADMIN">("ROLE_USER");
   const [ttl, setTtl] = useState("7776000s");
+  // Two submits may come before the form is drawn anew; each would make a key, and only the last one's secret is shown.
+  const isMaking = useRef(false);
   const create = useMutation({
     gcTime: 0,
     mutationFn: () => call("AdminService", "createApiKey", { userId: user.trim(), name: name.trim(), role, ttl: ttl || undefined }),
     onSuccess: () => client.invalidateQueries({ queryKey: ["keys"] }),
+    onError: () => {
+      isMaking.current = false;
+    },
   });
   const errorOf = (field: string) => (create.error instanceof ApiError ? create.error.violations.find((one) => one.field === field)?.description : undefined);
   if (create.data) {
@@ -56,6 +61,8 @@ function Form({ onClose }: { onClose: () => void }) {
     <form
       onSubmit={(event) => {
         event.preventDefault();
+        if (isMaking.current) return;
+        isMaking.current = true;
         create.mutate();
       }}
     >

@@ -1,4 +1,4 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it, vi } from "vitest";
 import type { ServiceHealth, SystemHealth } from "../../api/types";
@@ -90,6 +90,25 @@ it("an address keeps what these pages know", () => {
 });
 
 describe("keys", () => {
+  it("makes one key, however fast it is asked for, and another one after a refusal", async () => {
+    answer("AccountService/GetAccount", () => ({ key: { id: "key_1" } }));
+    answer("AdminService/ListApiKeys", () => ({}));
+    const asked = vi.fn(() => ({ code: "INVALID_ARGUMENT", message: "no" }));
+    answer("AdminService/CreateApiKey", asked, 400);
+    await render(<KeysPage />, { at: "/admin/keys", admin: true });
+    await userEvent.click(await screen.findByRole("button", { name: "New key" }));
+    await userEvent.type(await screen.findByLabelText(/User/, { selector: "[role=dialog] input" }), "alice");
+    const form = screen.getByRole("button", { name: "Make the key" }).closest("form")!;
+    act(() => {
+      form.requestSubmit();
+      form.requestSubmit();
+    });
+    expect(await screen.findByText("no")).toBeVisible();
+    expect(asked).toHaveBeenCalledTimes(1);
+    act(() => form.requestSubmit());
+    await waitFor(() => expect(asked).toHaveBeenCalledTimes(2));
+  });
+
   it("shows the secret of a new key once", async () => {
     answer("AccountService/GetAccount", () => ({ key: { id: "key_1" } }));
     answer("AdminService/ListApiKeys", () => ({ keys: [{ id: "key_1", userId: "dev", name: "laptop", prefix: "assay_ab", role: "ROLE_ADMIN" }] }));
