@@ -36,7 +36,8 @@ STATUS: Final[dict[str, int]] = {
     "DATA_LOSS": 500,
     "UNAUTHENTICATED": 401,
 }
-AWAY: Final = "The gateway does not answer. This goes on by itself as soon as it does."
+AWAY: Final = "The gateway does not answer. If this stays, look whether it runs."
+"""No promise: what is read is read again by the page, and what was to be done is not done later."""
 
 
 @dataclass(frozen=True, slots=True)

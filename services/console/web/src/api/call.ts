@@ -60,7 +60,7 @@ export interface ErrorBody {
 
 const AWAY: Partial<ErrorBody> = {
   code: "UNAVAILABLE",
-  message: "The console cannot be reached. It is tried again by itself; if this stays, check that Assay runs.",
+  message: "The console cannot be reached. If this stays, check that Assay runs.",
 };
 
 const unauthenticated = new Set<() => void>();

@@ -5,7 +5,7 @@ import { ApiError } from "../api/call";
 import { visible } from "./bidi";
 import { EmptyIcon, WarningIcon } from "./icons";
 
-/** An error in the server's words, with what to do. `onRetry` adds a button. */
+/** An error in the server's words, with what to do. `onRetry` adds a button: of what is read, which goes on by itself. */
 export function ErrorBox({ error, title, onRetry }: { error: unknown; title?: string; onRetry?: () => void }) {
   const api = error instanceof ApiError ? error : null;
   return (
@@ -21,6 +21,7 @@ export function ErrorBox({ error, title, onRetry }: { error: unknown; title?: st
             ))}
           </List>
         )}
+        {onRetry && api?.isAway && <Text size="sm">It is read again by itself as soon as it can be.</Text>}
         {onRetry && (
           <Button size="xs" variant="default" onClick={onRetry}>
             Try again
