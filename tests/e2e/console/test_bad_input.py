@@ -23,6 +23,7 @@ HTML = """<img src=x onerror="window.done='html'"><script>window.done='script'</
 BACKWARDS = "invoice\u202etxt.exe"
 SHOWN_BACKWARDS = "invoice⟨U+202E⟩txt.exe"
 MARKDOWN = f"# Title\n\n[link](javascript:window.done='link') ![](https://elsewhere.example/x.png) {HTML}"
+DEEP = f"\n\n{'> ' * 90}deep\n\n{'- ' * 90}deep"
 COLOURS = (
     "\x1b[31mred\x1b[0m \x1b]0;another title\x07\x1b]8;;https://elsewhere.example/\x07here\x1b]8;;\x07\x1b[2J plain"
 )
@@ -38,7 +39,7 @@ def run(query):
             file.write("content of " + name)
     if query == "fail":
         raise ValueError({HTML!r} + {BACKWARDS!r})
-    return {MARKDOWN!r} if query == "markdown" else {{{HTML!r}: [{BACKWARDS!r}, {COLOURS!r}]}}
+    return {MARKDOWN + DEEP!r} if query == "markdown" else {{{HTML!r}: [{BACKWARDS!r}, {COLOURS!r}]}}
 """
 NOBODYS = "tst_" + "0" * 32
 
@@ -91,6 +92,8 @@ def test_markdown_of_an_agent_has_neither_scripts_nor_images_from_elsewhere(
     expect(answer.get_by_text("Title", exact=True)).to_be_visible()
     expect(answer.locator("img[src^=http], script, a[href^=javascript], [onerror]")).to_have_count(0)
     expect(answer).to_contain_text("link")
+    expect(answer.get_by_text("deep").last).to_be_visible()
+    assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth")  # nor does it leave the page
 
 
 def test_the_log_shows_colours_and_nothing_else_of_the_escapes(reader: Page, written: dict[str, Test]) -> None:

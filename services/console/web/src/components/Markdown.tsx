@@ -60,7 +60,7 @@ const PARTS: Components = {
 
 export default function Markdown({ text }: { text: string }) {
   return (
-    <Typography className="break">
+    <Typography className="break markdown">
       <ReactMarkdown remarkPlugins={[remarkGfm]} rehypePlugins={[rehypeSanitize]} components={PARTS}>
         {visible(text)}
       </ReactMarkdown>
