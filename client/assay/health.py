@@ -13,7 +13,7 @@ from assay.reports import UsageFigures
 
 
 class HealthState(StrEnum):
-    """How a part is. DEGRADED: works in part. UNHEALTHY: does not work, or is not heard of."""
+    """How a part is. DEGRADED: works in part. UNHEALTHY: does not work, or is not heard from."""
 
     UNKNOWN = "UNKNOWN"  # a state that this version of the SDK does not know
     HEALTHY = "HEALTHY"

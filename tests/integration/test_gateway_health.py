@@ -119,7 +119,7 @@ async def test_a_service_that_was_killed_is_unhealthy_until_it_is_back(
             (killed,) = of(await health(root), "scheduler")
             assert killed.instance == "scheduler-one"
             assert [check.name for check in killed.checks if check.state == UNHEALTHY] == ["report"]
-            assert "not heard of for " in killed.checks[-1].detail
+            assert "not heard from for " in killed.checks[-1].detail
         with world.process("scheduler") as process:
             await process.ready()
             (back,) = of(await until(lambda: well(root), timeout=PATIENCE_S), "scheduler")

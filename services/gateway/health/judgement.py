@@ -17,7 +17,7 @@ ALONE_S: Final = 6.0
 """A service of which nothing was heard for so long is down: three reports are missing."""
 LATE_S: Final = 10.0
 GONE_S: Final = 30.0
-"""A replica that was not heard of for so long, while others of its service were."""
+"""A replica that was not heard from for so long, while others of its service were."""
 _HEALTHY: Final = pb.HEALTH_STATE_HEALTHY
 _DEGRADED: Final = pb.HEALTH_STATE_DEGRADED
 _UNHEALTHY: Final = pb.HEALTH_STATE_UNHEALTHY
@@ -74,7 +74,7 @@ def _replica(heard: Heard, now: datetime, *, silent: bool) -> pb.ServiceHealth:
         checks.append(pb.HealthCheck(name="shutdown", state=_DEGRADED, detail="is shutting down"))
     if silence_s >= (ALONE_S if silent else LATE_S):
         state = _UNHEALTHY if silent or silence_s >= GONE_S else _DEGRADED
-        checks.append(pb.HealthCheck(name="report", state=state, detail=f"not heard of for {silence_s:.0f} s"))
+        checks.append(pb.HealthCheck(name="report", state=state, detail=f"not heard from for {silence_s:.0f} s"))
     error = report.last_error
     return pb.ServiceHealth(
         service=report.service,

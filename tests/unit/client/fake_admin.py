@@ -38,7 +38,7 @@ def a_health() -> pb.GetSystemHealthResponse:
                 state=unhealthy,
                 checks=[
                     check(name="mongodb", state=healthy),
-                    check(name="report", state=unhealthy, detail="not heard of for 12 s"),
+                    check(name="report", state=unhealthy, detail="not heard from for 12 s"),
                 ],
                 last_error=pb.ServiceError(message="event_is_dead: \x1b[2Jno"),
             ),

@@ -24,7 +24,7 @@ async def test_the_health_of_a_server_is_as_it_told_it(client: AsyncAssay, fake:
     assert (gateway.started, gateway.lag) == (NOW - timedelta(hours=2), timedelta(milliseconds=250))
     assert (gateway.last_error, gateway.wrong) == (None, ())
     assert scheduler.last_error == ServiceError("event_is_dead: \x1b[2Jno", NOW - timedelta(minutes=1))
-    assert [check.detail for check in scheduler.wrong] == ["not heard of for 12 s"]
+    assert [check.detail for check in scheduler.wrong] == ["not heard from for 12 s"]
     assert (packager.instance, packager.started, packager.last_seen, packager.lag) == ("", None, None, None)
     assert [(check.name, check.state) for check in found.dependencies] == [
         ("mongodb", "HEALTHY"),
@@ -76,7 +76,7 @@ async def test_the_command_says_what_is_wrong_and_ends_with_1(cli: Cli, fake: Fa
         "ms",
     ]
     assert lines[5].split() == ["packager", "-", "UNHEALTHY", "-", "-", "-", "-"]
-    assert "  scheduler s-1: report: not heard of for 12 s" in lines
+    assert "  scheduler s-1: report: not heard from for 12 s" in lines
     assert "  scheduler s-1, 1 min 00 s ago: event_is_dead: \\x1b[2Jno" in lines
     assert "needs   mongodb HEALTHY (2 ms)   nats UNHEALTHY (-)" in lines
     assert "  nats: no answer within 0.7 s" in lines

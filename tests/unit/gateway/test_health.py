@@ -74,7 +74,7 @@ def test_the_only_replica_of_a_service_may_be_silent_for_6_s(silent_s: float, st
     (found,) = judged(heard(ago=silent_s))
     assert found.state == state
     details = [check.detail for check in found.checks if check.name == "report"]
-    assert details == ([] if state == HEALTHY else [f"not heard of for {silent_s:.0f} s"])
+    assert details == ([] if state == HEALTHY else [f"not heard from for {silent_s:.0f} s"])
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,12 @@ describe("health", () => {
   it("says what is wrong and what that does", () => {
     const health: SystemHealth = {
       state: "HEALTH_STATE_UNHEALTHY",
-      services: [replica("logstreamer", "HEALTH_STATE_UNHEALTHY", { checks: [{ name: "alive", state: "HEALTH_STATE_UNHEALTHY", detail: "not heard of for 12 s" }] })],
+      services: [replica("logstreamer", "HEALTH_STATE_UNHEALTHY", { checks: [{ name: "alive", state: "HEALTH_STATE_UNHEALTHY", detail: "not heard from for 12 s" }] })],
       dependencies: [{ name: "mongodb", state: "HEALTH_STATE_HEALTHY" }, { name: "aws", detail: "is being asked for the first time" }],
       deadLetterCount: "3",
     };
     expect(whatIsWrong(health)).toEqual([
-      "logstreamer: not heard of for 12 s. It reads output: while it is down, logs stand still and come later.",
+      "logstreamer: not heard from for 12 s. It reads output: while it is down, logs stand still and come later.",
       "3 dead letters: messages that no service could handle",
     ]);
     expect(whatIsWrong({ state: "HEALTH_STATE_HEALTHY", services: [replica("gateway", "HEALTH_STATE_HEALTHY")] })).toEqual([]);
@@ -44,7 +44,7 @@ describe("health", () => {
 
   it("does not say twice since when nothing was heard from a replica", () => {
     const checks = [
-      { name: "report", state: "HEALTH_STATE_UNHEALTHY" as const, detail: "not heard of for 12 s" },
+      { name: "report", state: "HEALTH_STATE_UNHEALTHY" as const, detail: "not heard from for 12 s" },
       { name: "mongodb", state: "HEALTH_STATE_UNHEALTHY" as const, detail: "no answer" },
     ];
     expect(toldOf(replica("scheduler", "HEALTH_STATE_UNHEALTHY", { checks, lastSeenTime: "2026-01-01T00:00:00Z" }))).toEqual([{ name: "mongodb", detail: "no answer" }]);
