@@ -28,6 +28,7 @@ interface Props {
 }
 
 const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000];
+const HOUR_S = 3600;
 const DAY_S = 86_400;
 /** So many points are drawn as such; more would be one thick line. */
 const POINTS = 60;
@@ -56,7 +57,11 @@ export function Chart({ x, series, label, height = 220, time = true, utc = false
       const ink = scheme === "dark" ? (theme.colors.dark[1] ?? "#aaa") : (theme.colors.gray[7] ?? "#444");
       const grid = scheme === "dark" ? (theme.colors.dark[4] ?? "#444") : (theme.colors.gray[3] ?? "#ddd");
       const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-      const edge = ((x[1] ?? 1) - (x[0] ?? 0) || 1) / 2;
+      const [first = 0, second] = x;
+      // One point alone has no step: a point of time is a day, or an hour within one.
+      const alone = time ? (first % DAY_S === 0 ? DAY_S : HOUR_S) : 1;
+      const edge = ((second ?? first + alone) - first) / 2;
+      const times = second === undefined ? { splits: () => [first], values: () => [timeLabel(first, alone, utc)] } : { values: (_: uPlot, values: number[], __: number, ___: number, step: number) => values.map((value) => timeLabel(value, step, utc)) };
       const bars = UPlot.paths.bars?.({ size: [0.7, 40] });
       plot = new UPlot(
         {
@@ -67,7 +72,7 @@ export function Chart({ x, series, label, height = 220, time = true, utc = false
           cursor: { show: false },
           scales: { x: { time, range: (_, low, high) => [low - edge, high + edge] }, y: { range: (_, low, high) => [Math.min(0, low), high <= 0 ? 1 : high * 1.05] } },
           axes: [
-            { ...axis, ...(time ? { values: (_: uPlot, values: number[], __: number, ___: number, step: number) => values.map((value) => timeLabel(value, step, utc)) } : { incrs: WHOLE }) },
+            { ...axis, ...(time ? times : { incrs: WHOLE }) },
             { ...axis, size: (_: uPlot, labels: string[] | null) => Math.max(70, 22 + 7.2 * Math.max(0, ...(labels ?? []).map((one) => one.length))), ...(whole ? { incrs: WHOLE } : {}), ...(format ? { values: (_: uPlot, values: number[]) => values.map(format) } : {}) },
           ],
           series: [

@@ -101,7 +101,7 @@ export function TestHead({ test, act }: { test: Test; act: (action: TestAction) 
                   </AnchorLink>
                 </>
               )}
-              {isAdmin && test.task?.runtime && ` · in ${test.task.runtime}`}
+              {isAdmin && test.task?.runtime && ` · runtime ${test.task.runtime}`}
             </Text>
           </Stack>
         }
