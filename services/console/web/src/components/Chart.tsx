@@ -58,6 +58,7 @@ export function Chart({ x, series, label, height = 220, time = true, utc = false
       const grid = scheme === "dark" ? (theme.colors.dark[4] ?? "#444") : (theme.colors.gray[3] ?? "#ddd");
       const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
       const [first = 0, second] = x;
+      const last = x.at(-1) ?? first;
       // One point alone has no step: a point of time is a day, or an hour within one.
       const alone = time ? (first % DAY_S === 0 ? DAY_S : HOUR_S) : 1;
       const edge = ((second ?? first + alone) - first) / 2;
@@ -70,7 +71,7 @@ export function Chart({ x, series, label, height = 220, time = true, utc = false
           ...(utc ? { tzDate: (seconds: number) => UPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") } : {}),
           legend: { show: series.length > 1, live: false },
           cursor: { show: false },
-          scales: { x: { time, range: (_, low, high) => [low - edge, high + edge] }, y: { range: (_, low, high) => [Math.min(0, low), high <= 0 ? 1 : high * 1.05] } },
+          scales: { x: { time, range: () => [first - edge, last + edge] }, y: { range: (_, low, high) => [Math.min(0, low), high <= 0 ? 1 : high * 1.05] } },
           axes: [
             { ...axis, ...(time ? times : { incrs: WHOLE }) },
             { ...axis, size: (_: uPlot, labels: string[] | null) => Math.max(70, 22 + 7.2 * Math.max(0, ...(labels ?? []).map((one) => one.length))), ...(whole ? { incrs: WHOLE } : {}), ...(format ? { values: (_: uPlot, values: number[]) => values.map(format) } : {}) },
