@@ -16,6 +16,7 @@ from services.console.settings import ConsoleSettings
 from services.console.signin.sealing import Seal
 from services.console.signin.session import COOKIE
 from shared.errors import Unavailable
+from shared.settings import BadEnvironment
 from tests.support.console import SECRET, Browser, Console, console
 from tests.support.gateway import CODE, Stage, staged
 from tests.support.servers import free_port
@@ -374,6 +375,6 @@ def test_settings_that_do_not_fit_together_are_refused() -> None:
         {"console_gateway_cert_file": "cert.pem"},
     ]
     for values in wrong:
-        with pytest.raises(ValueError, match="ASSAY_CONSOLE"):
+        with pytest.raises(BadEnvironment, match="ASSAY_CONSOLE"):
             ConsoleSettings(**values)
     assert "a.b" in ConsoleSettings(console_hosts="A.b").hosts

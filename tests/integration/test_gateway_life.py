@@ -19,6 +19,7 @@ from assay.v1 import test_service_pb2 as pb
 from assay.v1 import test_service_pb2_grpc
 from services.gateway.app import running
 from shared.errors import Unavailable
+from shared.settings import BadEnvironment
 from tests.support.gateway import collected, details_of, lines, settings, staged
 from tests.support.servers import RunningServer, free_port, running_mongo
 from tests.support.until import until
@@ -191,7 +192,7 @@ async def test_connections_are_encrypted_where_there_are_certificates(
 
 
 def test_half_a_certificate_is_refused_by_the_settings() -> None:
-    with pytest.raises(ValueError, match="ASSAY_GATEWAY_TLS_KEY_FILE"):
+    with pytest.raises(BadEnvironment, match="ASSAY_GATEWAY_TLS_KEY_FILE"):
         settings("nats://x", "mongodb://x", "x", gateway_tls_cert_file=Path("x.pem"))
 
 

@@ -2,7 +2,6 @@ import json
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from services.orchestrator.ports import LogLimits
 from services.orchestrator.runtimes.context import going_on, whole
@@ -11,6 +10,7 @@ from services.orchestrator.specification import model_variables, specification
 from shared.domain.lifecycle import State
 from shared.domain.logsequence import BLOCK, MOST_LINES, attempt_of, first_seq
 from shared.ids import launch_token
+from shared.settings import BadEnvironment
 from shared.store.documents import ArchiveRef, Execution, Input, ModelSetting, Resources
 from tests.support.samples import execution, task
 
@@ -63,7 +63,7 @@ def test_the_limits_of_the_output_reach_the_harness() -> None:
     ],
 )
 def test_limits_of_the_output_that_numbers_or_files_do_not_suffice_for_are_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(BadEnvironment, match=f"ASSAY_{next(iter(given)).upper()}: "):
         OrchestratorSettings(**given)
     usual = OrchestratorSettings()
     assert LogLimits(usual.orchestrator_log_max_lines, usual.orchestrator_log_max_mib << 20) == LogLimits()
