@@ -30,6 +30,7 @@ def log(test_id: str) -> dict[str, Any]:
 async def long_log(stage: Stage, test_id: str) -> None:
     for first in range(1, COUNT, 300):
         await stage.others.stored(test_id, lines(first, first + 299, TEXT))
+    await stage.others.safe()
 
 
 async def read_on(seen: Tab, seq: int) -> None:

@@ -21,6 +21,7 @@ from services.gateway.oidc import provider
 from services.gateway.oidc.claims import LEEWAY
 from services.gateway.oidc.provider import Provider
 from shared.errors import Unavailable
+from shared.settings import BadEnvironment
 from tests.support.gateway import Client, Stage, details_of, settings, staged
 from tests.support.servers import free_port
 from tests.support.sign_in import AUDIENCE, SignIn, jwk_of, rsa_key, signing_in
@@ -338,7 +339,7 @@ async def test_a_stream_ends_when_its_token_does(sign_in: SignIn, door: Door) ->
     ],
 )
 def test_half_a_sign_in_service_is_refused_by_the_settings(given: dict[str, str], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(BadEnvironment, match=words):
         settings("nats://x", "mongodb://x", "x", **given)
 
 

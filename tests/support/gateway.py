@@ -214,6 +214,11 @@ class Others:
             Chunk(test_id=TestId(test_id), first=lines[0].seq, last=lines[-1].seq, bytes=size, lines=list(lines))
         )
 
+    async def safe(self) -> None:
+        """Waits until what was stored survives a kill of the store: a majority write covers all before it, and lines
+        alone are not waited for (ADR 10)."""
+        await self.database["safe"].insert_one({})
+
     async def ended_output(self, test_id: str, lines: int, *, expected: int | None = None, tell: bool = True) -> None:
         """The account of the output. Complete where as many lines came as were expected."""
         test = await self.execution(test_id)
