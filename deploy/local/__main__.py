@@ -139,12 +139,13 @@ def main() -> int:
     from shared.errors import Unavailable
     from shared.settings import BadEnvironment
 
-    expected = (AlreadyRunning, CannotStart, StartFailed, MongoUnusable, ToolMissing, ports.NoFreePort)
+    ours = (AlreadyRunning, CannotStart, StartFailed, MongoUnusable, ToolMissing, ports.NoFreePort)
+    expected = (*ours, Unavailable, BadEnvironment)
     allow_many()  # before the servers are started: they inherit it
     failed = False
     try:
         uvloop.run(run(options))
-    except* (*expected, Unavailable, BadEnvironment) as errors:
+    except* expected as errors:
         # Services that start side by side may all say the same.
         for message in dict.fromkeys(str(error) for error in _leaves(errors)):
             print(f"assay dev: {message}", file=sys.stderr)
