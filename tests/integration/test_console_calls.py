@@ -29,9 +29,7 @@ async def alice(stage: Stage, front: Console) -> Browser:
 
 
 async def signed_in(stage: Stage, front: Console, user: str, **more: Any) -> Browser:
-    browser = await front.browser()
-    await browser.sign_in((await stage.client(user, **more)).key)
-    return browser
+    return await front.signed_in((await stage.client(user, **more)).key)
 
 
 # -- calls

@@ -19,9 +19,7 @@ from tests.support.until import until
 
 @pytest_asyncio.fixture
 async def browser(front: Console, alice: Client) -> Browser:
-    found = await front.browser()
-    await found.sign_in(alice.key)
-    return found
+    return await front.signed_in(alice.key)
 
 
 async def running_test(stage: Stage, client: Client) -> str:
@@ -164,8 +162,7 @@ async def test_a_gateway_that_is_started_anew_costs_no_line_and_doubles_none(
         )
         front = await around.enter_async_context(console(stage.address, console_page=built_page(tmp_path / "dist")))
         alice = await stage.client()
-        browser = await front.browser()
-        await browser.sign_in(alice.key)
+        browser = await front.signed_in(alice.key)
         test_id = await running_test(stage, alice)
         await stage.others.wrote(test_id, lines(1, 3))
         async with tab(browser, log(test_id), {"id": "t", "kind": "test", "testId": test_id}) as seen:
@@ -267,8 +264,7 @@ async def test_one_tab_more_than_may_be_open_is_refused_until_one_closes(
     stage: Stage, alice: Client, tmp_path: Path
 ) -> None:
     async with console(stage.address, console_page=built_page(tmp_path / "dist"), console_max_streams=1) as front:
-        browser = await front.browser()
-        await browser.sign_in(alice.key)
+        browser = await front.signed_in(alice.key)
         queue = {"id": "q", "kind": "queue"}
         async with tab(browser, queue) as seen:
             await seen.next()

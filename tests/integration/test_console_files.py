@@ -38,16 +38,12 @@ async def client(stage: Stage) -> Client:
 
 @pytest_asyncio.fixture
 async def alice(front: Console, client: Client) -> Browser:
-    browser = await front.browser()
-    await browser.sign_in(client.key)
-    return browser
+    return await front.signed_in(client.key)
 
 
 @pytest_asyncio.fixture
 async def bob(front: Console, stage: Stage) -> Browser:
-    browser = await front.browser()
-    await browser.sign_in((await stage.client("bob")).key)
-    return browser
+    return await front.signed_in((await stage.client("bob")).key)
 
 
 async def upload(browser: Browser, *files: tuple[str, bytes], to: str = "/uploads") -> httpx2.Response:
@@ -201,8 +197,7 @@ async def test_what_is_no_upload_is_told(alice: Browser) -> None:
 
 async def test_more_than_may_be_sent_is_refused_while_it_comes(stage: Stage, client: Client) -> None:
     async with console(stage.address, console_max_upload_bytes=100_000) as front:
-        browser = await front.browser()
-        await browser.sign_in(client.key)
+        browser = await front.signed_in(client.key)
         response = await upload(browser, ("a.bin", b"x" * 200_000))
     assert (response.status_code, response.json()["reason"]) == (413, "TOO_LARGE")
 
@@ -212,8 +207,7 @@ async def test_only_so_many_uploads_of_one_user_are_taken_at_once(
 ) -> None:
     monkeypatch.setattr(uploads, "MOST_OF_USER", 1)
     async with console(stage.address) as front:
-        browser = await front.browser()
-        await browser.sign_in(client.key)
+        browser = await front.signed_in(client.key)
         answers = await asyncio.gather(*(upload(browser, ("main.py", CODE.encode())) for _ in range(4)))
         refused = [one.json() for one in answers if one.status_code == 429]
         assert any(one.status_code == 200 for one in answers)

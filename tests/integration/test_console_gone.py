@@ -23,9 +23,7 @@ async def client(stage: Stage) -> Client:
 
 @pytest_asyncio.fixture
 async def alice(front: Console, client: Client) -> Browser:
-    browser = await front.browser()
-    await browser.sign_in(client.key)
-    return browser
+    return await front.signed_in(client.key)
 
 
 def figure(name: str) -> float:

@@ -79,8 +79,7 @@ async def test_whoever_signs_in_next_in_the_same_browser_gets_nothing_of_the_one
 ) -> None:
     alice, bob = await stage.client("alice"), await stage.client("bob")
     hers, his = await running_test(stage, alice), await running_test(stage, bob)
-    browser = await front.browser()
-    await browser.sign_in(alice.key)
+    browser = await front.signed_in(alice.key)
     async with tab(browser, *feeds(hers, his)) as before:
         await stage.others.wrote(hers, [line(1, "secret of alice")])
         await before.to_seq(1)

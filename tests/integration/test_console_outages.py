@@ -59,8 +59,7 @@ async def following(stage: Stage, folder: Path) -> AsyncIterator[tuple[Browser, 
     test = await alice.submit()
     await stage.others.started(test.id)
     async with console(stage.address, console_page=built_page(folder / "dist")) as front:
-        browser = await front.browser()
-        await browser.sign_in(alice.key)
+        browser = await front.signed_in(alice.key)
         yield browser, test.id
 
 

@@ -70,8 +70,7 @@ async def test_what_is_no_key_signs_nobody_in(stage: Stage, front: Console) -> N
 
 
 async def test_a_wrong_key_leaves_a_session_as_it_is(stage: Stage, front: Console) -> None:
-    browser = await front.browser()
-    await browser.sign_in((await stage.client("alice")).key)
+    browser = await front.signed_in((await stage.client("alice")).key)
     assert (await browser.post("/session", json={"key": "assay_wrong"})).status_code == 401
     assert (await browser.get("/session")).json()["userId"] == "alice"
 
@@ -165,15 +164,13 @@ async def test_replicas_share_sessions_and_secrets_change_without_an_end(stage: 
 async def test_consoles_without_a_secret_do_not_share_one(stage: Stage) -> None:
     none = {"console_secrets": SecretStr("")}
     async with console(stage.address, **none) as one, console(stage.address, **none) as other:
-        browser = await one.browser()
-        await browser.sign_in((await stage.client()).key)
+        browser = await one.signed_in((await stage.client()).key)
         assert (await browser.get(f"{one.url}/session")).status_code == 200
         assert (await browser.get(f"{other.url}/session")).status_code == 401
 
 
 async def test_a_tab_of_one_user_does_nothing_as_another(stage: Stage, front: Console) -> None:
-    browser = await front.browser()
-    await browser.sign_in((await stage.client("alice")).key)
+    browser = await front.signed_in((await stage.client("alice")).key)
     as_alice = {"x-assay-user": "alice"}
     assert (await browser.ask("TestService/ListTests", headers=as_alice)).status_code == 200
     await browser.sign_in((await stage.client("bob")).key)

@@ -44,8 +44,7 @@ async def test_a_tab_that_takes_nothing_is_let_go_and_goes_on_where_it_was(
     async with console(
         stage.address, console_page=built_page(tmp_path / "dist"), console_max_streams_of_user=1
     ) as front:
-        browser = await front.browser()
-        await browser.sign_in(alice.key)
+        browser = await front.signed_in(alice.key)
         async with tab(browser, feed) as first:
             await first.to_seq(1)
             await until(lambda: stage.listening(feed["testId"]) == 0, what="the gateway's stream to end", timeout=20)

@@ -50,6 +50,12 @@ class Console:
         browser = Browser(base_url=self.url, headers=headers, trust_env=False, timeout=30, **more)
         return await self._stack.enter_async_context(browser)
 
+    async def signed_in(self, key: str, **more: Any) -> Browser:
+        """A new one in which the owner of this key is signed in."""
+        browser = await self.browser(**more)
+        await browser.sign_in(key)
+        return browser
+
 
 def settings(gateway: str, **more: Any) -> ConsoleSettings:
     values: dict[str, Any] = {
