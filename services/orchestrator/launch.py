@@ -136,8 +136,8 @@ class Launch:
                 test, Failure.of(FailureCode.CANCELLED, "Cancelled before it was launched.")
             )
             return
-        if test.input.secret_refs and self._runtime.name != "ecs":
-            message = f"The {self._runtime.name} runtime has no secret store; secret references need the ecs runtime."
+        if test.input.secret_refs and not self._runtime.gives_secrets:
+            message = f"The {self._runtime.name} runtime has no secret store."
             await self._finish.never_started(test, Failure.of(FailureCode.CREDENTIALS_INVALID, message))
             return
         self._under_way.add((test.id, test.attempt))

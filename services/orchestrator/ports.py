@@ -147,6 +147,11 @@ class Runtime(Protocol):
         """`process`, `ecs`, `scripted`: stored with the test."""
         ...
 
+    @property
+    def gives_secrets(self) -> bool:
+        """Whether it can fill in what `secret_refs` of a spec name. Else no such test is launched there."""
+        ...
+
     async def launch(self, spec: TaskSpec) -> Launched:
         """Starts the task, or finds it started: a second call with the same launch token never starts a second one.
 

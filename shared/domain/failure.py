@@ -187,7 +187,7 @@ KINDS: Final[dict[FailureCode, Kind]] = {
     FailureCode.CREDENTIALS_INVALID: Kind(
         Stage.LAUNCH,
         "The credentials that the test needs are missing or not valid.",
-        "Check the secret references of the test; the operator should check the task's role.",
+        "Check the secret references of the test; the operator should check the secret store and, on AWS, the role.",
     ),
     FailureCode.PACKAGE_NOT_STORED: Kind(
         Stage.PACKAGE,

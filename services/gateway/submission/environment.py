@@ -49,7 +49,7 @@ def check_secrets(secrets: Mapping[str, str], env: Mapping[str, str], field: str
         if not problem and name in env:
             problem = "is set in spec.env, too; a variable has one value"
         if not problem and not (_SECRET.fullmatch(reference) or _SECRET_NAME.fullmatch(reference)):
-            problem = "must be the name or ARN of a secret in Secrets Manager, at most 512 characters"
+            problem = "must be the name of a secret, or its ARN where tests run on AWS; at most 512 characters"
         if problem:
             violations.add(f'{field}["{name[:LONGEST_NAME]}"]', problem)
 

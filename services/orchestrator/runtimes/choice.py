@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from services.orchestrator.ports import Runtime
+from services.orchestrator.runtimes.operator_secrets import OperatorSecrets, variables_in
 from services.orchestrator.runtimes.options import Isolation, ProcessOptions
 from services.orchestrator.runtimes.process import ProcessRuntime
 from services.orchestrator.runtimes.scripted import ScriptedRuntime
@@ -37,5 +40,10 @@ async def open_runtime(settings: OrchestratorSettings, clock: Clock) -> Runtime:
             keep_outputs_s=settings.process_keep_outputs_s,
             keep_environments_s=settings.process_keep_environments_s,
             interpreter=settings.process_interpreter,
+            secrets=OperatorSecrets(
+                folder=settings.process_secrets_dir,
+                variables=variables_in(os.environ, settings.process_secrets_env_prefix),
+                prefixes=tuple(prefix.strip() for prefix in settings.process_secret_prefixes.split(",")),
+            ),
         )
     )

@@ -62,6 +62,11 @@ class Host:
         return self.options.uid_base + zlib.crc32(token.encode()) % self.options.uid_count
 
     @property
+    def shares_our_user(self) -> bool:
+        """Whether tasks run under the user of the services, with nothing between them and its files."""
+        return self.bwrap is None and os.geteuid() != 0
+
+    @property
     def shared_cache(self) -> Path:
         """Downloads of all installations."""
         return self.root / "cache" / "uv"

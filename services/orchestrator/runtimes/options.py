@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from services.orchestrator.runtimes.operator_secrets import OperatorSecrets
+
 
 class Isolation(StrEnum):
     """How much a task is shut in."""
@@ -49,3 +51,5 @@ class ProcessOptions:
     """how long an environment stays that no test has used"""
     interpreter: str = "/usr/bin/python3"
     """the Python of tasks; must be in /usr to be seen inside a sandbox"""
+    secrets: OperatorSecrets = field(default_factory=OperatorSecrets)
+    """what tests may refer to instead of bringing it along"""

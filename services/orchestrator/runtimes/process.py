@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Self
 
 import structlog
@@ -46,6 +47,7 @@ class ProcessRuntime:
 
     name = "process"
     tidy_s = 600.0
+    gives_secrets = True
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -71,7 +73,7 @@ class ProcessRuntime:
                 plan = self._steps.plan(spec)
                 if not task.folder.is_begun:
                     await self._steps.check(plan)
-                    self._steps.hand_over(task.folder, spec, plan)
+                    self._steps.hand_over(task.folder, await self._with_secrets(spec), plan)
                 await self._step(task, plan)
         except OSError as error:
             raise LaunchFailed(FailureCode.TASK_START_FAILED, f"{error.strerror}: {error.filename}") from error
@@ -150,6 +152,21 @@ class ProcessRuntime:
         """Removes outputs of cleaned tasks that are older, and environments unused for longer, than so many seconds."""
         environments = self._steps.environments
         await asyncio.to_thread(prune, self.host, environments, outputs_s=outputs_s, environments_s=environments_s)
+
+    async def _with_secrets(self, spec: TaskSpec) -> TaskSpec:
+        """The spec with the values of its secrets, which are on their way to the agent from here on. Raises
+        LaunchFailed."""
+        if not spec.secret_refs:
+            return spec
+        if self.host.shares_our_user:
+            raise LaunchFailed(
+                FailureCode.CREDENTIALS_INVALID,
+                "Tests run without a sandbox on this machine and as the same user as Assay, so every agent could read "
+                "all secrets: its operator has to install bubblewrap first.",
+            )
+        secrets = self.host.options.secrets
+        values = await asyncio.to_thread(secrets.read, spec.secret_refs, spec.user_id)
+        return replace(spec, env={**(spec.env or {}), **values})
 
     # --- looking
 

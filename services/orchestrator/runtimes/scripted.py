@@ -25,6 +25,7 @@ class ScriptedRuntime:
 
     name = "scripted"
     tidy_s = 600.0
+    gives_secrets = False
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -51,6 +51,7 @@ class FakeRuntime:
 
     name = "fake"
     tidy_s = 600.0
+    gives_secrets = False
 
     def __init__(self, world: TaskWorld) -> None:
         self.world = world

@@ -48,6 +48,7 @@ class EcsRuntime:
 
     name = RUNTIME
     tidy_s = 60.0
+    gives_secrets = True
 
     def __init__(self, aws: Aws, options: EcsOptions, clock: Clock) -> None:
         self._aws = aws
