@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from assay.errors import (
         AlreadyExists,
         AssayError,
+        BadAnswer,
         DeadlineExceeded,
         DownloadFailed,
         FailedPrecondition,
@@ -104,7 +105,7 @@ _MODULES = {
     "blocking": "Assay",
     "client": "AsyncAssay",
     "connection": "Connection",
-    "errors": "AlreadyExists AssayError DeadlineExceeded DownloadFailed FailedPrecondition FieldViolation "
+    "errors": "AlreadyExists AssayError BadAnswer DeadlineExceeded DownloadFailed FailedPrecondition FieldViolation "
     "InvalidRequest NotConfigured NotFound NotImplementedYet PackageFailed PermissionDenied RateLimited "
     "ServerError TestFailed Unauthenticated Unavailable",
     "files": "FileKind TestFile",
@@ -146,6 +147,7 @@ __all__ = [
     "AsyncAssay",
     "AsyncListing",
     "AsyncLogs",
+    "BadAnswer",
     "BadProject",
     "CancelOutcome",
     "Cancelled",

@@ -15,7 +15,8 @@ import grpc
 from assay import channel
 from assay.connection import Connection
 from assay.errors import AssayError, from_rpc, lost_stream, stream_ended_early
-from assay.retry import RetryPolicy
+from assay.foreign import sound
+from assay.retry import MOST_BRIEF, STEADY_S, RetryPolicy
 from assay.v1.package_service_pb2_grpc import PackageServiceStub
 from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
@@ -62,7 +63,7 @@ class BlockingCalls:
         failures = 0
         while True:
             try:
-                return method(request, timeout=timeout or self._timeout, metadata=self._metadata)
+                return sound(method(request, timeout=timeout or self._timeout, metadata=self._metadata))
             except grpc.RpcError as raised:
                 error = from_rpc(raised)
                 failures += 1
@@ -79,17 +80,18 @@ class BlockingCalls:
         until: float | None = None,
     ) -> Generator[Any]:
         """As Calls.stream. `until`: a time of time.monotonic() after which TimeoutError is raised."""
-        failures = 0
+        failures = brief = 0
         while True:
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError
             call = method(request(), metadata=self._metadata, timeout=left)
             error: AssayError
+            begun = time.monotonic()
             try:
                 for message in call:
                     failures = 0
-                    yield message
+                    yield sound(message)
                 if not endless:
                     return
                 error = stream_ended_early()
@@ -102,6 +104,7 @@ class BlockingCalls:
             finally:
                 call.cancel()
             failures += 1
-            if failures >= self._retry.stream_attempts:
+            brief = brief + 1 if time.monotonic() - begun < STEADY_S else 0
+            if failures >= self._retry.stream_attempts or (brief >= MOST_BRIEF and not endless):
                 raise error
-            time.sleep(self._retry.pause(failures))
+            time.sleep(self._retry.pause(max(failures, brief)))

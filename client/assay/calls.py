@@ -6,6 +6,7 @@ Knows nothing of what the messages mean. blocking_calls.py is its twin for code 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,8 @@ import grpc.aio
 from assay import channel
 from assay.connection import Connection
 from assay.errors import AssayError, from_rpc, lost_stream, stream_ended_early
-from assay.retry import RetryPolicy
+from assay.foreign import sound
+from assay.retry import MOST_BRIEF, STEADY_S, RetryPolicy
 from assay.v1.package_service_pb2_grpc import PackageServiceStub
 from assay.v1.queue_service_pb2_grpc import QueueServiceStub
 from assay.v1.test_service_pb2_grpc import TestServiceStub
@@ -88,7 +90,7 @@ class Calls:
         failures = 0
         while True:
             try:
-                return await method(request, timeout=timeout or self._timeout, metadata=self._metadata)
+                return sound(await method(request, timeout=timeout or self._timeout, metadata=self._metadata))
             except grpc.RpcError as raised:
                 error = from_rpc(raised)
                 failures += 1
@@ -103,14 +105,15 @@ class Calls:
 
         endless: the stream is begun again after a regular end, too; the caller stops when it has its last message.
         """
-        failures = 0
+        failures = brief = 0
         while True:
             call = method(request(), metadata=self._metadata)
             error: AssayError
+            begun = time.monotonic()
             try:
                 async for message in call:
                     failures = 0
-                    yield message
+                    yield sound(message)
                 if not endless:
                     return
                 error = stream_ended_early()
@@ -121,7 +124,9 @@ class Calls:
             finally:
                 call.cancel()
             failures += 1
+            brief = brief + 1 if time.monotonic() - begun < STEADY_S else 0
             self._reached = self._reached or self._channel().get_state() is not UNREACHABLE
-            if failures >= (self._retry.stream_attempts if self._reached else self._retry.attempts):
+            most = self._retry.stream_attempts if self._reached else self._retry.attempts
+            if failures >= most or (brief >= MOST_BRIEF and not endless):
                 raise error
-            await asyncio.sleep(self._retry.pause(failures))
+            await asyncio.sleep(self._retry.pause(max(failures, brief)))

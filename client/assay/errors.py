@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assay.tests import Test
 
 STATUS_DETAILS = "grpc-status-details-bin"
+LONGEST_DELAY_S = 366 * 86_400  # that is still worth telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,15 @@ class ServerError(AssayError):
     """The server failed; it is not the caller's fault."""
 
 
+class BadAnswer(ServerError):
+    """The server's answer is none that a server of Assay gives: nothing was made of it."""
+
+    @classmethod
+    def of(cls, field: str, problem: str) -> BadAnswer:
+        message = f"The server's answer cannot be used: {field} {problem}. Is it a server of Assay?"
+        return cls(message, code="BAD_ANSWER")
+
+
 class PackageFailed(AssayError):
     """A package could not be made. `package` has the failure."""
 
@@ -226,9 +236,18 @@ def _details(trailers: Iterable[Any]) -> Details:
             elif detail.Unpack(quota):
                 quotas = tuple(FieldViolation(v.subject, v.description) for v in quota.violations)
             elif detail.Unpack(retry):
-                retry_after = retry.retry_delay.ToTimedelta()
+                retry_after = _delay(retry.retry_delay)
             elif detail.Unpack(what):
                 resource, resource_type = what.resource_name, what.resource_type
-    except DecodeError:
+    except (DecodeError, UnicodeError):
         return Details()  # details are an extra: without them the code and message still tell the story
     return Details(reason, metadata, fields, quotas, retry_after, resource, resource_type)
+
+
+def _delay(message: Any) -> timedelta | None:
+    """How long to wait, as far as it is a time at all: a server may say anything. Nothing here waits so long."""
+    return (
+        timedelta(seconds=message.seconds) + timedelta(microseconds=message.nanos // 1000)
+        if (0 <= message.seconds <= LONGEST_DELAY_S and 0 <= message.nanos < 1_000_000_000)
+        else None
+    )

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.errors import DownloadFailed
-from assay.file_download import Arriving, local_path
+from assay.file_download import Arriving, checked_size
 from assay.files import FileKind
+from assay.local_names import local_path
 from assay.v1 import test_service_pb2
 
 if TYPE_CHECKING:
@@ -30,13 +31,16 @@ class InMemory:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._sha256 = ""
+        self._sha256, self._left = "", 0
 
     def begin(self, size: int, sha256: str, *, executable: bool = False) -> None:
-        del size, executable  # the hash says as much, and memory has no modes
-        self._pieces, self._sha256 = [], sha256
+        del executable  # memory has no modes
+        self._pieces, self._sha256, self._left = [], sha256, checked_size(size)
 
     def piece(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise DownloadFailed("There came more than the server said.")
         self._pieces.append(data)
 
     def content(self) -> bytes:

@@ -1,53 +1,22 @@
 """The way of one file of a test to a file here: written beside its place, checked, and there all at once.
 
-Names come from the agent, which may be hostile: no file is written outside of the folder that was asked for. Knows
-nothing of gRPC.
+The server may be hostile, too: no more is written than it said at first and than any file has. Where it goes is
+local_names.py's. Knows nothing of gRPC.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import uuid
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from assay.errors import DownloadFailed
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_UNSAFE_ON_WINDOWS = re.compile(r'[<>:"|?*\\]')
-
-
-def local_path(folder: Path, name: str) -> Path:
-    """Where a file of this name goes in a folder. Control characters become `_`. Raises DownloadFailed for a name that
-    leads out of it."""
-    parts = name.split("/")
-    if not name or name.startswith("/") or any(part in {"", ".", ".."} for part in parts):
-        raise DownloadFailed(f"The name {name!r} leads out of the folder: get it by itself with another name.")
-    if os.name == "nt":  # a drive or a backslash would lead out there
-        parts = [_UNSAFE_ON_WINDOWS.sub("_", part) for part in parts]
-    path = folder.joinpath(*(_UNSAFE.sub("_", part) for part in parts))
-    if not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(folder)):
-        raise DownloadFailed(f"{path.parent} is a link out of {folder}: remove it, or name another folder.")
-    return path
-
-
-def local_names(names: Iterable[str]) -> list[str]:
-    """What files of these names are called here, in their order: one that must be changed gets a number where another
-    has that name already. Raises DownloadFailed as `local_path`."""
-    all_names = list(names)
-    here = {name: local_path(Path(), name).as_posix() for name in all_names}
-    taken = {name for name in all_names if here[name] == name}
-    for name in all_names:
-        plain, number = here[name], 1
-        while here[name] != name and here[name] in taken:
-            number += 1
-            here[name] = f"{plain}~{number}"
-        taken.add(here[name])
-    return [here[name] for name in all_names]
+MOST_BYTES = 1 << 30
+"""Of one file: a server that says more would fill the disk. Tests leave 25 MiB, unless it is set otherwise."""
 
 
 class Arriving:
@@ -76,7 +45,7 @@ class Arriving:
 
     def begin(self, size: int, sha256: str, *, executable: bool = False) -> None:
         """What is to come. Said again when the connection was lost and the server begins once more."""
-        self._size, self._sha256, self._executable = size, sha256, executable
+        self._size, self._sha256, self._executable = checked_size(size), sha256, executable
         self._digest, self._come = hashlib.sha256(), 0
         if self._part is None:
             self._to.parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +82,13 @@ class Arriving:
             except OSError:  # a file system without links
                 os.replace(self._part.name, self._to)  # noqa: PTH105
         return self._to
+
+
+def checked_size(size: int) -> int:
+    """The size itself. Raises DownloadFailed for one that no file has."""
+    if not 0 <= size <= MOST_BYTES:
+        raise DownloadFailed(f"The server says that the file has {size:,} bytes: at most {MOST_BYTES:,} are taken.")
+    return size
 
 
 def is_folder(path: Path) -> bool:

@@ -6,7 +6,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 from contextlib import aclosing, closing
 from typing import Any, Generic, Protocol, TypeVar
 
+from assay.errors import BadAnswer
+
 MOST_IN_PAGE = 100  # as the API has it
+MOST_IN_VAIN = 8  # empty pages that do not get on, as from a server that gave up in the middle of a search
 
 
 class Paged(Protocol):
@@ -25,13 +28,21 @@ class _Cursor:
 
     def __init__(self, request: Any, limit: int | None) -> None:
         self.request, self._left = request, limit
+        self._seen = {request.page_token}
+        self._in_vain = 0
         self._size()
 
     def move(self, token: str, count: int) -> None:
-        """The page was there, with so many things; `token` goes on after it."""
+        """The page was there, with so many things; `token` goes on after it. Raises BadAnswer where it does not go on:
+        a list would never end."""
         if not token:
             self.request = None
             return
+        if token in self._seen and count == 0 and self._in_vain < MOST_IN_VAIN:
+            self._in_vain += 1
+        elif token in self._seen:
+            raise BadAnswer.of("next_page_token", "leads to a page that was there before")
+        self._seen.add(token)
         self.request.page_token = token
         if self._left is not None:
             self._left -= count

@@ -93,7 +93,12 @@ class Packages:
         return download.file
 
     def _made(self, package: Package, until: float) -> Package:
+        soon = 0
         while package.state is PackageState.GENERATING and (left := until - time.monotonic()) > 0:
+            asked = time.monotonic()
             request = messages.get(package.id, left)
             package = messages.answer(self._calls.unary(self._calls.packages.GetPackage, request))
+            if package.state is PackageState.GENERATING and time.monotonic() - asked < messages.SOON_S:
+                soon += 1
+                time.sleep(min(self._retry.pause(soon), left))
         return package

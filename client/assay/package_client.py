@@ -99,7 +99,12 @@ class AsyncPackages:
         return download.file
 
     async def _made(self, package: Package, until: float) -> Package:
+        soon = 0
         while package.state is PackageState.GENERATING and (left := until - time.monotonic()) > 0:
+            asked = time.monotonic()
             request = messages.get(package.id, left)
             package = messages.answer(await self._calls.unary(self._calls.packages.GetPackage, request))
+            if package.state is PackageState.GENERATING and time.monotonic() - asked < messages.SOON_S:
+                soon += 1
+                await asyncio.sleep(min(self._retry.pause(soon), left))
         return package

@@ -23,6 +23,9 @@ _STATES = {pb.PackageState.Value(_PREFIX + state): state for state in PackageSta
 SLICE_S = 15.0
 """A long wait is asked for in pieces: a call must not look as if its server were gone."""
 
+SOON_S = 1.0
+"""A server that answers sooner, and has no news, is not asked again at once."""
+
 
 def generate(test_id: str, wait_s: float, options: GenerateOptions) -> pb.GeneratePackageRequest:
     """`wait_s` is how long the caller is ready to wait; the first piece of it is asked for."""

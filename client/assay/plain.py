@@ -29,6 +29,13 @@ def plain(value: object) -> Any:
 
 def _entry(name: str, value: object, kind: str) -> tuple[str, Any]:
     if name.endswith("_json"):
-        return name.removesuffix("_json"), json.loads(value) if isinstance(value, str) and value else None
+        return name.removesuffix("_json"), _decoded(value) if isinstance(value, str) and value else None
     # By the declared type, so that the name of a field does not depend on whether it has a value.
     return (f"{name}_s" if "timedelta" in kind else name), plain(value)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # no JSON, or deeper than Python goes: the text itself says what there was
+        return text

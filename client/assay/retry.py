@@ -5,6 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+STEADY_S = 1.0
+"""A stream that breaks sooner, whatever it said before, is begun again after ever longer pauses."""
+MOST_BRIEF = 100
+"""So many of them in a row are enough, where a stream should have ended by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -21,7 +26,7 @@ class RetryPolicy:
 
     def pause(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row: between half and all of it, so that clients spread out."""
-        ceiling: float = min(self.longest_pause, self.first_pause * 2 ** (failures - 1))
+        ceiling: float = min(self.longest_pause, self.first_pause * 2 ** min(failures - 1, 30))
         return ceiling * (0.5 + random.random() / 2)
 
 

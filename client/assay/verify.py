@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
+from assay.local_names import UNSAFE
+
 MANIFEST: Final = "manifest.json"
 SUMS: Final = "SHA256SUMS"
 FORMAT: Final = re.compile(r"assay-package/1(\.[0-9]+)?")
@@ -25,7 +27,7 @@ MOST_BYTES: Final = 64 << 20  # unpacked, of all files; a project and its inputs
 _PIECE: Final = 1 << 16
 _SUM: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _ENCRYPTED: Final = 0x1
-_ODD: Final = re.compile(r"[\x00-\x1f\x7f\\:]")
+_ODD: Final = re.compile(rf"{UNSAFE.pattern}|[\\:]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,16 @@ def verify_package(path: str | Path, *, sha256: str = "") -> Verification:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             found.problems.append(f"the file is not a sound ZIP: {error}")
         return found
+
+
+def structural_problems(path: str | Path) -> list[str]:
+    """What is wrong with a file as a ZIP of a package, by its list of entries: where there is nothing, whoever unpacks
+    it is safe. Raises OSError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _structure(archive.infolist())
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        return [f"it is not a sound ZIP: {error}"]
 
 
 def _check(file: BinaryIO, found: Verification) -> None:
@@ -169,6 +181,8 @@ def _compare_sums(contents: Mapping[str, PackedFile | bytes], found: Verificatio
 def _compare_manifest(contents: Mapping[str, PackedFile | bytes], folder: str, found: Verification) -> None:
     manifest = found.manifest
     if not manifest:
+        if not found.problems:
+            found.problems.append(f"{MANIFEST} is empty")
         return
     if not FORMAT.fullmatch(str(manifest.get("format"))):
         found.problems.append(f"{MANIFEST} has a format that this version does not know: {manifest.get('format')!r}")

@@ -26,7 +26,7 @@ def complain(error: Exception, connection: Connection | None, *, as_json: bool) 
     if as_json:
         print(json_text({"error": _as_json(error)}), file=sys.stderr)
         return
-    first, *rest = _sentences(error, connection)
+    first, *rest = map(safe, _sentences(error, connection))  # whatever is in them, each stays one line
     print(f"error: {first}", file=sys.stderr)
     for line in rest:
         print(f"  {line}", file=sys.stderr)

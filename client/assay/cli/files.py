@@ -101,7 +101,7 @@ async def _one(client: AsyncAssay, test_id: str, wanted: TestFile, to: str, *, f
 async def _all(
     client: AsyncAssay, test_id: str, chosen: Sequence[TestFile], to: Path, *, force: bool, as_json: bool
 ) -> None:
-    from assay.file_download import local_names
+    from assay.local_names import local_names
 
     names = local_names(file.path for file in chosen)
     targets = _free(to, names, force=force)
@@ -112,7 +112,8 @@ async def _all(
 
 def _free(to: Path, names: Sequence[str], *, force: bool) -> list[Path]:
     """Where the files go. Raises ValueError before anything is written where something is in the way."""
-    from assay.file_download import is_folder, local_path
+    from assay.file_download import is_folder
+    from assay.local_names import local_path
 
     targets = [local_path(to, name) for name in names]
     there = [target for target in targets if os.path.lexists(target)]

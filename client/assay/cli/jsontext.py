@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
-# JSON escapes control characters below the space only, and terminals obey the others, too.
-_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+# JSON escapes control characters below the space only. Terminals obey others, too, programs that read line by line end
+# one at some of them, and halves of characters cannot be printed.
+_STEERING = (range(0x7F, 0xA0), range(0x2028, 0x202F), range(0x2066, 0x206A), range(0xD800, 0xE000))
+_ESCAPED = {code: f"\\u{code:04x}" for codes in _STEERING for code in codes}
 
 
 def json_text(value: object) -> str:

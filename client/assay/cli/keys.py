@@ -62,6 +62,7 @@ def create(
     """Make an API key. Its secret is shown this once, alone on standard output."""
     from assay.cli import admin_text
     from assay.cli.session import PASSED, run
+    from assay.cli.text import safe
 
     as_json = wants_json(context, as_json)
     works_for = arguments.ago(ttl, "--ttl") if ttl else None
@@ -73,7 +74,7 @@ def create(
         if as_json:
             print(json_text({"key": made.key.to_dict(), "secret": made.secret}))
         else:
-            print(made.secret, flush=True)
+            print(safe(made.secret), flush=True)
             print(admin_text.created_key(made), file=sys.stderr)
         return PASSED
 

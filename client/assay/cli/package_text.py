@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from shlex import quote
 
 from assay.cli.table_text import columns
 from assay.cli.text import Line, age, clock, failure, plural, roughly, safe, size
@@ -51,8 +52,9 @@ def saved(package: Package, file: Path) -> Iterator[Line]:
     folder = package.files[0].path.partition("/")[0] if package.files else ""
     yield [("✓ ", "good"), (safe(str(file)), "good"), (f"  {_content(package)}, checked", "dim")]
     yield [(f"  {package.id}  sha256 {package.sha256}", "dim")]
-    unpack = f"cd {safe(str(file.parent))} && " if file.parent != Path() else ""
-    yield [(f"  now: {unpack}unzip {safe(file.name)} && cd {safe(folder)} && less README.md", "")]
+    # It is made to be copied into a shell.
+    unpack = f"cd {quote(safe(str(file.parent)))} && " if file.parent != Path() else ""
+    yield [(f"  now: {unpack}unzip {quote(safe(file.name))} && cd {quote(safe(folder))} && less README.md", "")]
 
 
 def table(packages: Sequence[Package], now: datetime, width: int | None) -> Iterator[Line]:

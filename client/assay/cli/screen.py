@@ -73,14 +73,15 @@ class PlainScreen:
     def status(self, phase: str, detail: str = "") -> None:
         if self._said != (phase, detail):
             self._said = (phase, detail)
-            self._write(f"{phase:<10} {detail}".rstrip())
+            self._write(f"{text.safe(phase):<10} {text.safe(detail)}".rstrip())
 
     def busy(self, phase: str, detail: str = "") -> None:
         if self._out.isatty():
             self.status(phase, detail)
 
     def show(self, lines: Iterable[Line]) -> None:
-        self._write("\n".join("".join(piece for piece, _ in line).rstrip() for line in lines))
+        shown = ([(text.BAR, "dim"), *line] if _is_told(line) and self.width is not None else line for line in lines)
+        self._write("\n".join("".join(text.safe(piece) for piece, _ in line).rstrip() for line in shown))
 
     def log(self, lines: Sequence[LogLine]) -> None:
         said = [self._growing.end(line) for line in lines]
@@ -113,6 +114,11 @@ def _head(line: LogLine | PartialLine, continued: bool) -> str:
     return text.log_line(line, continued=continued)[0][0]
 
 
+def _is_told(line: Line) -> bool:
+    """Whether somebody else wrote the whole line. A pipe or a file gets it as it is."""
+    return len(line) == 1 and line[0][1] == "answer"
+
+
 class LiveScreen:
     """Lines scroll by above one status line that counts the time."""
 
@@ -136,7 +142,7 @@ class LiveScreen:
     def log(self, lines: Sequence[LogLine]) -> None:
         for line in lines:
             self._open.pop(line.stream, None)
-        self.show(text.log_line(line, colours=True) for line in lines)
+        self._print(text.log_line(line, colours=True) for line in lines)
 
     def say(self, partials: Sequence[PartialLine]) -> None:
         for said in partials:
@@ -152,6 +158,11 @@ class LiveScreen:
         self._live.refresh()
 
     def show(self, lines: Iterable[Line]) -> None:
+        """No piece steers the terminal, whatever is in it."""
+        safe = ([(text.safe(piece), style) for piece, style in line] for line in lines)
+        self._print([(text.BAR, "dim"), *line] if _is_told(line) else line for line in safe)
+
+    def _print(self, lines: Iterable[Line]) -> None:
         from rich.text import Text
 
         body = Text("\n").join(self._text(line) for line in lines)
@@ -177,9 +188,9 @@ class LiveScreen:
 
         frame = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(time.monotonic() * 10) % 10]
         elapsed = f"{time.monotonic() - self._since:.1f} s"
-        line = Text.assemble((f"{frame} ", "blue"), (self._phase, "bold"), (f"  {elapsed}", "dim"))
+        line = Text.assemble((f"{frame} ", "blue"), (text.safe(self._phase), "bold"), (f"  {elapsed}", "dim"))
         if self._detail:
-            line.append(f"  {self._detail}", "dim")
+            line.append(f"  {text.safe(self._detail)}", "dim")
         line.truncate(max(self._console.width - 1, 1), overflow="ellipsis")
         return line
 

@@ -40,7 +40,7 @@ def run(context: typer.Context, body: Callable[[AsyncAssay], Awaitable[int]], *,
 
 def leave(work: Callable[[], int], server: Callable[[], Connection | None], *, as_json: bool) -> None:
     """Leaves the command with the exit code of `work`; errors are told, with the `server` that was asked, if any."""
-    from assay.errors import AssayError
+    from assay.errors import AssayError, BadAnswer
 
     try:
         code = work()
@@ -57,6 +57,9 @@ def leave(work: Callable[[], int], server: Callable[[], Connection | None], *, a
             code = ERROR
         else:
             code = _surprise(error)
+    except (OverflowError, RecursionError) as error:  # figures and depths that nothing has, and foreign.py cannot know
+        complain(BadAnswer.of("something in it", f"is too large ({error})"), server(), as_json=as_json)
+        code = ERROR
     except Exception as error:  # noqa: BLE001 - exit code 1 would say that the test failed
         code = _surprise(error)
     raise typer.Exit(code)

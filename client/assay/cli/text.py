@@ -19,8 +19,10 @@ Piece = tuple[str, str]  # text and the name of a style of screen.py ("" is plai
 Line = list[Piece]
 
 _SHOWN_FILES = 5
+BAR = "│ "  # before lines that somebody else wrote
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # not the tab
+# Not the tab. Halves of characters (surrogates) cannot be printed.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _COLOURS = re.compile(rf"({_COLOUR.pattern})")
 
@@ -170,10 +172,14 @@ def place(test: Test) -> str:
 
 
 def answer(test: Test) -> Iterator[Line]:
-    """The answer: text as it is, everything else as indented JSON."""
+    """The answer: text as it is, everything else as indented JSON. A terminal shows the lines of a text behind a bar
+    (screen.py): they cannot be taken for ours."""
     if test.result is None or not test.result.response_json:
         return
-    value: Any = test.response
+    try:
+        value: Any = test.response
+    except (ValueError, RecursionError):  # no JSON, or none that can be shown
+        value = test.result.response_json
     if isinstance(value, str):
         yield from ([(line, "answer")] for line in block(value) or [""])
         return
@@ -188,9 +194,12 @@ def failure(problem: Failure) -> Iterator[Line]:
     """What went wrong, where in the agent, and what to do."""
     where = f" in {problem.stage}" if problem.stage else ""
     yield [("✗ ", "bad"), (problem.code, "bad"), (where, "dim")]
-    yield from ([(f"  {line}", "")] for line in block(problem.message))
+    # An agent may have written all but the first words: its lines stand behind a bar and cannot be taken for a hint.
+    first, *more = block(problem.message) or [""]
+    yield [(f"  {first}", "")]
+    yield from ([(f"  {BAR}{line}", "")] for line in more)
     if problem.agent_error is not None and problem.agent_error.traceback:
-        yield from ([(f"  {line}", "dim")] for line in block(problem.agent_error.traceback))
+        yield from ([(f"  {BAR}{line}", "dim")] for line in block(problem.agent_error.traceback))
     if problem.hint:
         yield [("  hint: ", "strong"), (safe(problem.hint), "")]
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from assay.blocking import Assay
 from assay.client import AsyncAssay
 from assay.errors import DownloadFailed, NotFound
-from assay.file_download import local_names, local_path
 from assay.files import FileKind
+from assay.local_names import local_names, local_path
 from assay.v1 import test_service_pb2
 from tests.unit.client.conftest import QUICK
 from tests.unit.client.fake_server import KEY, FakeServer, Story, a_file, passed

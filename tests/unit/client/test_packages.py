@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +22,15 @@ from assay.retry import RetryPolicy
 from assay.v1 import package_service_pb2 as pb
 from assay.v1.package_service_pb2_grpc import PackageServiceServicer, add_PackageServiceServicer_to_server
 
-DATA = bytes(range(256)) * 5000
+
+def _zip(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("my-agent/data", content)
+    return packed.getvalue()
+
+
+DATA = _zip(bytes(range(256)) * 5000)
 QUICK = RetryPolicy(attempts=3, first_pause=0.001, longest_pause=0.01)
 
 
@@ -232,10 +242,10 @@ async def test_what_is_not_the_package_is_not_kept(
     client: AsyncAssay, api: Packages, store: Store, tmp_path: Path, data: bytes
 ) -> None:
     store.data = data
-    old = tmp_path / "my-agent-23456789.zip"
+    old = tmp_path / "mine.zip"
     old.write_bytes(b"an older one")
     with pytest.raises(DownloadFailed):
-        await client.packages.download("pkg_0123456789", tmp_path)
+        await client.packages.download("pkg_0123456789", old)
     assert old.read_bytes() == b"an older one"
     assert api.downloads == 0
 
