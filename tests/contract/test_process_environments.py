@@ -245,11 +245,11 @@ async def test_a_stop_while_waiting_ends_the_task(runtime: ProcessRuntime) -> No
         await runtime.cleanup(task.handle)
 
 
-async def test_code_of_packages_never_runs_near_the_shared_cache(runtime: ProcessRuntime) -> None:
+async def test_code_of_packages_never_runs_near_the_kept_cache(runtime: ProcessRuntime) -> None:
     """A package without a wheel is built, by its own code: with an empty cache of its own and as another user."""
     code = "import homemade\ndef run(query):\n    return [homemade.CACHE, homemade.USER]\n"
     requirements = ("homemade", "greeting")
-    (runtime.host.shared_cache / "of-all").touch()
+    (runtime.host.caches.of("alice").path / "of-all").touch()
     task = await runtime.launch(spec(agent_code=code, requirements=requirements))
     assert (await ended(runtime, task.handle, timeout=30)).exit_code == 0, output(task)
     caches, user = json.loads(await runtime.collect(task.handle) or b"")["response"]

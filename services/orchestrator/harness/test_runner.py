@@ -138,6 +138,7 @@ def file_of(module: ModuleType) -> str:
 
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+SI_USER = 0
 SFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -167,7 +168,10 @@ class Signals:
         self.cancelled = False
 
     def read(self) -> None:
-        """Takes in what has arrived. A SIGTERM from outside sets `cancelled`: seen from PID 1 its sender has no pid."""
+        """Takes in what has arrived. A SIGTERM from outside sets `cancelled`: seen from PID 1 its sender has no pid.
+
+        Only what kill(2) sends counts, where the kernel says who sent it. A signal with data (SI_QUEUE) says so itself,
+        and one that tells of input on a descriptor (F_SETSIG) has no sender either: both an agent can make."""
         while True:
             try:
                 data = os.read(self.fd, 128 * 16)
@@ -175,8 +179,9 @@ class Signals:
                 return
             for at in range(0, len(data), 128):
                 number = int.from_bytes(data[at : at + 4], sys.byteorder)
+                code = int.from_bytes(data[at + 8 : at + 12], sys.byteorder)
                 sender = int.from_bytes(data[at + 12 : at + 16], sys.byteorder)
-                if number != _signal.SIGCHLD and (sender == 0 or os.getpid() != 1):
+                if number != _signal.SIGCHLD and code == SI_USER and (sender == 0 or os.getpid() != 1):
                     self.cancelled = True
 
 

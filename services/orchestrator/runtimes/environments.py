@@ -19,6 +19,7 @@ from typing import Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from services.orchestrator.runtimes.ownership import take_over
 from services.orchestrator.runtimes.removal import remove_tree
 
 _STAGING: Final = ".staging-"
@@ -49,8 +50,10 @@ def normalised(requirements: Iterable[str]) -> list[str]:
 class Environments:
     """The cache of installed requirements."""
 
-    def __init__(self, folder: Path, *, interpreter: str) -> None:
+    def __init__(self, folder: Path, *, interpreter: str, gids: range | None = None) -> None:
+        """`gids`: of those who may look into environments, each into its own; None where we may not choose."""
         self._folder = folder
+        self._gids = gids
         self._interpreter = interpreter
         folder.mkdir(mode=0o711, exist_ok=True)
 
@@ -64,6 +67,10 @@ class Environments:
     def path(self, key: str) -> Path:
         """Where the environment is once it is published."""
         return self._folder / key
+
+    def group(self, key: str) -> int | None:
+        """The group of the tasks that may look into this environment."""
+        return None if self._gids is None else self._gids[int(key[:8], 16) % len(self._gids)]
 
     def find(self, key: str) -> Path | None:
         """The environment, if there is one; noted as used now."""
@@ -82,14 +89,12 @@ class Environments:
         """Where a task builds."""
         return self._folder / f"{_STAGING}{token}"
 
-    def prepare(self, token: str, uid: int | None) -> Path:
-        """An empty place to build in, for this user."""
+    def prepare(self, token: str) -> Path:
+        """An empty place to build in; the process that builds is given it (orders.py)."""
         self.discard(token)
         staging = self.staging(token)
         for folder in (staging, staging / "env", staging / "cache"):
-            folder.mkdir(mode=0o755)
-            if uid is not None:
-                os.chown(folder, uid, uid)
+            folder.mkdir(mode=0o700)
         return staging
 
     def publish(self, token: str, key: str) -> Path | None:
@@ -97,8 +102,13 @@ class Environments:
 
         None when there is neither: the build is gone."""
         path = self._folder / key
+        built = self.staging(token) / "env"
         with contextlib.suppress(OSError):
-            (self.staging(token) / "env").rename(path)
+            group = self.group(key)
+            if group is not None:  # whoever built it can change it no more, nor can a later task with the same user id
+                take_over(built, group)
+            built.chmod(0o700 if group is None else 0o750)
+            built.rename(path)
         self.discard(token)
         with contextlib.suppress(OSError):
             self.lock(key).unlink()  # whoever waits for it looks for the environment first

@@ -7,13 +7,15 @@ must be over when an order comes. Standard library only, run as a script (`pytho
 numbers from its orders, nothing of tests. Each order and each answer is one JSON line on fd 0. When the
 orchestrator goes away it ends with the last task.
 
-    python -S -I forkserver.py SPARES CGROUP_PARENT...
+    python -S -I forkserver.py SPARES PTYS CGROUP_PARENT...
 """
 
 # pathlib would only make every fork dearer.
 # ruff: noqa: PTH102, PTH106, PTH108, PTH110, PTH123, PTH211
 
 import contextlib
+import ctypes
+import errno
 import fcntl
 import gc
 import json
@@ -21,6 +23,7 @@ import os
 import resource
 import select
 import signal
+import struct
 import sys
 from collections import deque
 from typing import Any, NamedTuple
@@ -29,7 +32,18 @@ Order = dict[str, Any]
 
 REPORT, INSTRUCTIONS, FIRST_FREE_FD = 6, 7, 8  # below: 0 context, 1 output, 2 errors, 3 result, 4 status, 5 lock
 CONTENTS = 8  # of files that go along, where there are any
+FILTER = 9  # of system calls, for a program that loads it itself
+HELD = 10  # and above: what is only held open
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+KEYCTL = {"x86_64": 250, "aarch64": 219}.get(os.uname().machine)  # asm/unistd.h
+JOIN_SESSION_KEYRING = 1  # linux/keyctl.h
+CLONE_NEWNS = 0x20000  # linux/sched.h
+MS_NOSUID, MS_NOEXEC, MS_REC, MS_SLAVE = 2, 8, 1 << 14, 1 << 19  # linux/mount.h
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38  # linux/prctl.h, linux/seccomp.h
+PTYS = 64  # as many as processes
 
 
 class Refused(Exception):
@@ -63,6 +77,54 @@ def enter(groups: list[str]) -> None:
     for group in groups:
         os.mkdir(group, 0o755)
         write(f"{group}/cgroup.procs", "0")
+
+
+def check(result: int, what: str) -> None:
+    """Raises OSError where a call of libc failed."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+
+
+def leave_keyring() -> None:
+    """Takes a new, empty session keyring: processes inherit that of their parent, across all namespaces, and may read
+    and change what is in it. Where the kernel has no keys, or forbids us to ask for them, nobody has any."""
+    if KEYCTL is None:
+        return
+    if LIBC.syscall(KEYCTL, JOIN_SESSION_KEYRING, None) < 0:
+        number = ctypes.get_errno()
+        if number not in {errno.ENOSYS, errno.EPERM}:
+            raise OSError(number, os.strerror(number), "a session keyring")
+
+
+def bound_ptys(folder: str) -> None:
+    """Mounts a devpts with a limit at the folder, for this process and what becomes of it. Terminals are the machine's:
+    one agent could take them all. Where it cannot be mounted the folder is empty, and the task has no terminals."""
+    with contextlib.suppress(OSError):
+        check(LIBC.unshare(CLONE_NEWNS), "a mount namespace")
+        check(LIBC.mount(None, b"/", None, MS_REC | MS_SLAVE, None), "/")
+        options = f"newinstance,ptmxmode=0666,mode=620,max={PTYS}".encode()
+        check(LIBC.mount(b"devpts", folder.encode(), b"devpts", MS_NOSUID | MS_NOEXEC, options), folder)
+
+
+def take_uid(order: Order) -> int | None:
+    """A user id that no other running task of this machine has: a lock on its byte of a file says so, and is held by
+    whatever is left of the task. `None` where this process may not choose."""
+    if order["uids"] is None:
+        return order["uid"]  # type: ignore[no-any-return]
+    path, first, count = order["uids"]
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    held = fcntl.fcntl(held, fcntl.F_DUPFD, HELD)  # to outlive the exec
+    for step in range(count):
+        uid = int(first + (os.getpid() + step) % count)
+        try:
+            fcntl.fcntl(held, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, uid, 1, 0))
+        except OSError as error:
+            if error.errno not in {errno.EAGAIN, errno.EACCES}:
+                raise
+        else:
+            return uid
+    raise Refused({"answer": "failed", "message": f"all {count} user ids for tasks are in use"})
 
 
 def take_lock(order: Order) -> int | None:
@@ -110,9 +172,34 @@ def open_files(order: Order, lock: int | None) -> None:
             os.dup2(contents, CONTENTS)
         fcntl.fcntl(CONTENTS, fcntl.F_SETFD, 0)  # to outlive the exec
         os.unlink(order["contents"])
+    if order["filter"]:
+        filtering = os.open(order["filter"], os.O_RDONLY | os.O_CLOEXEC)
+        if filtering != FILTER:
+            os.dup2(filtering, FILTER)
+        fcntl.fcntl(FILTER, fcntl.F_SETFD, 0)
 
 
-def leave_privileges(order: Order) -> None:
+def filter_of(order: Order) -> bytes:
+    """The filter that is to be loaded here; empty for none."""
+    if not order["confine"]:
+        return b""
+    fd = os.open(order["confine"], os.O_RDONLY)
+    try:
+        return os.read(fd, 1 << 16)
+    finally:
+        os.close(fd)
+
+
+def confine(code: bytes) -> None:
+    """Loads a filter of system calls into this process, for good."""
+    holder = ctypes.create_string_buffer(code, len(code))
+    # struct sock_fprog: a length, and where the instructions are
+    head = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(holder)))
+    check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+    check(LIBC.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, head, 0, 0), "a filter of system calls")
+
+
+def leave_privileges(order: Order, uid: int | None) -> None:
     """Limits that need no cgroup, politeness, and another user."""
     for name, value in order["limits"].items():
         number = getattr(resource, name)
@@ -123,10 +210,12 @@ def leave_privileges(order: Order) -> None:
         os.nice(order["nice"])
     os.setsid()
     os.umask(0o022)
-    if order["uid"] is not None:
-        os.setgroups([])
-        os.setresgid(order["uid"], order["uid"], order["uid"])
-        os.setresuid(order["uid"], order["uid"], order["uid"])
+    if uid is not None:
+        for path in order["gives"]:
+            os.chown(path, uid, uid, follow_symlinks=False)
+        os.setgroups(order["groups"])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
 
 
 def await_order() -> Order:
@@ -141,22 +230,29 @@ def await_order() -> Order:
     return dict(json.loads(line))
 
 
-def live(groups: list[str], server: list[int]) -> None:
+def live(groups: list[str], server: list[int], ptys: str) -> None:
     """The life of a spare, from fork to exec. REPORT closes by itself on exec; its last line is the answer."""
     program = "a new process"
     try:
         enter(groups)
+        leave_keyring()
+        if ptys:
+            bound_ptys(ptys)
         order = await_order()
         program = order["argv"][0]
         lock = take_lock(order)
+        uid = take_uid(order)
         for group, values in zip(groups, order["cgroup_values"], strict=True):
             for name, value in values.items():
                 write(f"{group}/{name}", value)
         record(order, {"cgroups": groups, "server": server})
         open_files(order, lock)
+        calls = filter_of(order)
         os.write(REPORT, b'{"answer": "started"}\n')
-        leave_privileges(order)
+        leave_privileges(order, uid)
         os.chdir(order["folder"] or "/")
+        if calls:
+            confine(calls)
         os.execve(program, order["argv"], order["env"])  # noqa: S606 - that is what we are for
     except Refused as refusal:
         os.write(REPORT, json.dumps(refusal.args[0]).encode() + b"\n")
@@ -225,10 +321,11 @@ def out_of_memory(groups: list[str]) -> bool:
 class Forkserver:
     """Takes orders, hands them to spares, collects the ended."""
 
-    def __init__(self, orders: int, wakeup: int, spares: int, parents: list[str]) -> None:
+    def __init__(self, orders: int, wakeup: int, spares: int, ptys: str, parents: list[str]) -> None:
         self.orders = orders
         self.wakeup = wakeup
         self.wanted = spares
+        self.ptys = ptys
         self.parents = parents
         self.identity = [os.getpid(), start_time()]
         self.forked = 0
@@ -299,7 +396,7 @@ class Forkserver:
             os.dup2(report, REPORT, inheritable=False)
             os.dup2(instructions, INSTRUCTIONS, inheritable=False)
             os.closerange(FIRST_FREE_FD, 65536)
-            live(groups, self.identity)
+            live(groups, self.identity, self.ptys)
         os.close(report)
         os.close(instructions)
         os.set_blocking(hearing, False)
@@ -404,7 +501,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     gc.disable()
     gc.freeze()
-    Forkserver(orders, wakeup, int(sys.argv[1]), sys.argv[2:]).serve()
+    Forkserver(orders, wakeup, int(sys.argv[1]), sys.argv[2], sys.argv[3:]).serve()
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from services.orchestrator.runtimes import cgroups, processes, sandbox
+from services.orchestrator.runtimes import cgroups, processes, sandbox, seccomp
+from services.orchestrator.runtimes.caches import Caches
 from services.orchestrator.runtimes.launcher import Launcher, LauncherFailed, Order, Started
 from services.orchestrator.runtimes.options import Isolation, ProcessOptions
 from services.orchestrator.runtimes.system_view import SystemView
@@ -28,7 +28,19 @@ from services.orchestrator.runtimes.task_folder import RUN, TaskFolder
 
 log = structlog.get_logger(__name__)
 
-_FOLDERS: Final = {"tasks": 0o700, "trials": 0o700, "work": 0o711, "views": 0o711, "tools": 0o711, "cache": 0o711}
+_PTYS: Final = "ptys"
+_FOLDERS: Final = {
+    "tasks": 0o700,
+    "trials": 0o700,
+    "work": 0o711,
+    "views": 0o711,
+    "tools": 0o711,
+    "cache": 0o711,
+    _PTYS: 0o711,
+}
+_FILTER: Final = "calls.bpf"
+_RUN: Final = Path("/run")
+_UIDS: Final = "assay-uids.lock"
 _ASK_VERSION: Final = "import sys, os; print(sys.implementation.cache_tag, *sys.version_info, os.uname().machine)"
 
 
@@ -52,14 +64,21 @@ class Host:
     """None: no sandbox"""
     uv: Path | None = None
     """a folder with nothing but uv in it; None: the harness takes pip"""
+    filter: Path | None = None
+    """the filter of system calls; None: there is none for this machine"""
+    ptys: Path | None = None
+    """where the fork server mounts terminals with a limit; None when we may not mount"""
     boot: str = ""
     name: str = ""
 
-    def uid_of(self, token: str) -> int | None:
-        """The user that a task runs under; None when we may not choose."""
+    @property
+    def uids(self) -> tuple[str, int, int] | None:
+        """The users that tasks run under, each another one, and the locks that say which are taken: one file for all
+        installations of this machine. None when we may not choose."""
         if os.geteuid() != 0:
             return None
-        return self.options.uid_base + zlib.crc32(token.encode()) % self.options.uid_count
+        locks = (_RUN if os.access(_RUN, os.W_OK) else self.root) / _UIDS
+        return str(locks), self.options.uid_base, self.options.uid_count
 
     @property
     def shares_our_user(self) -> bool:
@@ -67,14 +86,18 @@ class Host:
         return self.bwrap is None and os.geteuid() != 0
 
     @property
-    def shared_cache(self) -> Path:
-        """Downloads of all installations."""
-        return self.root / "cache" / "uv"
+    def caches(self) -> Caches:
+        """Downloads of installations, those of each user apart, and written by a user id that no test has."""
+        options = self.options
+        uids = range(options.uid_base + options.uid_count, options.uid_base + 2 * options.uid_count)
+        return Caches(self.root / "cache", uids if os.geteuid() == 0 else None)
 
     @property
-    def installer_uid(self) -> int | None:
-        """The one user who may write to the shared download cache."""
-        return self.options.uid_base + self.options.uid_count if os.geteuid() == 0 else None
+    def environment_gids(self) -> range | None:
+        """The groups that may look into environments; None when we may not choose."""
+        options = self.options
+        first = options.uid_base + 2 * options.uid_count
+        return range(first, first + options.uid_count) if os.geteuid() == 0 else None
 
 
 async def survey(options: ProcessOptions) -> Host:
@@ -82,7 +105,8 @@ async def survey(options: ProcessOptions) -> Host:
     root = _folders(options)
     groups = _groups(options)
     interpreter, version = await asyncio.to_thread(_interpreter, options.interpreter)
-    launcher = Launcher(root, groups.folders() if groups else [])
+    ptys = root / _PTYS if os.geteuid() == 0 and options.isolation is not Isolation.OFF else None
+    launcher = Launcher(root, groups.folders() if groups else [], ptys)
     try:
         await launcher.open()
     except LauncherFailed as error:
@@ -96,10 +120,11 @@ async def survey(options: ProcessOptions) -> Host:
         interpreter_version=version,
         groups=groups,
         uv=await asyncio.to_thread(_uv, root / "tools"),
+        filter=_filter(root, options),
+        ptys=ptys,
         boot=processes.boot_id(),
         name=socket.gethostname(),
     )
-    _shared_cache(host)
     if options.isolation is Isolation.OFF:
         return _without_sandbox(host, "switched off by the settings")
     bwrap = shutil.which("bwrap")
@@ -123,10 +148,18 @@ def _folders(options: ProcessOptions) -> Path:
     return root
 
 
-def _shared_cache(host: Host) -> None:
-    host.shared_cache.mkdir(exist_ok=True)
-    if host.installer_uid is not None:
-        os.chown(host.shared_cache, host.installer_uid, host.installer_uid)
+def _filter(root: Path, options: ProcessOptions) -> Path | None:
+    """Writes the filter of system calls. Raises Unfit where one is demanded and cannot be had."""
+    if not seccomp.supported():
+        reason = f"there is no filter of system calls for {os.uname().machine}"
+        if options.isolation is Isolation.REQUIRED:
+            raise Unfit(reason)
+        log.warning("tasks_run_without_call_filter", reason=reason)
+        return None
+    path, staging = root / _FILTER, root / f".{_FILTER}-{os.getpid()}"
+    staging.write_bytes(seccomp.program())
+    staging.rename(path)
+    return path
 
 
 def _without_sandbox(host: Host, reason: str) -> Host:
@@ -166,6 +199,7 @@ async def _trial(host: Host) -> str | None:
         view = await asyncio.to_thread(host.view.current)
         seen = host.launcher.seen(view.folder)
         room = sandbox.Room(view=seen, memory_mib=64, network=False, shared=view.shared, hidden=view.hidden)
+        room = replace(room, filtered=host.filter is not None, ptys=host.ptys and host.launcher.seen(host.ptys))
         folder.write_context(RUN, {})
         order = Order(
             record=folder / RUN.record,
@@ -178,7 +212,8 @@ async def _trial(host: Host) -> str | None:
             env=sandbox.variables(build=False),
             facts={"boot": host.boot, "sandboxed": True},
             cgroup_values=host.groups.values(memory_mib=64, processes=16) if host.groups else [],
-            uid=host.uid_of("trial"),
+            uids=host.uids,
+            filter=str(host.filter or ""),
         )
         answer = await host.launcher.start(order)
         if not isinstance(answer, Started):

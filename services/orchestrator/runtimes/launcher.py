@@ -57,6 +57,17 @@ class Order:
     limits: Mapping[str, int] = field(default_factory=dict)
     """resource limits by their names in the `resource` module"""
     uid: int | None = None
+    """the user to become; None for the one that we are, or for one of `uids`"""
+    uids: tuple[str, int, int] | None = None
+    """a file of locks, the first id and how many there are: the process becomes a user that no other task is"""
+    groups: tuple[int, ...] = ()
+    """with a user: the groups to be in besides its own"""
+    gives: tuple[str, ...] = ()
+    """with a user: files and folders that become its own"""
+    filter: str = ""
+    """a filter of system calls (seccomp.py) for a program that loads it itself, handed over as a descriptor"""
+    confine: str = ""
+    """a filter to load before the program starts"""
     nice: int = 0
     contents: str = ""
     """the content of files that go along; it leaves the disk when the process starts"""
@@ -97,9 +108,10 @@ Answer = Started | Exists | Busy | Failed
 class Launcher:
     """One fork server and the orders under way."""
 
-    def __init__(self, root: Path, cgroup_parents: list[str]) -> None:
+    def __init__(self, root: Path, cgroup_parents: list[str], ptys: Path | None = None) -> None:
         self._root = root
         self._cgroup_parents = cgroup_parents
+        self._ptys = ptys
         # Where sandboxes of other users find our files; None when they can take the same path as we do.
         self._way = None if _open_to_others(root) else _WAY
         self._orders: _Orders | None = None
@@ -135,7 +147,8 @@ class Launcher:
             self._orders.close()
 
     async def _connected(self) -> _Orders:
-        program = [sys.executable, "-S", "-I", str(FORKSERVER), str(_SPARES), *self._cgroup_parents]
+        ptys = "" if self._ptys is None else str(self.seen(self._ptys))
+        program = [sys.executable, "-S", "-I", str(FORKSERVER), str(_SPARES), ptys, *self._cgroup_parents]
         if self._way:
             opening = ["sh", "-c", _OPEN_THE_WAY, "sh", str(self._root), str(self._way)]
             program = ["unshare", "--mount", "--propagation", "slave", *opening, *program]

@@ -6,8 +6,8 @@ Values in, values out; whether and when something is started is process.py's dec
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,39 +77,42 @@ class Orders:
             network=plan.network,
             environment=environment,
         )
-        return self._order(token, folder, RUN, room, view.harness, cpu=plan.cpu)
+        order = self._order(token, folder, RUN, room, view.harness, cpu=plan.cpu)
+        if plan.environment is not None and (group := self._environments.group(plan.environment)) is not None:
+            order = replace(order, groups=(group,))
+        if self._host.bwrap is None:
+            order = replace(order, gives=(str(self._work_folder(token)),))
+        return order
 
     def build(self, token: str, folder: TaskFolder, plan: Plan, stage: Stage, view: View) -> Order:
-        """Installs the requirements: WHEELS with the shared download cache, where no code of a package runs; BUILD
-        with a cache that is thrown away, because packages may be built from source, and that runs their code.
+        """Installs the requirements: WHEELS with the cache of the test's user, where no code of a package runs;
+        BUILD with a cache that is thrown away, because packages may be built from source, and that runs their code.
 
         Both see all programs of this machine, for a build needs a compiler."""
         assert plan.environment is not None
         staging = self._environments.staging(token)
+        cache, uid = (staging / "cache", None) if stage is BUILD else self._host.caches.of(plan.user)
         room = sandbox.Room(
             view=self._host.launcher.seen(view.folder),
             memory_mib=self._host.options.build_memory_mib,
             network=True,
             environment=self._host.launcher.seen(staging / "env"),
             environment_writable=True,
-            cache=self._host.launcher.seen(self._cache(stage, staging)),
+            cache=self._host.launcher.seen(cache),
             tools=None if self._host.uv is None else self._host.launcher.seen(self._host.uv),
         )
         lock, unless = self._environments.lock(plan.environment), self._environments.path(plan.environment)
-        return self._order(token, folder, stage, room, view.harness, lock=str(lock), unless=str(unless))
+        order = self._order(token, folder, stage, room, view.harness, lock=str(lock), unless=str(unless))
+        gives = [staging, staging / "env", staging / "cache"]
+        if self._host.bwrap is None:
+            gives.append(self._work_folder(token))
+        order = replace(order, gives=tuple(map(str, gives)))
+        return order if uid is None else replace(order, uid=uid, uids=None)
 
-    def uid(self, token: str, stage: Stage) -> int | None:
-        """The user of a stage: one for all who write to the shared cache, else one for each task."""
-        return self._host.installer_uid if stage is WHEELS else self._host.uid_of(token)
-
-    def make_work_folder(self, token: str, stage: Stage) -> None:
+    def make_work_folder(self, token: str) -> None:
         """The agent's folder where there is no sandbox to bring one along."""
         if self._host.bwrap is None:
-            folder = self._work_folder(token)
-            folder.mkdir(mode=0o700, exist_ok=True)
-            uid = self.uid(token, stage)
-            if uid is not None:
-                os.chown(folder, uid, uid)
+            self._work_folder(token).mkdir(mode=0o700, exist_ok=True)
 
     def remove_work_folder(self, token: str) -> None:
         """Undoes make_work_folder."""
@@ -147,8 +150,10 @@ class Orders:
             )
         else:
             limits["RLIMIT_AS"] = room.memory_mib << 20
-            if host.uid_of(token) is not None:  # else it would count what else runs under our user
+            if host.uids is not None:  # else it would count what else runs under our user
                 limits["RLIMIT_NPROC"] = processes + 2
+        calls = str(host.filter or "")
+        room = replace(room, filtered=bool(calls), ptys=host.ptys and host.launcher.seen(host.ptys))
         argv, env, work = self._program(token, room, harness, build=stage is not RUN)
         facts: dict[str, JsonValue] = {
             "boot": host.boot,
@@ -167,7 +172,9 @@ class Orders:
             facts=facts,
             cgroup_values=values,
             limits=limits,
-            uid=self.uid(token, stage),
+            uids=host.uids,
+            filter=calls if host.bwrap else "",
+            confine="" if host.bwrap else calls,
             nice=options.nice,
             folder=work,
             lock=lock,
@@ -199,6 +206,3 @@ class Orders:
 
     def _seen_environment(self, key: str) -> Path:
         return self._host.launcher.seen(self._environments.path(key))
-
-    def _cache(self, stage: Stage, staging: Path) -> Path:
-        return self._host.shared_cache if stage is WHEELS else staging / "cache"

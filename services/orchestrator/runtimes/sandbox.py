@@ -19,6 +19,7 @@ CA_BUNDLE: Final = "/etc/ssl/certs/ca-certificates.crt"
 STATUS_FD: Final = 4  # forkserver.py puts the status file there
 RESULT_FD: Final = 3
 CONTENTS_FD: Final = 8
+FILTER_FD: Final = 9
 
 _WRITABLE: Final = ("/dev/shm", "/tmp", "/work")  # noqa: S108 - private to each sandbox
 
@@ -45,6 +46,10 @@ class Room:
     cache: Path | None = None
     tools: Path | None = None
     """folder with `uv`"""
+    ptys: Path | None = None
+    """where a devpts with a limit is mounted; None: bubblewrap's own, which has none"""
+    filtered: bool = False
+    """whether a filter of system calls is handed over"""
 
 
 def command(bwrap: str, room: Room, program: list[str]) -> list[str]:
@@ -63,6 +68,8 @@ def command(bwrap: str, room: Room, program: list[str]) -> list[str]:
     for folder in room.hidden:
         line += ["--ro-bind", f"{room.view}{EMPTY}", folder]
     line += ["--proc", "/proc", "--dev", "/dev"]
+    if room.ptys:
+        line += ["--dev-bind", str(room.ptys), "/dev/pts"]
     for folder in _WRITABLE:
         line += ["--size", size, "--tmpfs", folder]
     line += ["--remount-ro", "/dev"]  # bubblewrap makes it a writable place without a bound
@@ -73,6 +80,8 @@ def command(bwrap: str, room: Room, program: list[str]) -> list[str]:
     if room.tools:
         line += ["--ro-bind", str(room.tools), TOOLS]
     line += ["--chdir", "/work", "--cap-drop", "ALL", "--new-session", "--as-pid-1"]
+    if room.filtered:
+        line += ["--seccomp", str(FILTER_FD)]
     return [*line, "--json-status-fd", str(STATUS_FD), "--", *program]
 
 

@@ -34,13 +34,20 @@ class Steps:
     def __init__(self, host: Host) -> None:
         self._host = host
         mode = "sandbox" if host.bwrap else "plain"
-        self.environments = Environments(host.root / "environments", interpreter=f"{host.interpreter_version} {mode}")
+        self.environments = Environments(
+            host.root / "environments", interpreter=f"{host.interpreter_version} {mode}", gids=host.environment_gids
+        )
         self._orders = Orders(host, self.environments)
 
     def plan(self, spec: TaskSpec) -> Plan:
         """What must be known of a task beyond its context."""
         return Plan(
-            self.environments.key(spec.requirements), spec.memory_mib, spec.cpu, spec.network, spec.system_packages
+            self.environments.key(spec.requirements),
+            spec.memory_mib,
+            spec.cpu,
+            spec.network,
+            spec.system_packages,
+            spec.user_id,
         )
 
     async def check(self, plan: Plan) -> None:
@@ -114,8 +121,8 @@ class Steps:
 
     async def _order(self, token: str, folder: TaskFolder, plan: Plan, stage: Stage) -> Order:
         if stage is not RUN:
-            await asyncio.to_thread(self.environments.prepare, token, self._orders.uid(token, stage))
-        self._orders.make_work_folder(token, stage)
+            await asyncio.to_thread(self.environments.prepare, token)
+        self._orders.make_work_folder(token)
         if stage is RUN:
             return self._orders.run(token, folder, plan, await self._view(plan.system_packages))
         return self._orders.build(token, folder, plan, stage, await self._view(()))

@@ -66,6 +66,8 @@ class Plan:
     network: bool
     system_packages: tuple[str, ...] = ()
     """Debian packages whose programs the agent needs"""
+    user: str = ""
+    """whose test it is"""
 
 
 class TaskFolder:
@@ -117,6 +119,7 @@ class TaskFolder:
                 "cpu": plan.cpu,
                 "network": plan.network,
                 "system_packages": plan.system_packages,
+                "user": plan.user,
             },
         )
 

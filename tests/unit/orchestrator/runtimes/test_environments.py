@@ -42,7 +42,7 @@ def test_each_interpreter_has_its_own(tmp_path: Path) -> None:
 
 def test_an_environment_is_there_only_when_it_is_complete(tmp_path: Path) -> None:
     environments = Environments(tmp_path / "e", interpreter="3.11")
-    staging = environments.prepare("token", None)
+    staging = environments.prepare("token")
     (staging / "env" / "half").touch()
     assert environments.find("key") is None
     published = environments.publish("token", "key")
@@ -53,7 +53,7 @@ def test_an_environment_is_there_only_when_it_is_complete(tmp_path: Path) -> Non
 def test_the_first_to_publish_wins_and_the_second_is_content(tmp_path: Path) -> None:
     environments = Environments(tmp_path / "e", interpreter="3.11")
     for token in ("one", "two"):
-        (environments.prepare(token, None) / "env" / token).touch()
+        (environments.prepare(token) / "env" / token).touch()
     path = environments.publish("one", "key")
     assert environments.publish("two", "key") == path
     assert path
@@ -62,7 +62,7 @@ def test_the_first_to_publish_wins_and_the_second_is_content(tmp_path: Path) -> 
 
 def test_publishing_again_after_a_crash_finds_what_was_published(tmp_path: Path) -> None:
     environments = Environments(tmp_path / "e", interpreter="3.11")
-    (environments.prepare("token", None) / "env" / "file").touch()
+    (environments.prepare("token") / "env" / "file").touch()
     assert environments.publish("token", "key") == environments.publish("token", "key")
 
 
@@ -73,7 +73,7 @@ def test_a_build_that_is_gone_cannot_be_published(tmp_path: Path) -> None:
 def test_pruning_takes_what_nobody_used_for_long(tmp_path: Path) -> None:
     environments = Environments(tmp_path / "e", interpreter="3.11")
     for key in ("old", "used"):
-        (environments.prepare(key, None) / "env" / "file").touch()
+        (environments.prepare(key) / "env" / "file").touch()
         path = environments.publish(key, key)
         assert path
         os.utime(path, (1, 1))
