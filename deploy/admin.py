@@ -62,6 +62,7 @@ def bootstrap(
     role: Annotated[str, typer.Option(help="admin or user.")] = "admin",
 ) -> None:
     """Make an API key, the first administrator's or another one, and show it once. Only its hash is stored."""
+    from deploy.admin_audit import record_bootstrap
     from shared.clock import SystemClock
     from shared.ids import USER_ID, UserId
     from shared.settings import CommonSettings
@@ -82,6 +83,7 @@ def bootstrap(
             settings.mongo_url.get_secret_value(), settings.mongo_database, service="admin"
         ) as database:
             await make_indexes(database)
+            await record_bootstrap(database, UserId(user), role, SystemClock().now())
             await ApiKeys(database).add(secret, user=UserId(user), role=role, now=SystemClock().now(), name="bootstrap")
         return secret
 

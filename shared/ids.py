@@ -19,6 +19,7 @@ PackageId = NewType("PackageId", str)
 
 USER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # one NATS subject token
 TEST_ID = re.compile(r"tst_[0-9a-f]{32}")
+AUDIT_ID = re.compile(r"aud_[0-9a-f]{32}")
 PACKAGE_ID = re.compile(r"pkg_[0-9a-f]{32}")
 KEY_ID = re.compile(r"key_[0-9a-f]{32}")
 
@@ -40,7 +41,21 @@ def new_test_id() -> TestId:
 
 def first_test_id(at: datetime) -> TestId:
     """What sorts before every id that is made from this millisecond on, and after all that were made before."""
-    return TestId(f"tst_{max(0, int(at.timestamp() * 1000)):012x}" + "0" * 20)
+    return TestId("tst_" + _first(at))
+
+
+def new_audit_id() -> str:
+    """A new id of an entry of the audit log, `aud_` and 32 hex digits; later ones sort after earlier ones."""
+    return "aud_" + _uuid7()
+
+
+def first_audit_id(at: datetime) -> str:
+    """As `first_test_id`, of entries of the audit log."""
+    return "aud_" + _first(at)
+
+
+def _first(at: datetime) -> str:
+    return f"{max(0, int(at.timestamp() * 1000)):012x}" + "0" * 20
 
 
 def new_package_id() -> PackageId:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from assay.admin_blocking import Admin
     from assay.admin_client import AsyncAdmin
     from assay.agents import Agent, AgentPage, AgentRun
+    from assay.audit import AuditChange, AuditEntry, AuditOutcome, AuditPage
     from assay.blocking import Assay
     from assay.changes import TestChanges
     from assay.client import AsyncAssay
@@ -102,6 +103,7 @@ _MODULES = {
     "UserLimitsReport",
     "admin_blocking": "Admin",
     "admin_client": "AsyncAdmin",
+    "audit": "AuditChange AuditEntry AuditOutcome AuditPage",
     "blocking": "Assay",
     "client": "AsyncAssay",
     "connection": "Connection",
@@ -148,6 +150,10 @@ __all__ = [
     "AsyncListing",
     "AsyncLogs",
     "BadAnswer",
+    "AuditChange",
+    "AuditEntry",
+    "AuditOutcome",
+    "AuditPage",
     "BadProject",
     "CancelOutcome",
     "Cancelled",

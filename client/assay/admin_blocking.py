@@ -20,6 +20,7 @@ from assay.admin import (
     UserLimits,
     UserLimitsReport,
 )
+from assay.audit import AuditEntry, AuditOptions, AuditPage
 from assay.blocking_calls import BlockingCalls
 from assay.health import SystemHealth
 from assay.listing import Listing
@@ -139,3 +140,14 @@ class Admin:
         request = pb.ReplayDeadLetterRequest(all=True)
         method = self._calls.admin.ReplayDeadLetter
         return admin_messages.replayed(self._calls.unary(method, request, timeout=admin_messages.LONG_S))
+
+    def audit(self, *, limit: int | None = None, **options: Unpack[AuditOptions]) -> Listing[AuditPage, AuditEntry]:
+        """Who did what with the power of an admin, newest first: iterate over it, or over its `pages()`."""
+
+        def request() -> pb.ListAuditRequest:
+            return admin_messages.audit_request(options)
+
+        def page(request: pb.ListAuditRequest) -> AuditPage:
+            return admin_messages.audit_page(self._calls.unary(self._calls.admin.ListAudit, request))
+
+        return Listing(request, page, lambda page: page.entries, limit)

@@ -20,6 +20,7 @@ from assay.admin import (
     UserLimits,
     UserLimitsReport,
 )
+from assay.audit import AuditEntry, AuditOptions, AuditPage
 from assay.calls import Calls
 from assay.health import SystemHealth
 from assay.listing import AsyncListing
@@ -139,3 +140,16 @@ class AsyncAdmin:
         request = pb.ReplayDeadLetterRequest(all=True)
         method = self._calls.admin.ReplayDeadLetter
         return admin_messages.replayed(await self._calls.unary(method, request, timeout=admin_messages.LONG_S))
+
+    def audit(
+        self, *, limit: int | None = None, **options: Unpack[AuditOptions]
+    ) -> AsyncListing[AuditPage, AuditEntry]:
+        """Who did what with the power of an admin, newest first: iterate over it, or over its `pages()`."""
+
+        def request() -> pb.ListAuditRequest:
+            return admin_messages.audit_request(options)
+
+        async def page(request: pb.ListAuditRequest) -> AuditPage:
+            return admin_messages.audit_page(await self._calls.unary(self._calls.admin.ListAudit, request))
+
+        return AsyncListing(request, page, lambda page: page.entries, limit)

@@ -20,11 +20,16 @@ from assay.admin import (
     UserLimits,
     UserLimitsReport,
 )
-from assay.requests import duration, number
+from assay.audit import AuditChange, AuditEntry, AuditOptions, AuditOutcome, AuditPage
+from assay.requests import duration, number, timestamp
 from assay.translate import moment
 from assay.v1 import admin_service_pb2 as pb
 
 _ROLES: dict[int, Role] = {pb.ROLE_USER: Role.USER, pb.ROLE_ADMIN: Role.ADMIN}
+_OUTCOMES: dict[int, AuditOutcome] = {
+    pb.AUDIT_OUTCOME_DONE: AuditOutcome.DONE,
+    pb.AUDIT_OUTCOME_REFUSED: AuditOutcome.REFUSED,
+}
 LONG_S = 300.0
 """How long sending all dead letters again may take."""
 
@@ -93,6 +98,22 @@ def replayed(message: pb.ReplayDeadLetterResponse) -> Replayed:
     return Replayed(message.replayed_count, message.remaining_count, remaining)
 
 
+def audit_request(options: AuditOptions) -> pb.ListAuditRequest:
+    return pb.ListAuditRequest(
+        page_size=options.get("page_size", 0),
+        page_token=options.get("page_token", ""),
+        user_id=options.get("user_id", ""),
+        owner_id=options.get("owner_id", ""),
+        action=options.get("action", ""),
+        from_time=timestamp(options["since"]) if "since" in options else None,
+        to_time=timestamp(options["until"]) if "until" in options else None,
+    )
+
+
+def audit_page(message: pb.ListAuditResponse) -> AuditPage:
+    return AuditPage(tuple(_audit_entry(entry) for entry in message.entries), message.next_page_token)
+
+
 def role(number: int) -> Role:
     return _ROLES.get(number, Role.UNKNOWN)
 
@@ -120,4 +141,24 @@ def _letter(message: pb.DeadLetter) -> DeadLetter:
         deliveries=message.delivery_count,
         time=moment(message, "time"),
         payload_json=message.payload_json,
+    )
+
+
+def _audit_entry(message: pb.AuditEntry) -> AuditEntry:
+    return AuditEntry(
+        id=message.id,
+        time=moment(message, "time"),
+        action=message.action,
+        user_id=message.user_id,
+        key_id=message.key_id,
+        peer=message.peer,
+        user_agent=message.user_agent,
+        target_kind=message.target_kind,
+        target_id=message.target_id,
+        owner_id=message.owner_id,
+        changes=tuple(AuditChange(one.field, one.before, one.after) for one in message.changes),
+        outcome=_OUTCOMES.get(message.outcome, AuditOutcome.UNKNOWN),
+        status=message.status,
+        message=message.message,
+        ended=moment(message, "end_time"),
     )

@@ -17,6 +17,8 @@ from services.gateway.admin.usage import UsageReport
 from services.gateway.archives.archive import Limits as FileLimits
 from services.gateway.archives.download import Downloads
 from services.gateway.archives.intake import Intake, Keeping
+from services.gateway.audit.listing import AuditListing
+from services.gateway.audit.trail import Audit
 from services.gateway.authentication import Authentication
 from services.gateway.cancel import Cancellation
 from services.gateway.health.cloud import CloudSight
@@ -71,6 +73,7 @@ from shared.clock import SystemClock
 from shared.domain.limits import Limits
 from shared.store.admissions import Admissions
 from shared.store.artifacts import Artifacts
+from shared.store.audit import AuditLog
 from shared.store.connect import check, connected, provision
 from shared.store.counters import Counters
 from shared.store.executions import Executions
@@ -117,6 +120,10 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         tests = Executions(database, relay.tell)
         package_relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
         packages = Packages(database, package_relay.tell)
+        audit_relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
+        audit_log = AuditLog(database, audit_relay.tell)
+        keep = settings.gateway_audit_keep_days
+        audit = Audit(audit_log, clock, keep=timedelta(days=keep) if keep else None)
         opening = Opening(settings, aws)
         stack.callback(opening.close)
         past = History(database)
@@ -161,7 +168,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         probe = HealthRpc(health, SERVICES)
         server = build(
             settings,
-            [Edge(authentication, streams)],
+            [Edge(authentication, streams, audit)],
             tests=TestRpc(
                 tests,
                 submission=Submission(
@@ -215,6 +222,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
                     usage=usage,
                     bucket=settings.aws_bucket,
                 ),
+                audit=AuditListing(audit_log),
             ),
             health=probe,
         )
@@ -231,6 +239,7 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         await stack.enter_async_context(cloud.running())
         await stack.enter_async_context(relay.running(tests))
         await stack.enter_async_context(package_relay.running(packages))
+        await stack.enter_async_context(audit_relay.running(audit_log))
         stack.push_async_callback(syntax.aclose)
         await syntax.warm()
         await probe.look()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.caller import Caller
+from services.gateway.caller import Caller, touch
 from services.gateway.errors import InvalidRequest, NoSuchTest, Violation
 from services.gateway.ports import Tests
 from shared.ids import TEST_ID, TestId
@@ -16,4 +16,5 @@ async def fetch(tests: Tests, caller: Caller, test_id: str) -> Execution:
     execution = await tests.get(TestId(test_id)) if TEST_ID.fullmatch(test_id) else None
     if execution is None or caller.scope not in {None, execution.user_id}:
         raise NoSuchTest(test_id)
+    await touch("test", execution.id, execution.user_id)
     return execution

@@ -17,6 +17,7 @@ import structlog
 from google.protobuf.message import DecodeError
 from prometheus_client import Counter, Histogram
 
+from services.gateway.audit.trail import OK, Audit, Trail
 from services.gateway.authentication import Authentication
 from services.gateway.caller import CALL, Call, Caller
 from services.gateway.errors import Forbidden, InvalidRequest, Unauthenticated, Unreadable
@@ -67,8 +68,9 @@ class _Method:
 class Edge(Interceptor):
     """The edge of the API. Health and reflection pass untouched: load balancers and tools have no key."""
 
-    def __init__(self, authentication: Authentication, streams: OpenStreams) -> None:
+    def __init__(self, authentication: Authentication, streams: OpenStreams, audit: Audit) -> None:
         self._authentication = authentication
+        self._audit = audit
         self._streams = streams
         self._handlers: dict[str, Handler] = {}
 
@@ -118,6 +120,8 @@ class Edge(Interceptor):
                 raise
             except Exception as error:  # noqa: BLE001 - the edge: every error becomes a status here
                 return await visit.refuse(context, error)
+            if visit.trail is not None:
+                await visit.trail.end(OK)
             visit.leave(Code.OK, answer)
             method.seconds.observe(visit.took)
             return answer
@@ -195,8 +199,11 @@ class Edge(Interceptor):
             caller = await self._caller(shown, IN_NEED_LIMIT_S if visit.method.in_need else None)
         visit.user = caller.user_id
         if visit.method.for_admins and not caller.admin:
+            await self._audit.denied(visit.method.name, caller, context, visit.traceparent)
             raise Forbidden
-        CALL.set(Call(caller, visit.traceparent))
+        visit.trail = self._audit.of(visit.method.name, caller, context, visit.traceparent)
+        CALL.set(Call(caller, visit.traceparent, visit.trail))
+        await visit.trail.begin(visit.request)
         return shown or ""
 
     async def _caller(self, shown: str | None, limit_s: float | None) -> Caller:
@@ -229,6 +236,7 @@ class _Visit:
         self.request = request
         self.traceparent = ""
         self.user = ""
+        self.trail: Trail | None = None
         self.unconfirmed = False
         """Let in by what was known of the key: the store is still asked."""
         self.took = 0.0
@@ -241,6 +249,8 @@ class _Visit:
             log.error("rpc_broke", method=self.method.name, trace_id=trace_id(self.traceparent), exc_info=error)
         # Only the names of bad fields: what was written into them may be a password.
         fields = ", ".join(bad.field for bad in error.violations[:10]) if isinstance(error, InvalidRequest) else ""
+        if self.trail is not None:
+            await self.trail.end(status.code.name, fields or status.message)
         self.leave(status.code, message=fields or status.message)
         with contextlib.suppress(_CannotWrite):  # the client does not wait for it any more
             await context.abort(status.code, status.message, ((DETAILS, status.details),))

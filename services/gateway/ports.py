@@ -16,6 +16,7 @@ from shared.domain.usage import Kind
 from shared.events.base import Event
 from shared.ids import PackageId, TestId, UserId
 from shared.store.admissions import RateWindow
+from shared.store.audit import Audited, AuditEntry, AuditOutcome
 from shared.store.counters import AgentPlace, AgentSums, Costs, Counter, Grouping
 from shared.store.documents import (
     ApiKey,
@@ -200,6 +201,28 @@ class KeyRing(Protocol):
     async def revoke(self, key_id: str, now: datetime) -> Revoked | None: ...
 
     async def revoke_all(self, user: UserId, now: datetime) -> Revoked | None: ...
+
+
+class AuditStore(Protocol):
+    """The audit log (shared.store.audit.AuditLog)."""
+
+    async def attempt(self, entry: AuditEntry, telling: Event, traceparent: str = "") -> None: ...
+
+    async def conclude(
+        self, entry: AuditEntry, outcome: AuditOutcome, telling: Event, traceparent: str = ""
+    ) -> None: ...
+
+    async def page(
+        self,
+        *,
+        user: UserId | None = None,
+        owner: UserId | None = None,
+        action: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: str | None = None,
+        limit: int,
+    ) -> list[Audited]: ...
 
 
 class Line(Protocol):

@@ -95,6 +95,9 @@ class GatewaySettings(CommonSettings, AwsSettings):
     gateway_projects_max_mib: int = Field(
         2_048, ge=0, description="projects and input files of a user that may be stored at once, in MiB; 0: no limit"
     )
+    gateway_audit_keep_days: int = Field(
+        365, ge=0, le=36_500, description="how long entries of the audit log are kept, in days; 0: for ever"
+    )
     gateway_look_s: float = Field(
         3.0, gt=0, description="how often the store is looked at for a followed test when no event comes, in seconds"
     )

@@ -52,10 +52,11 @@ TESTS: Final = Stream("TESTS", ("test.>",), 7 * _DAY_S, 1024 * _MIB)
 TASKS: Final = Stream("TASKS", ("task.>",), 7 * _DAY_S, 512 * _MIB)
 LOGS: Final = Stream("LOGS", ("logs.>",), _DAY_S, 2048 * _MIB)
 PACKAGES: Final = Stream("PACKAGES", ("package.>",), 7 * _DAY_S, 128 * _MIB)
+AUDIT: Final = Stream("AUDIT", ("audit.>",), 30 * _DAY_S, 256 * _MIB)
 DEAD: Final = Stream("DEAD", ("dead.>", EXHAUSTED), 30 * _DAY_S, 256 * _MIB)
 
-ALL: Final = (TESTS, TASKS, LOGS, PACKAGES, DEAD)
-_BY_DOMAIN: Final = {"test": TESTS, "task": TASKS, "logs": LOGS, "package": PACKAGES, "dead": DEAD}
+ALL: Final = (TESTS, TASKS, LOGS, PACKAGES, AUDIT, DEAD)
+_BY_DOMAIN: Final = {"test": TESTS, "task": TASKS, "logs": LOGS, "package": PACKAGES, "audit": AUDIT, "dead": DEAD}
 
 
 def is_kept(subject: str) -> bool:

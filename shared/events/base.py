@@ -34,14 +34,19 @@ class Event(BaseModel):
         return ()
 
     @property
+    def about(self) -> str:
+        """Id of what it is a fact about: the last token of the subject."""
+        return self.test_id
+
+    @property
     def id(self) -> str:
         """The same fact has the same id, whoever tells it and however often: JetStream drops the second one."""
-        return fact_id(self.type, self.test_id, self.attempt, *self.facets())
+        return fact_id(self.type, self.about, self.attempt, *self.facets())
 
     @property
     def subject(self) -> str:
         """Where it is published."""
-        return f"{self.type}.{self.user_id}.{self.test_id}"
+        return f"{self.type}.{self.user_id}.{self.about}"
 
     @classmethod
     def pattern(cls, user: str = "*", test: str = "*") -> str:
@@ -57,7 +62,7 @@ class Event(BaseModel):
             "ce-id": self.id,
             "ce-type": f"assay.{self.type}.v{self.version}",
             "ce-source": f"/assay/{source or self.told_by}",
-            "ce-subject": self.test_id,
+            "ce-subject": self.about,
             "ce-time": self.at.isoformat(),
             "content-type": "application/json",
         }

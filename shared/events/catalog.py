@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from shared.events.audit import AuditAttempted, AuditConcluded
 from shared.events.base import Event
 from shared.events.logs import LogsAppended, LogsCompleted, OutputPartial
 from shared.events.packages import PackageExpired, PackageFailed, PackageReady, PackageRequested
@@ -47,6 +48,8 @@ ALL: Final[tuple[type[Event], ...]] = (
     PackageReady,
     PackageFailed,
     PackageExpired,
+    AuditAttempted,
+    AuditConcluded,
 )
 
 BY_TYPE: Final[Mapping[str, type[Event]]] = {event.type: event for event in ALL}

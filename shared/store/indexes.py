@@ -260,6 +260,27 @@ INDEXES: Final = (
         IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0, name="expiry"),
         "the database removes output files when their time is over",
     ),
+    Index(
+        "audit",
+        IndexModel([("actor.user_id", ASCENDING), ("_id", DESCENDING)], name="user_newest"),
+        "what somebody did, newest first",
+    ),
+    Index(
+        "audit",
+        IndexModel([("target.owner", ASCENDING), ("_id", DESCENDING)], name="owner_newest"),
+        "what was done to a user's things, newest first",
+    ),
+    Index(
+        "audit",
+        IndexModel([("action", ASCENDING), ("_id", DESCENDING)], name="action_newest"),
+        "who did something, newest first",
+    ),
+    Index("audit", IndexModel([("outbox.at", ASCENDING)], sparse=True, name="outbox"), "sweep: events not sent yet"),
+    Index(
+        "audit",
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0, sparse=True, name="expiry"),
+        "the database removes entries of the audit log when their time is over",
+    ),
 )
 
 RETIRED: Final = (("queue", "order"),)

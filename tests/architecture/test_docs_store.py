@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from shared.store.admissions import RateWindow
 from shared.store.artifacts import ArtifactPart
+from shared.store.audit import AuditEntry, AuditOutcome
 from shared.store.documents import ApiKey, Chunk, Execution, QueueEntry, Slot
 from shared.store.limits import UserLimits
 from shared.store.package_documents import Package
@@ -54,6 +55,8 @@ def section(collection: str) -> str:
         ("projects", StoredProject),
         ("artifacts", ArtifactPart),
         ("api_keys", ApiKey),
+        ("audit", AuditEntry),
+        ("audit", AuditOutcome),
     ],
 )
 def test_every_field_is_explained(collection: str, document: type[BaseModel]) -> None:

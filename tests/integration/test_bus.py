@@ -411,7 +411,7 @@ async def test_streams_are_declared_once_and_brought_up_to_date(fresh_nats_url: 
         await jetstream.add_stream(old)
         await asyncio.gather(*(provision(jetstream, replicas=1) for _ in range(3)))
         names = {info.config.name: info.config for info in await jetstream.streams_info()}
-        assert set(names) == {"TESTS", "TASKS", "LOGS", "PACKAGES", "DEAD"}
+        assert set(names) == {"TESTS", "TASKS", "LOGS", "PACKAGES", "AUDIT", "DEAD"}
         assert names["TESTS"].max_age == TESTS.max_age_s
         assert all(config.max_bytes and config.max_bytes > 0 for config in names.values())
     finally:
@@ -431,7 +431,7 @@ async def test_a_stream_that_another_service_makes_at_the_same_moment_is_no_erro
     try:
         await provision(MadeMeanwhile(connection), replicas=1)
         names = {info.config.name for info in await connection.jetstream().streams_info()}
-        assert names == {"TESTS", "TASKS", "LOGS", "PACKAGES", "DEAD"}
+        assert names == {"TESTS", "TASKS", "LOGS", "PACKAGES", "AUDIT", "DEAD"}
     finally:
         await connection.close()
 

@@ -97,6 +97,8 @@ async def test_the_first_admin_comes_in_with_the_key_that_assay_admin_shows(
     ops = with_key(await stage.client("nobody"), out.decode().strip())
     (own,) = (await listed(ops, user_id="ops")).keys
     assert (own.name, own.role) == ("bootstrap", pb.ROLE_ADMIN)
+    (entry,) = (await ops.call("ListAudit", pb.ListAuditRequest(owner_id="ops"))).entries
+    assert (entry.action, entry.user_id, entry.target_kind) == ("assay-admin bootstrap", "assay-admin", "api_key")
 
 
 # -- ending

@@ -9,6 +9,7 @@ import typer
 
 from assay.cli.agents import agents
 from assay.cli.archive import archive
+from assay.cli.audit import audit
 from assay.cli.dev import dev
 from assay.cli.files import download, files
 from assay.cli.health import health
@@ -93,5 +94,6 @@ command()(whoami)
 command()(limits)
 command()(usage)
 command()(cost)
+command()(audit)
 app.add_typer(queue, name="queue")  # groups come after the commands in the help
 app.add_typer(keys, name="keys")

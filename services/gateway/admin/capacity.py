@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from assay.v1 import queue_service_pb2
+from services.gateway.caller import changed
 from services.gateway.errors import InvalidRequest, Violation
 from services.gateway.ports import Capacity
 from services.gateway.queue.status import QueueStatus
@@ -37,7 +38,9 @@ class CapacityControl:
         """Raises InvalidRequest."""
         if not 0 <= slots <= MOST_SLOTS:
             raise InvalidRequest([Violation("capacity", f"must be from 0 (none) to {MOST_SLOTS:,}")])
+        before = (await self._capacity.pool()).capacity
         await self._capacity.resize(slots)
+        changed("capacity", before, slots)
         return await self._done("capacity_set", by, capacity=slots)
 
     async def pause(self, reason: str, by: UserId) -> queue_service_pb2.QueueStatus:

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from assay.v1 import admin_service_pb2 as pb
+from services.gateway.caller import changed
 from services.gateway.errors import InvalidRequest, NoSuchKey, Violation, Violations
 from services.gateway.paging import ENTRIES, KEYS, page_token, place_of
 from services.gateway.ports import KeyRing
@@ -61,6 +62,7 @@ class KeyControl:
             expires_at=None if ttl is None else now + ttl,
             name=request.name,
         )
+        changed("key_id", "", key.key_id)
         log.info("api_key_made", key_id=key.key_id, of=key.user_id, role=key.role, by=by)
         return pb.CreateApiKeyResponse(key=api_key(key), secret=secret)
 
@@ -94,6 +96,7 @@ class KeyControl:
         if done is None:
             raise NoSuchKey(request.key_id, request.user_id)
         self._ended()
+        changed("revoked", "", f"{done.ended}: {done.key.key_id} of {done.key.user_id}")
         log.info("api_keys_revoked", key_id=done.key.key_id, of=done.key.user_id, count=done.ended, by=by)
         return pb.RevokeApiKeyResponse(key=api_key(done.key), revoked_count=done.ended)
 

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 import structlog
 
 from assay.v1 import admin_service_pb2 as pb
+from services.gateway.caller import changed
 from services.gateway.errors import InvalidRequest, NoSuchLetter, Violation, Violations
 from services.gateway.metrics import DEAD_LETTERS, LETTERS_REPLAYED
 from services.gateway.paging import ENTRIES, foreign, sealed, unsealed
@@ -62,6 +63,7 @@ class LetterDesk:
                 remaining_count=stay,
                 remaining=[pb.RemainingDeadLetter(id=str(one.sequence), reason=one.why) for one in named],
             )
+            changed("replayed", "", f"{sent}, {stay} stay")
             log.info("dead_letters_replayed", sent=sent, stay=stay)
         elif not request.letter_id:
             raise InvalidRequest([Violation("letter_id", "is empty; name a letter, or set `all`")])
@@ -73,6 +75,7 @@ class LetterDesk:
                 raise NoSuchLetter(request.letter_id)
             await self._letters.replay(letter)
             answer = pb.ReplayDeadLetterResponse(replayed_count=1)
+            changed("replayed", "", letter.origin)
             log.info("dead_letter_replayed", letter=letter.sequence, origin=letter.origin)
         await self.look()
         return answer

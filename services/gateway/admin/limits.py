@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 
 from assay.v1 import admin_service_pb2 as pb
+from services.gateway.caller import changed
 from services.gateway.errors import Violations
 from services.gateway.ports import Users
 from services.gateway.submission.quota import Quota
@@ -60,7 +61,10 @@ class LimitControl:
         user = _user(request.user_id, violations)
         changes = _changes(request, violations)
         violations.raise_if_any()
+        before = (await self._users.get(user)).overrides
         own = await self._users.change(user, changes)
+        for name in sorted(changes):
+            changed(name, before.get(name, "default"), own.overrides.get(name, "default"))
         effective = own.over(await self._all_defaults())
         await self._quota.changed(user, self._clock.now())
         log.info("limits_set", of=user, by=by, **own.overrides)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from assay.v1 import test_service_pb2 as pb
-from services.gateway.caller import Caller
+from services.gateway.caller import Caller, changed, touch
 from services.gateway.errors import Forbidden, Violations
 from services.gateway.history.filters import wanted_by
 from services.gateway.ports import Past, Tests
@@ -24,6 +24,8 @@ from shared.store.listing import Order, Place, Wanted
 MOST_IDS: Final = 1_000
 USUAL_AGE: Final = timedelta(days=7)
 PAGE: Final = 200
+NAMED: Final = 50
+"""So many of the tests that were archived by name are named in the audit log; each has an event of its own."""
 ARCHIVABLE: Final = frozenset(state for state, next_ones in MOVES.items() if State.ARCHIVED in next_ones)
 
 
@@ -74,7 +76,9 @@ class Archive:
         )
         if request.validate_only:
             return Archived(await self._past.count(wanted), [])
-        return Archived(await self._all(wanted, caller, traceparent), [])
+        count = await self._all(wanted, caller, traceparent)
+        changed("archived", "", count)
+        return Archived(count, [])
 
     async def _named(
         self, request: pb.ArchiveTestsRequest, age: timedelta, caller: Caller, traceparent: str
@@ -93,8 +97,11 @@ class Archive:
         if request.validate_only:
             done = {test.id for test in ready}
         else:
+            for owner in sorted({test.user_id for test in ready}):
+                await touch("test", "", owner)
             moved = await asyncio.gather(*(self._put_away(test, caller, traceparent) for test in ready))
             done = {test.id for test, ok in zip(ready, moved, strict=True) if ok}
+            changed("archived", "", f"{len(done)}: {', '.join(sorted(done)[:NAMED])}")
         return Archived(len(done), [name for name in names if name not in done])
 
     async def _all(self, wanted: Wanted, caller: Caller, traceparent: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.caller import Caller
+from services.gateway.caller import Caller, touch
 from services.gateway.errors import InvalidRequest, NoSuchPackage, Violation
 from services.gateway.ports import Packages
 from shared.ids import PACKAGE_ID, PackageId
@@ -16,4 +16,5 @@ async def fetch_package(packages: Packages, caller: Caller, package_id: str) -> 
     package = await packages.get(PackageId(package_id)) if PACKAGE_ID.fullmatch(package_id) else None
     if package is None or caller.scope not in {None, package.user_id}:
         raise NoSuchPackage(package_id)
+    await touch("package", package.id, package.user_id)
     return package

@@ -13,6 +13,7 @@ from services.gateway.admin.keys import KeyControl
 from services.gateway.admin.letters import LetterDesk
 from services.gateway.admin.limits import LimitControl
 from services.gateway.admin.usage import UsageReport
+from services.gateway.audit.listing import AuditListing
 from services.gateway.caller import CALL
 from services.gateway.health.gathering import SystemHealth
 
@@ -33,7 +34,9 @@ class AdminRpc(AdminServiceServicer):
         letters: LetterDesk,
         keys: KeyControl,
         health: SystemHealth,
+        audit: AuditListing,
     ) -> None:
+        self._audit = audit
         self._health = health
         self._keys = keys
         self._usage = usage
@@ -83,3 +86,6 @@ class AdminRpc(AdminServiceServicer):
         self, request: pb.ReplayDeadLetterRequest, context: Context
     ) -> pb.ReplayDeadLetterResponse:
         return await self._letters.replay(request)
+
+    async def ListAudit(self, request: pb.ListAuditRequest, context: Context) -> pb.ListAuditResponse:
+        return await self._audit.page(request)

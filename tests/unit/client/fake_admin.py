@@ -24,6 +24,12 @@ def a_key(key_id: str, user_id: str = "alice", **more: Any) -> pb.ApiKey:
     return key
 
 
+def an_audit_entry(audit_id: str, action: str, **more: Any) -> pb.AuditEntry:
+    entry = pb.AuditEntry(id=audit_id, action=action, user_id="root", peer="ipv4:10.0.0.1", **more)
+    entry.time.FromSeconds(SECOND)
+    return entry
+
+
 def a_health() -> pb.GetSystemHealthResponse:
     """A server of which the only scheduler is silent, and that could not read everything."""
     check, healthy, unhealthy = pb.HealthCheck, pb.HEALTH_STATE_HEALTHY, pb.HEALTH_STATE_UNHEALTHY
@@ -72,6 +78,7 @@ class FakeAdmin(AdminServiceServicer):
         self.keys: list[pb.ApiKey] = []
         self.limits: dict[str, pb.UserLimits] = {}
         self.letters: list[pb.DeadLetter] = []
+        self.audit: list[pb.AuditEntry] = []
         self.stuck: dict[str, str] = {}
         """Letters that cannot be sent again, by id, with the reason."""
         self.usage = pb.GetUsageResponse()
@@ -174,3 +181,17 @@ class FakeAdmin(AdminServiceServicer):
         return pb.ReplayDeadLetterResponse(
             replayed_count=len(sent), remaining_count=len(remaining), remaining=remaining
         )
+
+    async def ListAudit(self, request: Any, context: Any) -> pb.ListAuditResponse:
+        await self._enter("ListAudit", request, context)
+        found = [
+            one
+            for one in self.audit
+            if request.user_id in {"", one.user_id}
+            and request.owner_id in {"", one.owner_id}
+            and request.action in {"", one.action}
+        ]
+        first = int(request.page_token or 0)
+        last = first + (request.page_size or 20)
+        token = str(last) if last < len(found) else ""
+        return pb.ListAuditResponse(entries=found[first:last], next_page_token=token)

@@ -7,10 +7,20 @@ from typing import TypeVar
 import grpc
 import pytest
 
-from assay import Assay, AsyncAssay, PermissionDenied, RemainingLetter, Replayed, Role, Unavailable, UserLimits
+from assay import (
+    Assay,
+    AsyncAssay,
+    AuditOutcome,
+    PermissionDenied,
+    RemainingLetter,
+    Replayed,
+    Role,
+    Unavailable,
+    UserLimits,
+)
 from assay.v1 import admin_service_pb2 as pb
 from tests.unit.client.conftest import QUICK
-from tests.unit.client.fake_admin import SECOND, a_key
+from tests.unit.client.fake_admin import SECOND, a_key, an_audit_entry
 from tests.unit.client.fake_server import KEY, FakeServer, Refusal
 
 M = TypeVar("M")
@@ -190,5 +200,23 @@ async def test_both_clients_have_the_same_methods(kind: type, address: str) -> N
     assert names == {
         *("set_capacity", "pause_queue", "resume_queue", "create_key", "keys", "revoke_key", "revoke_keys_of"),
         *("user_limits", "set_user_limits", "change_user_limits", "usage", "costs"),
-        *("dead_letters", "replay", "replay_all", "health"),
+        *("dead_letters", "replay", "replay_all", "health", "audit"),
     }
+
+
+async def test_the_audit_log_comes_in_pages_and_by_filter(client: AsyncAssay, fake: FakeServer) -> None:
+    change = pb.AuditChange(field="capacity", before="5", after="7")
+    fake.admin.audit = [
+        an_audit_entry("aud_1", "SetCapacity", changes=[change], outcome=pb.AUDIT_OUTCOME_DONE, status="OK"),
+        an_audit_entry("aud_2", "GetTest", target_kind="test", target_id="tst_1", owner_id="alice"),
+    ]
+    found = [entry async for entry in client.admin.audit(page_size=1)]
+    assert [(entry.action, entry.outcome) for entry in found] == [
+        ("SetCapacity", AuditOutcome.DONE),
+        ("GetTest", AuditOutcome.UNKNOWN),
+    ]
+    assert found[0].changes[0].before == "5"
+    assert found[0].to_dict()["time"] == "2023-11-14T22:13:20.000000Z"
+    since = datetime.fromtimestamp(SECOND, UTC)
+    assert [e.id async for e in client.admin.audit(owner_id="alice", since=since)] == ["aud_2"]
+    assert sent(fake, pb.ListAuditRequest)[-1].from_time.seconds == SECOND

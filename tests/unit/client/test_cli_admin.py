@@ -11,7 +11,7 @@ import pytest
 from assay.v1 import admin_service_pb2 as pb
 from assay.v1 import queue_service_pb2
 from tests.unit.client.command import Cli
-from tests.unit.client.fake_admin import a_key
+from tests.unit.client.fake_admin import a_key, an_audit_entry
 from tests.unit.client.fake_server import FakeServer, Refusal
 
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -228,3 +228,23 @@ async def test_where_nothing_is_charged_it_says_so(cli: Cli, fake: FakeServer) -
     fake.admin.costs.total.test_count = 12
     ran = await cli("cost")
     assert ran.out == "12 tests ended, and nothing was charged: where this server runs tests, they cost nothing\n"
+
+
+async def test_the_audit_log_says_who_did_what_to_whom(cli: Cli, fake: FakeServer) -> None:
+    change = pb.AuditChange(field="capacity", before="5", after="7\x1b[2J")
+    fake.admin.audit = [
+        an_audit_entry("aud_1", "SetCapacity", target_kind="queue", changes=[change], outcome=pb.AUDIT_OUTCOME_DONE),
+        an_audit_entry("aud_2", "GetTest", target_kind="test", target_id="tst_1", owner_id="alice"),
+        an_audit_entry("aud_3", "PauseQueue", outcome=pb.AUDIT_OUTCOME_REFUSED, status="PERMISSION_DENIED"),
+    ]
+    ran = await cli("audit")
+    head, first, second, third = ran.out.splitlines()
+    assert head.split() == ["WHEN", "WHO", "DID", "TO", "OUTCOME", "FROM", "CHANGES"]
+    assert "root" in first
+    assert first.endswith("capacity 5 -> 7\\x1b[2J")
+    assert "test tst_1 of alice" in second
+    assert "unknown" in second
+    assert "PERMISSION_DENIED" in third
+    ran = await cli("audit", "--owner", "alice", "--since", "7d", "--json")
+    assert [entry["id"] for entry in json.loads(ran.out)["entries"]] == ["aud_2"]
+    assert (await cli("audit", "--since", "yore")).code == 2

@@ -5,6 +5,7 @@ import pytest
 
 from shared.bus.streams import is_kept, stream_of
 from shared.domain.failure import FailureCode, Stage
+from shared.events.audit import AuditEvent
 from shared.events.base import Event
 from shared.events.catalog import ALL, BY_TYPE, of_subject
 from shared.events.letter import Letter
@@ -35,11 +36,16 @@ MORE: dict[str, dict[str, Any]] = {
     "logs.completed": {"expected": 2, "received": 2, "complete": True},
     **{f"package.{fact}": {"package_id": "pkg_1"} for fact in ("requested", "ready", "expired")},
     "package.failed": {"package_id": "pkg_1", "message": "no"},
+    "audit.attempted": {"action": "PauseQueue", "changes": True},
+    "audit.concluded": {"action": "PauseQueue", "status": "OK"},
 }
 
 
 def sample(kind: type[Event], **changes: Any) -> Event:
-    return kind(**{**IDS, **MORE.get(kind.type, {}), **changes})
+    values = {**IDS, **MORE.get(kind.type, {}), **changes}
+    if issubclass(kind, AuditEvent):  # what it is about is an entry of the audit log
+        values["audit_id"] = values["test_id"]
+    return kind(**values)
 
 
 by_type = pytest.mark.parametrize("kind", ALL, ids=lambda kind: str(kind.type))
@@ -128,7 +134,7 @@ def test_a_reader_ignores_fields_that_a_later_version_added(kind: type[Event]) -
 
 
 def test_the_catalogue_is_closed_and_every_event_says_what_it_means() -> None:
-    assert len(BY_TYPE) == len(ALL) == 22
+    assert len(BY_TYPE) == len(ALL) == 24
     assert all(event.__doc__ and event.told_by for event in ALL)
 
 

@@ -1,0 +1,1 @@
+"""Who did what with the power of an admin."""
