@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -89,6 +90,19 @@ def bootstrap(
 
     print(asyncio.run(work()))
     print(f"This is the API key of {user} ({role}). It is shown this once; keep it in a safe place.", file=sys.stderr)
+
+
+@app.command("signing-key")
+def signing_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of the private key, for ASSAY_PACKAGER_SIGNING_KEY.")],
+    new: Annotated[bool, typer.Option("--new", help="Make the key; the file must not be there yet.")] = False,  # noqa: FBT002 - Typer declares options as parameters
+) -> None:
+    """Show the public half of the key that packages are signed with; with --new, make it first."""
+    from services.packager.signing import SigningKey
+
+    key = SigningKey.make(file) if new else SigningKey.read(file)
+    print(key.public_pem, end="")
+    print(f"Key {key.key_id[:16]}. Give these lines to those who check packages: assay verify --key", file=sys.stderr)
 
 
 def main() -> None:

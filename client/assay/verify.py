@@ -1,7 +1,7 @@
 """Whether a deployment package is whole and nothing but itself, found out offline.
 
 What is said holds for the ZIP as it lies there. Who changes a file and all checksums with it stays unnoticed, unless
-the ZIP's own SHA-256 is compared with what the server says of the package.
+the ZIP's own SHA-256 is compared with what the server says of the package, or its signature is checked by a key.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
+from assay.attestation import ENVELOPE, PROVENANCE, PublicKeys, Signature, check_provenance, load_keys, signature_of
 from assay.local_names import UNSAFE
 
 MANIFEST: Final = "manifest.json"
@@ -27,6 +28,9 @@ MOST_BYTES: Final = 64 << 20  # unpacked, of all files; a project and its inputs
 _PIECE: Final = 1 << 16
 _SUM: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _ENCRYPTED: Final = 0x1
+_LISTS: Final = frozenset({MANIFEST, SUMS, PROVENANCE, ENVELOPE})
+_NOT_IN_MANIFEST: Final = _LISTS - {SUMS}
+_WITHOUT_PROVENANCE: Final = "assay-package/1"
 _ODD: Final = re.compile(rf"{UNSAFE.pattern}|[\\:]")
 
 
@@ -49,6 +53,8 @@ class Verification:
     """Of the ZIP itself."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """Empty where it cannot be read."""
+    signature: Signature | None = None
+    """None where the package is not signed."""
 
     @property
     def passed(self) -> bool:
@@ -56,14 +62,16 @@ class Verification:
         return not self.problems
 
 
-def verify_package(path: str | Path, *, sha256: str = "") -> Verification:
-    """Checks the package in a file; with `sha256`, that it is that very ZIP. Raises OSError where it cannot be read."""
+def verify_package(path: str | Path, *, sha256: str = "", keys: Sequence[bytes] = ()) -> Verification:
+    """Checks the package in a file; with `sha256`, that it is that very ZIP; with `keys` (public keys as PEM), that one
+    of them signed all that is in it. Raises OSError where it cannot be read, BadKey, SignaturesNeedALibrary."""
+    public = load_keys(keys)
     with Path(path).open("rb") as file:
         found = Verification(sha256=hashlib.file_digest(file, "sha256").hexdigest())
         if sha256 and sha256.lower() != found.sha256:
             found.problems.append(f"the ZIP is another one: its SHA-256 is {found.sha256}")
         try:
-            _check(file, found)
+            _check(file, found, public)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             found.problems.append(f"the file is not a sound ZIP: {error}")
         return found
@@ -79,16 +87,18 @@ def structural_problems(path: str | Path) -> list[str]:
         return [f"it is not a sound ZIP: {error}"]
 
 
-def _check(file: BinaryIO, found: Verification) -> None:
+def _check(file: BinaryIO, found: Verification, keys: PublicKeys) -> None:
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         found.problems += _structure(entries)
         if found.problems:
             return  # nothing is unpacked that may do harm
         folder = _folder(entries)
-        contents = _read(archive, entries, found)
-    _compare_sums(contents, found)
+        kept: dict[str, bytes] = {}
+        contents = _read(archive, entries, found, kept)
+    _compare_sums(contents, kept, found)
     _compare_manifest(contents, folder, found)
+    _compare_provenance(contents, kept, keys, found)
 
 
 def _structure(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
@@ -129,56 +139,77 @@ def _folder(entries: Sequence[zipfile.ZipInfo]) -> str:
 
 
 def _read(
-    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], found: Verification
-) -> dict[str, PackedFile | bytes]:
-    """What is in the ZIP by its path in the folder; the two lists as they are."""
-    contents: dict[str, PackedFile | bytes] = {}
+    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], found: Verification, kept: dict[str, bytes]
+) -> dict[str, PackedFile]:
+    """What is in the ZIP by its path in the folder; `kept` takes the lists as they are."""
+    contents: dict[str, PackedFile] = {}
     for entry in entries:
         path = entry.filename.partition("/")[2]
-        digest, size, kept = hashlib.sha256(), 0, bytearray()
+        digest, size, content = hashlib.sha256(), 0, bytearray()
         with archive.open(entry) as file:
             while piece := file.read(_PIECE):
                 size += len(piece)
                 if size > entry.file_size:
                     raise ValueError(f"{entry.filename!r} is larger than it says")
                 digest.update(piece)
-                if path in {MANIFEST, SUMS}:
-                    kept += piece
+                if path in _LISTS:
+                    content += piece
         found.files.append(PackedFile(entry.filename, size, digest.hexdigest()))
         contents[path] = found.files[-1]
-        if path == SUMS:
-            contents[path] = bytes(kept)
-        if path == MANIFEST:
-            try:
-                manifest = json.loads(kept)
-                if not isinstance(manifest, dict):
-                    raise TypeError
-                found.manifest = manifest
-            except (ValueError, TypeError, RecursionError):
-                found.problems.append(f"{MANIFEST} is not readable")
-    for needed in (MANIFEST, SUMS):
-        if needed not in contents:
-            found.problems.append(f"{needed} is missing")
+        if path in _LISTS:
+            kept[path] = bytes(content)
+    _read_manifest(kept.get(MANIFEST), found)
+    found.problems += [f"{needed} is missing" for needed in (MANIFEST, SUMS) if needed not in contents]
     return contents
 
 
-def _compare_sums(contents: Mapping[str, PackedFile | bytes], found: Verification) -> None:
-    raw = contents.get(SUMS)
-    if not isinstance(raw, bytes):
+def _read_manifest(content: bytes | None, found: Verification) -> None:
+    if content is None:
+        return
+    try:
+        manifest = json.loads(content)
+    except (ValueError, RecursionError):
+        manifest = None
+    if isinstance(manifest, dict):
+        found.manifest = manifest
+    else:
+        found.problems.append(f"{MANIFEST} is not readable")
+
+
+def _compare_sums(contents: Mapping[str, PackedFile], kept: Mapping[str, bytes], found: Verification) -> None:
+    if SUMS not in kept:
         return
     listed: dict[str, str] = {}
-    for line in raw.decode("utf-8", "replace").splitlines():
+    for line in kept[SUMS].decode("utf-8", "replace").splitlines():
         match = _SUM.fullmatch(line)
         if not match or match[2] in listed:
             found.problems.append(f"{SUMS} has a line that is none: {line[:100]!r}")
             continue
         listed[match[2]] = match[1]
-    _compare(
-        SUMS, listed, {path: data.sha256 for path, data in contents.items() if isinstance(data, PackedFile)}, found
-    )
+    _compare(SUMS, listed, {path: data.sha256 for path, data in contents.items() if path != SUMS}, found)
 
 
-def _compare_manifest(contents: Mapping[str, PackedFile | bytes], folder: str, found: Verification) -> None:
+def _compare_provenance(
+    contents: Mapping[str, PackedFile], kept: Mapping[str, bytes], keys: PublicKeys, found: Verification
+) -> None:
+    """The statement is of exactly these files, and with keys, one of them signed it."""
+    statement, envelope = kept.get(PROVENANCE), kept.get(ENVELOPE)
+    if statement is None and found.manifest.get("format") != _WITHOUT_PROVENANCE:
+        found.problems.append(f"{PROVENANCE} is missing")
+    if statement is not None:
+        there = {path: data.sha256 for path, data in contents.items() if path not in {PROVENANCE, ENVELOPE, SUMS}}
+        subjects, problems = check_provenance(statement)
+        found.problems += problems
+        if not problems:
+            _compare(PROVENANCE, subjects, there, found)
+    if envelope is not None:
+        found.signature, problems = signature_of(envelope, statement or b"", keys)
+        found.problems += problems
+    elif keys:
+        found.problems.append("it is not signed, and a signature was asked for")
+
+
+def _compare_manifest(contents: Mapping[str, PackedFile], folder: str, found: Verification) -> None:
     manifest = found.manifest
     if not manifest:
         if not found.problems:
@@ -196,11 +227,7 @@ def _compare_manifest(contents: Mapping[str, PackedFile | bytes], folder: str, f
     except (KeyError, TypeError):
         found.problems.append(f"{MANIFEST} has no list of files")
         return
-    there = {
-        path: (data.size, data.sha256)
-        for path, data in contents.items()
-        if isinstance(data, PackedFile) and path != MANIFEST
-    }
+    there = {path: (data.size, data.sha256) for path, data in contents.items() if path not in _NOT_IN_MANIFEST | {SUMS}}
     _compare(MANIFEST, listed, there, found)
     if agent_path in there and there[agent_path][1] != agent:
         found.problems.append(f"{agent_path} is not the code that was tested")

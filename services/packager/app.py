@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+import structlog
+
 from services.packager.bucket import Bucket
+from services.packager.content.provenance import Sign
 from services.packager.expire import Expiry
 from services.packager.handlers import subscribe
 from services.packager.pack import Pack
 from services.packager.ports import Press
-from services.packager.press import press as press_package
+from services.packager.press import pressing
 from services.packager.settings import PackagerSettings
 from shared.aws.opening import OpenAws, Opening, open_aws
 from shared.background import background, every
@@ -19,6 +22,7 @@ from shared.bus.connect import Bus
 from shared.bus.pulse import beating
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
+from shared.settings import BadEnvironment
 from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.store.packages import Packages
@@ -26,15 +30,20 @@ from shared.store.projects import Projects
 from shared.telemetry.health import Health
 from shared.telemetry.notes import speaking_for
 
+log = structlog.get_logger()
+
 FOLDER = "packages/"
 
 
 @asynccontextmanager
 async def running(
-    settings: PackagerSettings, *, aws: OpenAws = open_aws, press: Press = press_package
+    settings: PackagerSettings, *, aws: OpenAws = open_aws, press: Press | None = None
 ) -> AsyncIterator[Health]:
-    """The packager at work; drained at the end. AWS is opened by `aws` when the first package needs it."""
+    """The packager at work; drained at the end. AWS is opened by `aws` when the first package needs it.
+
+    Raises BadEnvironment: unsigned packages of an operator who wants signed ones are worse than none."""
     health = Health("packager")
+    sign = _signature(settings)
     async with AsyncExitStack() as stack:
         stack.enter_context(speaking_for(health.service))
         database = await stack.enter_async_context(
@@ -55,7 +64,7 @@ async def running(
             Executions(database, lambda _: None),  # it tells nothing of tests
             Projects(database),
             bucket.open,
-            press,
+            press or pressing(sign),
             clock,
             owner=settings.instance,
             folder=folder,
@@ -83,3 +92,16 @@ async def running(
         health.starting = False
         yield health
         health.draining = True
+
+
+def _signature(settings: PackagerSettings) -> Sign | None:
+    if settings.packager_signing_key is None:
+        return None
+    from services.packager.signing import BadSigningKey, SigningKey  # an installation without a key needs none of it
+
+    try:
+        key = SigningKey.read(settings.packager_signing_key)
+    except BadSigningKey as error:
+        raise BadEnvironment(f"ASSAY_PACKAGER_SIGNING_KEY: {error}") from None
+    log.info("packages_signed", key_id=key.key_id)
+    return key.envelope

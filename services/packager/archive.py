@@ -19,6 +19,7 @@ from services.packager.content.handed_in import executables
 from services.packager.content.layout import contents
 from services.packager.content.manifest import MANIFEST, SUMS, checksums, manifest
 from services.packager.content.names import service_name
+from services.packager.content.provenance import ENVELOPE, PROVENANCE, Sign, provenance
 
 _LOCAL: Final = struct.Struct("<4s5H3I2H")
 _CENTRAL: Final = struct.Struct("<4s6H3I5H2I")
@@ -77,12 +78,21 @@ class _Counted:
         return self._digest.hexdigest()
 
 
-def packed(facts: PackageFacts) -> dict[str, bytes]:
+def packed(facts: PackageFacts, sign: Sign | None = None) -> dict[str, bytes]:
     """All files of the package, manifest and checksums included, by their path in the package's folder."""
-    files = contents(facts)
-    files[MANIFEST] = manifest(files, facts)
-    files[SUMS] = checksums(files)
-    return files
+    return _completed(contents(facts), facts, sign)
+
+
+def _completed(files: Mapping[str, bytes], facts: PackageFacts, sign: Sign | None) -> dict[str, bytes]:
+    """With what is said of the files, each of all that came before it."""
+    everything = dict(files)
+    everything[MANIFEST] = manifest(files, facts)
+    statement = provenance(everything, facts)
+    everything[PROVENANCE] = statement
+    if sign:
+        everything[ENVELOPE] = sign(statement)
+    everything[SUMS] = checksums(everything)
+    return everything
 
 
 def content_hash(facts: PackageFacts) -> str:
@@ -90,11 +100,11 @@ def content_hash(facts: PackageFacts) -> str:
     return _name_of(packed(facts))
 
 
-def write_archive(files: Mapping[str, bytes], facts: PackageFacts, sink: Sink) -> ArchiveSummary:
-    """Writes `contents(facts)` with its manifest and checksums, in a folder named after the service."""
-    everything = dict(files)
-    everything[MANIFEST] = manifest(files, facts)
-    everything[SUMS] = checksums(everything)
+def write_archive(
+    files: Mapping[str, bytes], facts: PackageFacts, sink: Sink, sign: Sign | None = None
+) -> ArchiveSummary:
+    """Writes `contents(facts)` with its manifest, provenance and checksums, in a folder named after the service."""
+    everything = _completed(files, facts, sign)
     folder = service_name(facts)
     out = _Counted(sink)
     listed: list[PackedFile] = []

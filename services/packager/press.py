@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from services.packager.archive import write_archive
 from services.packager.content import ModelFacts, Options, Outcome, PackageFacts, contents, service_name
-from services.packager.ports import HandedIn, Pressed, Sink
+from services.packager.content.provenance import Sign
+from services.packager.ports import HandedIn, Press, Pressed, Sink
 from shared.store.documents import EntryPoint, Execution
 from shared.store.package_documents import Package, PackageFile
 from shared.version import assay_version
 
 
-def press(test: Execution, package: Package, sink: Sink, handed_in: HandedIn) -> Pressed:
+def pressing(sign: Sign | None) -> Press:
+    """Makes packages that are signed, or not."""
+    return partial(press, sign=sign)
+
+
+def press(test: Execution, package: Package, sink: Sink, handed_in: HandedIn, *, sign: Sign | None = None) -> Pressed:
     """Writes the package of this test to `sink`."""
     facts = facts_of(test, package, handed_in)
-    summary = write_archive(contents(facts), facts, sink)
+    summary = write_archive(contents(facts), facts, sink, sign)
     return Pressed(
         size=summary.size,
         sha256=summary.sha256,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from shared.aws.settings import AwsSettings
@@ -21,4 +23,9 @@ class PackagerSettings(CommonSettings, AwsSettings):
     )
     packager_expiry_interval_s: float = Field(
         3600.0, gt=0, description="how often packages are removed whose time is over, in seconds"
+    )
+    packager_signing_key: Path | None = Field(
+        None,
+        description="file of the Ed25519 private key (PEM, mode 0400 or 0440) that signs packages, as made by "
+        "`assay-admin signing-key`; none = packages are not signed",
     )

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,9 +18,12 @@ import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 
 from assay.v1 import package_service_pb2 as pb
+from assay.verify import verify_package
 from services.packager.ports import HandedIn
 from services.packager.press import press as real_press
+from services.packager.signing import SigningKey
 from shared.bus.streams import PACKAGES
+from shared.settings import BadEnvironment
 from shared.store.documents import Execution
 from shared.store.package_documents import Package
 from tests.support.gateway import CODE, Client, details_of, refused, violations_of
@@ -93,6 +97,21 @@ async def test_a_tested_agent_is_downloaded_as_it_was_tested(market: Shop, alice
     assert (await market.stage.others.execution(test_id)).package_id == package.id
     assert await until(lambda: told(market, test_id)) == ["package.requested", "package.ready"]
     assert [key for key in await market.keys() if package.id in key] == [f"packages/alice/{package.id}/1.zip"]
+
+
+async def test_a_packager_with_a_key_signs_what_it_makes(market: Shop, alice: Client, tmp_path: Path) -> None:
+    key, file = SigningKey.make(tmp_path / "signing.pem"), tmp_path / "package.zip"
+    async with market.packager(packager_signing_key=tmp_path / "signing.pem"):
+        answer = await generate(alice, await market.completed(alice))
+    file.write_bytes(await fetched(answer.link.url))
+    found = verify_package(file, sha256=answer.package.sha256, keys=[key.public_pem.encode()])
+    assert found.problems == []
+
+
+async def test_a_packager_whose_key_is_none_does_not_start(market: Shop, tmp_path: Path) -> None:
+    with pytest.raises(BadEnvironment, match=r"ASSAY_PACKAGER_SIGNING_KEY: .*signing\.pem: No such file"):
+        async with market.packager(packager_signing_key=tmp_path / "signing.pem"):
+            pass
 
 
 async def test_the_link_names_the_file_after_the_service(market: Shop, alice: Client) -> None:

@@ -110,7 +110,11 @@ def test_sha256sum_accepts_the_list_of_checksums(tmp_path: Path) -> None:
 def test_the_manifest_lists_every_other_file() -> None:
     files = packed(EVERYTHING)
     manifest = json.loads(files["manifest.json"])
-    assert {entry["path"] for entry in manifest["files"]} == set(files) - {"manifest.json", "SHA256SUMS"}
+    assert {entry["path"] for entry in manifest["files"]} == set(files) - {
+        "manifest.json",
+        "provenance.json",
+        "SHA256SUMS",
+    }
     for entry in manifest["files"]:
         data = files[entry["path"]]
         assert (entry["size"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())

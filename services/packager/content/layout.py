@@ -9,12 +9,13 @@ from services.packager.content.facts import PackageFacts
 from services.packager.content.handed_in import files_of
 from services.packager.content.readme import CUSTOM, readme
 from services.packager.content.requirements import requirements_file
+from services.packager.content.sbom import SBOM, sbom
 from services.packager.content.templates import static_files
 from services.packager.content.text import json_file
 
 
 def contents(facts: PackageFacts) -> dict[str, bytes]:
-    """The files by their path, without manifest.json and SHA256SUMS. The same facts give the same bytes.
+    """The files by their path, without manifest.json, provenance and SHA256SUMS. The same facts give the same bytes.
 
     Raises ValueError for facts that the gateway would not have accepted."""
     files = {
@@ -28,6 +29,7 @@ def contents(facts: PackageFacts) -> dict[str, bytes]:
         "docker-compose.yml": compose_file(facts),
         "query.json": json_file({"query": None if facts.without_query else facts.query}),
         "requirements.txt": requirements_file(facts),
+        SBOM: sbom(facts),
     }
     if facts.dockerfile:
         files[CUSTOM] = facts.dockerfile.encode()

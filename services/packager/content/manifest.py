@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.packager.content.environment import public_base_url
@@ -13,15 +12,15 @@ from services.packager.content.handed_in import agent_path, files_of
 from services.packager.content.names import service_name
 from services.packager.content.requirements import is_pinned
 from services.packager.content.system import compiled, system_packages
-from services.packager.content.text import json_file
+from services.packager.content.text import json_file, moment
 
-FORMAT: Final = "assay-package/1"
+FORMAT: Final = "assay-package/1.1"
 MANIFEST: Final = "manifest.json"
 SUMS: Final = "SHA256SUMS"
 
 
 def manifest(files: Mapping[str, bytes], facts: PackageFacts) -> bytes:
-    """Of these files; it lists neither itself nor SHA256SUMS, which lists it."""
+    """Of these files; it lists neither itself nor those that are made of it: the provenance and SHA256SUMS."""
     outcome, options, model = facts.outcome, facts.options, facts.model
     described: dict[str, Any] = {
         "format": FORMAT,
@@ -74,8 +73,8 @@ def manifest(files: Mapping[str, bytes], facts: PackageFacts) -> bytes:
         "provenance": {
             "made_by": f"assay {facts.assay_version}",
             "made_from": facts.test_id,
-            "submitted": _moment(facts.submitted),
-            "finished": _moment(facts.finished),
+            "submitted": moment(facts.submitted),
+            "finished": moment(facts.finished),
         },
         "files": [
             {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -89,7 +88,3 @@ def checksums(files: Mapping[str, bytes]) -> bytes:
     """For `sha256sum -c SHA256SUMS`. No path has a line break or a backslash in it, so none needs escaping."""
     lines = (f"{hashlib.sha256(data).hexdigest()}  {path}\n" for path, data in sorted(files.items()))
     return "".join(lines).encode()
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

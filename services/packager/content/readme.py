@@ -56,7 +56,10 @@ def _check() -> Iterator[str]:
     yield ""
     yield from _bash("sha256sum -c SHA256SUMS")
     yield ""
-    yield "`assay verify FILE.zip` does the same to the ZIP, and looks for what does not belong there."
+    yield (
+        "`assay verify FILE.zip` does the same to the ZIP, and looks for what does not belong there; with "
+        "`--key PUBLIC.pem` it checks who signed it."
+    )
 
 
 def _docker(facts: PackageFacts) -> Iterator[str]:
@@ -307,7 +310,10 @@ def _files(facts: PackageFacts) -> Iterator[str]:
         ("Dockerfile, .dockerignore", "the image"),
         ("docker-compose.yml, .env.example", "for one machine"),
         ("cdk/", "for AWS"),
+        ("sbom.cdx.json", "what is installed, for scanners (CycloneDX)"),
         ("manifest.json", "what this was made from, and a checksum for each file"),
+        ("provenance.json", "the same as a statement of in-toto (SLSA), for policies"),
+        ("provenance.intoto.jsonl", "its signature (DSSE), where who runs Assay signs packages"),
         ("SHA256SUMS", "the same for `sha256sum -c`"),
     ]
     if facts.dockerfile:

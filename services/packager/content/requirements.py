@@ -16,7 +16,7 @@ _DIGEST: Final = re.compile(r"sha(?:256|384|512):[0-9a-f]{64,128}")
 
 def is_pinned(facts: PackageFacts) -> bool:
     """Whether everything has the version that the test had."""
-    return not _open(facts)
+    return not open_requirements(facts)
 
 
 def requirements_file(facts: PackageFacts) -> bytes:
@@ -24,8 +24,8 @@ def requirements_file(facts: PackageFacts) -> bytes:
 
     Hashes that were handed in go along where the test installed nothing beside what has them: installers want them for
     all or for none."""
-    pins = _pins(facts)
-    others = _open(facts)
+    pins = installed(facts)
+    others = open_requirements(facts)
     hashes = {} if others else _hashes(facts)
     if not all(_pinned(pin) in hashes for pin in pins):
         hashes = {}
@@ -36,7 +36,7 @@ def requirements_file(facts: PackageFacts) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _pins(facts: PackageFacts) -> list[str]:
+def installed(facts: PackageFacts) -> list[str]:
     """What the test installed, but for a version that no installer would read today: its requirement stays open."""
     pins = []
     for line in facts.resolved:
@@ -45,8 +45,9 @@ def _pins(facts: PackageFacts) -> list[str]:
     return pins
 
 
-def _open(facts: PackageFacts) -> list[str]:
-    known = {canonicalize_name(Requirement(line).name) for line in _pins(facts)}
+def open_requirements(facts: PackageFacts) -> list[str]:
+    """Requirements whose version the test does not say. Raises ValueError."""
+    known = {canonicalize_name(Requirement(line).name) for line in installed(facts)}
     wanted = (_checked(_split(line)[0]) for line in facts.requirements)
     return [line for line in wanted if canonicalize_name(Requirement(line).name) not in known]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import yaml
@@ -16,6 +17,11 @@ _SPACES: Final = re.compile(r"\s+")
 def json_file(value: Any) -> bytes:
     """JSON for people and programs. Pure ASCII, so that no editor, terminal or locale changes anything in it."""
     return (json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+
+
+def moment(of: datetime) -> str:
+    """RFC 3339, to the millisecond, in UTC."""
+    return of.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Quoted(str):
