@@ -38,7 +38,7 @@ ENVELOPE = "provenance.intoto.jsonl"
 PROJECT = dataclasses.replace(
     EVERYTHING,
     agent_path="src/main.py",
-    project={"src/main.py": b"def run(query): return query\n", "naïve \u202e.txt": b"x"},
+    project={"src/main.py": b"def run(query): return query\n", "naïve.txt": b"x"},
     inputs={"in.csv": b"1,2\n"},
     system_packages=("tesseract-ocr", "g++"),
     built_from_source=("six==1.17.0",),

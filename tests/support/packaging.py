@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from assay.v1 import package_service_pb2 as pb
 from services.packager.app import running
-from services.packager.press import press as real_press
 from services.packager.settings import PackagerSettings
 from shared.aws.connect import Aws
 from shared.aws.objects import Objects
@@ -64,7 +63,7 @@ class Shop:
     objects: Objects
 
     def packager(self, instance: str = "one", **more: Any) -> AbstractAsyncContextManager[Health]:
-        press, values = more.pop("press", real_press), self.settings(instance, **more)
+        press, values = more.pop("press", None), self.settings(instance, **more)
         values |= {name: SecretStr(values[name]) for name in ("nats_url", "mongo_url")}
         return running(PackagerSettings(**values), aws=open_emulator, press=press)
 
