@@ -93,6 +93,7 @@ def _gateway(common: _Common, place: Place, emulator: Emulator) -> AbstractAsync
             **common,
             **_bucket(),
             **_limits(),
+            **_reflection(),
             gateway_host=LOOPBACK,
             gateway_port=place.gateway_port,
             gateway_socket=place.socket,
@@ -110,6 +111,11 @@ def _limits() -> dict[str, Any]:
     """None where nobody else is there to be protected from the developer, unless they are given."""
     names = ("gateway_submissions_per_hour", "gateway_max_pending")
     return {name: 0 for name in names if f"ASSAY_{name.upper()}" not in os.environ}
+
+
+def _reflection() -> dict[str, Any]:
+    """Tools may ask what the API is, as the examples of docs/api.md do, unless it is said otherwise."""
+    return {} if "ASSAY_GATEWAY_REFLECTION" in os.environ else {"gateway_reflection": True}
 
 
 def _aws(emulator: Emulator) -> OpenAws:

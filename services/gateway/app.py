@@ -21,6 +21,7 @@ from services.gateway.audit.listing import AuditListing
 from services.gateway.audit.trail import Audit
 from services.gateway.authentication import Authentication
 from services.gateway.cancel import Cancellation
+from services.gateway.entrance import Entrance
 from services.gateway.health.cloud import CloudSight
 from services.gateway.health.gathering import SystemHealth
 from services.gateway.health.reach import OpeningCloud
@@ -63,6 +64,8 @@ from services.gateway.submission.resources import Defaults
 from services.gateway.submission.retry import Retry
 from services.gateway.submission.submit import Submission
 from services.gateway.submission.syntax import SyntaxChecker
+from services.gateway.withoutkey import WithoutKey
+from services.gateway.wrongkeys import WrongKeys
 from shared.aws.opening import OpenAws, Opening, open_aws
 from shared.background import background, every
 from shared.bus.connect import Bus
@@ -162,13 +165,29 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         keys = ApiKeys(database)
         authentication = Authentication(keys, clock.now, tokens=Tokens.of(settings, clock.now))
         streams = OpenStreams(authentication, clock.now)
+        edge = Edge(
+            Entrance(
+                authentication,
+                WrongKeys(settings.gateway_wrong_keys_per_minute),
+                audit,
+                most_calls=settings.gateway_max_calls,
+                most_of_user=settings.gateway_max_calls_of_user,
+            ),
+            streams,
+            WithoutKey(
+                most=settings.gateway_max_calls_without_key,
+                most_of_peer=settings.gateway_max_calls_without_key_of_peer,
+                limit_s=settings.gateway_without_key_s,
+            ),
+            message_limit_s=settings.gateway_message_s,
+        )
         usage = UsageReport(sums, clock)
         roster = Roster(clock)
         cloud = CloudSight(OpeningCloud(opening))
         probe = HealthRpc(health, SERVICES)
         server = build(
             settings,
-            [Edge(authentication, streams, audit)],
+            [edge],
             tests=TestRpc(
                 tests,
                 submission=Submission(

@@ -5,6 +5,7 @@ Keys are remembered for a few seconds, so that a busy client costs no store read
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from services.gateway.caller import Caller
-from services.gateway.errors import Unauthenticated
+from services.gateway.errors import Busy, Unauthenticated
 from services.gateway.oidc.tokens import Tokens, is_token
 from services.gateway.ports import Keys, Now
 from shared.store.connect import StoreError
@@ -33,6 +34,10 @@ USED_EVERY: Final = timedelta(minutes=1)
 """How exactly it is noted when a key was used."""
 MOST_KNOWN: Final = 10_000
 MOST_UNKNOWN: Final = 10_000
+MET_AT_ONCE: Final = 16
+"""So many keys that are not known here are looked up at a time: half the connections to the store, as for streams."""
+MOST_WAITING: Final = 5_000
+"""So many calls may wait for that. They hold no message, only their headers."""
 
 _HOW: Final = "Send your API key as metadata `authorization: Bearer <key>`"
 MISSING: Final = f"There is no API key in this call. {_HOW} (SDK and CLI: set ASSAY_API_KEY)."
@@ -73,6 +78,8 @@ class Authentication:
         self._monotonic = monotonic
         # Wrong keys have their own memory: a flood of them must not push the right ones out.
         self._known: dict[str, _Known] = {}
+        self._meeting = asyncio.Semaphore(MET_AT_ONCE)
+        self._waiting = 0
         self._unknown: dict[str, _Known] = {}
 
     async def caller(self, authorization: str | None) -> Caller:
@@ -131,7 +138,7 @@ class Authentication:
             return known.key
         if known is not None and known.key is not None and now < known.end:
             self._known[name] = known._replace(fresh_until=known.end)
-        key = await self._keys.find(secret)
+        key = await (self._keys.find(secret) if known else self._meet(secret))
         noted = self._known.get(name)
         if key is None or not self._is_worth_noting(key, noted.key if noted else None):
             self._remember(name, key, now)
@@ -143,6 +150,17 @@ class Authentication:
         except StoreError as error:  # it comes in all the same
             log.warning("key_use_not_noted", key_id=key.key_id, error=repr(error))
         return key
+
+    async def _meet(self, secret: str) -> ApiKey | None:
+        """Looks up a key that is not known here: a few at a time, or wrong ones would take the whole store."""
+        if self._waiting >= MOST_WAITING:
+            raise Busy(f"{MOST_WAITING} keys that this gateway does not know yet wait to be looked up; try again.")
+        self._waiting += 1
+        try:
+            async with self._meeting:
+                return await self._keys.find(secret)
+        finally:
+            self._waiting -= 1
 
     def _remember(self, name: str, key: ApiKey | None, now: float) -> None:
         memory, most = (self._unknown, MOST_UNKNOWN) if key is None else (self._known, MOST_KNOWN)

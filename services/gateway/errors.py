@@ -196,6 +196,55 @@ class TooManyUploads(OverLimit):
         super().__init__(user, f"{user} has {most} uploads under way; wait for the end of one.", timedelta(seconds=1))
 
 
+class TooManyCalls(OverLimit):
+    """The user has as many calls under way as may be."""
+
+    limit = "calls"
+
+    def __init__(self, user: str, most: int) -> None:
+        super().__init__(
+            user,
+            f"{most} calls are under way at this gateway; wait for the end of some, or close streams that nobody reads "
+            "(ASSAY_GATEWAY_MAX_CALLS, ASSAY_GATEWAY_MAX_CALLS_OF_USER).",
+            timedelta(seconds=1),
+        )
+
+
+class TooManyWithoutKey(OverLimit):
+    """As many calls without a key are under way as may be: health checks, reflection."""
+
+    limit = "calls_without_key"
+
+    def __init__(self, peer: str, most: int) -> None:
+        super().__init__(
+            "",
+            f"{most} calls that need no key (health, reflection) are under way already; end some "
+            "(ASSAY_GATEWAY_MAX_CALLS_WITHOUT_KEY, ASSAY_GATEWAY_MAX_CALLS_WITHOUT_KEY_OF_PEER). "
+            "Calls with a key are not counted here.",
+            timedelta(seconds=1),
+        )
+        self.subject = f"peer:{peer}"
+
+
+class TooManyWrongKeys(OverLimit):
+    """Too many calls without a valid key come from one address."""
+
+    limit = "wrong_keys"
+
+    def __init__(self, peer: str, retry_after: timedelta) -> None:
+        super().__init__(
+            "",
+            "Too many calls without a valid key come from your address. Check the key before you try again; calls "
+            "with a valid one are let in.",
+            retry_after,
+        )
+        self.subject = f"peer:{peer}"
+
+
+class TimeIsUp(Unavailable):
+    """A call without a key has lasted as long as it may; call again."""
+
+
 class NoPackages(AssayError):
     """This server makes no deployment packages: it has no bucket to keep them in (ASSAY_AWS_BUCKET). GetTest with view
     FULL has the code, requirements and Dockerfile."""

@@ -16,6 +16,11 @@ RPC_SECONDS: Final = Histogram(
 STREAMS: Final = Gauge("assay_gateway_streams", "Streams open now", ["method"])
 SUBMITTED: Final = Counter("assay_gateway_submitted_total", "Tests accepted and stored")
 REFUSED: Final = Counter("assay_gateway_over_limit_total", "Tests refused because of a user's limit", ["limit"])
+TURNED_AWAY: Final = Counter(
+    "assay_gateway_turned_away_total",
+    "Calls refused because too many are under way or keys are wrong: calls, calls_without_key, wrong_keys",
+    ["limit"],
+)
 FOLLOWED: Final = Gauge("assay_gateway_followed_tests", "Tests followed now: one bus subscription each")
 FOLLOWERS: Final = Gauge("assay_gateway_followers", "Streams that follow a test now")
 DROPPED_BACK: Final = Counter(

@@ -59,7 +59,7 @@ def build(
     server = grpc.aio.server(
         interceptors=interceptors,
         options=_options(settings),
-        maximum_concurrent_rpcs=settings.gateway_max_calls,
+        # No maximum_concurrent_rpcs: it counts who has no key, too, and so locks out who has (entrance.py).
     )
     add_TestServiceServicer_to_server(tests, server)
     add_QueueServiceServicer_to_server(queue, server)
@@ -67,9 +67,10 @@ def build(
     add_AccountServiceServicer_to_server(account, server)
     add_AdminServiceServicer_to_server(admin, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection(
-        (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server
-    )
+    if settings.gateway_reflection:
+        reflection.enable_server_reflection(
+            (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server
+        )
     return server
 
 
@@ -92,11 +93,21 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.gateway_max_message_bytes),
         ("grpc.max_send_message_length", settings.gateway_max_message_bytes),
         ("grpc.max_concurrent_streams", settings.gateway_max_streams),
+        ("grpc.max_allowed_incoming_connections", settings.gateway_max_connections),
+        # Who connects and says nothing, or half of it. gRPC's own 120 s let one machine hold thousands.
+        ("grpc.server_handshake_timeout_ms", round(settings.gateway_handshake_s * 1000)),
+        ("grpc.http2.settings_timeout", round(settings.gateway_handshake_s * 1000)),
+        ("grpc.max_connection_idle_ms", round(settings.gateway_idle_s * 1000)),
         ("grpc.keepalive_time_ms", round(settings.gateway_keepalive_s * 1000)),
-        ("grpc.keepalive_timeout_ms", 10_000),
+        # Of the two it is the second that ends a connection whose peer has gone (C-core 1.85, tried); 60 s by itself.
+        ("grpc.keepalive_timeout_ms", round(settings.gateway_ping_answer_s * 1000)),
+        ("grpc.http2.ping_timeout_ms", round(settings.gateway_ping_answer_s * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", round(settings.gateway_min_ping_s * 1000)),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", round(settings.gateway_min_ping_s * 1000)),
+        # gRPC reads ahead what it takes a connection to hold, megabytes a call, also of calls that are refused.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 1 << 16),
         ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a second server behind the same address
     ]
 

@@ -28,6 +28,10 @@ class GatewaySettings(CommonSettings, AwsSettings):
     gateway_tls_client_ca_file: Path | None = Field(
         None, description="clients must show a certificate signed by this authority (mTLS)"
     )
+    gateway_plaintext_behind_proxy: bool = Field(
+        False,
+        description="listen without TLS on addresses that other machines reach: a proxy before the gateway does it",
+    )
     gateway_oidc_issuer: str = Field(
         "", description="sign-in service (OpenID Connect issuer, https) whose tokens are taken beside API keys"
     )
@@ -47,12 +51,43 @@ class GatewaySettings(CommonSettings, AwsSettings):
         ge=_MIB,
         description="largest gRPC message, in and out; without archives in it the largest valid one is below 3 MiB",
     )
-    gateway_max_streams: int = Field(2_000, ge=1, description="calls under way at once on one connection")
+    gateway_max_streams: int = Field(1_000, ge=1, description="calls under way at once on one connection")
+    gateway_max_connections: int = Field(20_000, ge=1, description="connections at once; further ones are closed")
     gateway_max_calls: int = Field(
-        20_000, ge=1, description="calls under way at once in all; further ones get RESOURCE_EXHAUSTED"
+        20_000, ge=1, description="calls with a key under way at once in all; further ones get RESOURCE_EXHAUSTED"
+    )
+    gateway_max_calls_of_user: int = Field(
+        2_000, ge=1, description="calls of one user under way at once, open streams included"
+    )
+    gateway_max_calls_without_key: int = Field(
+        400, ge=2, description="calls that need no key (health, reflection) under way at once; half of it for streams"
+    )
+    gateway_max_calls_without_key_of_peer: int = Field(
+        100, ge=2, description="the same from one address; half of it for streams"
+    )
+    gateway_without_key_s: float = Field(
+        600.0, gt=0, description="how long a stream without a key may last (Health.Watch, reflection), in seconds"
+    )
+    gateway_wrong_keys_per_minute: int = Field(
+        30, ge=1, description="calls without a valid key from one address in a minute; answers to further ones wait"
+    )
+    gateway_message_s: float = Field(
+        60.0, gt=0, description="how long a message of a client may take to arrive, in seconds"
+    )
+    gateway_handshake_s: float = Field(
+        10.0, gt=0, description="how long a new connection may take to begin with TLS and HTTP/2, in seconds"
+    )
+    gateway_idle_s: float = Field(
+        600.0, gt=0, description="connections without a call are closed after this time, in seconds"
+    )
+    gateway_reflection: bool = Field(
+        False, description="tell everybody the methods and messages of the API by gRPC reflection, without a key"
     )
     gateway_keepalive_s: float = Field(
         30.0, ge=1, description="how often a silent connection is asked whether it still lives, in seconds"
+    )
+    gateway_ping_answer_s: float = Field(
+        30.0, gt=0, description="how long the answer to that may take until the connection is given up, in seconds"
     )
     gateway_min_ping_s: float = Field(
         10.0, ge=0.1, description="clients that ping more often than this are disconnected, in seconds"
@@ -117,6 +152,18 @@ class GatewaySettings(CommonSettings, AwsSettings):
         return self
 
     @model_validator(mode="after")
+    def _keys_travel_encrypted(self) -> GatewaySettings:
+        safe = is_this_machine(self.gateway_host) or self.gateway_tls_cert_file or self.gateway_plaintext_behind_proxy
+        if not safe:
+            raise ValueError(
+                f"ASSAY_GATEWAY_HOST={self.gateway_host} is not an address of this machine alone, and API keys would "
+                "travel there in the clear. Set ASSAY_GATEWAY_TLS_CERT_FILE and ASSAY_GATEWAY_TLS_KEY_FILE, or "
+                "ASSAY_GATEWAY_PLAINTEXT_BEHIND_PROXY=true where a proxy before the gateway does TLS, "
+                "or ASSAY_GATEWAY_HOST=127.0.0.1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _oidc_is_whole(self) -> GatewaySettings:
         if bool(self.gateway_oidc_issuer) != bool(self.gateway_oidc_audience):
             raise ValueError("ASSAY_GATEWAY_OIDC_ISSUER and ASSAY_GATEWAY_OIDC_AUDIENCE are set together or not at all")
@@ -129,6 +176,14 @@ class GatewaySettings(CommonSettings, AwsSettings):
             if url and not is_encrypted_or_local(url):
                 raise ValueError(f"ASSAY_{name.upper()} must begin with https:// (http:// for this machine only)")
         return self
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether only programs of this machine can connect there."""
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name: whose address it is is not known here
+        return False
 
 
 def is_encrypted_or_local(url: str) -> bool:

@@ -53,6 +53,7 @@ def settings(nats_url: str, mongo_url: str, database: str, **more: Any) -> Gatew
         "gateway_drain_s": 2.0,
         "gateway_submissions_per_hour": 0,  # tests of the limits set their own
         "gateway_max_pending": 0,
+        "gateway_reflection": True,
         **more,
     }
     return GatewaySettings(**values)

@@ -11,7 +11,7 @@ from services.gateway.account import Accounts
 from services.gateway.caller import CALL
 
 if TYPE_CHECKING:
-    from services.gateway.interceptors import Context
+    from services.gateway.visits import Context
 
 
 class AccountRpc(AccountServiceServicer):

@@ -18,7 +18,7 @@ from services.gateway.caller import CALL
 from services.gateway.health.gathering import SystemHealth
 
 if TYPE_CHECKING:
-    from services.gateway.interceptors import Context
+    from services.gateway.visits import Context
 
 
 class AdminRpc(AdminServiceServicer):

@@ -14,7 +14,7 @@ from services.gateway.statuses import Code
 from shared.telemetry.health import Health
 
 if TYPE_CHECKING:
-    from services.gateway.interceptors import Context
+    from services.gateway.visits import Context
 
 LOOK_S: Final = 2.0
 """How often the checks are made; answers come from the last look, so that a probe costs nothing."""

@@ -17,7 +17,7 @@ from services.gateway.ports import Packages
 from shared.clock import Clock
 
 if TYPE_CHECKING:
-    from services.gateway.interceptors import Context
+    from services.gateway.visits import Context
 
 
 class PackageRpc(PackageServiceServicer):

@@ -15,7 +15,7 @@ from services.gateway.queue.status import QueueStatus
 from services.gateway.queue.watch import QueueWatch
 
 if TYPE_CHECKING:
-    from services.gateway.interceptors import Context
+    from services.gateway.visits import Context
 
 
 class QueueRpc(QueueServiceServicer):

@@ -31,7 +31,7 @@ from services.gateway.submission.submit import Submission
 from shared.domain.lifecycle import State
 
 if TYPE_CHECKING:
-    from services.gateway.interceptors import Context
+    from services.gateway.visits import Context
 
 
 class TestRpc(TestServiceServicer):

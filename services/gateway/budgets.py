@@ -1,0 +1,70 @@
+"""How much may be under way at once: in all, and of each holder, be it a user or an address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from shared.errors import AssayError
+
+
+class Budget:
+    """Places, of which `most` can be taken at once, and `most_each` by one holder. Who finds none is refused.
+
+    `refusal` makes the error from the holder and from how many places there are for it (all of them, where it is the
+    others who took them)."""
+
+    def __init__(self, most: int, most_each: int, refusal: Callable[[str, int], AssayError]) -> None:
+        self._most = most
+        self._most_each = most_each
+        self._refusal = refusal
+        self._taken = 0
+        self._by: dict[str, int] = {}
+
+    @property
+    def taken(self) -> int:
+        """Places that are taken now."""
+        return self._taken
+
+    def of(self, holder: str) -> int:
+        """Places that this holder has now."""
+        return self._by.get(holder, 0)
+
+    def place(self, holder: str) -> Place:
+        """A place for the time of a `with`. Entering it raises the refusal where there is none."""
+        return Place(self, holder)
+
+    def take(self, holder: str) -> None:
+        held = self._by.get(holder, 0)
+        if held >= self._most_each:
+            raise self._refusal(holder, self._most_each)
+        if self._taken >= self._most:
+            raise self._refusal(holder, self._most)
+        self._by[holder] = held + 1
+        self._taken += 1
+
+    def give_back(self, holder: str) -> None:
+        self._taken -= 1
+        left = self._by[holder] - 1
+        if left:
+            self._by[holder] = left
+        else:
+            del self._by[holder]
+
+
+class Place:
+    """One place of a budget."""
+
+    __slots__ = ("_budget", "_holder")
+
+    def __init__(self, budget: Budget, holder: str) -> None:
+        self._budget = budget
+        self._holder = holder
+
+    def __enter__(self) -> None:
+        self._budget.take(self._holder)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._budget.give_back(self._holder)
