@@ -16,6 +16,7 @@ import typer
 
 from deploy.admin_dead import app as dead
 from deploy.admin_dead import printable
+from deploy.admin_nats import app as nats
 from shared.errors import AssayError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(dead, name="dead")
+app.add_typer(nats, name="nats")
 
 
 @app.callback()

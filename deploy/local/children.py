@@ -7,7 +7,7 @@ services.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,9 @@ from deploy.local import lifeline, ports
 from deploy.local.child import RUN, Child, Program
 from deploy.local.credentials import LISTENER, MONGO_KEY_FILE, USER, Credentials
 from deploy.local.mongo import MongoServer, errors_in
-from deploy.local.nats import Login, NatsServer
+from deploy.local.nats import NatsServer
+from deploy.nats_accounts import Listener, Login, login_of
+from shared.bus.rights import SERVICES
 
 log = structlog.get_logger()
 
@@ -35,6 +37,8 @@ class Backing:
     listener_url: str = field(repr=False)
     """NATS for those who only follow events."""
     children: tuple[Child, ...]
+    nats_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """NATS for each service that has a user of its own; the others have `nats_url`."""
 
 
 @asynccontextmanager
@@ -54,20 +58,22 @@ async def backing_servers(
     wanted = ({} if nats_url else {"nats": NATS_PORT}) | ({} if mongo_url else {"mongo": MONGO_PORT})
     with ports.reserved(folder, wanted) as chosen:
         children: list[Child] = []
-        listener_url = nats_url or ""
+        listener_url, nats_urls = nats_url or "", dict[str, str]()
         if not nats_url:
             own = Login(USER, credentials.nats_password)
-            listener = Login(LISTENER, credentials.nats_listener_password, listens_only=True)
-            nats = NatsServer(folder / "nats", chosen["nats"], (own, listener))
+            services = [login_of(name, credentials.nats_password_of(name)) for name in SERVICES]
+            listener = Listener(LISTENER, credentials.nats_listener_password)
+            nats = NatsServer(folder / "nats", chosen["nats"], (own, *services), (listener,))
             children.append(Child(Program("nats-server", nats.command(), nats.ready), folder))
             nats_url, listener_url = nats.url, nats.url_of(listener)
+            nats_urls = {login.user: nats.url_of(login) for login in services}
         if not mongo_url:
             key = (folder / MONGO_KEY_FILE).resolve()
             mongo = MongoServer(folder / "mongo", chosen["mongo"], USER, credentials.mongo_password, key)
             children.append(Child(Program("mongod", mongo.command(), mongo.ready, errors_in), folder))
             mongo_url = mongo.url
         async with _kept_alive(children):
-            yield Backing(nats_url, mongo_url, listener_url, tuple(children))
+            yield Backing(nats_url, mongo_url, listener_url, tuple(children), nats_urls)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ to start. Must not know how the servers were started.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -29,6 +30,7 @@ from services.packager.settings import PackagerSettings
 from services.scheduler.app import running as scheduler
 from services.scheduler.settings import SchedulerSettings
 from shared.aws.opening import OpenAws, open_aws
+from shared.bus.connect import Bus
 from shared.clock import SystemClock
 from shared.ids import UserId
 from shared.settings import CommonSettings
@@ -65,32 +67,35 @@ class _Bucket(TypedDict):
 @asynccontextmanager
 async def all_services(backing: Backing, place: Place, emulator: Emulator, *, api_key: str) -> AsyncIterator[None]:
     """All five at work, with one health port for all of them and the developer's key in the store."""
-    common = _Common(nats_url=SecretStr(backing.nats_url), mongo_url=SecretStr(backing.mongo_url), instance=INSTANCE)
-    await _let_developer_in(backing, api_key)
+    await asyncio.gather(_let_developer_in(backing, api_key), _make_streams(backing))
     # The gateway is inside: nothing is accepted before everything is there, and nothing after it goes.
     async with (
         emulator.running(),
-        side_by_side(_workers(common, place, emulator)) as workers,
-        _gateway(common, place, emulator) as front,
+        side_by_side(_workers(backing, place, emulator)) as workers,
+        _gateway(backing, place, emulator) as front,
         health_port([front, *workers], host=LOOPBACK, port=place.health_port),
     ):
         yield
 
 
-def _workers(common: _Common, place: Place, emulator: Emulator) -> list[AbstractAsyncContextManager[Health]]:
+def _workers(backing: Backing, place: Place, emulator: Emulator) -> list[AbstractAsyncContextManager[Health]]:
     tasks = os.environ.get("ASSAY_PROCESS_ROOT")
     return [
-        orchestrator(OrchestratorSettings(**common, process_root=Path(tasks) if tasks else place.folder / "tasks")),
-        logstreamer(LogstreamerSettings(**common)),
-        scheduler(SchedulerSettings(**common)),
-        packager(PackagerSettings(**common, **_bucket()), aws=_aws(emulator)),
+        orchestrator(
+            OrchestratorSettings(
+                **_common(backing, "orchestrator"), process_root=Path(tasks) if tasks else place.folder / "tasks"
+            )
+        ),
+        logstreamer(LogstreamerSettings(**_common(backing, "logstreamer"))),
+        scheduler(SchedulerSettings(**_common(backing, "scheduler"))),
+        packager(PackagerSettings(**_common(backing, "packager"), **_bucket()), aws=_aws(emulator)),
     ]
 
 
-def _gateway(common: _Common, place: Place, emulator: Emulator) -> AbstractAsyncContextManager[Health]:
+def _gateway(backing: Backing, place: Place, emulator: Emulator) -> AbstractAsyncContextManager[Health]:
     return gateway(
         GatewaySettings(
-            **common,
+            **_common(backing, "gateway"),
             **_bucket(),
             **_limits(),
             **_reflection(),
@@ -100,6 +105,11 @@ def _gateway(common: _Common, place: Place, emulator: Emulator) -> AbstractAsync
         ),
         aws=_aws(emulator),
     )
+
+
+def _common(backing: Backing, service: str) -> _Common:
+    nats_url = backing.nats_urls.get(service, backing.nats_url)
+    return _Common(nats_url=SecretStr(nats_url), mongo_url=SecretStr(backing.mongo_url), instance=INSTANCE)
 
 
 def _bucket() -> _Bucket:
@@ -129,3 +139,9 @@ async def _let_developer_in(backing: Backing, api_key: str) -> None:
         await provision(database)
         await backfill(database, SystemClock().now())
         await ApiKeys(database).add(api_key, user=DEVELOPER, role="admin", now=SystemClock().now())
+
+
+async def _make_streams(backing: Backing) -> None:
+    """As `assay-admin provision` does: the users of the services may not change a stream of an earlier version."""
+    async with Bus(backing.nats_url, service="admin", replicas=CommonSettings().stream_replicas).connected():
+        pass

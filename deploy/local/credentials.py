@@ -7,6 +7,7 @@ Must not know who uses which secret.
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ FILE, API_KEY_FILE, MONGO_KEY_FILE = "credentials.json", "api-key", "mongo.key"
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
     nats_password: str
+    """Of the user that may do everything there; those of the services are made of it."""
     nats_listener_password: str
     """For those who follow events from outside: hears everything, publishes nothing."""
     mongo_password: str
@@ -34,6 +36,10 @@ class Credentials:
     """Signs what services hand each other through a client, such as page tokens and result URLs."""
     console_secret: str
     """Seals sessions of the console, so that they outlive a restart."""
+
+    def nats_password_of(self, service: str) -> str:
+        """The password of one service's own user."""
+        return hmac.new(self.nats_password.encode(), f"nats {service}".encode(), "sha256").hexdigest()
 
 
 def load_or_create(folder: Path) -> Credentials:

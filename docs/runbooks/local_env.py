@@ -14,7 +14,8 @@ from pathlib import Path
 
 from deploy.local.credentials import USER
 from deploy.local.mongo import MongoServer
-from deploy.local.nats import Login, NatsServer
+from deploy.local.nats import NatsServer
+from deploy.nats_accounts import Login
 
 FOLDER = Path(os.environ.get("ASSAY_DATA", ".assay"))
 

@@ -25,6 +25,7 @@ from shared.background import background, end, every
 from shared.bus.middleware import settle_with
 from shared.bus.pull import LIMIT_S, PromptJetStream
 from shared.bus.streams import RETRY_DELAYS_S, consumer_config, ensure_consumer, provision, stream_of
+from shared.bus.subjects import INBOX, NUDGE, durable_of
 from shared.errors import Unavailable
 from shared.events.base import Event
 from shared.settings import CommonSettings
@@ -36,8 +37,6 @@ Told = TypeVar("Told", bound=Event)
 CONNECT_TIMEOUT_S = 5
 PUBLISH_TIMEOUT_S = 5.0
 WATCH_INTERVAL_S = 10.0
-NUDGE = "wake.{}"
-"""Subject of a nudge, by the name of the service. No stream keeps it."""
 DRAIN_S = 15.0
 """Longer than what a handler under way is waited for."""
 
@@ -70,6 +69,7 @@ class Bus:
         self.broker = NatsBroker(
             url,
             name=f"assay-{service}",
+            inbox_prefix=INBOX.format(service),
             security=NatsSecurity(ssl_context=tls) if tls else None,
             connect_timeout=CONNECT_TIMEOUT_S,
             # The default gives up after 60 tries; a service must outlive its server's longest restart.
@@ -98,7 +98,7 @@ class Bus:
 
         All replicas of a service share the work. Call it before `running`."""
         stream = stream_of(event.type)
-        durable = f"{self._service}-{event.type.replace('.', '-')}"
+        durable = durable_of(self._service, event.type)
         config = consumer_config(durable, event.pattern())
         self._consumers.append((stream.name, config))
         subscriber = self.broker.subscriber(

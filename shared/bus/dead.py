@@ -21,6 +21,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 
 from shared.bus.connect import Bus
 from shared.bus.streams import ALL, DEAD, Stream, stream_of
+from shared.bus.subjects import REPLAYED
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.events.catalog import BY_TYPE
 from shared.ids import USER_ID
@@ -33,8 +34,6 @@ LONGEST_HEADER: Final = 4096
 """Characters of a header that are shown. What we write ourselves is shorter, but anybody may write to DEAD."""
 MOST_DELIVERIES: Final = 2**31 - 1
 """The API has 32 bits for it."""
-REPLAYED: Final = "count.replay"
-"""Subject on which whoever sends a letter again says so, once for each. No event, and no stream keeps it."""
 NO_ANSWER: Final = "It was delivered {} times, and the service never answered: it died on it, or was too slow."
 GONE: Final = " The message itself is not in its stream any more, so it cannot be sent again."
 _ADVISORY: Final = "$JS."

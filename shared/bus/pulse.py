@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from shared.background import background
 from shared.bus.connect import Bus
+from shared.bus.subjects import ASK, REPORT
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.telemetry.health import Health
@@ -26,10 +27,6 @@ from shared.telemetry.report import Report, Reporter
 
 log = structlog.get_logger()
 
-REPORT: Final = "health.report"
-"""Subject of the reports."""
-ASK: Final = "health.ask"
-"""Who publishes here gets a report of everybody at once."""
 EVERY_S: Final = 2.0
 CHECK_S: Final = 1.0
 """How long a check may take: a report that waited longer would look like a replica that is gone."""

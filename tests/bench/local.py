@@ -19,7 +19,8 @@ from typing import Final
 from assay import AsyncAssay, Test, TestState
 from deploy.local.credentials import USER, load_or_create
 from deploy.local.mongo import MongoServer
-from deploy.local.nats import Login, NatsServer
+from deploy.local.nats import NatsServer
+from deploy.nats_accounts import Login
 from tests.bench import processes
 from tests.bench.servers import Servers
 from tests.bench.work import AGENT

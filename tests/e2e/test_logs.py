@@ -112,7 +112,7 @@ async def test_the_listener_of_the_readme_hears_a_test_from_its_first_line(
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text("utf-8"), re.DOTALL)
     listener = tmp_path / "listen.py"
-    listener.write_text(next(block for block in blocks if "ordered_consumer" in block), "utf-8")
+    listener.write_text(next(block for block in blocks if "get_msg" in block), "utf-8")
     (tmp_path / ".assay").symlink_to(server.folder)
     test = await client.submit("def run(query):\n    print('one')\n    print('two')\n", "x")
     process = await asyncio.create_subprocess_exec(

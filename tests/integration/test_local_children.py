@@ -23,8 +23,9 @@ from deploy.local.child import Child, Program, StartFailed
 from deploy.local.children import Backing, backing_servers
 from deploy.local.credentials import load_or_create
 from deploy.local.mongo import MongoUnusable
+from deploy.local.nats import NatsServer
 from deploy.local.ownership import AlreadyRunning, owned, owner_of
-from tests.support.servers import free_port
+from tests.support.servers import RunningServer, free_port
 from tests.support.until import until
 
 OWNER = """
@@ -138,8 +139,8 @@ async def test_a_listener_hears_events_and_reads_streams_and_publishes_none(tmp_
             await listener.flush()
             await own.jetstream().publish("logs.appended.dev.tst_1", b"line")
             assert (await live.next_msg(timeout=5)).data == b"line"
-            stored = await listener.jetstream().subscribe("logs.>", ordered_consumer=True)
-            assert (await stored.next_msg(timeout=5)).data == b"line"
+            stored = await listener.jetstream(domain="assay").get_msg("LOGS", 1, next=True, subject="logs.>")
+            assert stored.data == b"line"
 
             await listener.publish("logs.appended.dev.tst_1", b"forged")
             await listener.flush()
@@ -148,6 +149,20 @@ async def test_a_listener_hears_events_and_reads_streams_and_publishes_none(tmp_
         finally:
             await listener.close()
             await own.close()
+
+
+async def test_streams_of_a_version_without_accounts_are_there_again(tmp_path: Path) -> None:
+    before = RunningServer(NatsServer(tmp_path / "nats", free_port()), tmp_path / "log")
+    before.start()
+    own = await nats.connect(before.url)
+    await own.jetstream().add_stream(name="LOGS", subjects=["logs.>"])
+    await own.jetstream().publish("logs.appended.dev.tst_1", b"line")
+    await own.close()
+    before.stop()
+    async with servers(tmp_path) as backing:
+        own = await nats.connect(backing.nats_url)
+        assert (await own.jetstream().get_msg("LOGS", 1)).data == b"line"
+        await own.close()
 
 
 async def test_data_and_addresses_are_there_again_at_the_next_start(tmp_path: Path) -> None:
