@@ -190,6 +190,8 @@ PRODUCTS = (
             f"{HARNESS}.jsontext",
             f"{SERVER}.worker_process",
             f"{SERVER}.pool",
+            f"{SERVER}.clients",
+            f"{SERVER}.framing",
             f"{SERVER}.http_service",
             f"{SERVER}.service",
             f"{HARNESS}.naming",
@@ -220,7 +222,7 @@ PRODUCTS = (
         ),
         may_import=frozenset(
             {
-                *("hmac", "http", "json", "os", "queue", "select", "shutil", "signal", "socketserver"),
+                *("hmac", "json", "os", "queue", "re", "select", "shutil", "signal"),
                 *("subprocess", "sys", "tempfile", "threading", "time"),
             }
         ),

@@ -219,6 +219,7 @@ def _variables(facts: PackageFacts) -> Iterator[str]:
     yield f"| `WORKERS` | {workers(facts)} | agents in memory, each of which answers one query at a time |"
     yield f"| `TIMEOUT_S` | {facts.timeout_s} | time limit of a query, as in the test |"
     yield "| `WAIT_S` | 10 | how long a query waits for a free worker before it is refused |"
+    yield "| `READ_TIMEOUT_S` | 15 | how long a client may take to send its request, and then its query |"
     yield "| `STOP_GRACE_S` | 25 | how long running queries may take after SIGTERM |"
     yield "| `MAX_QUERY_BYTES`, `MAX_RESPONSE_BYTES` | 1048576 | size limits |"
     yield "| `API_TOKEN` | | when set, queries must carry `Authorization: Bearer` and this token |"

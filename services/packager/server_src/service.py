@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from services.packager.server_src.http_service import Handler, Server
+from services.packager.server_src.http_service import HttpService, in_thread
 from services.packager.server_src.pool import Pool
 from services.packager.server_src.reports import say
 from services.packager.server_src.settings import Settings
@@ -14,28 +14,32 @@ from services.packager.server_src.settings import Settings
 
 def serve(settings: Settings) -> int:
     """Until SIGTERM; the exit code."""
+    import asyncio
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     empty = [name for name in settings.needed if not os.environ.get(name)]
     if empty:
         say("WARNING", f"not set, although the agent was tested with it: {', '.join(empty)}")
-    Handler.pool = pool = Pool(settings)
-    Handler.timeout = settings.keep_s
+    pool = Pool(settings)
     try:
         pool.start()
     except RuntimeError as error:
         say("CRITICAL", f"the agent cannot be loaded: {error}")
         return 1
-    server = Server((settings.host, settings.port))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    say("INFO", f"answering on port {server.server_address[1]}")
-    stop.wait()
-    say("INFO", "stopping")
-    server.shutdown()
-    pool.drain(settings.grace_s)
-    server.server_close()
+    asyncio.run(_answer_until(stop, pool))
     return 0
+
+
+async def _answer_until(stop: threading.Event, pool: Pool) -> None:
+    settings = pool.settings
+    server = await HttpService(pool).listen(settings.host, settings.port)
+    say("INFO", f"answering on port {server.sockets[0].getsockname()[1]}")
+    await in_thread(stop.wait)
+    say("INFO", "stopping")
+    server.close()
+    await in_thread(lambda: pool.drain(settings.grace_s))
 
 
 def check(settings: Settings) -> int:

@@ -26,6 +26,7 @@ class Settings:
         self.keep_s = max(60, self.timeout_s + 10) + 15  # an idle connection; longer than a load balancer does
         self.wait_s = float(os.environ.get("WAIT_S") or 10)  # for a free worker, before "busy"
         self.grace_s = float(os.environ.get("STOP_GRACE_S") or 25)  # for running queries, after SIGTERM
+        self.read_s = float(os.environ.get("READ_TIMEOUT_S") or 15)  # for a request's head, and then for its body
         self.query_bytes = int(os.environ.get("MAX_QUERY_BYTES") or 1 << 20)
         self.response_bytes = int(os.environ.get("MAX_RESPONSE_BYTES") or 1 << 20)
         self.token = os.environ.get("API_TOKEN") or ""

@@ -18,6 +18,7 @@ import hmac
 import json
 import os
 import queue
+import re
 import select
 import shutil
 import signal
@@ -26,12 +27,11 @@ import sys
 import tempfile
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from asyncio import Future, Server, StreamReader, StreamWriter
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
     from types import CodeType, ModuleType
     from typing import Any, NoReturn
 
@@ -60,6 +60,7 @@ class Settings:
         self.keep_s = max(60, self.timeout_s + 10) + 15  # an idle connection; longer than a load balancer does
         self.wait_s = float(os.environ.get("WAIT_S") or 10)  # for a free worker, before "busy"
         self.grace_s = float(os.environ.get("STOP_GRACE_S") or 25)  # for running queries, after SIGTERM
+        self.read_s = float(os.environ.get("READ_TIMEOUT_S") or 15)  # for a request's head, and then for its body
         self.query_bytes = int(os.environ.get("MAX_QUERY_BYTES") or 1 << 20)
         self.response_bytes = int(os.environ.get("MAX_RESPONSE_BYTES") or 1 << 20)
         self.token = os.environ.get("API_TOKEN") or ""
@@ -339,140 +340,458 @@ class Pool:
         threading.Thread(target=bring, daemon=True).start()
 
 
+# --- Which clients stay when there are too many: so many that keep quiet never keep out one that asks
+
+
+CONNECTIONS = 512
+QUERIES = 128  # at once, those that wait for a worker included; each costs a thread
+BODY_BYTES = 64 << 20  # of all queries that are being sent
+WRITE_S = 30.0  # for a client to take its answer
+LINGER_S = 2.0  # for what a refused client still sends: else it may not get to see why
+YOUNG_S = 1.0
+
+UNHEARD, IDLE, SENDING, ASKING = range(4)
+"""What a client does: has not asked anything yet, asks nothing more for now, sends its query, waits for its answer."""
+
+
+class Client:
+    """One connection, as far as the choice goes."""
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.since = time.monotonic()
+        self.does = UNHEARD
+
+    def close(self) -> None:
+        """Ends the connection at once."""
+
+
+def to_close(clients: Iterable[Client], now: float) -> Client | None:
+    """Who makes room for one more: the quietest of the peer that has the most, the oldest of them first, and those that
+    have just come last. None while all wait for their answers."""
+    others = [client for client in clients if client.does != ASKING]
+    held: dict[str, int] = {}
+    for client in others:
+        held[client.peer] = held.get(client.peer, 0) + 1
+    if not others:
+        return None
+    return min(
+        others,
+        key=lambda client: (now - client.since < YOUNG_S, client.does, -held[client.peer], client.since),
+    )
+
+
+def most_connections() -> int:
+    """As many as the open files of this process allow, beside those of the workers."""
+    import resource
+
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CONNECTIONS if files == resource.RLIM_INFINITY else max(16, min(CONNECTIONS, files // 2))
+
+
+# --- HTTP/1.1 as strictly as its rules allow: where a request ends is never a guess
+
+
+HEAD_BYTES = 16 * 1024  # of a request line and all headers together
+HEADERS = 100
+LENGTH_DIGITS = 12
+
+REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([!-~]+) HTTP/([0-9])\.([0-9])")
+HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+# RFC 9112, 2.2: a line ends with CR LF. Others take a bare LF, too, and so disagree on where a request ends.
+NOT_IN_HEAD = re.compile(rb"(?<!\r)\n|\r[^\n]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
+ONCE = frozenset({b"authorization", b"content-length", b"content-type", b"expect", b"host", b"transfer-encoding"})
+
+
+class Refused(Exception):
+    """A request that is answered with an error, after which its connection ends: where it ends is not known, or its
+    body is not read."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Request:
+    """The head of a request. `length`: bytes of its body; None where it says nothing of one."""
+
+    def __init__(self, method: str, target: str, minor: int, headers: dict[bytes, bytes], length: int | None) -> None:
+        self.method, self.path, self.minor = method, target.partition("?")[0], minor
+        self.headers, self.length = headers, length
+
+    @property
+    def last(self) -> bool:
+        """Whether its connection ends with it."""
+        options = self.headers.get(b"connection", b"").lower().replace(b" ", b"").split(b",")
+        return self.minor == 0 or b"close" in options
+
+    @property
+    def waits(self) -> bool:
+        """Whether its body comes once it is asked for."""
+        return self.minor > 0 and b"expect" in self.headers
+
+
+def end_of_head(received: bytes | bytearray) -> int | None:
+    """Where the body begins, or None while there is more to come. Raises Refused as soon as none can come of it."""
+    end = received.find(b"\r\n\r\n", 0, HEAD_BYTES + 4)
+    if NOT_IN_HEAD.search(received, 0, end if end >= 0 else min(len(received), HEAD_BYTES)):
+        raise Refused(400, "MALFORMED_REQUEST", "Send HTTP/1.1, with lines that end in CR LF.")
+    if end >= 0:
+        return end + 4
+    if len(received) > HEAD_BYTES:
+        raise Refused(431, "TOO_LARGE", f"A request line and its headers have at most {HEAD_BYTES} bytes.")
+    return None
+
+
+def request_of(head: bytes) -> Request:
+    """What a head, without the empty line at its end, says. Raises Refused."""
+    first, *lines = head.split(b"\r\n")
+    found = REQUEST_LINE.fullmatch(first)
+    if not found:
+        raise Refused(400, "MALFORMED_REQUEST", "Begin with METHOD, path and HTTP/1.1.")
+    major, minor = int(found[3]), int(found[4])
+    if major != 1 or minor > 1:
+        raise Refused(505, "VERSION_NOT_SUPPORTED", "Send HTTP/1.1.")
+    if found[2][:1] != b"/":
+        raise Refused(400, "MALFORMED_REQUEST", "Ask for a path that begins with /.")
+    headers = _headers(lines)
+    if (b"host" not in headers and minor == 1) or not HOST.fullmatch(headers.get(b"host", b"")):
+        raise Refused(400, "MALFORMED_REQUEST", "Send one Host header.")
+    if headers.get(b"expect", b"100-continue").lower() != b"100-continue":
+        raise Refused(417, "EXPECTATION_FAILED", "Only 100-continue can be expected.")
+    method = found[1].decode("ascii")
+    length = _length(headers)
+    if length and method not in ("POST", "PUT", "PATCH"):
+        raise Refused(400, "MALFORMED_REQUEST", f"Send {method} without a body.")
+    return Request(method, found[2].decode("ascii"), minor, headers, length)
+
+
+def _headers(lines: list[bytes]) -> dict[bytes, bytes]:
+    if len(lines) > HEADERS:
+        raise Refused(431, "TOO_LARGE", f"Send at most {HEADERS} headers.")
+    headers: dict[bytes, bytes] = {}
+    for line in lines:
+        found = HEADER.fullmatch(line)
+        if not found:  # a space before the colon, or a line that goes on: read in several ways
+            raise Refused(400, "MALFORMED_REQUEST", "Send headers as `Name: value`, each on one line.")
+        name, value = found[1].lower(), found[2].rstrip(b"\t ")
+        if name in headers and name in ONCE:
+            raise Refused(400, "MALFORMED_REQUEST", f"Send {name.decode('ascii')} once.")
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
+
+
+def _length(headers: dict[bytes, bytes]) -> int | None:
+    text = headers.get(b"content-length")
+    if b"transfer-encoding" in headers:
+        if text is not None:
+            raise Refused(400, "MALFORMED_REQUEST", "Send Content-Length without Transfer-Encoding.")
+        raise Refused(411, "LENGTH_REQUIRED", "Send the query with a Content-Length.")
+    if text is None:
+        return None
+    if not text.isdigit():
+        raise Refused(411, "LENGTH_REQUIRED", "Send the query with a Content-Length.")
+    if len(text) > LENGTH_DIGITS:
+        raise Refused(413, "TOO_LARGE", "That is too long for a query.")
+    return int(text)
+
+
 # --- HTTP
 
 
-CONNECTIONS = 128  # at once; each costs a thread
-READ_S = 15  # for a client to send its query
+ALLOWED = {"/query": "POST", "/healthz": "GET, HEAD"}
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    411: "Length Required",
+    413: "Content Too Large",
+    417: "Expectation Failed",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
+}
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+class HttpService:
+    """All connections. One event loop reads and writes; the pool's workers answer."""
 
-    protocol_version = "HTTP/1.1"
-    server_version = "agent"
-    sys_version = ""
-    pool: Pool  # set by serve()
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.held = 0  # bytes of queries that are being sent
+        self.asking = 0
+        self._most = most_connections()
+        self._clients: set[Client] = set()
 
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path == "/healthz":
-            well = self.pool.alive > 0 and not self.pool.ending
-            self._reply(200 if well else 503, {"status": "ok" if well else "unavailable", "workers": self.pool.alive})
-        elif path == "/query":
-            self._reply(405, problem("METHOD_NOT_ALLOWED", "Send a POST."))
-        else:
-            self._reply(404, problem("NOT_FOUND", "There is POST /query and GET /healthz."))
+    async def listen(self, host: str, port: int) -> Server:
+        import asyncio
 
-    def do_POST(self) -> None:
-        refusal = self._refusal()
-        if refusal:  # with its body unread the connection is of no more use
-            self.close_connection = True
-            self._reply(*refusal)
-            return
+        return await asyncio.start_server(self._serve, host, port, limit=HEAD_BYTES, backlog=512)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        connection = Connection(self, reader, writer)
+        if len(self._clients) >= self._most:
+            leaving = to_close(self._clients, time.monotonic())
+            if leaving is None:
+                connection.close()
+                return
+            self._clients.discard(leaving)
+            leaving.close()
+        self._clients.add(connection)
         try:
-            message = json.loads(self._body(int(self.headers["Content-Length"])))
-            query = message["query"]
-            if not isinstance(query, (str, type(None))):
-                raise TypeError
-        except TimeoutError:
-            self.close_connection = True
-            self._reply(408, problem("TOO_SLOW", f"Send the query within {READ_S} s."))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            self._reply(400, problem("INVALID_REQUEST", 'Send JSON: {"query": "..."}'))
-        else:
-            self._ask(query)
-
-    def _ask(self, query: str | None) -> None:
-        if not self.pool.begin():
-            self._reply(503, problem("STOPPING", "The service is stopping; ask again."))
-            return
-        try:
-            started = time.monotonic()
-            status, answer = self.pool.answer(query)
-            say("INFO" if status == 200 else "WARNING", f"query: {status} after {time.monotonic() - started:.3f} s")
-            self._reply(status, answer)
+            await connection.serve()
+        except OSError:
+            pass  # a client that left is nobody's fault
+        except Exception as error:
+            say("ERROR", f"{type(error).__name__}: {error}")
         finally:
-            self.pool.finish()
+            self._clients.discard(connection)
+            connection.end()
 
-    def _refusal(self) -> tuple[int, dict[str, dict[str, str]]] | None:
-        """What is wrong with the request before its body is read."""
-        if self.path.partition("?")[0] != "/query":
+    def checked(self, request: Request) -> tuple[int, object] | None:
+        """The answer to a request that asks the agent nothing; None for a query, whose body may then be read."""
+        if request.path == "/healthz" and request.method in ("GET", "HEAD"):
+            well = self.pool.alive > 0 and not self.pool.ending
+            return (200 if well else 503), {
+                "status": "ok" if well else "unavailable",
+                "workers": self.pool.alive,
+            }
+        if request.path not in ALLOWED:
             return 404, problem("NOT_FOUND", "There is POST /query and GET /healthz.")
+        if request.path == "/healthz" or request.method != "POST":
+            return 405, problem("METHOD_NOT_ALLOWED", "Send a POST." if request.path == "/query" else "Send a GET.")
         token = self.pool.settings.token
-        given = self.headers.get("Authorization", "").encode("utf-8", "replace")
-        if token and not hmac.compare_digest(given, b"Bearer " + token.encode()):
+        given = request.headers.get(b"authorization", b"")
+        if token and not hmac.compare_digest(given, b"Bearer " + token.encode("utf-8", "surrogateescape")):
             return 401, problem("UNAUTHENTICATED", "Send the token: Authorization: Bearer ...")
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit()) or self.headers.get("Transfer-Encoding"):
-            return 411, problem("LENGTH_REQUIRED", "Send the query with a Content-Length.")
+        if not token and request.headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+            # A browser says so: a page of somebody else's asks in the name of whoever looks at it.
+            return 403, problem("FOREIGN_PAGE", "Pages of other sites may ask with an API_TOKEN only.")
         limit = self.pool.settings.query_bytes
-        if len(length) > 12 or int(length) > limit:
+        if request.length is None:
+            return 411, problem("LENGTH_REQUIRED", "Send the query with a Content-Length.")
+        if request.length > limit:
             return 413, problem("TOO_LARGE", f"A query has at most {limit} bytes.")
         return None
 
-    def _body(self, length: int) -> bytes:
-        until = time.monotonic() + READ_S
-        data = b""
-        while len(data) < length:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self.connection.settimeout(left)
-            piece = self.rfile.read1(length - len(data))
-            if not piece:
-                raise ValueError("the body is shorter than it said")
-            data += piece
-        self.connection.settimeout(self.timeout)
-        return data
-
-    def _reply(self, status: int, value: object) -> None:
-        data = to_json(value).encode("utf-8", "replace") + b"\n"
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        if status == 405:
-            self.send_header("Allow", "POST")
-        if status == 503:
-            self.send_header("Retry-After", "1")
-        if self.close_connection or self.pool.ending:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Queries are told by _ask, and nobody wants to read of health checks."""
-
-
-class Server(ThreadingHTTPServer):
-    """At most so many connections at once; what comes beyond them is closed at once."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int]) -> None:
-        super().__init__(address, Handler)
-        self._room = threading.BoundedSemaphore(CONNECTIONS)
-
-    def server_bind(self) -> None:
-        TCPServer.server_bind(self)  # HTTPServer's own asks DNS for our name, which may take long
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    async def answer(self, query: str | None) -> tuple[int, object]:
+        """What the agent says. Its worker is waited for in a thread, which the end of the server does not wait for."""
+        if self.asking >= QUERIES:
+            return 503, problem("BUSY", "All workers are busy; ask again.")
+        self.asking += 1
         try:
-            super().process_request_thread(request, client_address)
+            started = time.monotonic()
+            status, value = await in_thread(lambda: self.pool.answer(query))
+            say("INFO" if status == 200 else "WARNING", f"query: {status} after {time.monotonic() - started:.3f} s")
+            return status, value
         finally:
-            self._room.release()
+            self.asking -= 1
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        error = sys.exc_info()[1]
-        if not isinstance(error, OSError):  # a client that left is nobody's fault
-            say("ERROR", f"{type(error).__name__}: {error}")
+
+class Connection(Client):
+    """One connection, from its first byte to its last: requests and answers, strictly in turn."""
+
+    def __init__(self, service: HttpService, reader: StreamReader, writer: StreamWriter) -> None:
+        super().__init__(str((writer.get_extra_info("peername") or ("",))[0]))
+        self._service, self._reader, self._writer = service, reader, writer
+        self._received = bytearray()
+        writer.transport.set_write_buffer_limits(high=0)  # so that `drain` waits until all of it is on its way
+
+    def close(self) -> None:
+        self._writer.transport.abort()
+
+    def end(self) -> None:
+        """What was written is with the kernel by now."""
+        self._writer.close()
+
+    async def serve(self) -> None:
+        import asyncio
+
+        keep_s = read_s = (
+            self._service.pool.settings.read_s
+        )  # for the first request; then as long as a connection may be idle
+        while True:
+            try:
+                request = await self._request(keep_s, read_s)
+                if request is None or await self._answered(request):
+                    return
+            except Refused as refused:
+                await self._reply(refused.status, problem(refused.code, refused.message), last=True)
+                await self._linger()
+                return
+            keep_s = self._service.pool.settings.keep_s
+            self.does, self.since = IDLE, time.monotonic()
+            await asyncio.sleep(0)  # one that sends a thousand requests at once is not served before all others
+
+    async def _request(self, wait_s: float, read_s: float) -> Request | None:
+        """The next one; None where there is none. It may begin within `wait_s`, and then has `read_s` to be there."""
+        until = time.monotonic() + (read_s if self._received else wait_s)
+        while True:
+            end = end_of_head(self._received)
+            if end is not None:
+                head = bytes(self._received[: end - 4])
+                del self._received[:end]
+                return request_of(head)
+            piece = await self._piece(until)
+            if piece is None and self._received:
+                raise Refused(408, "TOO_SLOW", f"Send a request within {read_s:g} s.")
+            if not piece:
+                return None
+            if not self._received:
+                until = time.monotonic() + read_s
+            self._received += piece
+
+    async def _answered(self, request: Request) -> bool:
+        """Answers it; True where it was the last one."""
+        service = self._service
+        checked = service.checked(request)
+        if checked is not None:
+            last = request.last or bool(request.length)  # with its body unread the connection is of no more use
+            allow = ALLOWED[request.path] if checked[0] == 405 else ""
+            await self._reply(*checked, last=last, allow=allow, head_only=request.method == "HEAD")
+            if request.length:
+                await self._linger()
+            return last
+        query = await self._query(request)
+        if not service.pool.begin():
+            await self._reply(503, problem("STOPPING", "The service is stopping; ask again."), last=True)
+            return True
+        try:
+            self.does = ASKING
+            await self._reply(*await service.answer(query), last=request.last)
+        finally:
+            service.pool.finish()
+        return request.last
+
+    async def _query(self, request: Request) -> str | None:
+        body = await self._body(request)
+        try:
+            # Numbers are of no interest, and long ones take long to read.
+            query = json.loads(body, parse_int=_no_number, parse_float=_no_number)["query"]
+            if isinstance(query, (str, type(None))):
+                return query
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
+        raise Refused(400, "INVALID_REQUEST", 'Send JSON: {"query": "..."}')
+
+    async def _body(self, request: Request) -> bytes:
+        length = request.length or 0
+        self.does, service = SENDING, self._service
+        until = time.monotonic() + service.pool.settings.read_s
+        if request.waits and len(self._received) < length:
+            await self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        counted = 0
+        try:
+            while True:
+                service.held += len(self._received) - counted
+                counted = len(self._received)
+                if counted >= length:
+                    body = bytes(self._received[:length])
+                    del self._received[:length]
+                    return body
+                if service.held > max(BODY_BYTES, 2 * service.pool.settings.query_bytes):
+                    raise Refused(503, "BUSY", "Too many queries are being sent; ask again.")
+                piece = await self._piece(until)
+                if piece is None:
+                    raise Refused(408, "TOO_SLOW", f"Send the query within {service.pool.settings.read_s:g} s.")
+                if not piece:
+                    raise Refused(400, "INVALID_REQUEST", "The body is shorter than it said.")
+                self._received += piece
+        finally:
+            service.held -= counted
+
+    async def _piece(self, until: float) -> bytes | None:
+        """What comes next: nothing at the end, None when there is no more time."""
+        piece: bytes | None = await _within(until - time.monotonic(), self._reader.read(1 << 16))
+        return piece
+
+    async def _reply(self, status: int, value: object, *, last: bool, allow: str = "", head_only: bool = False) -> None:
+        data = to_json(value).encode("utf-8", "replace") + b"\n"
+        lines = [
+            f"HTTP/1.1 {status} {REASONS[status]}",
+            "Server: agent",
+            f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S GMT', time.gmtime())}",
+            "Content-Type: application/json",
+            "X-Content-Type-Options: nosniff",
+            f"Content-Length: {len(data)}",
+        ]
+        if allow:
+            lines.append(f"Allow: {allow}")
+        if status == 503:
+            lines.append("Retry-After: 1")
+        if last or self._service.pool.ending:
+            lines.append("Connection: close")
+        head = "\r\n".join([*lines, "", ""]).encode("ascii")
+        await self._write(head if head_only else head + data)
+
+    async def _write(self, data: bytes) -> None:
+        """Raises OSError where the client does not take it in time."""
+        self._writer.write(data)
+        if await _within(WRITE_S, _done(self._writer.drain())) is None:
+            raise OSError("the client does not take its answer")
+
+    async def _linger(self) -> None:
+        """Reads on for a moment and throws it away: a connection that is closed with something unread is reset, and the
+        client may lose the answer."""
+        self._received.clear()
+        self._writer.write_eof()
+        until = time.monotonic() + LINGER_S
+        while await self._piece(until):
+            pass
+
+
+def _no_number(_text: str) -> int:
+    return 0
+
+
+async def _done(work: Awaitable[None]) -> bool:
+    await work
+    return True
+
+
+async def _within(seconds: float, work: Awaitable[Any]) -> Any:
+    """Its value, or None where it takes longer."""
+    import asyncio
+
+    try:
+        return await asyncio.wait_for(work, max(seconds, 0.001))
+    except asyncio.TimeoutError:
+        return None
+
+
+async def in_thread(work: Callable[[], Any]) -> Any:
+    """The value of `work`, from a thread that does not keep the process alive."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    done: Future[Any] = loop.create_future()
+
+    def tell(method: Callable[[Any], None], value: object) -> None:
+        if not done.done():
+            method(value)
+
+    def run() -> None:
+        try:
+            value = work()
+        except BaseException as error:
+            outcome: tuple[Any, Any] = (done.set_exception, error)
+        else:
+            outcome = (done.set_result, value)
+        try:
+            loop.call_soon_threadsafe(tell, *outcome)
+        except RuntimeError:
+            pass  # the server has ended meanwhile
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done
 
 
 # --- The server from its start to its end, and the question whether it is well
@@ -480,28 +799,32 @@ class Server(ThreadingHTTPServer):
 
 def serve(settings: Settings) -> int:
     """Until SIGTERM; the exit code."""
+    import asyncio
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     empty = [name for name in settings.needed if not os.environ.get(name)]
     if empty:
         say("WARNING", f"not set, although the agent was tested with it: {', '.join(empty)}")
-    Handler.pool = pool = Pool(settings)
-    Handler.timeout = settings.keep_s
+    pool = Pool(settings)
     try:
         pool.start()
     except RuntimeError as error:
         say("CRITICAL", f"the agent cannot be loaded: {error}")
         return 1
-    server = Server((settings.host, settings.port))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    say("INFO", f"answering on port {server.server_address[1]}")
-    stop.wait()
-    say("INFO", "stopping")
-    server.shutdown()
-    pool.drain(settings.grace_s)
-    server.server_close()
+    asyncio.run(_answer_until(stop, pool))
     return 0
+
+
+async def _answer_until(stop: threading.Event, pool: Pool) -> None:
+    settings = pool.settings
+    server = await HttpService(pool).listen(settings.host, settings.port)
+    say("INFO", f"answering on port {server.sockets[0].getsockname()[1]}")
+    await in_thread(stop.wait)
+    say("INFO", "stopping")
+    server.close()
+    await in_thread(lambda: pool.drain(settings.grace_s))
 
 
 def check(settings: Settings) -> int:
