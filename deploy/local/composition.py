@@ -83,7 +83,9 @@ def _workers(backing: Backing, place: Place, emulator: Emulator) -> list[Abstrac
     return [
         orchestrator(
             OrchestratorSettings(
-                **_common(backing, "orchestrator"), process_root=Path(tasks) if tasks else place.folder / "tasks"
+                **_common(backing, "orchestrator"),
+                **_sandbox(),
+                process_root=Path(tasks) if tasks else place.folder / "tasks",
             )
         ),
         logstreamer(LogstreamerSettings(**_common(backing, "logstreamer"))),
@@ -119,13 +121,21 @@ def _bucket() -> _Bucket:
 
 def _limits() -> dict[str, Any]:
     """None where nobody else is there to be protected from the developer, unless they are given."""
-    names = ("gateway_submissions_per_hour", "gateway_max_pending")
-    return {name: 0 for name in names if f"ASSAY_{name.upper()}" not in os.environ}
+    return _unless_given({"gateway_submissions_per_hour": 0, "gateway_max_pending": 0})
+
+
+def _sandbox() -> dict[str, Any]:
+    """As much of a sandbox as this machine has, and its idle processors: the agents are the developer's own."""
+    return _unless_given({"process_isolation": "auto", "process_cpu_quota": False})
+
+
+def _unless_given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if f"ASSAY_{name.upper()}" not in os.environ}
 
 
 def _reflection() -> dict[str, Any]:
     """Tools may ask what the API is, as the examples of docs/api.md do, unless it is said otherwise."""
-    return {} if "ASSAY_GATEWAY_REFLECTION" in os.environ else {"gateway_reflection": True}
+    return _unless_given({"gateway_reflection": True})
 
 
 def _aws(emulator: Emulator) -> OpenAws:

@@ -16,6 +16,10 @@ _MAY_BE_MEMORY: Final = frozenset(
     {FailureCode.AGENT_EXITED, FailureCode.AGENT_EXCEPTION, FailureCode.DEPENDENCY_INSTALL_FAILED}
 )
 
+NOT_DELIVERED: Final = 75
+"""The exit code of a harness that had a result and did not get it through (harness/src/main.py)."""
+_FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
 _OF_SYNTAX: Final = frozenset({"SyntaxError", "IndentationError", "TabError"})
 
 
@@ -150,7 +154,9 @@ def _is_told_with_its_type(code: FailureCode, kind: str, message: str) -> bool:
 def _silent(evidence: Evidence) -> Failure:
     """No word from the harness.
 
-    The agent cannot end it (it is the first process of its container), so the fault is ours."""
+    Where it was killed, or its result did not get through, the fault is ours, and trying again may help. Where it broke
+    off by itself on a machine that lives on, the next attempt would end like this one: whatever an agent may have found
+    to break it with, it runs once."""
     sighting = evidence.sighting
     if sighting.out_of_memory:
         return _out_of_memory(evidence)
@@ -162,13 +168,32 @@ def _silent(evidence: Evidence) -> Failure:
     if sighting.phase is Phase.MISSING:
         return Failure.of(FailureCode.TASK_LOST)
     ending = _ending(sighting.exit_code)
+    if _broke_off(sighting.exit_code):
+        return Failure.of(
+            FailureCode.AGENT_EXITED,
+            f"What runs the agent ended without a result, {ending}{reason}: nobody stopped it from outside.",
+            stage=_stage(evidence),
+            hint="Leave alone what the agent did not start: the processes, signals and limits around it. If it does, "
+            "report this with the test's id.",
+        )
     return Failure.of(FailureCode.TASK_LOST, f"The task ended without a result, {ending}{reason}.")
+
+
+def _broke_off(exit_code: int | None) -> bool:
+    """Whether the harness ended by itself: neither killed nor told to end, as only somebody outside can do (it is the
+    first process of its container), nor with a result that did not get through."""
+    if exit_code is None or exit_code in {0, NOT_DELIVERED}:
+        return False
+    return _signal(exit_code) not in _FROM_OUTSIDE
+
+
+def _signal(exit_code: int) -> signal.Signals | None:
+    number = -exit_code if exit_code < 0 else exit_code - 128
+    return signal.Signals(number) if number in set(signal.Signals) else None
 
 
 def _ending(exit_code: int | None) -> str:
     if exit_code is None:
         return "with an unknown exit code"
-    number = -exit_code if exit_code < 0 else exit_code - 128
-    if number in set(signal.Signals):
-        return f"killed by {signal.Signals(number).name}"
-    return f"with exit code {exit_code}"
+    killed_by = _signal(exit_code)
+    return f"killed by {killed_by.name}" if killed_by else f"with exit code {exit_code}"

@@ -61,9 +61,9 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
         Path(".assay/tasks"), description="process runtime: folder of tasks, environments and caches"
     )
     process_isolation: Literal["auto", "required", "off"] = Field(
-        "auto",
-        description="process runtime: required = a sandbox with limits, or no start; auto = one where the machine "
-        "allows it, else a plain process and a loud warning; off = plain processes",
+        "required",
+        description="process runtime: required = a sandbox with limits, or no start; auto (what local mode sets) = one "
+        "where the machine allows it, else a plain process and a loud warning; off = plain processes",
     )
     process_cgroups: bool = Field(True, description="process runtime: limits by cgroup where they can be had")
     process_max_processes: int = Field(
@@ -71,7 +71,7 @@ class OrchestratorSettings(CommonSettings, AwsSettings):
     )
     process_open_files: int = Field(4096, ge=64, description="process runtime: files an agent may have open at once")
     process_cpu_quota: bool = Field(
-        False, description="process runtime: hold each task to its vCPU; otherwise idle processors are anybody's"
+        True, description="process runtime: hold each task to its vCPU; otherwise idle processors are anybody's"
     )
     process_nice: int = Field(
         5, ge=0, le=19, description="process runtime: niceness of tasks, so that services stay quick on a busy machine"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from services.orchestrator.diagnosis import Evidence, judge
 from services.orchestrator.ports import LaunchFailed
 from services.orchestrator.runtimes.options import Isolation
 from services.orchestrator.runtimes.orders import Orders
@@ -22,6 +23,8 @@ from services.orchestrator.runtimes.process import ProcessRuntime
 from services.orchestrator.runtimes.seccomp import NUMBERS
 from services.orchestrator.runtimes.steps import Steps, last_started
 from services.orchestrator.runtimes.task_folder import BUILD, WHEELS, TaskFolder
+from shared.domain.failure import FailureCode
+from shared.domain.lifecycle import State
 from tests.contract.runtime_worlds import ProcessWorld, answer, ended, output, spec
 from tests.support.until import until
 
@@ -209,6 +212,30 @@ async def test_no_limit_of_the_harness_can_be_changed(sandboxes: ProcessRuntime,
             return "taken"
     """
     assert await answer(sandboxes, spec(agent_code=code)) == "refused"
+
+
+@pytest.mark.parametrize("limit", ["RLIMIT_FSIZE", "RLIMIT_AS", "RLIMIT_DATA"])
+async def test_a_harness_that_breaks_off_is_not_tried_again(
+    process_world: ProcessWorld, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Should an agent find a way after all, here for want of the filter, it has run once, and it is told so."""
+    monkeypatch.setattr("services.orchestrator.runtimes.host._filter", lambda *_: None)
+    runtime = await process_world.open()
+    code = f"""
+        import resource
+        def run(query):
+            resource.prlimit(1, resource.{limit}, (0, 0))
+            return "x" * (900 << 10)
+    """
+    launched = await runtime.launch(spec(agent_code=code))
+    sighting = await ended(runtime, launched.handle)
+    result = await runtime.collect(launched.handle)
+    await runtime.cleanup(launched.handle)
+    await runtime.aclose()
+    assert result is None
+    verdict = judge(Evidence(attempt=1, timeout_s=30, sighting=sighting))
+    assert verdict.failure is not None
+    assert (verdict.to, verdict.failure.code) == (State.FAILED, FailureCode.AGENT_EXITED), sighting
 
 
 async def test_the_harness_can_neither_be_slowed_nor_written_to(sandboxes: ProcessRuntime) -> None:

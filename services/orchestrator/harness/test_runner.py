@@ -1482,6 +1482,8 @@ def deliver(result: dict[str, object], result_fd: int | None, left: Left | None 
                 os.close(result_fd)
         except (OSError, ContextUnavailable) as error:
             complain(f"the result cannot be delivered{' with its files' if with_files else ''}: {error}")
+            if getattr(error, "errno", None) == 27:  # EFBIG: a limit of ours was changed; not the platform's fault
+                raise
             if url is None or left is None or not with_files:
                 return False
             result["outputs"] = []
@@ -3772,6 +3774,7 @@ class Run:
 # --- The program: a test, or the agent's process as another interpreter
 
 
+NOT_DELIVERED = 75  # EX_TEMPFAIL: the test is tried again (the orchestrator's diagnosis.py)
 CONTAINER_WORK = "/tmp/work"  # of a container whose root file system is read-only
 
 
@@ -3786,7 +3789,7 @@ def go_to_a_work_folder() -> None:
 
 
 def run_test(output: Output, signals: Signals) -> int:
-    """The exit code: 0 for success, 1 for an error with a result, 143 when it was cancelled."""
+    """The exit code: 0 for success, 1 for an error with a result, 143 when it was cancelled, or NOT_DELIVERED."""
     # In a container our memory holds a credential from the start: no agent by fork.
     child = None if IN_CONTAINER else start_agent()
     context = take_context()
@@ -3812,7 +3815,7 @@ def run_test(output: Output, signals: Signals) -> int:
         if context.mode == "build" and result is None:
             output.flush()
             report.update(lines=output.seq, duration_ms=(time.monotonic() - started) * 1000)
-            return 0 if deliver(report, context.result_fd) else 1
+            return 0 if deliver(report, context.result_fd) else NOT_DELIVERED
     if result is None:
         result = run.agent(child or start_agent(), python)
     left = run.left_behind(result)
@@ -3824,7 +3827,9 @@ def run_test(output: Output, signals: Signals) -> int:
     output.flush()
     if result["code"] == "CANCELLED":
         return 143
-    return 0 if delivered and result["outcome"] == "success" else 1
+    if not delivered:
+        return NOT_DELIVERED
+    return 0 if result["outcome"] == "success" else 1
 
 
 def main() -> NoReturn:
@@ -3842,7 +3847,9 @@ def main() -> NoReturn:
     except ContextUnavailable as error:
         complain(str(error))
         failed = {"type": "", "message": str(error), "traceback": ""}
-        deliver({"version": RESULT_VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE", "error": failed}, None)
+        said: dict[str, object] = {"version": RESULT_VERSION, "outcome": "error", "code": "CONTEXT_UNAVAILABLE"}
+        if not deliver({**said, "error": failed}, None) or not IN_CONTAINER:
+            code = NOT_DELIVERED
     except BaseException as error:  # a bug of ours: say all there is
         import traceback
 

@@ -1,4 +1,4 @@
-"""Limits that the kernel enforces on a task as a whole: memory, processes and, when asked, processor time.
+"""Limits that the kernel enforces on a task as a whole: memory, processes, processor time.
 
 Knows cgroup v1 and v2 and where this process may make groups; the fork server makes a task's group and enters
 it.
@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-_CPU_PERIOD_US: Final = 100_000  # the kernel's default
+# The longest that the kernel takes. What a task may use in a second it may use at once: a start of 100 ms is not cut
+# into pieces, as with the usual 100 ms, where a quarter of a processor stands still for 75 of them.
+_CPU_PERIOD_US: Final = 1_000_000
+_BURST: Final = "cpu.cfs_burst_us"
+_BURST_2: Final = "cpu.max.burst"
+_SHARES_OF_ONE: Final = 1024  # version 1: what a process outside of groups counts as
+_WEIGHT_OF_ONE: Final = 100  # version 2: what a group counts as by default
+_ALL_TASKS: Final = 0.25
+"""What all tasks together count as where somebody else wants a processor, too, beside 1 for each service."""
 _BASE: Final = "assay"
 _SOCKETS: Final = "memory.kmem.tcp.limit_in_bytes"
 
@@ -44,27 +52,43 @@ class Cgroups:
     limits_swap: bool
     limits_sockets: bool = False
     """version 1 only, where what TCP connections hold counts apart; version 2 counts it as memory"""
+    bursts: bool = False
+    """whether processor time that was not used can be kept for later (Linux 5.14)"""
 
     def folders(self) -> list[str]:
         """The parents, in the order of `values`."""
         return [str(folder) for folder in dict.fromkeys(self.parents.values())]
 
-    def values(self, *, memory_mib: int, processes: int, cpu: float | None = None) -> list[dict[str, str]]:
-        """What is to be written into the group of one task, per parent. `cpu` is in vCPU, None for all there is."""
+    @property
+    def shares_cpu(self) -> bool:
+        """Whether processor time is given out by weight, and can be limited."""
+        return "cpu" in self.parents
+
+    def values(
+        self, *, memory_mib: int, processes: int, cpu: float = 1.0, cpu_quota: bool = False
+    ) -> list[dict[str, str]]:
+        """What is to be written into the group of one task, per parent. `cpu` is in vCPU: its share where processors
+        are short, and with `cpu_quota` the most that it gets."""
         memory = str(memory_mib << 20)
-        quota = "" if cpu is None else str(max(1000, int(cpu * _CPU_PERIOD_US)))
+        quota = str(max(1000, int(cpu * _CPU_PERIOD_US))) if cpu_quota else ""
         if self.version == 2:
             values = {"memory.max": memory, "pids.max": str(processes)}
             if self.limits_swap:
                 values["memory.swap.max"] = "0"
-            if quota and "cpu" in self.parents:
-                values["cpu.max"] = f"{quota} {_CPU_PERIOD_US}"
+            if self.shares_cpu:
+                values["cpu.weight"] = _weight(cpu)
+                if quota:
+                    values["cpu.max"] = f"{quota} {_CPU_PERIOD_US}"
+                    values |= {_BURST_2: quota} if self.bursts else {}
             return [values]
         by_controller = {
             "memory": {"memory.limit_in_bytes": memory},
             "pids": {"pids.max": str(processes)},
-            "cpu": {"cpu.cfs_quota_us": quota} if quota else {},
+            "cpu": {"cpu.shares": _shares(cpu)},
         }
+        if quota:
+            by_controller["cpu"] |= {"cpu.cfs_period_us": str(_CPU_PERIOD_US), "cpu.cfs_quota_us": quota}
+            by_controller["cpu"] |= {_BURST: quota} if self.bursts else {}
         if self.limits_swap:
             by_controller["memory"]["memory.memsw.limit_in_bytes"] = memory
         if self.limits_sockets:
@@ -113,6 +137,14 @@ def parse_membership(text: str) -> dict[str, str]:
     return own
 
 
+def _shares(cpu: float) -> str:
+    return str(max(2, int(cpu * _SHARES_OF_ONE)))
+
+
+def _weight(cpu: float) -> str:
+    return str(min(10_000, max(1, int(cpu * _WEIGHT_OF_ONE))))
+
+
 def _candidates(mount: Mount, path: str) -> list[Path]:
     """Below our own group, so that limits on us hold for our tasks too; else at the top."""
     inside = path.removeprefix(mount.root.rstrip("/")).strip("/")
@@ -133,7 +165,12 @@ def _version_1(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence
         else:
             raise Unavailable(f"no writable cgroup v1 hierarchy for {controller}")
     swap = (parents["memory"] / "memory.memsw.limit_in_bytes").exists()
-    return Cgroups(1, parents, swap, _takes(parents["memory"] / _SOCKETS, "-1"))
+    sockets = _takes(parents["memory"] / _SOCKETS, "-1")
+    bursts = False
+    if "cpu" in parents:
+        _write(parents["cpu"] / "cpu.shares", _shares(_ALL_TASKS))
+        bursts = (parents["cpu"] / _BURST).exists()
+    return Cgroups(1, parents, swap, sockets, bursts)
 
 
 def _version_2(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence[str]) -> Cgroups:
@@ -151,10 +188,13 @@ def _version_2(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence
                 base = candidate / _BASE
                 base.mkdir(exist_ok=True)
                 _write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in wanted))
+                if "cpu" in wanted:
+                    _write(base / "cpu.weight", _weight(_ALL_TASKS))
             except OSError as error:
                 reason = f"cgroup v2 at {candidate}: {error.strerror}"
             else:
-                return Cgroups(2, dict.fromkeys(wanted, base), (base / "memory.swap.max").exists())
+                swap, bursts = (base / "memory.swap.max").exists(), (base / _BURST_2).exists()
+                return Cgroups(2, dict.fromkeys(wanted, base), swap, bursts=bursts)
     raise Unavailable(reason)
 
 
@@ -181,7 +221,7 @@ def _try(groups: Cgroups) -> None:
     """A group can be made and limited. Leaves nothing behind."""
     trials = [Path(parent, f"trial-{os.getpid()}") for parent in groups.folders()]
     try:
-        for trial, values in zip(trials, groups.values(memory_mib=64, processes=16), strict=True):
+        for trial, values in zip(trials, groups.values(memory_mib=64, processes=16, cpu_quota=True), strict=True):
             trial.mkdir(exist_ok=True)
             for name, value in values.items():
                 _write(trial / name, value)

@@ -41,6 +41,10 @@ _FOLDERS: Final = {
 _FILTER: Final = "calls.bpf"
 _RUN: Final = Path("/run")
 _UIDS: Final = "assay-uids.lock"
+_WAYS_OUT: Final = (
+    "Agents run shut in, or not at all (ASSAY_PROCESS_ISOLATION=required, the default). Give the machine what is "
+    "missing; or, only where all agents are your own, set ASSAY_PROCESS_ISOLATION=auto to run them without"
+)
 _ASK_VERSION: Final = "import sys, os; print(sys.implementation.cache_tag, *sys.version_info, os.uname().machine)"
 
 
@@ -153,7 +157,7 @@ def _filter(root: Path, options: ProcessOptions) -> Path | None:
     if not seccomp.supported():
         reason = f"there is no filter of system calls for {os.uname().machine}"
         if options.isolation is Isolation.REQUIRED:
-            raise Unfit(reason)
+            raise Unfit(f"{reason}. {_WAYS_OUT}")
         log.warning("tasks_run_without_call_filter", reason=reason)
         return None
     path, staging = root / _FILTER, root / f".{_FILTER}-{os.getpid()}"
@@ -165,7 +169,7 @@ def _filter(root: Path, options: ProcessOptions) -> Path | None:
 def _without_sandbox(host: Host, reason: str) -> Host:
     if host.options.isolation is Isolation.REQUIRED:
         host.launcher.close()
-        raise Unfit(f"no sandbox: {reason}")
+        raise Unfit(f"no sandbox: {reason}. {_WAYS_OUT}")
     log.warning(
         "tasks_run_without_sandbox",
         reason=reason,
@@ -179,10 +183,19 @@ def _groups(options: ProcessOptions) -> cgroups.Cgroups | None:
     try:
         if not options.cgroups:
             raise cgroups.Unavailable("switched off by the settings")
-        return cgroups.available(cpu=options.cpu_quota)
+        try:
+            return cgroups.available(cpu=True)
+        except cgroups.Unavailable as error:
+            groups = cgroups.available(cpu=False)
+            log.warning(
+                "tasks_run_without_cpu_limits",
+                reason=str(error),
+                meaning="agents that keep all processors busy slow the services down",
+            )
+            return groups
     except (cgroups.Unavailable, OSError) as error:
         if options.isolation is Isolation.REQUIRED:
-            raise Unfit(f"no limits by cgroup: {error}") from error
+            raise Unfit(f"no limits by cgroup: {error}. {_WAYS_OUT}") from error
         log.warning(
             "tasks_run_without_cgroups",
             reason=str(error),

@@ -33,8 +33,8 @@ class ProcessOptions:
     processes: int = 64
     """processes and threads that an agent may have at once"""
     open_files: int = 4096
-    cpu_quota: bool = False
-    """holds each task to its vCPU; otherwise idle processors are anybody's"""
+    cpu_quota: bool = True
+    """holds each task to its vCPU; otherwise idle processors are anybody's, and vCPU is a share of busy ones"""
     nice: int = 5
     """niceness of tasks, so that the services stay quick on a busy machine"""
     uid_base: int = 1_900_000_000

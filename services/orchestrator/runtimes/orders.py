@@ -146,7 +146,8 @@ class Orders:
             values = host.groups.values(
                 memory_mib=room.memory_mib,
                 processes=processes + 2,  # bubblewrap and the harness are not the agent's
-                cpu=cpu if options.cpu_quota else None,
+                cpu=cpu or 1.0,
+                cpu_quota=options.cpu_quota and cpu is not None,
             )
         else:
             limits["RLIMIT_AS"] = room.memory_mib << 20

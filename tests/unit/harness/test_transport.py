@@ -88,7 +88,7 @@ def test_an_expired_address_is_not_tried_again_and_not_told() -> None:
     given = Store(b"{}", failures=9, status=403)
     with store(given) as served, started(b"", env=environment(served)) as harness:
         outcome = harness.ended()
-    assert outcome.exit_code == 1
+    assert outcome.exit_code == 75
     assert served.requests == ["GET", "PUT"]
     assert "HTTP 403" in outcome.errors
     assert "signature" not in outcome.errors
@@ -115,7 +115,7 @@ def test_a_broken_context_runs_nothing_and_is_told_to_the_operator(name: str) ->
     raw, message = BROKEN[name]
     with started(raw) as harness:
         outcome = harness.ended(within=10)
-    assert outcome.exit_code == 1
+    assert outcome.exit_code == 75
     assert outcome.output == []
     assert message in outcome.errors
 

@@ -260,19 +260,25 @@ TABLE = [
         result=reported("CANCELLED"),
         more={"attempt": 3},
     ),
-    Row("no-result-exit-code", ENDED_BADLY, "QUEUED", "TASK_LOST", "with exit code 1."),
     Row("no-result-clean-exit", ENDED_WELL, "QUEUED", "TASK_LOST", "with exit code 0."),
     Row("no-result-killed", Sighting(Phase.STOPPED, -9), "QUEUED", "TASK_LOST", "killed by SIGKILL."),
-    Row("no-result-killed-as-a-shell-says", Sighting(Phase.STOPPED, 139), "QUEUED", "TASK_LOST", "killed by SIGSEGV."),
-    Row("no-result-odd-exit-code", Sighting(Phase.STOPPED, 255), "QUEUED", "TASK_LOST", "with exit code 255."),
+    Row("no-result-killed-as-a-shell-says", Sighting(Phase.STOPPED, 137), "QUEUED", "TASK_LOST", "killed by SIGKILL."),
+    Row("no-result-told-to-end", Sighting(Phase.STOPPED, 143), "QUEUED", "TASK_LOST", "killed by SIGTERM."),
+    Row("no-result-got-through", Sighting(Phase.STOPPED, 75), "QUEUED", "TASK_LOST", "with exit code 75."),
     Row("no-result-no-exit-code", Sighting(Phase.STOPPED), "QUEUED", "TASK_LOST", "an unknown exit code."),
     Row(
         "no-result-with-reason",
-        Sighting(Phase.STOPPED, 1, stop_reason="host gone"),
+        Sighting(Phase.STOPPED, 137, stop_reason="host gone"),
         "QUEUED",
         "TASK_LOST",
         "(host gone).",
     ),
+    # -- the harness broke off by itself: what an agent could do to it once, it could do three times
+    Row("harness-broke", ENDED_BADLY, "FAILED", "AGENT_EXITED", "with exit code 1: nobody stopped it from outside."),
+    Row("harness-broke-oddly", Sighting(Phase.STOPPED, 255), "FAILED", "AGENT_EXITED", "with exit code 255:"),
+    Row("harness-crashed", Sighting(Phase.STOPPED, 139), "FAILED", "AGENT_EXITED", "killed by SIGSEGV:"),
+    Row("harness-wrote-too-much", Sighting(Phase.STOPPED, -25), "FAILED", "AGENT_EXITED", "killed by SIGXFSZ:"),
+    Row("harness-broke-when-cancelled", ENDED_BADLY, "FAILED", "CANCELLED", more=BY_BOB),
     # -- what the platform itself says
     Row("spot", said("SPOT_INTERRUPTED"), "QUEUED", "SPOT_INTERRUPTED", "taken away (as ECS says)."),
     Row(
@@ -314,7 +320,10 @@ def test_an_ending_is_judged(row: Row) -> None:
     assert verdict.failure.code == row.code
     assert row.says in verdict.failure.message
     assert verdict.failure.message
-    if not (verdict.failure.code is FailureCode.OUT_OF_MEMORY and verdict.failure.stage is Stage.BUILD):
+    broke_off = verdict.failure.code is FailureCode.AGENT_EXITED and row.result is None
+    if not broke_off and not (
+        verdict.failure.code is FailureCode.OUT_OF_MEMORY and verdict.failure.stage is Stage.BUILD
+    ):
         assert verdict.failure.hint == KINDS[verdict.failure.code].hint
     assert row.stage is None or verdict.failure.stage is row.stage
 

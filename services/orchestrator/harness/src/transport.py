@@ -41,6 +41,8 @@ def deliver(result: dict[str, object], result_fd: int | None, left: Left | None 
                 os.close(result_fd)
         except (OSError, ContextUnavailable) as error:
             complain(f"the result cannot be delivered{' with its files' if with_files else ''}: {error}")
+            if getattr(error, "errno", None) == 27:  # EFBIG: a limit of ours was changed; not the platform's fault
+                raise
             if url is None or left is None or not with_files:
                 return False
             result["outputs"] = []

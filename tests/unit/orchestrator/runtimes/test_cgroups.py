@@ -54,15 +54,32 @@ def test_the_own_group_is_known_for_each_controller() -> None:
             id="version 1 with what connections hold",
         ),
         pytest.param(
-            Cgroups(1, {"memory": Path("/m"), "pids": Path("/p"), "cpu": Path("/c")}, limits_swap=False),
+            Cgroups(1, {"memory": Path("/m"), "pids": Path("/p"), "cpu": Path("/c")}, limits_swap=False, bursts=True),
             0.25,
-            [{"memory.limit_in_bytes": "268435456"}, {"pids.max": "64"}, {"cpu.cfs_quota_us": "25000"}],
+            [
+                {"memory.limit_in_bytes": "268435456"},
+                {"pids.max": "64"},
+                {
+                    "cpu.shares": "256",
+                    "cpu.cfs_period_us": "1000000",
+                    "cpu.cfs_quota_us": "250000",
+                    "cpu.cfs_burst_us": "250000",
+                },
+            ],
             id="version 1 with a quota of processor time",
         ),
         pytest.param(
             Cgroups(2, dict.fromkeys(("memory", "pids", "cpu"), Path("/u")), limits_swap=True),
             2.0,
-            [{"memory.max": "268435456", "memory.swap.max": "0", "pids.max": "64", "cpu.max": "200000 100000"}],
+            [
+                {
+                    "memory.max": "268435456",
+                    "memory.swap.max": "0",
+                    "pids.max": "64",
+                    "cpu.weight": "200",
+                    "cpu.max": "2000000 1000000",
+                }
+            ],
             id="version 2: one group for all",
         ),
         pytest.param(
@@ -76,7 +93,8 @@ def test_the_own_group_is_known_for_each_controller() -> None:
 def test_limits_are_written_in_the_order_of_the_folders(
     groups: Cgroups, cpu: float | None, expected: list[dict[str, str]]
 ) -> None:
-    assert groups.values(memory_mib=256, processes=64, cpu=cpu) == expected
+    quota = cpu is not None
+    assert groups.values(memory_mib=256, processes=64, cpu=cpu or 1.0, cpu_quota=quota) == expected
     assert len(groups.folders()) == len(expected)
 
 
