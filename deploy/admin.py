@@ -17,6 +17,7 @@ import typer
 from deploy.admin_dead import app as dead
 from deploy.admin_dead import printable
 from deploy.admin_nats import app as nats
+from deploy.admin_keys import encryption_key, rotate_keys
 from shared.errors import AssayError
 
 app = typer.Typer(
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 app.add_typer(dead, name="dead")
 app.add_typer(nats, name="nats")
+app.command("encryption-key")(encryption_key)
+app.command("rotate-keys")(rotate_keys)
 
 
 @app.callback()

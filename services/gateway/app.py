@@ -66,6 +66,7 @@ from services.gateway.submission.submit import Submission
 from services.gateway.submission.syntax import SyntaxChecker
 from services.gateway.withoutkey import WithoutKey
 from services.gateway.wrongkeys import WrongKeys
+from shared.aws.kms import KmsKeys
 from shared.aws.opening import OpenAws, Opening, open_aws
 from shared.background import background, every
 from shared.bus.connect import Bus
@@ -88,6 +89,7 @@ from shared.store.packages import Packages
 from shared.store.projects import Projects
 from shared.store.queue import Queue
 from shared.store.runs import Runs
+from shared.store.sealing import Seals
 from shared.store.slots import Slots
 from shared.telemetry.health import Health
 from shared.telemetry.notes import speaking_for
@@ -120,16 +122,17 @@ async def running(  # noqa: PLR0915 - a list of what there is, without a branch
         clock = SystemClock()
         bus = Bus.of(settings, "gateway")
         relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
-        tests = Executions(database, relay.tell)
+        opening = Opening(settings, aws)
+        stack.callback(opening.close)
+        seals = Seals.of(settings, partial(KmsKeys, opening))
+        tests = Executions(database, relay.tell, seals)
         package_relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
         packages = Packages(database, package_relay.tell)
         audit_relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
         audit_log = AuditLog(database, audit_relay.tell)
         keep = settings.gateway_audit_keep_days
         audit = Audit(audit_log, clock, keep=timedelta(days=keep) if keep else None)
-        opening = Opening(settings, aws)
-        stack.callback(opening.close)
-        past = History(database)
+        past = History(database, seals)
         sums = Counters(database)
         lines = LogChunks(database)
         line = Queue(database)

@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 
 from shared.aws.settings import AwsSettings
 from shared.settings import CommonSettings
+from shared.store.settings import EncryptionSettings
 
 _MIB = 1 << 20
 
 
-class GatewaySettings(CommonSettings, AwsSettings):
+class GatewaySettings(CommonSettings, AwsSettings, EncryptionSettings):
     """Settings of the gateway. It signs links to packages, and needs AWS for nothing else."""
 
     gateway_host: str = Field("127.0.0.1", description="address of the gRPC port; 0.0.0.0 in a container")

@@ -97,6 +97,8 @@ def api_test(execution: Execution, view: int, *, place: test_pb2.QueuePlace | No
 def _query(given: Input, view: int) -> str | None:
     if given.without_query:
         return None
+    if given.sealed is not None:
+        return f"(encrypted with the key {given.sealed.key!r}, which cannot be used here)"
     return given.query if view >= RESULT else given.query[:BASIC_QUERY]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 from services.orchestrator.bookkeeping import Bookkeeping
 from services.orchestrator.charges import Charges
@@ -18,6 +19,8 @@ from services.orchestrator.runtimes.choice import open_runtime
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stop import Stop
 from services.orchestrator.watch import Watch
+from shared.aws.kms import KmsKeys
+from shared.aws.opening import Opening
 from shared.background import background, every
 from shared.bus.connect import Bus
 from shared.bus.pulse import beating
@@ -28,6 +31,7 @@ from shared.store.books import Books
 from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.store.projects import Projects
+from shared.store.sealing import Seals
 from shared.telemetry.health import Health
 from shared.telemetry.notes import speaking_for
 
@@ -47,7 +51,9 @@ async def running(settings: OrchestratorSettings) -> AsyncIterator[Health]:
         clock = SystemClock()
         bus = Bus.of(settings, "orchestrator")
         relay = Relay(bus, clock, interval_s=settings.sweep_interval_s)
-        tests = Executions(database, relay.tell)
+        opening = Opening(settings)  # for keys of KMS; the runtime has a way of its own
+        stack.callback(opening.close)
+        tests = Executions(database, relay.tell, Seals.of(settings, partial(KmsKeys, opening)))
         runtime = await open_runtime(settings, clock)
         stack.push_async_callback(runtime.aclose)
 

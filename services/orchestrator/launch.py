@@ -136,6 +136,9 @@ class Launch:
                 test, Failure.of(FailureCode.CANCELLED, "Cancelled before it was launched.")
             )
             return
+        if test.input.sealed is not None:
+            await self._leave(test, test.input.sealed.key)
+            return
         if test.input.secret_refs and not self._runtime.gives_secrets:
             message = f"The {self._runtime.name} runtime has no secret store."
             await self._finish.never_started(test, Failure.of(FailureCode.CREDENTIALS_INVALID, message))
@@ -147,6 +150,13 @@ class Launch:
                 await self._record(test, launched)
         finally:
             self._under_way.discard((test.id, test.attempt))
+
+    async def _leave(self, test: Execution, key: str) -> None:
+        """Lets the lease run out: another orchestrator may have the key, or this one gets it back. However long that
+        takes, the test waits in its slot and does not fail: nothing was tried."""
+        waited = self._clock.now() - (test.times.build_started or self._clock.now())
+        log.error("launch_waits_for_key", test_id=test.id, attempt=test.attempt, key=key)
+        await self._tests.renew([test.id], self._owner, self._clock.now() + pause_before_again(waited))
 
     def _spec(self, test: Execution, *, repeated: bool) -> TaskSpec:
         return specification(

@@ -14,9 +14,10 @@ from shared.domain.logsequence import MOST_LINES
 from shared.domain.pricing import ARM, Prices
 from shared.settings import CommonSettings
 from shared.store.documents import ModelSetting
+from shared.store.settings import EncryptionSettings
 
 
-class OrchestratorSettings(CommonSettings, AwsSettings):
+class OrchestratorSettings(CommonSettings, AwsSettings, EncryptionSettings):
     """Settings of the orchestrator. Those of AWS matter to the ecs runtime only."""
 
     runtime: Literal["process", "ecs", "scripted"] = Field("process", description="where tasks run")

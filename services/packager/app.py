@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -16,6 +17,7 @@ from services.packager.pack import Pack
 from services.packager.ports import Press
 from services.packager.press import pressing
 from services.packager.settings import PackagerSettings
+from shared.aws.kms import KmsKeys
 from shared.aws.opening import OpenAws, Opening, open_aws
 from shared.background import background, every
 from shared.bus.connect import Bus
@@ -27,6 +29,7 @@ from shared.store.connect import check, connected, provision
 from shared.store.executions import Executions
 from shared.store.packages import Packages
 from shared.store.projects import Projects
+from shared.store.sealing import Seals
 from shared.telemetry.health import Health
 from shared.telemetry.notes import speaking_for
 
@@ -61,7 +64,7 @@ async def running(
         bucket = Bucket(opening, folder=folder, ttl=ttl)
         pack = Pack(
             packages,
-            Executions(database, lambda _: None),  # it tells nothing of tests
+            Executions(database, lambda _: None, Seals.of(settings, partial(KmsKeys, opening))),  # it tells nothing
             Projects(database),
             bucket.open,
             press or pressing(sign),

@@ -26,6 +26,7 @@ from shared.ids import PackageId, UserId
 from shared.store.documents import ArchiveRef, Execution, FailureDoc
 from shared.store.package_documents import Package, PackageClaim
 from shared.store.packages import Made
+from shared.store.sealing import StaysSealed, unsealed
 
 log = structlog.get_logger()
 
@@ -121,6 +122,9 @@ class Pack:
             await self._write(package)
         except AwsError as error:
             await self._refused(package, error)
+        except StaysSealed as error:  # however long: nothing is wrong with it
+            log.error("package_waits_for_key", package_id=package.id, key=error.key)
+            await self._packages.postpone(package, now + timedelta(seconds=LONGEST_PAUSE_S))
         except Unusable as error:
             await self._fail(package, _failure(FailureCode.INTERNAL, str(error)))
         except Exception:
@@ -139,6 +143,7 @@ class Pack:
         test = await self._tests.get(package.test_id)
         if test is None:
             raise Unusable("The test is not there any more.")
+        unsealed(test)
         handed_in = HandedIn(
             await self._read(test.user_id, test.input.project), await self._read(test.user_id, test.input.inputs)
         )

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from shared.aws.settings import AwsSettings
 from shared.settings import CommonSettings
+from shared.store.settings import EncryptionSettings
 
 
-class PackagerSettings(CommonSettings, AwsSettings):
+class PackagerSettings(CommonSettings, AwsSettings, EncryptionSettings):
     """Settings of the packager. Without a bucket it makes no packages."""
 
     packager_ttl_h: float = Field(24.0, gt=0, description="how long a package can be downloaded, hours")

@@ -27,6 +27,7 @@ from shared.aws.signing import Signer
 
 if TYPE_CHECKING:
     from types_boto3_ecs import ECSClient
+    from types_boto3_kms import KMSClient
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -78,6 +79,8 @@ class Aws:
         self.sqs: SQSClient = session.client(
             "sqs", endpoint_url=url, config=options.merge(Config(read_timeout=LONG_POLL_S + 5.0))
         )
+        self._options, self._url = options, url
+        self._kms: KMSClient | None = None
 
     @classmethod
     async def open(cls, settings: AwsSettings, key: Key | None = None) -> Self:
@@ -113,6 +116,13 @@ class Aws:
             attempt += 1
             await asyncio.sleep(pause)
 
+    @property
+    def kms(self) -> KMSClient:
+        """The client of KMS, made when it is first asked for: most installations have no key there."""
+        if self._kms is None:
+            self._kms = self._session.client("kms", endpoint_url=self._url, config=self._options)
+        return self._kms
+
     async def signer(self) -> Signer:
         """Who signs URLs now. Raises AwsError where nobody can."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._signer)
@@ -131,7 +141,7 @@ class Aws:
     def close(self) -> None:
         """Lets go of the connections; calls under way end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for client in (self.ecs, self.logs, self.s3, self.secrets, self.sqs):
+        for client in filter(None, (self.ecs, self.logs, self.s3, self.secrets, self.sqs, self._kms)):
             client.close()
 
     def _now(self) -> float:

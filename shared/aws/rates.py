@@ -45,6 +45,10 @@ class Api(Enum):
     PUT_LIFECYCLE = ("PutBucketLifecycleConfiguration", Rate(1, 5), 20.0)
     GET_LIFECYCLE = ("GetBucketLifecycleConfiguration", Rate(1, 5), 20.0)
     DESCRIBE_SECRET = ("DescribeSecret", Rate(40, 40), 20.0)
+    # KMS shares 5,500 and more calls per second among all of its symmetric keys; ours are few, as data keys are kept.
+    GENERATE_DATA_KEY = ("GenerateDataKey", Rate(50, 50), 5.0)
+    ENCRYPT = ("Encrypt", Rate(50, 50), 5.0)
+    DECRYPT = ("Decrypt", Rate(100, 100), 5.0)
     RECEIVE_MESSAGE = ("ReceiveMessage", Rate(50, 50), 40.0)
     DELETE_MESSAGES = ("DeleteMessageBatch", Rate(50, 50), 20.0)
 

@@ -36,6 +36,7 @@ _TEST: Final = {
     "input.dockerfile": 0,
     "input.env": 0,
     "input.query": 0,
+    "input.sealed": 0,
     "failure.agent_error": 0,
     **dict.fromkeys(RESULT_DETAILS, 0),
 }

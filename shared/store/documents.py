@@ -59,6 +59,17 @@ class ArchiveRef(Part):
     files: list[StoredFile] = Field(default_factory=list)
 
 
+class Sealed(Part):
+    """Values of a test that are encrypted (`sealing.py`)."""
+
+    key: str
+    """Name of the master key that wraps the data key."""
+    wrapped: bytes
+    query: bytes = b""
+    env: bytes = b""
+    request_hash: bytes = b""
+
+
 class Input(Part):
     """What the user handed in."""
 
@@ -77,6 +88,8 @@ class Input(Part):
     strict_answer: bool = False
     system_packages: list[str] = Field(default_factory=list)
     env: dict[str, str] = Field(default_factory=dict)
+    sealed: Sealed | None = None
+    """Present where the query and the values of `env` are not: they are in here, and could not be opened."""
     secret_refs: dict[str, str] = Field(default_factory=dict)
     model: ModelSetting | None = None
     timeout_s: int = 300
@@ -298,13 +311,14 @@ class Execution(Part):
     traceparent: str = ""
     books: BooksMark | None = None
 
-    def facets(self) -> list[str]:
+    def facets(self, *, words_of_query: bool = True) -> list[str]:
         """What the test can be found by as it was handed in."""
+        text = f"{self.input.name}\n{self.input.query}" if words_of_query else self.input.name
         return facets(
             agent_id=self.agent_id,
             labels=self.labels,
             provider=self.input.model.provider if self.input.model else "",
-            text=f"{self.input.name}\n{self.input.query}",
+            text=text,
         )
 
 

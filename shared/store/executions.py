@@ -27,6 +27,7 @@ from shared.store.batch import GroupCommit
 from shared.store.connect import Database, quick
 from shared.store.documents import RESULT_DETAILS, Document, Execution
 from shared.store.outbox import Outbox
+from shared.store.sealing import NOT_OPENED, Seals, unsealed
 
 _DUPLICATE_KEY: Final = 11000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,6 +44,8 @@ _BRIEF: Final = {
     "input.requirements": 0,
     "input.dockerfile": 0,
     "input.env": 0,
+    "input.sealed.env": 0,
+    "input.sealed.request_hash": 0,
 }
 WHOLE: Final = _NEVER
 """Everything that a reader may see."""
@@ -99,7 +102,8 @@ class Move:
 class Executions:
     """The collection of tests."""
 
-    def __init__(self, database: Database, told: Callable[[Sequence[Letter]], None]) -> None:
+    def __init__(self, database: Database, told: Callable[[Sequence[Letter]], None], seals: Seals = NOT_OPENED) -> None:
+        self._seals = seals
         self._collection = database["executions"]
         self._quick = quick(database, "executions")
         self._outbox = Outbox(database, "executions")
@@ -114,12 +118,14 @@ class Executions:
         """Stores a new test with the event that tells of it.
 
         The same user and request key give the test that is there already. Raises NumberTaken for a retry whose number
-        another one has."""
+        another one has, and Unavailable where it is to be encrypted and cannot be."""
+        unsealed(execution)
         letter = Letter.of(telling, execution.traceparent)
         document = execution.model_dump(by_alias=True, exclude_none=True)
         document["outbox"] = [outbox.entry(letter, telling.at)]
-        document["facets"] = execution.facets()
+        document["facets"] = execution.facets(words_of_query=not self._seals.hides_words)
         document["books"] = {"due": telling.at}
+        await self._seals.seal(document)
         if await self._insert(document):
             self._told([letter])
             return Submitted(execution, created=True)
@@ -131,7 +137,7 @@ class Executions:
     async def of_request(self, user: UserId, request_key: str) -> Execution | None:
         """The test that this request of the user made."""
         found = await self._collection.find_one({"user_id": user, "request_key": request_key}, _NEVER)
-        return Execution.model_validate(found) if found else None
+        return await self._opened(found) if found else None
 
     async def move(self, move: Move) -> bool:
         """Makes the move and publishes its events; False where the test is no longer where the move starts."""
@@ -171,7 +177,7 @@ class Executions:
         if found is None:
             return None
         self._told(letters)
-        return Execution.model_validate(found)
+        return await self._opened(found)
 
     async def renew(self, tests: Iterable[TestId], owner: str, until: datetime) -> None:
         """Prolongs an orchestrator's leases of these tests in one write."""
@@ -191,12 +197,12 @@ class Executions:
     async def get(self, test_id: TestId) -> Execution | None:
         """The test with everything but its outbox."""
         found = await self._collection.find_one({"_id": test_id}, _OURS)
-        return Execution.model_validate(found) if found else None
+        return await self._opened(found) if found else None
 
     async def get_many(self, tests: Iterable[TestId], *, whole: bool = False) -> dict[TestId, Execution]:
         """Those of `tests` that exist; without code, answers and history unless `whole`."""
         cursor = self._collection.find({"_id": {"$in": list(tests)}}, WHOLE if whole else BASIC)
-        return {found["_id"]: Execution.model_validate(found) async for found in cursor}
+        return {found["_id"]: await self._opened(found) async for found in cursor}
 
     async def briefs(self, tests: Iterable[TestId]) -> dict[TestId, Brief]:
         """Those of `tests` that exist, in a few words."""
@@ -228,7 +234,7 @@ class Executions:
         retries = self._collection.find({"chain.original_test_id": original}, fields).sort(
             [("chain.original_test_id", ASCENDING), ("chain.retry_number", ASCENDING)]
         )
-        return [Execution.model_validate(found) for found in [*first, *[found async for found in retries]]]
+        return [await self._opened(found) for found in [*first, *[found async for found in retries]]]
 
     # -- looking for work without an event
 
@@ -239,7 +245,7 @@ class Executions:
             .sort("times.submitted", ASCENDING)
             .limit(limit)
         )
-        return [Execution.model_validate(found) async for found in cursor]
+        return [await self._opened(found) async for found in cursor]
 
     async def unattended(self, now: datetime, limit: int) -> list[TestId]:
         """Tests whose task nobody has looked after since their lease ran out, oldest lease first."""
@@ -259,13 +265,13 @@ class Executions:
         Few: they hold slots."""
         wanted = {"state": State.BUILDING, "lease": None, "times.scheduled": {"$lt": before}}
         cursor = self._collection.find(wanted, BASIC).limit(limit)
-        return [Execution.model_validate(found) async for found in cursor]
+        return [await self._opened(found) async for found in cursor]
 
     async def abandoned(self, runtime: str, limit: int) -> list[Execution]:
         """Ended tests with a task of this runtime that nobody stopped: no next attempt will."""
         wanted = {"task.abandoned.runtime": runtime, "state": {"$in": sorted(ENDED)}}
         cursor = self._collection.find(wanted, BASIC).limit(limit)
-        return [Execution.model_validate(found) async for found in cursor]
+        return [await self._opened(found) async for found in cursor]
 
     async def waiting_but_unwanted(self, limit: int) -> list[TestId]:
         """Tests that wait and that somebody wants stopped."""
@@ -296,6 +302,9 @@ class Executions:
     async def unsent(self, before: datetime, limit: int) -> list[Letter]:
         """Events that were written before `before` and are still there."""
         return await self._outbox.unsent(before, limit)
+
+    async def _opened(self, found: Document) -> Execution:
+        return Execution.model_validate(await self._seals.open(found))
 
     # -- batches
 

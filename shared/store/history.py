@@ -16,6 +16,7 @@ from shared.store.connect import Database
 from shared.store.documents import Document, Execution
 from shared.store.executions import BASIC, WHOLE
 from shared.store.listing import RUN_MS, Leg, Order, Place, Wanted, Way, before, behind, legs, sort, span, ways
+from shared.store.sealing import NOT_OPENED, Seals
 
 MOST_LOOKED_AT: Final = 400
 """Documents. 1,000,000 stored tests, cache of 0.25 GiB: see `docs/performance.md`."""
@@ -38,7 +39,8 @@ class Found(NamedTuple):
 class History:
     """The collection of tests, for looking and not for changing."""
 
-    def __init__(self, database: Database, *, most_looked_at: int = MOST_LOOKED_AT) -> None:
+    def __init__(self, database: Database, seals: Seals = NOT_OPENED, *, most_looked_at: int = MOST_LOOKED_AT) -> None:
+        self._seals = seals
         self._collection = database["executions"]
         self._most_looked_at = most_looked_at
 
@@ -124,7 +126,7 @@ class History:
             steps += [{"$limit": look}, {"$match": way.rest}]
         steps += [{"$limit": limit}, {"$project": WHOLE if whole else BASIC}]
         cursor = await self._collection.aggregate(steps, hint=way.by)
-        return [Execution.model_validate(found) async for found in cursor]
+        return [Execution.model_validate(await self._seals.open(found)) async for found in cursor]
 
     async def _last_looked_at(self, wanted: Wanted, leg: Leg, way: Way, after: Place | None, look: int) -> Place | None:
         """Where a look at the candidates ended; None where it has seen all of them."""

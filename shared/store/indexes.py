@@ -148,6 +148,11 @@ INDEXES: Final = (
         "tests that the counters do not know as they stand",
     ),
     Index(
+        "executions",
+        IndexModel([("input.sealed.key", ASCENDING)], sparse=True, name="sealed_by"),
+        "tests that are sealed with a master key, when it is changed for another one",
+    ),
+    Index(
         "queue",
         IndexModel(
             [("priority", DESCENDING), ("rank", ASCENDING), ("_id", ASCENDING), ("user_id", ASCENDING)],

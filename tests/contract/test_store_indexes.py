@@ -16,11 +16,13 @@ from shared.domain.limits import Limits
 from shared.domain.packages import PackageState
 from shared.domain.usage import Change, CounterName, Kind
 from shared.errors import Unavailable
+from shared.events.audit import AuditAttempted
 from shared.events.packages import PackageExpired, PackageFailed, PackageReady, PackageRequested
 from shared.events.tests import TestSubmitted
 from shared.ids import new_test_id
 from shared.store.admissions import Admissions
 from shared.store.artifacts import Artifacts
+from shared.store.audit import AuditActor, AuditEntry, AuditLog, AuditOutcome, AuditTarget
 from shared.store.books import Books, Entry
 from shared.store.connect import Database, check, connected, provision
 from shared.store.counters import AgentPlace, Counters, Grouping
@@ -300,6 +302,20 @@ async def ask_keys(keys: ApiKeys) -> None:
     await keys.revoke_all(ALICE, NOW)
 
 
+async def ask_audit(log: AuditLog) -> None:
+    entry = AuditEntry(
+        id="aud_1", at=NOW, action="GetTest", actor=AuditActor(user_id=ALICE), target=AuditTarget(kind="test")
+    )
+    told = AuditAttempted(audit_id="aud_1", user_id=ALICE, at=NOW, action="GetTest", changes=False)
+    await log.attempt(entry, told)
+    await log.conclude(entry, AuditOutcome(id="", of="aud_1", at=NOW, status="OK"), told)
+    await log.page(limit=5)
+    await log.page(user=ALICE, action="GetTest", since=NOW, until=NOW, before="aud_1", limit=5)
+    await log.page(owner=ALICE, limit=5)
+    await log.unsent(NOW, 10)
+    await log.clear([("aud_1", "id")])
+
+
 def questions(command: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The command as it can be explained: one update or delete at a time, without what belongs to the session."""
     name = next(iter(command))
@@ -342,6 +358,7 @@ def stages(plan: Any) -> Iterator[str]:
         (Books, ask_books),
         (Counters, ask_counters),
         (Runs, ask_runs),
+        (lambda database: AuditLog(database, lambda letters: None), ask_audit),
     ],
     ids=[
         "executions",
@@ -358,6 +375,7 @@ def stages(plan: Any) -> Iterator[str]:
         "books",
         "counters",
         "runs",
+        "audit",
     ],
 )
 async def test_every_question_has_an_index(mongo_url: str, mongo_database: str, kind: Any, ask: Any) -> None:

@@ -25,6 +25,7 @@ from shared.errors import Unavailable
 from shared.ids import new_test_id
 from shared.store.documents import Chain, Execution, HistoryEntry, Times
 from shared.store.executions import NumberTaken
+from shared.store.sealing import unsealed
 
 TRIES: Final = 20
 """So many others may take the next number before us."""
@@ -79,7 +80,7 @@ class Retry:
             agent_id=before.agent_id,
             agent_name=before.agent_name,
             labels=before.labels,
-            input=before.input.model_copy(update=changed),
+            input=unsealed(before).model_copy(update=changed),
             request_key=request.request_id or test_id,
             request_hash=_hash(request) if request.request_id else "",
             history=[HistoryEntry(state=State.SUBMITTED, at=now, by=before.user_id)],

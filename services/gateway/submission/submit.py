@@ -28,6 +28,7 @@ from shared.events.tests import TestSubmitted
 from shared.ids import TestId, new_test_id
 from shared.store.connect import StoreError
 from shared.store.documents import Execution, HistoryEntry, Times
+from shared.store.sealing import unsealed
 
 log = structlog.get_logger()
 
@@ -154,6 +155,7 @@ def _as_warning(finding: Finding) -> Finding:
 
 
 def _the_same(known: Execution, asked: Execution, request_id: str) -> Execution:
+    unsealed(known)
     if known.request_hash != asked.request_hash:
         raise RequestIdTaken(request_id, known.id)
     return known

@@ -1,0 +1,67 @@
+"""Another master key: wraps the data keys that older ones have wrapped with the first one of now. No value changes.
+
+What is left to do is what an index finds, so it may be broken off at any moment and goes on where it was; tests that
+come and are read meanwhile do not mind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from pymongo import UpdateOne
+
+from shared.domain.masterkeys import DataKey
+from shared.errors import AssayError
+from shared.store.connect import Database
+from shared.store.sealing import Seals
+
+BATCH: Final = 500
+_KEY: Final = "input.sealed.key"
+_WRAPPED: Final = "input.sealed.wrapped"
+
+
+class Rotated(NamedTuple):
+    """How many tests have their data key wrapped anew, and how many are left, by the key that is missing."""
+
+    done: int
+    left: dict[str, int]
+    why: dict[str, str]
+
+
+async def rotate(database: Database, seals: Seals, *, told: Callable[[int], None] = lambda _: None) -> Rotated:
+    """Wraps anew whatever another key than the first has wrapped. `told` hears how many are done."""
+    tests = database["executions"]
+    done = 0
+    left: dict[str, int] = {}
+    why: dict[str, str] = {}
+    for by in sorted(await tests.distinct(_KEY, {_KEY: {"$exists": True}})):
+        if by == seals.first:
+            continue
+        known: dict[bytes, DataKey | AssayError] = {}
+        writes: list[UpdateOne] = []
+        # What is written leaves the range that the index is read in: nothing is met twice.
+        async for found in tests.find({_KEY: by}, {_KEY: 1, _WRAPPED: 1}).hint("sealed_by").batch_size(BATCH):
+            wrapped: bytes = found["input"]["sealed"]["wrapped"]
+            if wrapped not in known:
+                known[wrapped] = await _rewrapped(seals, wrapped, by)
+            key = known[wrapped]
+            if isinstance(key, AssayError):
+                left[by], why[by] = left.get(by, 0) + 1, str(key)
+                continue
+            as_read = {"_id": found["_id"], _WRAPPED: wrapped}
+            writes.append(UpdateOne(as_read, {"$set": {_KEY: key.by, _WRAPPED: key.wrapped}}))
+            if len(writes) >= BATCH:
+                done += (await tests.bulk_write(writes, ordered=False)).modified_count
+                writes = []
+                told(done)
+        if writes:
+            done += (await tests.bulk_write(writes, ordered=False)).modified_count
+    return Rotated(done, left, why)
+
+
+async def _rewrapped(seals: Seals, wrapped: bytes, by: str) -> DataKey | AssayError:
+    try:
+        return await seals.rewrapped(wrapped, by)
+    except AssayError as error:
+        return error
