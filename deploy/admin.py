@@ -16,8 +16,8 @@ import typer
 
 from deploy.admin_dead import app as dead
 from deploy.admin_dead import printable
-from deploy.admin_nats import app as nats
 from deploy.admin_keys import encryption_key, rotate_keys
+from deploy.admin_nats import app as nats
 from shared.errors import AssayError
 
 app = typer.Typer(
