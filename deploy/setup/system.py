@@ -60,6 +60,18 @@ PACKAGES = (
         "bubblewrap 0.8 or later (the program bwrap), on PATH",
     ),
     Package(
+        "slirp4netns",
+        lambda: platform.system() != "Linux" or on_path("slirp4netns"),
+        "the way out of an agent's own network to the internet",
+        "slirp4netns 1.2 or later, on PATH",
+    ),
+    Package(
+        "nftables",
+        lambda: platform.system() != "Linux" or on_path("nft"),
+        "the rules for what an agent reaches",
+        "nftables 1.0 or later (the program nft), on PATH",
+    ),
+    Package(
         "python3",
         lambda: platform.system() != "Linux" or Path("/usr/bin/python3").exists(),
         "the interpreter that agents run on: one under a home folder is invisible in the sandbox",

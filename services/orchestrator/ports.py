@@ -60,6 +60,10 @@ class TaskSpec:
     """vCPU"""
     memory_mib: int = 512
     network: bool = True
+    allow_hosts: tuple[str, ...] = ()
+    """What the test asks to reach beside the internet (shared.domain.destinations)."""
+    model_url: str = ""
+    """Where its model answers: reached without asking, where the operator permits it."""
     first_seq: int = 1
     """Number of the first log line (shared.domain.logsequence)."""
     without_query: bool = False

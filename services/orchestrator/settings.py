@@ -7,9 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.aws.settings import AwsSettings
+from shared.domain.destinations import parse_all
 from shared.domain.logsequence import MOST_LINES
 from shared.domain.pricing import ARM, Prices
 from shared.settings import CommonSettings
@@ -73,6 +74,20 @@ class OrchestratorSettings(CommonSettings, AwsSettings, EncryptionSettings):
     process_open_files: int = Field(4096, ge=64, description="process runtime: files an agent may have open at once")
     process_cpu_quota: bool = Field(
         True, description="process runtime: hold each task to its vCPU; otherwise idle processors are anybody's"
+    )
+    process_network: Literal["own", "host"] = Field(
+        "own",
+        description="process runtime: own = tests with network reach the internet from a network of their own; host = "
+        "all that this machine reaches, its own servers included",
+    )
+    process_egress_allow: str = Field(
+        "",
+        description="process runtime: what every test reaches beside the internet, separated by commas: 10.20.0.0/16, "
+        "10.20.1.7:8000, models.intra:443, 127.0.0.1:11434",
+    )
+    process_allow_hosts: str = Field(
+        "",
+        description="process runtime: what a test may ask for beside that (assay submit --allow-host), written alike",
     )
     process_nice: int = Field(
         5, ge=0, le=19, description="process runtime: niceness of tasks, so that services stay quick on a busy machine"
@@ -185,6 +200,12 @@ class OrchestratorSettings(CommonSettings, AwsSettings, EncryptionSettings):
     price_storage_gb_month: float = Field(
         0.023, ge=0, description="US dollars for a GB of stored packages for 30 days; S3 Standard us-east-1"
     )
+
+    @field_validator("process_egress_allow", "process_allow_hosts")
+    @classmethod
+    def _destinations(cls, value: str) -> str:
+        parse_all(value)  # a BadDestination is a ValueError, and its words say what to write
+        return value
 
     @property
     def prices(self) -> Prices:

@@ -21,6 +21,7 @@ def specification(
     """The spec of the test's current attempt. The test must have a task (its intent is stored first)."""
     assert test.task is not None
     given = test.input
+    model = effective_model(given.model, default_model)
     return TaskSpec(
         test_id=test.id,
         attempt=test.attempt,
@@ -41,11 +42,13 @@ def specification(
         requirements=tuple(given.requirements),
         dockerfile=given.dockerfile,
         entrypoint=given.entrypoint or None,
-        env={**model_variables(effective_model(given.model, default_model)), **given.env},
+        env={**model_variables(model), **given.env},
         timeout_s=given.timeout_s,
         cpu=given.resources.cpu,
         memory_mib=given.resources.memory_mib,
         network=given.network,
+        allow_hosts=tuple(given.allow_hosts),
+        model_url=model.base_url if model else "",
         first_seq=first_seq(test.attempt),
         secret_refs=dict(given.secret_refs),
         begun_at=test.times.build_started,

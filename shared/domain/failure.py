@@ -35,6 +35,7 @@ class FailureCode(StrEnum):
     THROTTLED = "THROTTLED"
     QUEUE_TIMEOUT = "QUEUE_TIMEOUT"
     CREDENTIALS_INVALID = "CREDENTIALS_INVALID"
+    HOST_NOT_ALLOWED = "HOST_NOT_ALLOWED"
     PACKAGE_NOT_STORED = "PACKAGE_NOT_STORED"
     INTERNAL = "INTERNAL"
 
@@ -188,6 +189,11 @@ KINDS: Final[dict[FailureCode, Kind]] = {
         Stage.LAUNCH,
         "The credentials that the test needs are missing or not valid.",
         "Check the secret references of the test; the operator should check the secret store and, on AWS, the role.",
+    ),
+    FailureCode.HOST_NOT_ALLOWED: Kind(
+        Stage.LAUNCH,
+        "The test asks for a host that tests may not reach here.",
+        "Ask the operator to permit it, or submit the test without it: the internet needs no permission.",
     ),
     FailureCode.PACKAGE_NOT_STORED: Kind(
         Stage.PACKAGE,

@@ -96,6 +96,7 @@ class Input(Part):
     priority: int = 4
     resources: Resources = Field(default_factory=Resources)
     network: bool = True
+    allow_hosts: list[str] = Field(default_factory=list)
 
 
 class HistoryEntry(Part):

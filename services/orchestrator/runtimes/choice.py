@@ -6,11 +6,12 @@ import os
 
 from services.orchestrator.ports import Runtime
 from services.orchestrator.runtimes.operator_secrets import OperatorSecrets, variables_in
-from services.orchestrator.runtimes.options import Isolation, ProcessOptions
+from services.orchestrator.runtimes.options import Isolation, NetworkMode, ProcessOptions
 from services.orchestrator.runtimes.process import ProcessRuntime
 from services.orchestrator.runtimes.scripted import ScriptedRuntime
 from services.orchestrator.settings import OrchestratorSettings
 from shared.clock import Clock
+from shared.domain.destinations import of_urls, parse_all
 
 
 async def open_runtime(settings: OrchestratorSettings, clock: Clock) -> Runtime:
@@ -29,6 +30,9 @@ async def open_runtime(settings: OrchestratorSettings, clock: Clock) -> Runtime:
             cgroups=settings.process_cgroups,
             processes=settings.process_max_processes,
             open_files=settings.process_open_files,
+            network=NetworkMode(settings.process_network),
+            egress_allow=parse_all(settings.process_egress_allow),
+            allow_hosts=(*parse_all(settings.process_allow_hosts), *of_urls([settings.default_model_base_url])),
             nice=settings.process_nice,
             uid_base=settings.process_uid_base,
             uid_count=settings.process_uid_count,

@@ -36,11 +36,10 @@ FILTER = 9  # of system calls, for a program that loads it itself
 HELD = 10  # and above: what is only held open
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
-
 LIBC = ctypes.CDLL(None, use_errno=True)
 KEYCTL = {"x86_64": 250, "aarch64": 219}.get(os.uname().machine)  # asm/unistd.h
 JOIN_SESSION_KEYRING = 1  # linux/keyctl.h
-CLONE_NEWNS = 0x20000  # linux/sched.h
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x10000000, 0x40000000  # linux/sched.h
 MS_NOSUID, MS_NOEXEC, MS_REC, MS_SLAVE = 2, 8, 1 << 14, 1 << 19  # linux/mount.h
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38  # linux/prctl.h, linux/seccomp.h
 PTYS = 64  # as many as processes
@@ -218,6 +217,34 @@ def leave_privileges(order: Order, uid: int | None) -> None:
         os.setresuid(uid, uid, uid)
 
 
+class Way:
+    """The network that was made for a task, held from before the task is recorded: what cannot be opened then is a
+    start that failed, and one that can be made again."""
+
+    def __init__(self, order: Order) -> None:
+        self.life = high(order["life"], os.O_WRONLY)
+        self.namespaces = [(high(order["net"], os.O_RDONLY), CLONE_NEWNET)]
+        self.late = bool(order["userns"])
+        """whether nobody of us has rights over it but in its user namespace: entered last, since it has none outside"""
+        if self.late:
+            self.namespaces.insert(0, (high(order["userns"], os.O_RDONLY), CLONE_NEWUSER))
+
+    def enter(self) -> None:
+        """From now on this process is in it, and keeps it connected for as long as it lives, exec or not."""
+        for fd, kind in self.namespaces:
+            check(LIBC.setns(fd, kind), "a namespace of the network")
+        fcntl.fcntl(self.life, fcntl.F_SETFD, 0)
+
+
+def high(path: str, flags: int) -> int:
+    """Opens a file out of the way of those with fixed numbers."""
+    fd = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64)
+    finally:
+        os.close(fd)
+
+
 def await_order() -> Order:
     """Says that this process is ready and waits for what it is to become."""
     os.write(REPORT, b"ready\n")
@@ -245,11 +272,16 @@ def live(groups: list[str], server: list[int], ptys: str) -> None:
         for group, values in zip(groups, order["cgroup_values"], strict=True):
             for name, value in values.items():
                 write(f"{group}/{name}", value)
+        way = Way(order) if order["net"] else None
         record(order, {"cgroups": groups, "server": server})
         open_files(order, lock)
         calls = filter_of(order)
+        if way and not way.late:
+            way.enter()
         os.write(REPORT, b'{"answer": "started"}\n')
         leave_privileges(order, uid)
+        if way and way.late:
+            way.enter()
         os.chdir(order["folder"] or "/")
         if calls:
             confine(calls)

@@ -21,8 +21,10 @@ import structlog
 
 from services.orchestrator.runtimes import cgroups, processes, sandbox, seccomp
 from services.orchestrator.runtimes.caches import Caches
+from services.orchestrator.runtimes.egress.networks import Networks, NoNetwork
+from services.orchestrator.runtimes.egress.ruleset import NAME_SERVER
 from services.orchestrator.runtimes.launcher import Launcher, LauncherFailed, Order, Started
-from services.orchestrator.runtimes.options import Isolation, ProcessOptions
+from services.orchestrator.runtimes.options import Isolation, NetworkMode, ProcessOptions
 from services.orchestrator.runtimes.system_view import SystemView
 from services.orchestrator.runtimes.task_folder import RUN, TaskFolder
 
@@ -44,6 +46,9 @@ _UIDS: Final = "assay-uids.lock"
 _WAYS_OUT: Final = (
     "Agents run shut in, or not at all (ASSAY_PROCESS_ISOLATION=required, the default). Give the machine what is "
     "missing; or, only where all agents are your own, set ASSAY_PROCESS_ISOLATION=auto to run them without"
+)
+_SHARED_NETWORK: Final = (
+    "agents with network reach what this machine reaches: its own servers, the intranet, metadata addresses"
 )
 _ASK_VERSION: Final = "import sys, os; print(sys.implementation.cache_tag, *sys.version_info, os.uname().machine)"
 
@@ -72,6 +77,8 @@ class Host:
     """the filter of system calls; None: there is none for this machine"""
     ptys: Path | None = None
     """where the fork server mounts terminals with a limit; None when we may not mount"""
+    networks: Networks | None = None
+    """None: tests have the network of the machine"""
     boot: str = ""
     name: str = ""
 
@@ -136,7 +143,12 @@ async def survey(options: ProcessOptions) -> Host:
         return _without_sandbox(host, "bubblewrap is not installed (Debian and Ubuntu package: bubblewrap)")
     host = replace(host, bwrap=bwrap)
     problem = await _trial(host)
-    return host if problem is None else _without_sandbox(replace(host, bwrap=None), problem)
+    if problem is not None:
+        return _without_sandbox(replace(host, bwrap=None), problem)
+    networks = await _networks(host)
+    if networks:
+        host.view.ask_names_at(NAME_SERVER)
+    return replace(host, networks=networks)
 
 
 def _folders(options: ProcessOptions) -> Path:
@@ -203,6 +215,34 @@ def _groups(options: ProcessOptions) -> cgroups.Cgroups | None:
             processes_are_limited=os.geteuid() == 0,
         )
         return None
+
+
+async def _networks(host: Host) -> Networks | None:
+    """Networks of their own for tests; None where tests share the machine's. Raises Unfit."""
+    options = host.options
+    if options.network is NetworkMode.HOST:
+        log.warning("tests_share_the_network", reason="switched off by the settings", meaning=_SHARED_NETWORK)
+        return None
+    networks = Networks(
+        log_file=host.root / "networks.log",
+        uid=options.uid_base + 3 * options.uid_count if os.geteuid() == 0 else None,  # behind those of tasks and builds
+        nice=options.nice,
+        cgroup_parents=host.groups.folders() if host.groups else [],
+        allowed=options.egress_allow,
+    )
+    try:
+        await networks.open()
+    except NoNetwork as error:
+        networks.close()
+        if options.isolation is Isolation.REQUIRED:
+            host.launcher.close()
+            raise Unfit(
+                f"no network namespaces for tests: {error}. Install slirp4netns and nftables, or set "
+                "ASSAY_PROCESS_NETWORK=host, with which tests reach all that this machine reaches"
+            ) from error
+        log.warning("tests_share_the_network", reason=str(error), meaning=_SHARED_NETWORK)
+        return None
+    return networks
 
 
 async def _trial(host: Host) -> str | None:

@@ -69,6 +69,12 @@ class Order:
     confine: str = ""
     """a filter to load before the program starts"""
     nice: int = 0
+    net: str = ""
+    """path of the network namespace to enter; empty for the one of the host"""
+    life: str = ""
+    """path of the pipe that keeps that network connected while it is held open"""
+    userns: str = ""
+    """path of the user namespace to enter before, where nobody of us has rights over the network"""
     contents: str = ""
     """the content of files that go along; it leaves the disk when the process starts"""
     folder: str = ""

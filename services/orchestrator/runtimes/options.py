@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from services.orchestrator.runtimes.operator_secrets import OperatorSecrets
+from shared.domain.destinations import Destination
 
 
 class Isolation(StrEnum):
@@ -19,6 +20,15 @@ class Isolation(StrEnum):
     """a sandbox with cgroup limits, or the runtime does not start"""
     OFF = "off"
     """plain limited processes: for machines where tasks are trusted"""
+
+
+class NetworkMode(StrEnum):
+    """What a test with network gets."""
+
+    OWN = "own"
+    """a network namespace of its own, with a way to the internet and to what the settings allow"""
+    HOST = "host"
+    """the network of the machine, with all that it reaches"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,12 @@ class ProcessOptions:
     open_files: int = 4096
     cpu_quota: bool = True
     """holds each task to its vCPU; otherwise idle processors are anybody's, and vCPU is a share of busy ones"""
+    network: NetworkMode = NetworkMode.OWN
+    """what a test with network gets"""
+    egress_allow: tuple[Destination, ...] = ()
+    """what every test reaches beside the internet"""
+    allow_hosts: tuple[Destination, ...] = ()
+    """what a test may ask for beside that"""
     nice: int = 5
     """niceness of tasks, so that the services stay quick on a busy machine"""
     uid_base: int = 1_900_000_000

@@ -117,6 +117,7 @@ class ProcessRuntime:
                 if record := task.folder.record(stage):
                     await self._end(task, stage, record)
             task.let_go()
+            self._steps.network_over(task.token, unused=False)
             if task.folder.read_plan() or not self.host.bwrap:
                 await asyncio.to_thread(self._steps.forget, task.token)
             task.folder.clear()
@@ -132,6 +133,8 @@ class ProcessRuntime:
         for task in self._tasks.values():
             task.let_go()
         self._tasks.clear()
+        if self.host.networks:
+            self.host.networks.close()
         self.host.launcher.close()
 
     def handle_of(self, spec: TaskSpec) -> Handle:
@@ -244,6 +247,8 @@ class ProcessRuntime:
         else:
             task.installs = plan.environment
         self._begin_watch(task, record)
+        if task.watch is None:
+            self._steps.network_over(task.token, unused=False)
         if task.watch is None and stage is RUN:  # it has ended already, and no pidfd will tell
             asyncio.get_running_loop().call_soon(self._tell, task)
 
@@ -271,9 +276,11 @@ class ProcessRuntime:
     def _process_ended(self, task: RememberedTask, record: Record) -> None:
         task.watch = None
         last = last_started(task.folder)
-        if last and "exit-code" not in task.folder.status(last[0]) and self._exit_code_may_come(task, record):
+        over = last is None or "exit-code" in task.folder.status(last[0])
+        if not over and self._exit_code_may_come(task, record):
             asyncio.get_running_loop().call_later(_RETRY_S, self._process_ended, task, record)
         else:
+            self._steps.network_over(task.token, unused=over)
             self._tell(task)
             if task.installs:  # who waits for it must not depend on somebody's looking at this one
                 asyncio.get_running_loop().call_later(_LOOK_S, self._release, task)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from services.orchestrator.ports import LaunchFailed, TaskSpec
 from services.orchestrator.runtimes.context import going_on
+from services.orchestrator.runtimes.egress.networks import Network, Networks, NoNetwork
 from services.orchestrator.runtimes.environments import Environments
 from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.launcher import Busy, Failed, LauncherFailed, Order
@@ -23,6 +25,7 @@ from services.orchestrator.runtimes.processes import Life, life
 from services.orchestrator.runtimes.programs import PackagesMissing
 from services.orchestrator.runtimes.system_view import View
 from services.orchestrator.runtimes.task_folder import BUILD, RUN, STAGES, WHEELS, Plan, Record, Stage, TaskFolder
+from shared.domain.destinations import Destination, of_url, of_urls, parse, refused
 from shared.domain.failure import FailureCode
 
 log = structlog.get_logger(__name__)
@@ -38,6 +41,7 @@ class Steps:
             host.root / "environments", interpreter=f"{host.interpreter_version} {mode}", gids=host.environment_gids
         )
         self._orders = Orders(host, self.environments)
+        self._networks: dict[str, Network] = {}
 
     def plan(self, spec: TaskSpec) -> Plan:
         """What must be known of a task beyond its context."""
@@ -48,10 +52,22 @@ class Steps:
             spec.network,
             spec.system_packages,
             spec.user_id,
+            self._reached(spec),
         )
+
+    def _reached(self, spec: TaskSpec) -> tuple[str, ...]:
+        """What it reaches beside the internet: what it asks for, and its model where that is permitted."""
+        if not spec.network or self._host.networks is None:
+            return ()
+        model = of_url(spec.model_url) if spec.model_url else None
+        if model is None or refused([model], self._host.options.allow_hosts):
+            return spec.allow_hosts
+        return tuple(dict.fromkeys([*spec.allow_hosts, str(model)]))
 
     async def check(self, plan: Plan) -> None:
         """Raises LaunchFailed where this machine lacks what the task needs, before anything is done for it."""
+        if not_permitted := refused(list(map(parse, plan.allow_hosts)), self._host.options.allow_hosts):
+            raise LaunchFailed(FailureCode.HOST_NOT_ALLOWED, not_allowed(not_permitted))
         if plan.system_packages:
             await self._view(plan.system_packages)
 
@@ -109,7 +125,10 @@ class Steps:
             context = folder.read_context(stage)
             if context is not None:
                 folder.write_context(stage, going_on(context, lines))
-        return await self._start(folder, stage, await self._order(token, folder, plan, stage))
+        order = await self._order(token, folder, plan, stage)
+        if self._host.networks is None or not (plan.network or stage is not RUN):
+            return await self._start(folder, stage, order)
+        return await self._start_connected(token, folder, plan, stage, order, self._host.networks)
 
     async def _settle_environment(self, token: str, folder: TaskFolder, plan: Plan) -> None:
         """Publishes what this task has built, if it has built something."""
@@ -138,10 +157,45 @@ class Steps:
             raise LaunchFailed(FailureCode.TASK_START_FAILED, answer.message)
         return not isinstance(answer, Busy)
 
+    async def _start_connected(
+        self, token: str, folder: TaskFolder, plan: Plan, stage: Stage, order: Order, networks: Networks
+    ) -> bool:
+        """The same in a network of its own; that of an installation reaches where the operator has it install from."""
+        options = self._host.options
+        wanted = map(parse, plan.allow_hosts) if stage is RUN else of_urls(options.build_env.values())
+        try:
+            network = await networks.take([one for one in wanted if refused([one], options.egress_allow)])
+        except NoNetwork as error:
+            raise LaunchFailed(FailureCode.TASK_START_FAILED, f"No network for the test: {error}") from error
+        self._networks[token] = network
+        started = False
+        try:
+            order = replace(order, net=network.net, life=network.life, userns=network.userns)
+            started = await self._start(folder, stage, order) and folder.record(stage) is not None
+        finally:
+            if not started:
+                self.network_over(token, unused=False)
+        return started
+
+    def network_over(self, token: str, *, unused: bool) -> None:
+        """Gives back the network of a task, if it has one; `unused` where it is certain that nothing of it lives."""
+        network = self._networks.pop(token, None)
+        if network is not None and self._host.networks is not None:
+            self._host.networks.give_back(network, unused=unused)
+
     def forget(self, token: str) -> None:
         """Removes what a task has left outside its folder."""
         self.environments.discard(token)
         self._orders.remove_work_folder(token)
+
+
+def not_allowed(hosts: Sequence[Destination]) -> str:
+    """What is said of hosts that nothing permits."""
+    names = ", ".join(map(str, hosts))
+    return (
+        f"Tests may not reach {names} here. The operator permits it with ASSAY_PROCESS_ALLOW_HOSTS={names}, for tests "
+        "that ask for it, or ASSAY_PROCESS_EGRESS_ALLOW, for all."
+    )
 
 
 def without(packages: Sequence[str]) -> str:

@@ -30,7 +30,8 @@ PYTHON_FOLDER: Final = f"{HARNESS_FOLDER}/python"
 """`python` and `python3`, for the PATH of tasks without a sandbox."""
 
 _MERGED: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_FROM_HOST: Final = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf")
+_RESOLV_CONF: Final = "/etc/resolv.conf"
+_FROM_HOST: Final = (_RESOLV_CONF, "/etc/hosts", "/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf")
 _CA_BUNDLES: Final = (
     CA_BUNDLE,  # Debian, Ubuntu, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -71,7 +72,13 @@ class SystemView:
         if self._ca:
             self._sources.append(self._ca)
         self._seen: list[tuple[int, int] | None] = []
+        self._name_server = ""
         self._views: dict[tuple[str, ...], View] = {}
+
+    def ask_names_at(self, server: str) -> None:
+        """Views that are made from now on have tests ask there for names, not where the host asks."""
+        self._name_server = server
+        self._seen, self._views = [], {}
 
     def ready(self, packages: tuple[str, ...] = ()) -> View | None:
         """The one with the programs of these Debian packages, if it is there and current: quick."""
@@ -97,6 +104,10 @@ class SystemView:
 
     def _contents(self) -> dict[str, bytes]:
         files = {path: Path(path).read_bytes() for path in _FROM_HOST if Path(path).is_file()}
+        if self._name_server:
+            files[_RESOLV_CONF] = resolv_conf(
+                files.get(_RESOLV_CONF, b"").decode("utf-8", "replace"), self._name_server
+            )
         if self._ca:
             files[CA_BUNDLE] = self._ca.read_bytes()
         for path in (HARNESS, HARNESS_REST):
@@ -143,6 +154,12 @@ class SystemView:
         subprocess.run(
             [self._interpreter, "-S", "-I", "-c", _COMPILE, *names], check=False, capture_output=True, timeout=60
         )
+
+
+def resolv_conf(of_host: str, name_server: str) -> bytes:
+    """What the host's says of names, with another server to ask."""
+    kept = [line for line in of_host.splitlines() if line.split()[:1] in (["search"], ["domain"], ["options"])]
+    return "\n".join([f"nameserver {name_server}", *kept, ""]).encode()
 
 
 def _name(files: Mapping[str, bytes], usr: programs.Usr) -> str:

@@ -68,6 +68,8 @@ class Plan:
     """Debian packages whose programs the agent needs"""
     user: str = ""
     """whose test it is"""
+    allow_hosts: tuple[str, ...] = ()
+    """what it reaches beside the internet: permitted already"""
 
 
 class TaskFolder:
@@ -120,6 +122,7 @@ class TaskFolder:
                 "network": plan.network,
                 "system_packages": plan.system_packages,
                 "user": plan.user,
+                "allow_hosts": plan.allow_hosts,
             },
         )
 
@@ -128,7 +131,8 @@ class TaskFolder:
         values = self._read(_PLAN)
         if values is None:
             return None
-        return Plan(**{**values, "system_packages": tuple(values.get("system_packages", ()))})
+        several = {name: tuple(values.get(name, ())) for name in ("system_packages", "allow_hosts")}
+        return Plan(**{**values, **several})
 
     def ask_stop(self) -> None:
         """Nothing more is started for this task, even if we crash right now."""

@@ -1,0 +1,348 @@
+"""The orchestrator's end of the keeper: hands out networks, takes them back, keeps some ready, starts the keeper
+again when it is gone.
+
+A network that was given back unused is ready at once, so the tests that need none cost none, and a burst soon has as
+many ready as it runs tests at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import shutil
+import socket
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+import structlog
+
+from services.orchestrator.runtimes.egress.ruleset import Allowed, additions, own_addresses, ruleset
+from shared.domain.destinations import Destination
+
+log = structlog.get_logger(__name__)
+
+KEEPER: Final = Path(__file__).with_name("keeper.py")
+PROGRAMS: Final = {"slirp4netns": "slirp4netns", "nft": "nftables"}
+"""What the keeper starts, and the Debian package that it is in."""
+
+_FIB_TRIE: Final = Path("/proc/net/fib_trie")
+_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
+_SPARES: Final = 2  # as many as the fork server keeps processes
+_WAIT_S: Final = 15.0  # for a network, on a machine that is busy: one takes 20 ms
+_REFRESH_S: Final = 30.0  # how long a name of the settings keeps its address, and the host its own
+_PATIENCE: Final = 5  # that are not made in a row: then it is said
+
+
+class NoNetwork(Exception):
+    """A network cannot be had; the message says why."""
+
+
+@dataclass(slots=True)
+class Network:
+    """A network namespace for one task."""
+
+    number: int
+    net: str
+    """path of the namespace"""
+    life: str
+    """path of the pipe that keeps it connected while somebody holds it open for writing"""
+    userns: str
+    """path of the user namespace that it belongs to; empty where we may enter it without that"""
+    keeper: _Keeper
+    opened: bool = False
+    """whether it reaches more than others"""
+
+
+@dataclass(slots=True)
+class Networks:
+    """All of them. `uid` is the user that the keeper runs under, None for ours."""
+
+    log_file: Path
+    uid: int | None
+    nice: int
+    cgroup_parents: Sequence[str]
+    allowed: tuple[Destination, ...] = ()
+    """what every test may reach beside the internet"""
+    _spares: int = 0  # until it is known that one can be made
+    _keeper: _Keeper | None = None
+    _rules: str = ""
+    _ready: deque[Network] = field(default_factory=deque)
+    _in_use: int = 0
+    _most_in_use: int = 0
+    _coming: int = 0
+    _failed: int = 0
+    _waiting: deque[asyncio.Future[Network]] = field(default_factory=deque)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _timer: asyncio.TimerHandle | None = None
+    _refreshing: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Starts the keeper and makes the first network. Raises NoNetwork where that cannot be."""
+        missing = [package for program, package in PROGRAMS.items() if shutil.which(program, path=_PATH) is None]
+        if missing:
+            raise NoNetwork(f"not installed (Debian and Ubuntu packages: {', '.join(missing)})")
+        self.give_back(await self.take(), unused=True)
+        self._spares = _SPARES
+
+    async def take(self, wanted: Sequence[Destination] = ()) -> Network:
+        """A network, opened for what is wanted. Raises NoNetwork."""
+        self._in_use += 1
+        self._most_in_use = max(self._most_in_use, self._in_use)
+        network = None
+        try:
+            network = await self._next()
+            if wanted:
+                await self._open(network, wanted)
+        except BaseException:
+            self._in_use -= 1
+            if network is not None:
+                network.keeper.send({"do": "drop", "id": network.number})
+            raise
+        return network
+
+    def give_back(self, network: Network, *, unused: bool) -> None:
+        """Of a task that has ended; `unused` where it is certain that nothing of it lives."""
+        self._in_use -= 1
+        keep = unused and not network.opened and len(self._ready) < max(_SPARES, self._most_in_use)
+        network.keeper.send({"do": "back" if keep else "drop", "id": network.number})
+
+    def close(self) -> None:
+        """Lets go. Networks of tasks live on with them."""
+        if self._timer:
+            self._timer.cancel()
+        if self._refreshing:
+            self._refreshing.cancel()
+        if self._keeper:
+            self._keeper.close()
+            self._keeper = None
+        self._ready.clear()
+
+    # --- having some ready
+
+    async def _next(self) -> Network:
+        async with self._starting:
+            if self._keeper is None or self._keeper.lost:
+                await self._start()
+        if self._ready:
+            network = self._ready.popleft()
+            self._replenish()
+            return network
+        future: asyncio.Future[Network] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._replenish()
+        try:
+            return await asyncio.wait_for(future, _WAIT_S)
+        except TimeoutError:
+            raise NoNetwork("no network was made in time") from None
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(future)
+
+    def _replenish(self) -> None:
+        short = len(self._waiting) + self._spares - len(self._ready) - self._coming
+        for _ in range(max(0, short)):
+            self._make()
+
+    def _make(self) -> None:
+        if self._keeper:
+            self._coming += 1
+            self._keeper.send({"do": "make"})
+
+    async def _start(self) -> None:
+        self._ready.clear()
+        self._coming = self._failed = 0
+        self._rules = await self._current_rules()
+        self._keeper = await _Keeper.start(self)
+        self._keeper.send({"do": "rules", "text": self._rules, "forwards": _forwards(self.allowed)})
+        if self._timer is None:
+            self._tick()
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._refreshing = loop.create_task(self._refresh())
+        self._timer = loop.call_later(_REFRESH_S, self._tick)
+
+    async def _refresh(self) -> None:
+        """Rules anew where addresses have changed; networks that no burst needs any more are let go."""
+        rules = await self._current_rules()
+        if self._keeper is None:
+            return
+        if rules != self._rules:
+            self._rules = rules
+            self._keeper.send({"do": "rules", "text": rules, "forwards": _forwards(self.allowed)})
+            self._drop_ready(0)
+            self._replenish()
+        self._drop_ready(max(self._spares, self._most_in_use))
+        self._most_in_use = self._in_use
+
+    def _drop_ready(self, but: int) -> None:
+        while len(self._ready) > but:
+            network = self._ready.pop()
+            network.keeper.send({"do": "drop", "id": network.number})
+
+    # --- what the keeper says
+
+    def heard(self, keeper: _Keeper, answer: Mapping[str, Any]) -> None:
+        """Takes in an answer of the keeper."""
+        if keeper is not self._keeper:
+            return
+        match answer["is"]:
+            case "ready":
+                self._coming = max(0, self._coming - 1)
+                self._failed = 0
+                self._hand_over(Network(answer["id"], answer["net"], answer["life"], keeper.userns, keeper))
+            case "failed":
+                self._coming = max(0, self._coming - 1)
+                self._failed += 1
+                log.warning("network_not_made", reason=answer["message"])
+                if self._failed >= _PATIENCE:
+                    self._refuse(answer["message"])
+                elif self._waiting:
+                    self._make()
+            case _:
+                pass
+
+    def _hand_over(self, network: Network) -> None:
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(network)
+                return
+        self._ready.append(network)
+
+    def _refuse(self, reason: str) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(NoNetwork(reason))
+        self._waiting.clear()
+
+    def gone(self, keeper: _Keeper) -> None:
+        """The keeper has ended, and what it had ready with it. The next one who asks starts another."""
+        if keeper is self._keeper:
+            self._ready.clear()
+            self._refuse("the process that keeps networks has ended")
+
+    # --- more than the internet
+
+    async def _open(self, network: Network, wanted: Sequence[Destination]) -> None:
+        network.opened = True
+        order = {"do": "open", "id": network.number, "text": additions(await _resolved(wanted))}
+        answer = await network.keeper.ask({**order, "forwards": _forwards(wanted)})
+        if answer["is"] != "opened":
+            raise NoNetwork(answer.get("message", "it could not be opened"))
+
+    async def _current_rules(self) -> str:
+        addresses = own_addresses(_FIB_TRIE.read_text())
+        return ruleset(allowed=await _resolved(self.allowed), own_addresses=addresses)
+
+
+async def _resolved(destinations: Sequence[Destination]) -> list[Allowed]:
+    """Those that are not on this machine, with names as addresses. A name that has none now is left out, and said."""
+    found: list[Allowed] = []
+    for one in destinations:
+        if one.loopback:
+            continue
+        if one.network is not None:
+            found.append((one.network, one.port))
+            continue
+        try:
+            answers = await asyncio.get_running_loop().getaddrinfo(one.host, one.port, family=socket.AF_INET)
+        except OSError as error:
+            log.warning("destination_without_address", destination=str(one), reason=str(error))
+            continue
+        found += dict.fromkeys((ipaddress.IPv4Network(answer[4][0]), one.port) for answer in answers)
+    return found
+
+
+def _forwards(destinations: Sequence[Destination]) -> list[tuple[int | None, str, int | None]]:
+    """Ports of the loopback that lead to those of this machine."""
+    return [(one.port, "127.0.0.1", one.port) for one in dict.fromkeys(destinations) if one.loopback]
+
+
+class _Keeper(asyncio.Protocol):
+    """The line to a keeper."""
+
+    def __init__(self, networks: Networks) -> None:
+        self.lost = False
+        self.userns = ""
+        self.up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._networks = networks
+        self._transport: asyncio.WriteTransport | None = None
+        self._asked: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._pending = b""
+
+    @classmethod
+    async def start(cls, networks: Networks) -> _Keeper:
+        """Raises NoNetwork."""
+        uid = "-" if networks.uid is None else str(networks.uid)
+        program = [sys.executable, "-S", "-I", str(KEEPER), uid, str(networks.nice), *networks.cgroup_parents]
+        ours, theirs = socket.socketpair()
+        with theirs, networks.log_file.open("ab") as errors:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *program, stdin=theirs.fileno(), stdout=errors, stderr=errors, cwd="/", env={"PATH": _PATH}
+                )
+                await process.wait()  # at once: it leaves our family by forking
+            except OSError as error:
+                ours.close()
+                raise NoNetwork(f"{program[0]}: {error.strerror}") from error
+        _, keeper = await asyncio.get_running_loop().create_connection(lambda: cls(networks), sock=ours)
+        try:
+            message = await asyncio.wait_for(keeper.up, _WAIT_S)
+        except TimeoutError:
+            message = "the process that keeps networks does not start"
+        if message:
+            keeper.close()
+            raise NoNetwork(message)
+        return keeper
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one without being a subclass
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for line in lines:
+            answer: dict[str, Any] = json.loads(line)
+            if not self.up.done():
+                self.userns = answer.get("userns", "")
+                self.up.set_result(answer.get("message", ""))
+            elif answer["is"] in {"opened", "shut"}:
+                future = self._asked.pop(answer["id"], None)
+                if future and not future.done():
+                    future.set_result(answer)
+            else:
+                self._networks.heard(self, answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
+        self.lost = True
+        if not self.up.done():
+            self.up.set_result("the process that keeps networks has ended")
+        for future in self._asked.values():
+            if not future.done():
+                future.set_exception(NoNetwork("the process that keeps networks has ended"))
+        self._asked.clear()
+        self._networks.gone(self)
+
+    def send(self, order: Mapping[str, Any]) -> None:
+        """An order; the answers come when they come."""
+        if self._transport and not self.lost:
+            self._transport.write(json.dumps(order).encode() + b"\n")
+
+    async def ask(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An order about one network, and its answer. Raises NoNetwork."""
+        if self.lost:
+            raise NoNetwork("the process that keeps networks has ended")
+        future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._asked[order["id"]] = future
+        self.send(order)
+        return await asyncio.wait_for(future, _WAIT_S)
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.close()

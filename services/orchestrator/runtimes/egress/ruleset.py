@@ -1,0 +1,76 @@
+"""The rules of a test's network namespace, as nftables reads them: pure text from values.
+
+They are made before the agent is there, in a namespace over which it has no rights.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+SUBNET: Final = "192.0.2.0/24"
+"""Of the namespace itself: kept for documentation (RFC 5737), so nobody's intranet has it."""
+NAME_SERVER: Final = "192.0.2.3"
+"""slirp4netns answers there for the host's name servers."""
+
+DENIED: Final = (
+    "0.0.0.0/8",  # this network (RFC 1122); Linux takes 0.0.0.0 for itself
+    "10.0.0.0/8",  # private (RFC 1918)
+    "100.64.0.0/10",  # carriers' shared space (RFC 6598); clouds have metadata servers in it
+    "127.0.0.0/8",
+    "169.254.0.0/16",  # link-local (RFC 3927): metadata servers of clouds
+    "172.16.0.0/12",  # private (RFC 1918)
+    "192.0.0.0/24",  # protocol assignments (RFC 6890): metadata of a cloud
+    "192.0.2.0/24",  # the namespace's own, but for the name server
+    "192.168.0.0/16",  # private (RFC 1918)
+    "198.18.0.0/15",  # measurements inside networks (RFC 2544)
+    "224.0.0.0/4",  # multicast
+    "240.0.0.0/4",  # reserved, and broadcast
+    "168.63.129.16/32",  # the platform's address in a cloud's virtual networks
+)
+"""What a test reaches only by permission: sources beside each."""
+
+Allowed = tuple[ipaddress.IPv4Network, int | None]
+
+
+def ruleset(*, allowed: Iterable[Allowed], own_addresses: Sequence[str]) -> str:
+    """The rules; `own_addresses` are those of the host, which are denied like its loopback, public or not."""
+    denied = ipaddress.collapse_addresses(map(ipaddress.IPv4Network, (*DENIED, *own_addresses)))
+    lines = [
+        "table inet assay {",
+        " chain out {",
+        "  type filter hook output priority 0; policy drop;",
+        '  oifname "lo" accept',
+        f"  ip daddr {NAME_SERVER} meta l4proto {{ tcp, udp }} th dport 53 accept",
+        *(f"  {rule} accept" for rule in _matches(allowed)),
+        f"  ip daddr {{ {', '.join(map(str, denied))} }} reject with icmpx type admin-prohibited",
+        "  meta nfproto ipv4 accept",
+        " }",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def additions(allowed: Iterable[Allowed]) -> str:
+    """What opens a namespace that has its rules for more."""
+    return "".join(f"insert rule inet assay out {rule} accept\n" for rule in _matches(allowed))
+
+
+def _matches(allowed: Iterable[Allowed]) -> Iterable[str]:
+    for network, port in allowed:
+        ports = "" if port is None else f" meta l4proto {{ tcp, udp }} th dport {port}"
+        yield f"ip daddr {network}{ports}"
+
+
+def own_addresses(fib_trie: str) -> list[str]:
+    """The addresses of this machine but its loopback, from the text of /proc/net/fib_trie."""
+    found: dict[str, None] = {}
+    address = ""
+    for line in fib_trie.splitlines():
+        words = line.split()
+        if words[:1] == ["|--"]:
+            address = words[1]
+        elif words[:3] == ["/32", "host", "LOCAL"] and not address.startswith("127."):
+            found[address] = None
+    return [*found]

@@ -1,0 +1,119 @@
+"""What a test may reach beyond the public internet, as operators and users write it: pure parsing.
+
+10.20.0.0/16            a range
+10.20.1.7:8000          one port of one address
+models.intra:443        one port of a host, by its name
+127.0.0.1:11434         one port of the machine that runs the tests: its loopback
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
+
+
+class BadDestination(ValueError):
+    """Not a destination; the message says what one looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A range of addresses, or a host; all its ports or one."""
+
+    host: str
+    """a name, or a range such as 10.0.0.0/8 (an address is a range of one)"""
+    port: int | None = None
+
+    @property
+    def network(self) -> ipaddress.IPv4Network | None:
+        """None for a name."""
+        try:
+            return ipaddress.IPv4Network(self.host, strict=False)
+        except ValueError:
+            return None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is on the machine itself."""
+        network = self.network
+        return self.host in _LOOPBACK_NAMES if network is None else network.is_loopback
+
+    def covers(self, wanted: Destination) -> bool:
+        """Whether who may reach this may reach `wanted`: names are compared as they are written."""
+        if self.port is not None and self.port != wanted.port:
+            return False
+        if self.loopback and wanted.loopback:
+            return self.port is not None
+        mine, theirs = self.network, wanted.network
+        if mine is None or theirs is None:
+            return self.host == wanted.host
+        return theirs.subnet_of(mine)
+
+    def __str__(self) -> str:
+        host = self.host.removesuffix("/32")
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+def parse(text: str) -> Destination:
+    """Raises BadDestination."""
+    host, colon, number = text.strip().rpartition(":")
+    if not colon:
+        host, number = text.strip(), ""
+    port = None
+    if colon:
+        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= 65535):
+            raise BadDestination(f"{text!r}: behind the colon stands a port from 1 to 65535, as in 10.20.1.7:8000")
+        port = int(number)
+    try:
+        found = Destination(str(ipaddress.IPv4Network(host, strict=False)), port)
+    except ValueError:
+        if not _NAME.fullmatch(host) or re.fullmatch(r"[\d.]+", host):
+            raise BadDestination(
+                f"{text!r} is neither a range (10.20.0.0/16) nor an address or name with a port (10.20.1.7:8000, "
+                "models.intra:443); IPv6 is not offered"
+            ) from None
+        found = Destination(host.rstrip(".").lower(), port)
+    if port is None and (found.loopback or found.network is None):
+        raise BadDestination(f"{text!r} needs a port, as in {host}:8000")
+    return found
+
+
+def parse_all(text: str) -> tuple[Destination, ...]:
+    """Destinations separated by commas. Raises BadDestination."""
+    return tuple(parse(part) for part in text.split(",") if part.strip())
+
+
+def of_urls(values: Iterable[str]) -> tuple[Destination, ...]:
+    """The hosts of the addresses among these values: what an operator's settings for installing point to."""
+    found: dict[Destination, None] = {}
+    for value in values:
+        for word in value.split():
+            destination = of_url(word)
+            if destination is not None:
+                found[destination] = None
+    return tuple(found)
+
+
+def of_url(text: str) -> Destination | None:
+    """Where an http address leads to; None for everything else."""
+    try:
+        address = urlsplit(text)
+        port = address.port or _DEFAULT_PORTS.get(address.scheme)
+        if address.scheme not in _DEFAULT_PORTS or not address.hostname or port is None:
+            return None
+        return parse(f"{address.hostname}:{port}")
+    except ValueError:  # also BadDestination: an IPv6 address
+        return None
+
+
+def refused(wanted: Sequence[Destination], permitted: Sequence[Destination]) -> list[Destination]:
+    """Those that nothing permits."""
+    return [one for one in wanted if not any(other.covers(one) for other in permitted)]
