@@ -50,3 +50,4 @@ class TestSpec:
     agent_path: str = ""
     strict_answer: bool = False
     system_packages: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()

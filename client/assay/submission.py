@@ -44,6 +44,7 @@ class SubmitOptions(TypedDict, total=False):
     system_packages: Debian packages whose programs the agent needs.
     timeout: of the run, in seconds or as a timedelta. cpu: in vCPU. memory_mib: in MiB.
     network=False: the agent runs without network.
+    allow_hosts: what it reaches beside the internet, where the operator permits it: "127.0.0.1:11434", "10.0.0.7:80".
     priority: 0 (last) to 9 (first).
     dockerfile: text, or a path.
     request_id: repeat a submission with the same id and there is still one test; made up when not given.
@@ -58,6 +59,7 @@ class SubmitOptions(TypedDict, total=False):
     inputs: Mapping[str, Content]
     strict_answer: bool
     system_packages: Iterable[str]
+    allow_hosts: Iterable[str]
     name: str
     agent_id: str
     agent_name: str
@@ -120,6 +122,7 @@ def prepare(agent: Source | Project, query: str | None, options: SubmitOptions) 
         agent_path=project.agent_path if project else "",
         strict_answer=options.get("strict_answer", False),
         system_packages=options.get("system_packages", ()),
+        allow_hosts=options.get("allow_hosts", ()),
     )
     _limits(spec, options)
     named: dict[str, Bundle] = {}

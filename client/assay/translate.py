@@ -150,6 +150,7 @@ def _spec(message: test_pb2.TestSpec) -> TestSpec:
         agent_path=message.agent_path,
         strict_answer=message.strict_answer,
         system_packages=tuple(message.system_packages),
+        allow_hosts=tuple(message.allow_hosts),
     )
 
 

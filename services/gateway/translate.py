@@ -119,6 +119,7 @@ def _spec(execution: Execution, view: int) -> test_pb2.TestSpec:
         agent_path=given.agent_path,
         strict_answer=given.strict_answer,
         system_packages=given.system_packages,
+        allow_hosts=given.allow_hosts,
     )
     if given.project is not None:
         spec.project.digest = given.project.digest

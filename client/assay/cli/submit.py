@@ -71,6 +71,12 @@ def submit(
         typer.Option(metavar="VCPU", parser=arguments.number("--cpu"), help="Processor share, such as 0.5."),
     ] = None,
     no_network: Annotated[bool, typer.Option("--no-network", help="Run without network.")] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host", metavar="HOST:PORT", help="Reach it, too, if the operator permits: 127.0.0.1:11434."
+        ),
+    ] = None,
     label: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="To find it by.")] = None,
     env: Annotated[
         list[str] | None, typer.Option("--env", metavar="K=V", help="Environment of the agent; K alone: as it is here.")
@@ -120,6 +126,7 @@ def submit(
         "env": {**arguments.env_files(env_file or ()), **arguments.environment(env or ())},
         "secret_refs": arguments.pairs(secret or (), "--secret"),
         "system_packages": arguments.names(system or ()),
+        "allow_hosts": arguments.names(allow_host or ()),
         "strict_answer": strict_answer,
         "name": name,
         "dockerfile": arguments.read_text(dockerfile) if dockerfile else "",

@@ -15,6 +15,7 @@ from assay.v1 import test_pb2
 from services.gateway.archives.agent_file import MOST_CODE
 from services.gateway.errors import Violations
 from services.gateway.submission import requirements
+from services.gateway.submission.allowed_hosts import allowed_hosts
 from services.gateway.submission.environment import check_env, check_labels, check_secrets
 from services.gateway.submission.handed_in import HandedIn
 from services.gateway.submission.resources import Defaults, priority, resources, timeout_s
@@ -86,6 +87,7 @@ def checked(
             priority=priority(spec, "spec.priority", violations),
             resources=resources(spec.resources, defaults, "spec.resources", violations),
             network=spec.network != test_pb2.NETWORK_ACCESS_NONE,
+            allow_hosts=allowed_hosts(spec, "spec.allow_hosts", violations),
             system_packages=system_packages(spec.system_packages, "spec.system_packages", violations),
         ),
         agent_id=spec.agent_id or agent_id(spec.agent_name or spec.name, files.agent_code),

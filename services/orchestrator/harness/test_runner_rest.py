@@ -2418,6 +2418,42 @@ def program_hint(error: BaseException) -> str:
     )
 
 
+# --- A connection that a test's own network does not have: what the agent reaches, and how it is had
+
+
+ECONNREFUSED = 111
+NO_WAY = (101, 113)  # ENETUNREACH, EHOSTUNREACH
+DEPTH = 20
+
+
+def unreachable_hint(error: BaseException) -> str:
+    """Empty where that is not what went wrong. Clients wrap what the system says: what led to the error counts too."""
+    for one in _chain(error):
+        if isinstance(one, OSError) and one.errno in NO_WAY:
+            return (
+                "A test reaches the internet, over IPv4. Private addresses, and those of the machine that it runs on, "
+                "it reaches only where the operator permits it: ask for the host with --allow-host HOST:PORT."
+            )
+        if isinstance(one, ConnectionRefusedError) or (isinstance(one, OSError) and one.errno == ECONNREFUSED):
+            return (
+                "Nothing listens there. 127.0.0.1 and localhost are the test's own machine: a server of the machine "
+                "that runs the tests, such as a local model, is reached with --allow-host 127.0.0.1:PORT, where the "
+                "operator permits it."
+            )
+    return ""
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    waiting = [error]
+    for _ in range(DEPTH):
+        if not waiting:
+            return
+        one = waiting.pop(0)
+        yield one
+        waiting += getattr(one, "exceptions", ())  # of a group, as asyncio raises for several addresses
+        waiting += [cause for cause in (one.__cause__, one.__context__) if cause is not None]
+
+
 # --- What the user can do about an exception, where its kind says more than its code. An empty text where it does not
 
 
@@ -2518,6 +2554,9 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
     program = program_hint(error)
     if program:
         return program
+    connection = unreachable_hint(error)
+    if connection:
+        return connection
     if _is_without_processes(error):
         limit = f"{max_processes} " if max_processes else process_limit()
         return (

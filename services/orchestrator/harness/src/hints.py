@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.missing_program import program_hint
+from services.orchestrator.harness.src.unreachable import unreachable_hint
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -108,6 +109,9 @@ def hint_for(error: BaseException, *, project: bool = False, max_processes: int 
     program = program_hint(error)
     if program:
         return program
+    connection = unreachable_hint(error)
+    if connection:
+        return connection
     if _is_without_processes(error):
         limit = f"{max_processes} " if max_processes else process_limit()
         return (

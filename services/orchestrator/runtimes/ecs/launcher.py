@@ -149,6 +149,12 @@ class Launcher:
                 FailureCode.TASK_START_FAILED,
                 f"Fargate has no task with {spec.cpu:g} vCPU and {spec.memory_mib} MiB; the largest has {LARGEST}.",
             )
+        if spec.allow_hosts:
+            raise LaunchFailed(
+                FailureCode.HOST_NOT_ALLOWED,
+                f"Here tests run on ECS, where subnets and security groups decide what they reach, not a test: it asks "
+                f"for {', '.join(spec.allow_hosts)}.",
+            )
         secrets = await self._secrets.resolve(spec.secret_refs or {}, spec.user_id)
         return definition_of(size, secrets, self._options)
 

@@ -75,6 +75,7 @@ export function MorePart({ draft, errors, set, opened, onOpened }: PartProps & {
             </SimpleGrid>
             <Pairs label="Labels" description="To find tests by." add="Add a label" pairs={draft.labels} error={errors.labels} onChange={(labels) => set({ labels })} />
             <TagsInput label="Debian packages" description="Programs that the agent needs beside Python, such as git." value={draft.systemPackages} error={errors.systemPackages} onChange={(systemPackages) => set({ systemPackages })} />
+            {draft.network === "open" && <TagsInput label="Allowed hosts" description="Reached beside the internet, where the operator permits it: 127.0.0.1:11434." value={draft.allowHosts} error={errors.allowHosts} onChange={(allowHosts) => set({ allowHosts })} />}
             <Switch label="Fail where the answer is no plain JSON, instead of converting it" checked={draft.strictAnswer} onChange={(event) => set({ strictAnswer: event.currentTarget.checked })} />
             <Textarea label="Dockerfile" description="Goes with the agent into its deployment package. Empty: one is made." classNames={{ input: "mono" }} autosize minRows={2} maxRows={12} value={draft.dockerfile} error={errors.dockerfile} onChange={(event) => set({ dockerfile: event.currentTarget.value })} />
           </Stack>
@@ -103,7 +104,7 @@ function Inputs({ files, kept, error, onFiles, onClear }: { files: DraftFile[]; 
 function hasError(part: string, errors: PartProps["errors"]): boolean {
   const fields: Record<string, string[]> = {
     model: ["provider", "modelId", "baseUrl", "region", "env", "secrets"],
-    settings: ["name", "agentName", "agentId", "entrypoint", "timeoutS", "cpu", "memoryMib", "priority", "network", "labels", "systemPackages", "dockerfile"],
+    settings: ["name", "agentName", "agentId", "entrypoint", "timeoutS", "cpu", "memoryMib", "priority", "network", "labels", "systemPackages", "allowHosts", "dockerfile"],
     inputs: ["inputs"],
   };
   return (fields[part] ?? []).some((field) => errors[field]);

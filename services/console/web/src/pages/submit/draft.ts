@@ -48,6 +48,7 @@ export interface Draft {
   env: Pair[];
   secrets: Pair[];
   systemPackages: string[];
+  allowHosts: string[];
   dockerfile: string;
 }
 
@@ -82,6 +83,7 @@ export const EMPTY: Draft = {
   env: [],
   secrets: [],
   systemPackages: [],
+  allowHosts: [],
   dockerfile: "",
 };
 
@@ -125,6 +127,7 @@ export function toSpec(draft: Draft, digests: { project?: string; inputs?: strin
     env: pairs(draft.env),
     secretRefs: pairs(draft.secrets),
     systemPackages: draft.systemPackages.length > 0 ? draft.systemPackages : undefined,
+    allowHosts: draft.network === "open" && draft.allowHosts.length > 0 ? draft.allowHosts : undefined,
     dockerfile: draft.dockerfile.trim() ? draft.dockerfile : undefined,
   };
 }
@@ -183,6 +186,7 @@ export function fromTest(test: Test): Draft {
     env: fromPairs(spec.env),
     secrets: fromPairs(spec.secretRefs),
     systemPackages: spec.systemPackages ?? [],
+    allowHosts: spec.allowHosts ?? [],
     dockerfile: spec.dockerfile ?? "",
   };
 }
@@ -214,6 +218,7 @@ const FIELDS: Record<string, string> = {
   "spec.env": "env",
   "spec.secret_refs": "secrets",
   "spec.system_packages": "systemPackages",
+  "spec.allow_hosts": "allowHosts",
   "spec.dockerfile": "dockerfile",
 };
 
@@ -237,7 +242,7 @@ export function errorsOf(violations: Violation[]): FieldErrors {
   return errors;
 }
 
-const SETTINGS = new Set(["name", "agentName", "agentId", "entrypoint", "timeoutS", "cpu", "memoryMib", "priority", "network", "labels", "systemPackages", "dockerfile"]);
+const SETTINGS = new Set(["name", "agentName", "agentId", "entrypoint", "timeoutS", "cpu", "memoryMib", "priority", "network", "labels", "systemPackages", "allowHosts", "dockerfile"]);
 const MODEL = new Set(["provider", "modelId", "baseUrl", "region", "env", "secrets"]);
 
 /** Which folded parts of the form hold an error or something filled in, so that they are open. */

@@ -73,6 +73,12 @@ describe("a draft", () => {
     expect(JSON.parse(JSON.stringify(toSpec(fromTest({ spec }))))).toEqual(spec);
   });
 
+  it("keeps the hosts that a test asks for, and drops them with the network", () => {
+    const spec = { agentCode: "code", query: "q", allowHosts: ["127.0.0.1:11434"] };
+    expect(toSpec(fromTest({ spec })).allowHosts).toEqual(["127.0.0.1:11434"]);
+    expect(toSpec({ ...fromTest({ spec }), network: "none" }).allowHosts).toBeUndefined();
+  });
+
   it("is remembered without values of variables and without files", () => {
     const draft: Draft = { ...EMPTY, code: "x", env: [{ name: "KEY", value: "hunter2" }], files: [file("a.py")] };
     expect(toMemory(draft)).not.toContain("hunter2");

@@ -28,6 +28,7 @@ export function settingsOf(spec: TestSpec): Setting[] {
     { label: "Priority", value: String(spec.priority ?? 5) },
     { label: "Answer must be plain JSON", value: spec.strictAnswer ? "yes" : "no, it is converted" },
     { label: "Debian packages", value: (spec.systemPackages ?? []).join(", ") },
+    { label: "Allowed hosts", value: (spec.allowHosts ?? []).join(", ") },
     { label: "Secrets", value: names(spec.secretRefs) },
     { label: "Variables", value: names(spec.env) },
     { label: "Labels", value: Object.entries(spec.labels ?? {}).sort(([a], [b]) => a.localeCompare(b)).map(([key, value]) => (value ? `${key}: ${value}` : key)).join(", ") },
