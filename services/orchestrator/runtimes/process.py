@@ -211,6 +211,7 @@ class ProcessRuntime:
         exit_code = status.get("exit-code")
         if exit_code is None and self._exit_code_may_come(task, record):
             return _RUNNING
+        self._steps.network_over(task.token, unused=exit_code is not None)
         if not record.sandboxed or exit_code is None:
             stopping.kill_rest(record)
         task.ended = of_ended(

@@ -1,95 +1,82 @@
-"""Carries connections from one port of a namespace's loopback to one address that the host reaches: how a test gets
-to a model that runs on its machine, where the operator permits it. A script of its own, started by the keeper.
+"""Carries connections from one port of a namespace's loopback to that of the host's: how a test gets to a model that
+runs on its machine, where the operator permits it.
 
-    python -S -I forward.py NETNS_FD PORT HOST TO LIFE_FD READY_FD
-
-Ends when LIFE_FD says so (its other end is closed).
+Threads, for the keeper must not grow by an event loop. Standard library only: the keeper is made of it.
 """
 
-import asyncio
+from __future__ import annotations
+
 import contextlib
-import ctypes
 import os
+import select
 import socket
-import sys
+import threading
+from typing import Final, NoReturn
 
-CLONE_NEWNET = 0x40000000  # sched.h
-PIECE = 65536
-MOST = 256  # connections at once: far above what a client of a model holds
+from services.orchestrator.runtimes.egress.kernel import CLONE_NEWNET, call
+
+_PIECE: Final = 65536
+_MOST: Final = 128  # connections at once: far above what clients of a model hold
+_CONNECT_S: Final = 10.0
 
 
-def listening(namespace: int, port: int) -> socket.socket:
-    """A socket that listens inside. A socket stays in the namespace in which it was made; we go back by ending."""
+def forward(namespace: int, port: int, life: int, ready: int) -> NoReturn:
+    """Becomes the process that does it, until `life` (the read end of a pipe) says that the namespace is gone."""
+    server = _listening(namespace, port)
+    os.write(ready, b"ready")
+    os.close(ready)
+    places = threading.BoundedSemaphore(_MOST)
+    while True:
+        if life in select.select([server.fileno(), life], [], [])[0]:
+            os._exit(0)
+        inside, _ = server.accept()
+        places.acquire()  # who holds them all makes others wait: they are of one test
+        threading.Thread(target=_carry, args=(inside, port, places), daemon=True).start()
+
+
+def _listening(namespace: int, port: int) -> socket.socket:
+    """A socket that listens inside. It stays in the namespace in which it was made, while this process must not go
+    there: it could not come back."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
-        code = 1
-        try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.setns(namespace, CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "setns")
-            made = socket.socket()
-            made.bind(("127.0.0.1", port))
-            made.listen(128)
+        with contextlib.suppress(OSError):
+            call("setns", namespace, CLONE_NEWNET)
+            made = socket.create_server(("127.0.0.1", port))
             socket.send_fds(theirs, [b"."], [made.fileno()])
-            code = 0
-        finally:
-            os._exit(code)
+        os._exit(0)
     theirs.close()
-    _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+    descriptors = socket.recv_fds(ours, 1, 1)[1]
     os.waitpid(pid, 0)
     if not descriptors:
-        raise OSError(f"port {port} could not be opened in the network of the test")
+        os._exit(1)
     return socket.socket(fileno=descriptors[0])
 
 
-async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """All that comes, and then its end."""
-    with contextlib.suppress(OSError):
-        while piece := await reader.read(PIECE):
-            writer.write(piece)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-
-
-async def serve(inside: socket.socket, host: str, port: int, life: int, ready: int) -> None:
-    """Until the namespace has ended."""
-    places = asyncio.Semaphore(MOST)
-
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with places:
-            try:
-                answers, questions = await asyncio.open_connection(host, port)
-            except OSError:
-                writer.transport.abort()  # as the port would do it
-                return
-            try:
-                await asyncio.gather(pour(reader, questions), pour(answers, writer))
-            finally:
-                writer.close()
-                questions.close()
-
-    over = asyncio.Event()
-    asyncio.get_running_loop().add_reader(life, over.set)
-    server = await asyncio.start_server(carry, sock=inside)
-    os.write(ready, b"ready")
-    os.close(ready)
-    await over.wait()
-    server.close()
-
-
-def main() -> None:
-    """As the arguments say."""
-    namespace, port, host, to, life, ready = sys.argv[1:]
+def _carry(inside: socket.socket, port: int, places: threading.BoundedSemaphore) -> None:
     try:
-        inside = listening(int(namespace), int(port))
-    except OSError as error:
-        os.write(int(ready), str(error).encode())
-        return
-    os.close(int(namespace))
-    asyncio.run(serve(inside, host, int(to), int(life), int(ready)))
+        # Not create_connection: it loads the codec of foreign names, and nothing can be loaded any more.
+        with inside, socket.socket() as outside:
+            outside.settimeout(_CONNECT_S)
+            outside.connect(("127.0.0.1", port))
+            outside.settimeout(None)
+            back = threading.Thread(target=_pour, args=(outside, inside), daemon=True)
+            back.start()
+            _pour(inside, outside)
+            back.join()
+    except OSError:  # refused there: it is closed here
+        pass
+    finally:
+        places.release()
 
 
-if __name__ == "__main__":
-    main()
+def _pour(source: socket.socket, sink: socket.socket) -> None:
+    """All that comes, and then its end; an end by force ends both."""
+    try:
+        while piece := source.recv(_PIECE):
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)

@@ -2,10 +2,9 @@
 
 It exists because making one takes 20 ms, and because the rules must be made by somebody who has rights over the
 namespace, which the agent has not. It lives in a user namespace of its own (as root: as a user id that nothing else
-has), so neither it nor slirp4netns has rights on the host. Standard library only, run as a script; it knows
-namespaces, nothing of tests or rules: those come as text.
-
-    python -S -I keeper.py UID NICE CGROUP_PARENT...        UID: a number, or - to stay who we are
+has), so neither it nor slirp4netns has rights on the host; all that it is made of is loaded before it goes there. It
+knows namespaces, nothing of tests or rules: those come as text. Standard library only, without site-packages
+(`START`), to be small.
 
 Orders and answers are JSON lines on fd 0. A namespace is named by a number, and handed out as two paths: of the
 namespace, and of a pipe. Who holds the pipe open for writing keeps slirp4netns alive; so the network of a test
@@ -14,52 +13,37 @@ holds with it.
 """
 
 # pathlib would double what this process is.
-# ruff: noqa: PTH100, PTH101, PTH102, PTH103, PTH110, PTH116, PTH118, PTH120, PTH123, S103, S606, FBT003, BLE001
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH116, PTH120, PTH123, S103
+
+from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
-import resource
-import select
-import signal
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, Final
 
-CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x10000000, 0x40000000  # sched.h
-MS_NOSUID, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 8, 0x4000, 1 << 18  # sys/mount.h
-TUN = "/dev/net/tun"
-TUN_NUMBER = (10, 200)  # Linux: Documentation/admin-guide/devices.txt
-MTU = "65520"  # slirp4netns(1): recommended for throughput
-OPEN_FILES = 4096  # of one slirp4netns: each connection of its test is one
-MOST_S = 5.0  # far above what a step takes
+from services.orchestrator.runtimes.egress.kernel import (
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_REC,
+    call,
+    write,
+)
+from services.orchestrator.runtimes.egress.namespace import Broken, Namespace, insert, make
 
-libc = ctypes.CDLL(None, use_errno=True)
+START: Final = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from services.orchestrator.runtimes.egress.keeper import main; main()"
+)
+"""For `python -S -I -c START ROOT UID NICE CGROUP_PARENT...`; UID: a number, or - to stay who we are."""
 
-
-class Broken(Exception):
-    """A namespace was not made or opened; the message says why."""
-
-
-def call(name: str, *arguments: Any) -> None:
-    """A function of libc that answers 0. Raises OSError."""
-    if getattr(libc, name)(*arguments):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), name)
-
-
-def write(path: str, text: str) -> None:
-    """One write to a file of the kernel's."""
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
-
-
-# --- becoming what keeps them
+TUN: Final = "/dev/net/tun"
+TUN_NUMBER: Final = (10, 200)  # Linux: Documentation/admin-guide/devices.txt
 
 
 def start_time() -> int:
@@ -109,175 +93,13 @@ def leave(uid: int | None) -> None:
     write("/proc/self/gid_map", f"0 {group} 1")
 
 
-# --- one namespace
-
-
-class Namespace:
-    """One network namespace and its slirp4netns."""
-
-    def __init__(self, pid: int) -> None:
-        self.net = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        self.counters = os.open(f"/proc/{pid}/net/dev", os.O_RDONLY | os.O_CLOEXEC)
-        self.ends, self.life = os.pipe2(os.O_CLOEXEC)
-        self.slirp = 0
-        self.fresh = b""
-
-    def packets(self) -> bytes:
-        """What its devices have counted."""
-        return os.pread(self.counters, 65536, 0)
-
-    def close(self) -> None:
-        """Lets go: it ends with the last process in it."""
-        for fd in (self.net, self.counters, self.ends, self.life):
-            os.close(fd)
-
-    def attach(self) -> None:
-        """Starts slirp4netns and waits until it has set up the device. Raises Broken."""
-        ready, told = os.pipe2(os.O_CLOEXEC)
-        self.slirp = spawn(self._become_slirp, told)
-        os.close(told)
-        try:
-            if b"1" not in read_within(ready):
-                raise Broken("slirp4netns did not set up the network")
-        finally:
-            os.close(ready)
-
-    def _become_slirp(self, told: int) -> NoReturn:
-        for fd in (self.net, self.ends, told):
-            os.set_inheritable(fd, True)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        line = ["slirp4netns", "--configure", f"--mtu={MTU}", "--cidr=192.0.2.0/24", "--disable-host-loopback"]
-        line += ["--enable-sandbox", "--enable-seccomp", f"--exit-fd={self.ends}", f"--ready-fd={told}"]
-        os.execvp(line[0], [*line, "--netns-type=path", f"/proc/self/fd/{self.net}", "tap0"])
-
-    def forward(self, port: int, host: str, to: int) -> None:
-        """Has connections to a port of its loopback arrive at one of the host's, for as long as it lives."""
-        hearing, made = os.pipe2(os.O_CLOEXEC)
-
-        def become_forward() -> NoReturn:
-            for fd in (self.ends, made):
-                os.set_inheritable(fd, True)
-            program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forward.py")
-            arguments = [str(self.net), str(port), host, str(to), str(self.ends), str(made)]
-            os.set_inheritable(self.net, True)
-            os.execv(sys.executable, [sys.executable, "-S", "-I", program, *arguments])
-
-        spawn(become_forward)
-        os.close(made)
-        try:
-            said = read_within(hearing)
-            if said != b"ready":
-                raise Broken(said.decode("utf-8", "replace") or f"port {port} could not be forwarded")
-        finally:
-            os.close(hearing)
-
-
-def spawn(become: Callable[..., NoReturn], *arguments: Any) -> int:
-    """A child that becomes something else."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGPIPE):
-                signal.signal(number, signal.SIG_DFL)
-            null = os.open("/dev/null", os.O_RDWR)
-            os.dup2(null, 0)
-            os.dup2(null, 1)
-            become(*arguments)
-        except BaseException as error:
-            os.write(2, f"{type(error).__name__}: {error}\n".encode())
-        finally:
-            os._exit(70)
-    return pid
-
-
-def read_within(fd: int) -> bytes:
-    """What comes first, or nothing when it does not come in time."""
-    if not select.select([fd], [], [], MOST_S)[0]:
-        return b""
-    return os.read(fd, 4096)
-
-
-def make(rules: str) -> Namespace:
-    """A namespace with its rules and its way out. Raises Broken, OSError."""
-    made, say_made = os.pipe2(os.O_CLOEXEC)
-    go_on, say_go_on = os.pipe2(os.O_CLOEXEC)
-
-    def become_the_rules() -> NoReturn:
-        call("unshare", CLONE_NEWNET)
-        # Of what comes: loopback keeps ::1, and no packet of the kernel's own (router solicitation) is ever counted.
-        with contextlib.suppress(OSError):
-            write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
-        os.write(say_made, b"made")
-        os.read(go_on, 1)  # until the parent has hold of it
-        apply(rules)
-
-    pid = spawn(become_the_rules)
-    namespace = None
-    try:
-        os.close(say_made)
-        if read_within(made) != b"made":
-            raise Broken("no network namespace can be made here")
-        namespace = Namespace(pid)
-        os.write(say_go_on, b".")
-        namespace.attach()
-        settle(pid, "nft did not take the rules")
-        namespace.fresh = namespace.packets()
-    except BaseException:
-        os.close(say_go_on)
-        say_go_on = -1
-        if namespace:
-            namespace.close()
-        raise
-    finally:
-        for fd in (made, go_on, say_go_on):
-            if fd >= 0:
-                os.close(fd)
-    return namespace
-
-
-def apply(rules: str) -> NoReturn:
-    """Becomes nft with these rules for its input, in the namespace that we are in."""
-    memory = os.memfd_create("rules", 0)
-    os.write(memory, rules.encode())
-    os.lseek(memory, 0, 0)
-    os.dup2(memory, 0)
-    os.execvp("nft", ["nft", "-f", "-"])
-
-
-def settle(pid: int, complaint: str) -> None:
-    """Waits for a child that must do well. Raises Broken."""
-    fd = os.pidfd_open(pid)
-    try:
-        if not select.select([fd], [], [], MOST_S)[0]:
-            os.kill(pid, signal.SIGKILL)
-    finally:
-        os.close(fd)
-    if os.waitpid(pid, 0)[1]:
-        raise Broken(complaint)
-
-
-def insert(namespace: Namespace, rules: str) -> None:
-    """Adds rules. Raises Broken."""
-
-    def become_the_rules() -> NoReturn:
-        call("setns", namespace.net, CLONE_NEWNET)
-        apply(rules)
-
-    settle(spawn(become_the_rules), "nft did not take the rules")
-
-
-# --- all of them
-
-
 class Keeper:
     """Takes orders."""
 
     def __init__(self, orders: int) -> None:
         self.orders = orders
         self.rules = ""
-        self.forwards: list[tuple[int, str, int]] = []
+        self.forwards: list[int] = []
         self.namespaces: dict[int, Namespace] = {}
         self.made = 0
         self.pending = b""
@@ -315,8 +137,8 @@ class Keeper:
             self.say({"is": "failed", "message": str(error)})
             return
         try:
-            for port, host, to in self.forwards:
-                namespace.forward(port, host, to)
+            for port in self.forwards:
+                namespace.forward(port)
         except (Broken, OSError) as error:
             namespace.close()
             self.say({"is": "failed", "message": str(error)})
@@ -327,13 +149,16 @@ class Keeper:
 
     def do_open(self, order: dict[str, Any]) -> None:
         """Opens one for more than the rules allow. It is not used for another test afterwards."""
-        namespace = self.namespaces[order["id"]]
+        namespace = self.namespaces.get(order["id"])
+        if namespace is None:
+            self.say({"is": "shut", "id": order["id"], "message": "it has ended"})
+            return
         namespace.fresh = b""
         try:
             if order["text"]:
                 insert(namespace, order["text"])
-            for port, host, to in order["forwards"]:
-                namespace.forward(port, host, to)
+            for port in order["forwards"]:
+                namespace.forward(port)
         except (Broken, OSError) as error:
             self.say({"is": "shut", "id": order["id"], "message": str(error)})
         else:
@@ -389,7 +214,3 @@ def main() -> None:
     userns = f"/proc/{os.getpid()}/ns/user" if uid is None else ""
     os.write(orders, json.dumps({"is": "up", "userns": userns}).encode() + b"\n")
     Keeper(orders).serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -22,12 +22,14 @@ from typing import Any, Final, cast
 
 import structlog
 
+from services.orchestrator.runtimes.egress.keeper import START
 from services.orchestrator.runtimes.egress.ruleset import Allowed, additions, own_addresses, ruleset
 from shared.domain.destinations import Destination
 
 log = structlog.get_logger(__name__)
 
-KEEPER: Final = Path(__file__).with_name("keeper.py")
+_ROOT: Final = Path(__file__).parents[4]
+"""the folder that `services` is in"""
 PROGRAMS: Final = {"slirp4netns": "slirp4netns", "nft": "nftables"}
 """What the keeper starts, and the Debian package that it is in."""
 
@@ -109,7 +111,7 @@ class Networks:
     def give_back(self, network: Network, *, unused: bool) -> None:
         """Of a task that has ended; `unused` where it is certain that nothing of it lives."""
         self._in_use -= 1
-        keep = unused and not network.opened and len(self._ready) < max(_SPARES, self._most_in_use)
+        keep = unused and not network.opened and len(self._ready) < self._most_wanted
         network.keeper.send({"do": "back" if keep else "drop", "id": network.number})
 
     def close(self) -> None:
@@ -178,8 +180,13 @@ class Networks:
             self._keeper.send({"do": "rules", "text": rules, "forwards": _forwards(self.allowed)})
             self._drop_ready(0)
             self._replenish()
-        self._drop_ready(max(self._spares, self._most_in_use))
+        self._drop_ready(self._most_wanted)
         self._most_in_use = self._in_use
+
+    @property
+    def _most_wanted(self) -> int:
+        """As many as were in use at once lately, and some more."""
+        return self._most_in_use - self._in_use + _SPARES
 
     def _drop_ready(self, but: int) -> None:
         while len(self._ready) > but:
@@ -260,9 +267,9 @@ async def _resolved(destinations: Sequence[Destination]) -> list[Allowed]:
     return found
 
 
-def _forwards(destinations: Sequence[Destination]) -> list[tuple[int | None, str, int | None]]:
+def _forwards(destinations: Sequence[Destination]) -> list[int | None]:
     """Ports of the loopback that lead to those of this machine."""
-    return [(one.port, "127.0.0.1", one.port) for one in dict.fromkeys(destinations) if one.loopback]
+    return [one.port for one in dict.fromkeys(destinations) if one.loopback]
 
 
 class _Keeper(asyncio.Protocol):
@@ -281,7 +288,8 @@ class _Keeper(asyncio.Protocol):
     async def start(cls, networks: Networks) -> _Keeper:
         """Raises NoNetwork."""
         uid = "-" if networks.uid is None else str(networks.uid)
-        program = [sys.executable, "-S", "-I", str(KEEPER), uid, str(networks.nice), *networks.cgroup_parents]
+        program = [sys.executable, "-S", "-I", "-c", START, str(_ROOT), uid, str(networks.nice)]
+        program += networks.cgroup_parents
         ours, theirs = socket.socketpair()
         with theirs, networks.log_file.open("ab") as errors:
             try:

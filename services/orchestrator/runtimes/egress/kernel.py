@@ -1,0 +1,75 @@
+"""Calls of the kernel that Python 3.11 lacks, and children. Standard library only: the keeper is made of it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+CLONE_NEWNS: Final = 0x20000  # this and those below: sched.h, sys/mount.h
+CLONE_NEWUSER: Final = 0x10000000
+CLONE_NEWNET: Final = 0x40000000
+MS_NOSUID: Final = 2
+MS_NOEXEC: Final = 8
+MS_REC: Final = 0x4000
+MS_PRIVATE: Final = 1 << 18
+
+_MOST_S: Final = 5.0  # far above what a step takes
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(name: str, *arguments: Any) -> None:
+    """A function of libc that answers 0. Raises OSError."""
+    if getattr(libc, name)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name)
+
+
+def write(path: str, text: str) -> None:
+    """One write to a file of the kernel's."""
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def spawn(become: Callable[..., NoReturn], *arguments: Any) -> int:
+    """A child that becomes something else."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGPIPE):
+                signal.signal(number, signal.SIG_DFL)
+            null = os.open("/dev/null", os.O_RDWR)
+            os.dup2(null, 0)
+            os.dup2(null, 1)
+            become(*arguments)
+        except BaseException as error:  # noqa: BLE001 - nothing of the parent may run in the child
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        finally:
+            os._exit(70)
+    return pid
+
+
+def read_within(fd: int) -> bytes:
+    """What comes first, or nothing when it does not come in time."""
+    if not select.select([fd], [], [], _MOST_S)[0]:
+        return b""
+    return os.read(fd, 4096)
+
+
+def ended_well(pid: int) -> bool:
+    """Waits for a child, not for ever."""
+    fd = os.pidfd_open(pid)
+    try:
+        if not select.select([fd], [], [], _MOST_S)[0]:
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        os.close(fd)
+    return os.waitpid(pid, 0)[1] == 0
