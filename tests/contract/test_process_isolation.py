@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
 from pathlib import Path
 
 import pytest
@@ -176,27 +174,3 @@ async def test_it_cannot_reach_another_test(sandboxes: ProcessRuntime) -> None:
         assert await answer(sandboxes, spec(agent_code=code)) == [[], []]
     finally:
         await sandboxes.cleanup(other.handle)
-
-
-@pytest.mark.parametrize("network", [True, False])
-async def test_the_network_is_there_only_when_allowed(sandboxes: ProcessRuntime, *, network: bool) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        code = f"""
-            import socket
-            def run(query):
-                try:
-                    socket.create_connection(("127.0.0.1", {server.getsockname()[1]}), 2).close()
-                except OSError:
-                    return False
-                return True
-        """
-        accepting = threading.Thread(target=_accept, args=(server,), daemon=True)
-        accepting.start()
-        assert await answer(sandboxes, spec(agent_code=code, network=network)) is network
-
-
-def _accept(server: socket.socket) -> None:
-    try:
-        server.accept()[0].close()
-    except OSError:  # closed: nobody came
-        return

@@ -203,7 +203,8 @@ async def test_an_agent_has_no_rights_over_its_network(opened: Open) -> None:
     """
     errors: list[str] = await answer(runtime, spec(agent_code=code, network=True))
     # Netlink of netfilter may be opened by anybody where nothing filters it; it is the rights that are missing.
-    assert set(errors[:4]) == {"PermissionError"}
+    assert set(errors[:3]) == {"PermissionError"}
+    assert errors[3] in {"PermissionError", "OSError"}  # the second by the filter of system calls
     assert errors[5] in {"PermissionError", "OSError"}  # the second where /proc/sys is read-only
 
 
