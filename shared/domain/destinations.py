@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
 
 
@@ -89,29 +87,6 @@ def parse(text: str) -> Destination:
 def parse_all(text: str) -> tuple[Destination, ...]:
     """Destinations separated by commas. Raises BadDestination."""
     return tuple(parse(part) for part in text.split(",") if part.strip())
-
-
-def of_urls(values: Iterable[str]) -> tuple[Destination, ...]:
-    """The hosts of the addresses among these values: what an operator's settings for installing point to."""
-    found: dict[Destination, None] = {}
-    for value in values:
-        for word in value.split():
-            destination = of_url(word)
-            if destination is not None:
-                found[destination] = None
-    return tuple(found)
-
-
-def of_url(text: str) -> Destination | None:
-    """Where an http address leads to; None for everything else."""
-    try:
-        address = urlsplit(text)
-        port = address.port or _DEFAULT_PORTS.get(address.scheme)
-        if address.scheme not in _DEFAULT_PORTS or not address.hostname or port is None:
-            return None
-        return parse(f"{address.hostname}:{port}")
-    except ValueError:  # also BadDestination: an IPv6 address
-        return None
 
 
 def refused(wanted: Sequence[Destination], permitted: Sequence[Destination]) -> list[Destination]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from services.orchestrator.ports import Runtime
+from services.orchestrator.runtimes.egress.urls import of_urls
 from services.orchestrator.runtimes.operator_secrets import OperatorSecrets, variables_in
 from services.orchestrator.runtimes.options import Isolation, NetworkMode, ProcessOptions
 from services.orchestrator.runtimes.process import ProcessRuntime
 from services.orchestrator.runtimes.scripted import ScriptedRuntime
 from services.orchestrator.settings import OrchestratorSettings
 from shared.clock import Clock
-from shared.domain.destinations import of_urls, parse_all
+from shared.domain.destinations import parse_all
 
 
 async def open_runtime(settings: OrchestratorSettings, clock: Clock) -> Runtime:

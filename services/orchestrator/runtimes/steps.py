@@ -17,6 +17,7 @@ import structlog
 from services.orchestrator.ports import LaunchFailed, TaskSpec
 from services.orchestrator.runtimes.context import going_on
 from services.orchestrator.runtimes.egress.networks import Network, Networks, NoNetwork
+from services.orchestrator.runtimes.egress.urls import of_url, of_urls
 from services.orchestrator.runtimes.environments import Environments
 from services.orchestrator.runtimes.host import Host
 from services.orchestrator.runtimes.launcher import Busy, Failed, LauncherFailed, Order
@@ -25,7 +26,7 @@ from services.orchestrator.runtimes.processes import Life, life
 from services.orchestrator.runtimes.programs import PackagesMissing
 from services.orchestrator.runtimes.system_view import View
 from services.orchestrator.runtimes.task_folder import BUILD, RUN, STAGES, WHEELS, Plan, Record, Stage, TaskFolder
-from shared.domain.destinations import Destination, of_url, of_urls, parse, refused
+from shared.domain.destinations import Destination, parse, refused
 from shared.domain.failure import FailureCode
 
 log = structlog.get_logger(__name__)
