@@ -13,6 +13,7 @@ from shared.ids import UserId
 from shared.store.connect import connected
 from shared.store.keys import ApiKeys, new_secret
 from tests.support.local_mode import Command, LocalMode, local_mode, skip_without_sandbox
+from tests.support.servers import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PICKY = """def run(query):
@@ -23,10 +24,20 @@ PICKY = """def run(query):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMode]:
+def model_port() -> int:
+    """A port of this machine that tests may ask for."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, model_port: int) -> Iterator[LocalMode]:
     """Local mode with real sandboxes; skips where the machine has none."""
     skip_without_sandbox()
-    with local_mode(tmp_path_factory.mktemp("user") / ".assay", ASSAY_PROCESS_ISOLATION="required") as running:
+    settings = {
+        "ASSAY_PROCESS_ISOLATION": "required",
+        "ASSAY_PROCESS_ALLOW_HOSTS": f"127.0.0.1:{model_port}",
+    }
+    with local_mode(tmp_path_factory.mktemp("user") / ".assay", **settings) as running:
         yield running
 
 

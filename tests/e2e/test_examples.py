@@ -89,8 +89,8 @@ def test_a_langgraph_graph(assay: Command) -> None:
     assert "WARNING" in {line["level"] for line in lines}
 
 
-def test_a_model_on_an_ollama_server_of_this_machine(assay: Command) -> None:
-    with running_ollama() as ollama:
+def test_a_model_on_an_ollama_server_of_this_machine(assay: Command, model_port: int) -> None:
+    with running_ollama(model_port) as ollama:
         options = ["--model", "ollama:llama3.2", "--model-url", ollama.url]
         code, test, lines = told(assay, "ollama_chat", "-q", "What is six times seven?", *options)
         assert code == 0, (test["failure"], lines)
@@ -100,6 +100,9 @@ def test_a_model_on_an_ollama_server_of_this_machine(assay: Command) -> None:
         code, test, _ = told(assay, "ollama_chat", "-q", "x", "--model", "ollama:nobody", "--model-url", ollama.url)
         assert (code, test["failure"]["code"]) == (1, "AGENT_EXCEPTION")
         assert "nobody" in test["failure"]["message"]
+        code, test, _ = told(assay, "ollama_chat", "-q", "x", *options[:2], "--model-url", f"{ollama.url[:-1]}0")
+        assert (code, test["failure"]["code"]) == (1, "HOST_NOT_ALLOWED")
+        assert "ASSAY_PROCESS_ALLOW_HOSTS=127.0.0.1:" in test["failure"]["message"]
 
 
 def test_one_that_fails(assay: Command) -> None:

@@ -295,8 +295,9 @@ async def test_a_test_reaches_its_model_where_the_operator_permits_that_host(ope
         runtime = await opened(allow_hosts=parse_all(f"localhost:{port}"))
         url = f"http://127.0.0.1:{port}/v1"
         assert await tried(runtime, f"attempt('127.0.0.1', {port})", model_url=url) == "of the host"
-        other = f"http://127.0.0.1:{port + 1}/v1"
-        assert await tried(runtime, f"attempt('127.0.0.1', {port})", model_url=other) == Refused()
+        assert await tried(runtime, f"attempt('127.0.0.1', {port})", model_url="https://models.invalid/v1") == Refused()
+    with pytest.raises(LaunchFailed, match=f"127.0.0.1:{port + 1}"):
+        await runtime.launch(spec(network=True, model_url=f"http://127.0.0.1:{port + 1}/v1"))
 
 
 # --- the life of a network

@@ -39,14 +39,14 @@ class Ollama:
 
 
 @contextmanager
-def running_ollama(**changes: Any) -> Iterator[Ollama]:
-    """Serves on a free port of loopback until the block ends."""
+def running_ollama(port: int = 0, **changes: Any) -> Iterator[Ollama]:
+    """Serves on that port of loopback, or a free one, until the block ends."""
     ollama = Ollama(**changes)
 
     class Handler(_Handler):
         served = ollama
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = False
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="ollama")
     thread.start()

@@ -17,6 +17,7 @@ import structlog
 from services.orchestrator.ports import LaunchFailed, TaskSpec
 from services.orchestrator.runtimes.context import going_on
 from services.orchestrator.runtimes.egress.networks import Network, Networks, NoNetwork
+from services.orchestrator.runtimes.egress.ruleset import is_denied
 from services.orchestrator.runtimes.egress.urls import of_url, of_urls
 from services.orchestrator.runtimes.environments import Environments
 from services.orchestrator.runtimes.host import Host
@@ -57,11 +58,12 @@ class Steps:
         )
 
     def _reached(self, spec: TaskSpec) -> tuple[str, ...]:
-        """What it reaches beside the internet: what it asks for, and its model where that is permitted."""
+        """What it reaches beside the internet: what it asks for, and its model. One with a name may well be on the
+        internet; any other asks for a permission like the test itself."""
         if not spec.network or self._host.networks is None:
             return ()
         model = of_url(spec.model_url) if spec.model_url else None
-        if model is None or refused([model], self._host.options.allow_hosts):
+        if model is None or (not is_denied(model) and refused([model], self._host.options.allow_hosts)):
             return spec.allow_hosts
         return tuple(dict.fromkeys([*spec.allow_hosts, str(model)]))
 

@@ -9,10 +9,8 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-SUBNET: Final = "192.0.2.0/24"
-"""Of the namespace itself: kept for documentation (RFC 5737), so nobody's intranet has it."""
-NAME_SERVER: Final = "192.0.2.3"
-"""slirp4netns answers there for the host's name servers."""
+from services.orchestrator.runtimes.egress.addresses import NAME_SERVER
+from shared.domain.destinations import Destination
 
 DENIED: Final = (
     "0.0.0.0/8",  # this network (RFC 1122); Linux takes 0.0.0.0 for itself
@@ -31,7 +29,18 @@ DENIED: Final = (
 )
 """What a test reaches only by permission: sources beside each."""
 
+_DENIED: Final = tuple(map(ipaddress.IPv4Network, DENIED))
+
 Allowed = tuple[ipaddress.IPv4Network, int | None]
+
+
+def is_denied(destination: Destination) -> bool:
+    """Whether a test reaches it by permission only. A name is known by its address alone, so it is not; but
+    localhost."""
+    network = destination.network
+    if network is None:
+        return destination.loopback
+    return any(network.overlaps(denied) for denied in _DENIED)
 
 
 def ruleset(*, allowed: Iterable[Allowed], own_addresses: Sequence[str]) -> str:
