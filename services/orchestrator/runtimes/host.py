@@ -21,8 +21,8 @@ import structlog
 
 from services.orchestrator.runtimes import cgroups, processes, sandbox, seccomp
 from services.orchestrator.runtimes.caches import Caches
-from services.orchestrator.runtimes.egress.networks import Networks, NoNetwork
 from services.orchestrator.runtimes.egress.addresses import NAME_SERVER
+from services.orchestrator.runtimes.egress.networks import Networks, NoNetwork
 from services.orchestrator.runtimes.launcher import Launcher, LauncherFailed, Order, Started
 from services.orchestrator.runtimes.options import Isolation, NetworkMode, ProcessOptions
 from services.orchestrator.runtimes.system_view import SystemView
