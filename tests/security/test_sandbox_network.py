@@ -338,6 +338,22 @@ async def test_a_network_in_which_no_packet_was_sent_is_used_again_and_any_other
     assert await used(runtime, "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'?', ('198.51.100.9', 9))")
 
 
+async def test_a_new_address_of_the_machine_is_not_reached_either(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = await opened()
+    await answer(runtime, spec(network=True))
+    await until(lambda: _all_back(runtime))
+    before = {network.number for network in _ready(runtime)}
+    monkeypatch.setattr(networks, "_REFRESH_S", 0.0)
+    try:
+        with side_network() as beside, listening("0.0.0.0") as port:
+            assert await tried(runtime, f"attempt({beside.host_address!r}, {port})") == Refused()
+    except PermissionError as error:
+        pytest.skip(str(error))
+    assert before.isdisjoint({network.number for network in _ready(runtime)})
+
+
 async def test_two_tests_at_once_have_two_networks(opened: Open) -> None:
     runtime = await opened()
     code = "import os, time\ndef run(query):\n    time.sleep(1)\n    return os.readlink('/proc/self/ns/net')\n"

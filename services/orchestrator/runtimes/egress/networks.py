@@ -82,7 +82,7 @@ class Networks:
     _waiting: deque[asyncio.Future[Network]] = field(default_factory=deque)
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _timer: asyncio.TimerHandle | None = None
-    _refreshing: asyncio.Task[None] | None = None
+    _refreshed: float = 0.0
 
     async def open(self) -> None:
         """Starts the keeper and makes the first network. Raises NoNetwork where that cannot be."""
@@ -118,8 +118,6 @@ class Networks:
         """Lets go. Networks of tasks live on with them."""
         if self._timer:
             self._timer.cancel()
-        if self._refreshing:
-            self._refreshing.cancel()
         if self._keeper:
             self._keeper.close()
             self._keeper = None
@@ -131,6 +129,7 @@ class Networks:
         async with self._starting:
             if self._keeper is None or self._keeper.lost:
                 await self._start()
+            await self._refresh()
         if self._ready:
             network = self._ready.popleft()
             self._replenish()
@@ -162,26 +161,27 @@ class Networks:
         self._rules = await self._current_rules()
         self._keeper = await _Keeper.start(self)
         self._keeper.send({"do": "rules", "text": self._rules, "forwards": _forwards(self.allowed)})
+        self._refreshed = asyncio.get_running_loop().time()
         if self._timer is None:
-            self._tick()
-
-    def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._refreshing = loop.create_task(self._refresh())
-        self._timer = loop.call_later(_REFRESH_S, self._tick)
+            self._trim()
 
     async def _refresh(self) -> None:
-        """Rules anew where addresses have changed; networks that no burst needs any more are let go."""
-        rules = await self._current_rules()
-        if self._keeper is None:
+        """Rules anew where addresses have changed."""
+        now = asyncio.get_running_loop().time()
+        if self._keeper is None or now < self._refreshed + _REFRESH_S:
             return
-        if rules != self._rules:
+        self._refreshed = now
+        rules = await self._current_rules()
+        if rules != self._rules and self._keeper is not None:
             self._rules = rules
             self._keeper.send({"do": "rules", "text": rules, "forwards": _forwards(self.allowed)})
             self._drop_ready(0)
-            self._replenish()
+
+    def _trim(self) -> None:
+        """Lets go of what no burst needs any more."""
         self._drop_ready(self._most_wanted)
         self._most_in_use = self._in_use
+        self._timer = asyncio.get_running_loop().call_later(_REFRESH_S, self._trim)
 
     @property
     def _most_wanted(self) -> int:
