@@ -48,8 +48,8 @@ class Destination:
         """Whether who may reach this may reach `wanted`: names are compared as they are written."""
         if self.port is not None and self.port != wanted.port:
             return False
-        if self.loopback and wanted.loopback:
-            return self.port is not None
+        if wanted.loopback:  # by its ports only: not by a range that happens to have it
+            return self.loopback
         mine, theirs = self.network, wanted.network
         if mine is None or theirs is None:
             return self.host == wanted.host

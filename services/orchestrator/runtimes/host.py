@@ -22,7 +22,8 @@ import structlog
 from services.orchestrator.runtimes import cgroups, processes, sandbox, seccomp
 from services.orchestrator.runtimes.caches import Caches
 from services.orchestrator.runtimes.egress.addresses import NAME_SERVER
-from services.orchestrator.runtimes.egress.networks import Networks, NoNetwork
+from services.orchestrator.runtimes.egress.line import KeeperOptions, NoNetwork
+from services.orchestrator.runtimes.egress.networks import Networks
 from services.orchestrator.runtimes.launcher import Launcher, LauncherFailed, Order, Started
 from services.orchestrator.runtimes.options import Isolation, NetworkMode, ProcessOptions
 from services.orchestrator.runtimes.system_view import SystemView
@@ -223,13 +224,13 @@ async def _networks(host: Host) -> Networks | None:
     if options.network is NetworkMode.HOST:
         log.warning("tests_share_the_network", reason="switched off by the settings", meaning=_SHARED_NETWORK)
         return None
-    networks = Networks(
+    keeper = KeeperOptions(
         log_file=host.root / "networks.log",
         uid=options.uid_base + 3 * options.uid_count if os.geteuid() == 0 else None,  # behind those of tasks and builds
         nice=options.nice,
         cgroup_parents=host.groups.folders() if host.groups else [],
-        allowed=options.egress_allow,
     )
+    networks = Networks(keeper, allowed=options.egress_allow)
     try:
         await networks.open()
     except NoNetwork as error:

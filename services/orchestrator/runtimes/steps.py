@@ -16,7 +16,8 @@ import structlog
 
 from services.orchestrator.ports import LaunchFailed, TaskSpec
 from services.orchestrator.runtimes.context import going_on
-from services.orchestrator.runtimes.egress.networks import Network, Networks, NoNetwork
+from services.orchestrator.runtimes.egress.line import NoNetwork
+from services.orchestrator.runtimes.egress.networks import Network, Networks
 from services.orchestrator.runtimes.egress.ruleset import is_denied
 from services.orchestrator.runtimes.egress.urls import of_url, of_urls
 from services.orchestrator.runtimes.environments import Environments

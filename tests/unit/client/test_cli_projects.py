@@ -148,9 +148,16 @@ async def test_variables_come_from_a_file_and_the_command_line_wins(cli: Cli, fa
 
 async def test_a_test_without_a_query_is_asked_for(cli: Cli, fake: FakeServer) -> None:
     assert (await cli("submit", "echo.py", "--no-query", "--strict-answer", "--system", "git,nodejs")).code == 0
+    assert list(submitted(fake).allow_hosts) == []
     spec = submitted(fake)
     assert not spec.HasField("query")
     assert (spec.strict_answer, list(spec.system_packages)) == (True, ["git", "nodejs"])
+
+
+async def test_hosts_are_asked_for(cli: Cli, fake: FakeServer) -> None:
+    options = ("--allow-host", "127.0.0.1:11434", "--allow-host", "10.0.0.0/8,models.intra:443")
+    assert (await cli("submit", "echo.py", "-q", "x", *options)).code == 0
+    assert list(submitted(fake).allow_hosts) == ["127.0.0.1:11434", "10.0.0.0/8", "models.intra:443"]
 
 
 async def test_an_at_sign_can_be_asked(cli: Cli, fake: FakeServer) -> None:

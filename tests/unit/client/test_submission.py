@@ -138,6 +138,7 @@ async def test_files_beside_an_agent_and_inputs_come_from_anywhere(
         inputs={"in.bin": b"\0\1", "said.txt": "text", "file.csv": tmp_path / "other.csv"},
         strict_answer=True,
         system_packages=["git"],
+        allow_hosts=["127.0.0.1:11434"],
     )
     spec = submissions(fake)[0].spec
     assert unpacked(spec.project.zip) == {
@@ -149,6 +150,7 @@ async def test_files_beside_an_agent_and_inputs_come_from_anywhere(
     assert unpacked(spec.inputs.zip) == {"in.bin": b"\0\1", "said.txt": b"text", "file.csv": b"a,b"}
     assert (spec.agent_path, spec.agent_name, spec.strict_answer) == ("bot.py", "bot", True)
     assert list(spec.system_packages) == ["git"]
+    assert list(spec.allow_hosts) == ["127.0.0.1:11434"]
 
 
 async def test_an_agent_as_text_may_have_files_beside_it(submit: Submit, fake: FakeServer) -> None:

@@ -33,6 +33,12 @@ def test_system_packages_are_in_order_and_each_once() -> None:
     assert accepted(system_packages=given).input.system_packages == ["g++", "git", "libstdc++6", "nodejs"]
 
 
+def test_hosts_are_written_one_way_and_each_once() -> None:
+    given = ["Models.Intra:443", "10.1.2.3/32", "10.1.2.3", "10.9.9.9/16", "127.0.0.1:11434"]
+    hosts = ["models.intra:443", "10.1.2.3", "10.9.0.0/16", "127.0.0.1:11434"]
+    assert accepted(allow_hosts=given).input.allow_hosts == hosts
+
+
 def test_what_is_not_given_gets_its_default() -> None:
     answer = accepted()
     assert answer.agent_name == answer.input.name == "agent"
@@ -62,6 +68,16 @@ def test_what_is_not_given_gets_its_default() -> None:
         pytest.param({"system_packages": ["git", "-y"]}, "spec.system_packages[1]", "Debian", id="option for apt"),
         pytest.param({"system_packages": ["Git"]}, "spec.system_packages[0]", "Debian", id="no package name"),
         pytest.param({"system_packages": ["git"] * 21}, "spec.system_packages", "at most 20", id="many packages"),
+        pytest.param(
+            {"allow_hosts": ["10.0.0.1:80", "x"]}, "spec.allow_hosts[1]", "needs a port", id="host without port"
+        ),
+        pytest.param({"allow_hosts": ["10.0.0.1:80"] * 21}, "spec.allow_hosts", "at most 20", id="many hosts"),
+        pytest.param(
+            {"allow_hosts": ["10.0.0.1:80"], "network": test_pb2.NETWORK_ACCESS_NONE},
+            "spec.allow_hosts",
+            "leave one of the two out",
+            id="hosts without network",
+        ),
         pytest.param({"network": 7}, "spec.network", "NetworkAccess", id="unknown network access"),
         pytest.param({"timeout": Duration()}, "spec.timeout", "1 s", id="no time"),
         pytest.param({"timeout": Duration(nanos=999_999_999)}, "spec.timeout", "1 s", id="under a second"),

@@ -21,6 +21,34 @@ def _missing(name: str) -> BaseException:
     return ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
+def _wrapped(error: OSError) -> BaseException:
+    """As clients of models raise it."""
+
+    def call() -> None:
+        try:
+            raise error
+        except OSError as cause:
+            raise RuntimeError("Connection error.") from cause
+
+    return _raised(call)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(113, "No route to host"), "--allow-host HOST:PORT"),
+        (OSError(101, "Network is unreachable"), "--allow-host HOST:PORT"),
+        (ConnectionRefusedError(111, "Connection refused"), "--allow-host 127.0.0.1:PORT"),
+        (OSError("Multiple exceptions: [Errno 111] ..., [Errno 111] ..."), ""),
+        (TimeoutError("timed out"), ""),
+    ],
+)
+def test_what_a_test_does_not_reach_is_said_with_how_it_is_reached(error: OSError, words: str) -> None:
+    assert words in hint_for(error)
+    assert words in hint_for(_wrapped(error))
+    assert bool(words) == bool(hint_for(_wrapped(error)))
+
+
 def test_a_variable_that_is_not_there_is_named() -> None:
     error = _raised(lambda: os.environ["NO_SUCH_KEY"])
     assert hint_for(error) == "The environment variable NO_SUCH_KEY is not set: pass it with --env NO_SUCH_KEY."

@@ -10,39 +10,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import json
 import shutil
 import socket
-import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import structlog
 
-from services.orchestrator.runtimes.egress.keeper import START
+from services.orchestrator.runtimes.egress.line import PATH, WAIT_S, KeeperLine, KeeperOptions, NoNetwork
 from services.orchestrator.runtimes.egress.ruleset import Allowed, additions, own_addresses, ruleset
 from shared.domain.destinations import Destination
 
 log = structlog.get_logger(__name__)
 
-_ROOT: Final = Path(__file__).parents[4]
-"""the folder that `services` is in"""
 PROGRAMS: Final = {"slirp4netns": "slirp4netns", "nft": "nftables"}
 """What the keeper starts, and the Debian package that it is in."""
 
 _FIB_TRIE: Final = Path("/proc/net/fib_trie")
-_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SPARES: Final = 2  # as many as the fork server keeps processes
-_WAIT_S: Final = 15.0  # for a network, on a machine that is busy: one takes 20 ms
 _REFRESH_S: Final = 30.0  # how long a name of the settings keeps its address, and the host its own
 _PATIENCE: Final = 5  # that are not made in a row: then it is said
-
-
-class NoNetwork(Exception):
-    """A network cannot be had; the message says why."""
 
 
 @dataclass(slots=True)
@@ -56,23 +46,20 @@ class Network:
     """path of the pipe that keeps it connected while somebody holds it open for writing"""
     userns: str
     """path of the user namespace that it belongs to; empty where we may enter it without that"""
-    keeper: _Keeper
+    keeper: KeeperLine
     opened: bool = False
     """whether it reaches more than others"""
 
 
 @dataclass(slots=True)
 class Networks:
-    """All of them. `uid` is the user that the keeper runs under, None for ours."""
+    """All of them."""
 
-    log_file: Path
-    uid: int | None
-    nice: int
-    cgroup_parents: Sequence[str]
+    options: KeeperOptions
     allowed: tuple[Destination, ...] = ()
     """what every test may reach beside the internet"""
     _spares: int = 0  # until it is known that one can be made
-    _keeper: _Keeper | None = None
+    _keeper: KeeperLine | None = None
     _rules: str = ""
     _ready: deque[Network] = field(default_factory=deque)
     _in_use: int = 0
@@ -86,7 +73,7 @@ class Networks:
 
     async def open(self) -> None:
         """Starts the keeper and makes the first network. Raises NoNetwork where that cannot be."""
-        missing = [package for program, package in PROGRAMS.items() if shutil.which(program, path=_PATH) is None]
+        missing = [package for program, package in PROGRAMS.items() if shutil.which(program, path=PATH) is None]
         if missing:
             raise NoNetwork(f"not installed (Debian and Ubuntu packages: {', '.join(missing)})")
         self.give_back(await self.take(), unused=True)
@@ -138,7 +125,7 @@ class Networks:
         self._waiting.append(future)
         self._replenish()
         try:
-            return await asyncio.wait_for(future, _WAIT_S)
+            return await asyncio.wait_for(future, WAIT_S)
         except TimeoutError:
             raise NoNetwork("no network was made in time") from None
         finally:
@@ -159,7 +146,7 @@ class Networks:
         self._ready.clear()
         self._coming = self._failed = 0
         self._rules = await self._current_rules()
-        self._keeper = await _Keeper.start(self)
+        self._keeper = await KeeperLine.start(self.options, self._heard, self._gone)
         self._keeper.send({"do": "rules", "text": self._rules, "forwards": _forwards(self.allowed)})
         self._refreshed = asyncio.get_running_loop().time()
         if self._timer is None:
@@ -195,7 +182,7 @@ class Networks:
 
     # --- what the keeper says
 
-    def heard(self, keeper: _Keeper, answer: Mapping[str, Any]) -> None:
+    def _heard(self, keeper: KeeperLine, answer: Mapping[str, Any]) -> None:
         """Takes in an answer of the keeper."""
         if keeper is not self._keeper:
             return
@@ -229,7 +216,7 @@ class Networks:
                 future.set_exception(NoNetwork(reason))
         self._waiting.clear()
 
-    def gone(self, keeper: _Keeper) -> None:
+    def _gone(self, keeper: KeeperLine) -> None:
         """The keeper has ended, and what it had ready with it. The next one who asks starts another."""
         if keeper is self._keeper:
             self._ready.clear()
@@ -270,87 +257,3 @@ async def _resolved(destinations: Sequence[Destination]) -> list[Allowed]:
 def _forwards(destinations: Sequence[Destination]) -> list[int | None]:
     """Ports of the loopback that lead to those of this machine."""
     return [one.port for one in dict.fromkeys(destinations) if one.loopback]
-
-
-class _Keeper(asyncio.Protocol):
-    """The line to a keeper."""
-
-    def __init__(self, networks: Networks) -> None:
-        self.lost = False
-        self.userns = ""
-        self.up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._networks = networks
-        self._transport: asyncio.WriteTransport | None = None
-        self._asked: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
-        self._pending = b""
-
-    @classmethod
-    async def start(cls, networks: Networks) -> _Keeper:
-        """Raises NoNetwork."""
-        uid = "-" if networks.uid is None else str(networks.uid)
-        program = [sys.executable, "-S", "-I", "-c", START, str(_ROOT), uid, str(networks.nice)]
-        program += networks.cgroup_parents
-        ours, theirs = socket.socketpair()
-        with theirs, networks.log_file.open("ab") as errors:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *program, stdin=theirs.fileno(), stdout=errors, stderr=errors, cwd="/", env={"PATH": _PATH}
-                )
-                await process.wait()  # at once: it leaves our family by forking
-            except OSError as error:
-                ours.close()
-                raise NoNetwork(f"{program[0]}: {error.strerror}") from error
-        _, keeper = await asyncio.get_running_loop().create_connection(lambda: cls(networks), sock=ours)
-        try:
-            message = await asyncio.wait_for(keeper.up, _WAIT_S)
-        except TimeoutError:
-            message = "the process that keeps networks does not start"
-        if message:
-            keeper.close()
-            raise NoNetwork(message)
-        return keeper
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one without being a subclass
-
-    def data_received(self, data: bytes) -> None:
-        *lines, self._pending = (self._pending + data).split(b"\n")
-        for line in lines:
-            answer: dict[str, Any] = json.loads(line)
-            if not self.up.done():
-                self.userns = answer.get("userns", "")
-                self.up.set_result(answer.get("message", ""))
-            elif answer["is"] in {"opened", "shut"}:
-                future = self._asked.pop(answer["id"], None)
-                if future and not future.done():
-                    future.set_result(answer)
-            else:
-                self._networks.heard(self, answer)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
-        self.lost = True
-        if not self.up.done():
-            self.up.set_result("the process that keeps networks has ended")
-        for future in self._asked.values():
-            if not future.done():
-                future.set_exception(NoNetwork("the process that keeps networks has ended"))
-        self._asked.clear()
-        self._networks.gone(self)
-
-    def send(self, order: Mapping[str, Any]) -> None:
-        """An order; the answers come when they come."""
-        if self._transport and not self.lost:
-            self._transport.write(json.dumps(order).encode() + b"\n")
-
-    async def ask(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        """An order about one network, and its answer. Raises NoNetwork."""
-        if self.lost:
-            raise NoNetwork("the process that keeps networks has ended")
-        future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._asked[order["id"]] = future
-        self.send(order)
-        return await asyncio.wait_for(future, _WAIT_S)
-
-    def close(self) -> None:
-        if self._transport:
-            self._transport.close()
