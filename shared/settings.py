@@ -60,6 +60,11 @@ class CommonSettings(ProcessSettings):
         None, description="NATS over mutual TLS: this service's certificate (PEM); turns TLS on"
     )
     nats_key_file: Path | None = Field(None, description="NATS over mutual TLS: private key of the certificate (PEM)")
+    nats_closed_holes: tuple[str, ...] = Field(
+        (),
+        description="known holes of nats-server that you have closed by configuration, as JSON of their ids: they are "
+        "told instead of warned of",
+    )
     mongo_url: SecretStr = Field(
         SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0"),
         description="MongoDB replica set, with credentials in the URL, and TLS too: ?tls=true&tlsCAFile=...",

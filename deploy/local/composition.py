@@ -29,6 +29,7 @@ from services.packager.app import running as packager
 from services.packager.settings import PackagerSettings
 from services.scheduler.app import running as scheduler
 from services.scheduler.settings import SchedulerSettings
+from shared.advisories import CLOSED_BY_RIGHTS
 from shared.aws.opening import OpenAws, open_aws
 from shared.bus.connect import Bus
 from shared.clock import SystemClock
@@ -56,6 +57,7 @@ class Place:
 
 class _Common(TypedDict):
     nats_url: SecretStr
+    nats_closed_holes: tuple[str, ...]
     mongo_url: SecretStr
     instance: str
 
@@ -111,7 +113,17 @@ def _gateway(backing: Backing, place: Place, emulator: Emulator) -> AbstractAsyn
 
 def _common(backing: Backing, service: str) -> _Common:
     nats_url = backing.nats_urls.get(service, backing.nats_url)
-    return _Common(nats_url=SecretStr(nats_url), mongo_url=SecretStr(backing.mongo_url), instance=INSTANCE)
+    return _Common(
+        nats_url=SecretStr(nats_url),
+        nats_closed_holes=_closed_holes(backing),
+        mongo_url=SecretStr(backing.mongo_url),
+        instance=INSTANCE,
+    )
+
+
+def _closed_holes(backing: Backing) -> tuple[str, ...]:
+    """Of a server of our own we know its accounts; of another one its operator has to say."""
+    return tuple(sorted(CLOSED_BY_RIGHTS)) if backing.nats_urls else CommonSettings().nats_closed_holes
 
 
 def _bucket() -> _Bucket:
@@ -153,5 +165,6 @@ async def _let_developer_in(backing: Backing, api_key: str) -> None:
 
 async def _make_streams(backing: Backing) -> None:
     """As `assay-admin provision` does: the users of the services may not change a stream of an earlier version."""
-    async with Bus(backing.nats_url, service="admin", replicas=CommonSettings().stream_replicas).connected():
+    replicas, closed = CommonSettings().stream_replicas, frozenset(_closed_holes(backing))
+    async with Bus(backing.nats_url, service="admin", replicas=replicas, closed_holes=closed).connected():
         pass

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from ssl import SSLContext, create_default_context
 from typing import Self, TypeVar
@@ -21,6 +22,7 @@ from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 
+from shared.advisories import NATS
 from shared.background import background, end, every
 from shared.bus.middleware import settle_with
 from shared.bus.pull import LIMIT_S, PromptJetStream
@@ -29,6 +31,7 @@ from shared.bus.subjects import INBOX, NUDGE, durable_of
 from shared.errors import Unavailable
 from shared.events.base import Event
 from shared.settings import CommonSettings
+from shared.telemetry.holes import tell_holes
 from shared.telemetry.report import Lateness
 
 log = structlog.get_logger()
@@ -54,7 +57,9 @@ class Bus:
         tls: SSLContext | None = None,
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
         watch_interval_s: float = WATCH_INTERVAL_S,
+        closed_holes: AbstractSet[str] = frozenset(),
     ) -> None:
+        self._closed_holes = closed_holes
         self._service = service
         self._watch_interval_s = watch_interval_s
         self._replicas = replicas
@@ -91,7 +96,13 @@ class Bus:
             tls = _tls(settings)
         except OSError as error:  # ssl's own error is one
             raise Unavailable(f"NATS over TLS: {error.filename or 'a certificate'}: {error.strerror}") from error
-        return cls(settings.nats_url.get_secret_value(), service=service, replicas=settings.stream_replicas, tls=tls)
+        return cls(
+            settings.nats_url.get_secret_value(),
+            service=service,
+            replicas=settings.stream_replicas,
+            tls=tls,
+            closed_holes=frozenset(settings.nats_closed_holes),
+        )
 
     def on(self, event: type[Told], handler: Callable[[Told], Awaitable[None]]) -> None:
         """Calls `handler` for each `event`, at least once.
@@ -124,6 +135,7 @@ class Bus:
                 self._client = await self.broker.connect()
         except (TimeoutError, OSError) as error:
             raise Unavailable(f"NATS does not answer: {error!r}") from error
+        tell_holes(NATS, _version_of(self._client), self._closed_holes)
         self._pulling = PromptJetStream(self._client)
         self.broker.config.connection_state.connect(self._client, self._pulling)  # FastStream subscribes through it
         try:
@@ -250,6 +262,11 @@ class Bus:
             told()
         if self._pulling is not None:
             await self._pulling.ask_again()
+
+
+def _version_of(client: Client) -> str:
+    found = client.connected_server_version
+    return f"{found.major}.{found.minor}.{found.patch}"
 
 
 def _tls(settings: CommonSettings) -> SSLContext | None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
@@ -13,10 +14,13 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
+from shared.advisories import MONGODB
 from shared.errors import Unavailable
 from shared.store.documents import Document
 from shared.store.indexes import INDEXES, RETIRED
+from shared.telemetry.holes import tell_holes
 
+log = structlog.get_logger()
 Database = AsyncDatabase[Document]
 
 StoreError = PyMongoError
@@ -45,6 +49,7 @@ async def connected(
             await client.admin.command("ping")
         except PyMongoError as error:
             raise Unavailable(f"MongoDB does not answer: {error}") from error
+        await _tell_holes(client)
         yield client.get_database(
             database,
             codec_options=CodecOptions(tz_aware=True),
@@ -52,6 +57,19 @@ async def connected(
         )
     finally:
         await client.close()
+
+
+async def _tell_holes(client: AsyncMongoClient[Document]) -> None:
+    """What the server itself says decides which holes are closed, not what its operator meant."""
+    try:
+        version = (await client.admin.command("buildInfo"))["version"]
+        hello = await client.admin.command("hello", compression=["zlib"])
+    except PyMongoError as error:
+        log.info("mongodb_version_unknown", error=str(error))
+        return
+    compressed = {"CVE-2025-14847"} if "zlib" not in hello.get("compression", ()) else set[str]()
+    alone = {"CVE-2026-118383"} if len(hello.get("hosts", ())) == 1 else set[str]()  # it has nobody to catch up with
+    tell_holes(MONGODB, version, compressed | alone)
 
 
 def quick(database: Database, collection: str) -> AsyncCollection[Document]:
