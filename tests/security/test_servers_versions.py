@@ -104,6 +104,11 @@ async def test_services_see_whether_mongodb_compresses(tmp_path: Path) -> None:
         assert "8.0.37" in warned[0]["hint"]
 
 
+def installed() -> str:
+    told = subprocess.run([tools.nats_server(), "--version"], capture_output=True, text=True, check=True).stdout
+    return told.split(" v")[1].strip()
+
+
 @pytest.mark.parametrize(("closed", "event"), [(frozenset(), WARNING), (CLOSED_BY_RIGHTS, CLOSED)])
 async def test_services_warn_of_holes_of_nats_server_unless_they_are_closed(
     fresh_nats_url: str, closed: frozenset[str], event: str
@@ -112,7 +117,6 @@ async def test_services_warn_of_holes_of_nats_server_unless_they_are_closed(
         for _ in range(2):
             async with Bus(fresh_nats_url, service="test", closed_holes=closed).connected():
                 pass
-    version = subprocess.run([tools.nats_server(), "--version"], capture_output=True, text=True, check=True).stdout
-    version = version.split(" v")[1].strip()
+    version = installed()
     told = [(entry["event"], entry["hole"], entry["version"]) for entry in logs if entry["event"] in {WARNING, CLOSED}]
     assert told == [(event, hole.id, version) for hole in holes_of(NATS, version)]

@@ -28,6 +28,7 @@ from services.orchestrator.app import running as orchestrator_running
 from services.orchestrator.settings import OrchestratorSettings
 from services.scheduler.app import running as scheduler_running
 from services.scheduler.settings import SchedulerSettings
+from shared.advisories import CLOSED_BY_RIGHTS
 from shared.bus.connect import Bus
 from shared.bus.relay import Relay
 from shared.bus.streams import DEAD, TESTS
@@ -276,6 +277,7 @@ def started(name: str, values: dict[str, Any]) -> Iterator[Process]:
     values = {"health_host": "127.0.0.1", "health_port": port, **values}
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ASSAY_")}
     environment |= {f"ASSAY_{key.upper()}": str(value) for key, value in values.items()}
+    environment["ASSAY_NATS_CLOSED_HOLES"] = json.dumps(sorted(CLOSED_BY_RIGHTS))  # nobody else is on that server
     command = [sys.executable, "-m", f"services.{name}"]
     process = Process(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE), port)
     try:
