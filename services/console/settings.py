@@ -103,6 +103,12 @@ class ConsoleSettings(ProcessSettings):
             raise ValueError(f"each of ASSAY_CONSOLE_SECRETS has at least {SHORTEST_SECRET} characters")
         if self.console_url and not _is_origin(self.console_url):
             raise ValueError("ASSAY_CONSOLE_URL must be https://HOST or http://HOST, with a port or without, no path")
+        if not (self.descriptors or is_loopback(self.console_host) or self.console_url.startswith("https://")):
+            raise ValueError(
+                f"ASSAY_CONSOLE_HOST={self.console_host} is not an address of this machine alone, and keys would "
+                "travel there in the clear. Set ASSAY_CONSOLE_URL=https://NAME, by which browsers reach it through a "
+                "proxy that does TLS, or ASSAY_CONSOLE_HOST=127.0.0.1"
+            )
         if self.console_oidc_issuer:
             self._check_oidc()
         return self

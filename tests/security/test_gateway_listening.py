@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from services.console.settings import ConsoleSettings
 from services.gateway.settings import is_this_machine
 from shared.settings import BadEnvironment
 from tests.support.gateway import settings
@@ -45,6 +46,15 @@ def test_with_a_certificate_or_behind_a_proxy_it_listens_anywhere(tmp_path: Path
     certificate = {"gateway_tls_cert_file": tmp_path / "c.pem", "gateway_tls_key_file": tmp_path / "k.pem"}
     for more in (certificate, {"gateway_plaintext_behind_proxy": True}):
         assert given("0.0.0.0", **more).gateway_host == "0.0.0.0"
+
+
+@pytest.mark.parametrize("host", ELSEWHERE)
+def test_the_console_too_listens_where_others_reach_it_only_behind_tls(host: str) -> None:
+    for url in ("", "http://assay.example.com"):
+        with pytest.raises(BadEnvironment, match="ASSAY_CONSOLE_URL=https://"):
+            ConsoleSettings(console_host=host, console_url=url)
+    assert ConsoleSettings(console_host=host, console_url="https://assay.example.com").console_host == host
+    assert ConsoleSettings().console_host == "127.0.0.1"
 
 
 def test_the_process_says_what_to_set_and_does_not_start() -> None:

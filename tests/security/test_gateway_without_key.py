@@ -179,7 +179,7 @@ async def test_an_upload_that_stalls_ends(stage: Stage, alice: Client) -> None:
         yield pb.UploadArchiveRequest(data=b"PK")
         await asyncio.Event().wait()
 
-    error = await refused(alice.tests.UploadArchive(stalled(), metadata=alice.metadata))
+    error = await refused(alice.tests.UploadArchive(stalled(), metadata=alice.metadata, timeout=20))
     assert (error.code(), "did not arrive" in str(error.details())) == (Code.DEADLINE_EXCEEDED, True)
 
 
