@@ -103,6 +103,12 @@ class OrchestratorSettings(CommonSettings, AwsSettings, EncryptionSettings):
     process_build_timeout_s: int = Field(
         600, ge=1, description="process runtime: time for installing requirements, seconds"
     )
+    process_build_disk_mib: int = Field(
+        # torch with CUDA: 7 GiB in the cache and as much in the environment.
+        16_384,
+        ge=64,
+        description="process runtime: disk that installing requirements may take, downloads included, MiB",
+    )
     process_build_env: dict[str, str] = Field(
         default_factory=dict,
         description="process runtime: environment for installing, as JSON: UV_INDEX_URL, HTTPS_PROXY ...",

@@ -13,9 +13,12 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from services.orchestrator.runtimes.disk_use import Endless, used
 from services.orchestrator.runtimes.removal import remove_tree
+
+_DOOMED: Final = ".doomed-"
 
 
 class Full(OSError):
@@ -28,6 +31,13 @@ class Cache(NamedTuple):
     path: Path
     uid: int | None
     """who may write to it; None where we may not choose"""
+
+
+def _is_larger(path: Path, size: int) -> bool:
+    try:
+        return used([path], ()) > size
+    except Endless:
+        return True
 
 
 class Caches:
@@ -51,14 +61,21 @@ class Caches:
                 os.chown(path, owner, owner)
             return Cache(path, owner)
 
-    def prune(self, *, older_than_s: float) -> None:
-        """Removes those that no installation has used for so long."""
-        limit = time.time() - older_than_s
-        with self._alone():
-            for path in self._folder.iterdir():
-                with contextlib.suppress(OSError):
-                    if path.is_dir() and path.stat().st_mtime < limit:
-                        remove_tree(path)
+    def prune(self, *, older_than_s: float, larger_than: int, unused_for_s: float) -> None:
+        """Removes those that no installation has used for so long, and larger ones that are not in use just now."""
+        now = time.time()
+        for path in self._folder.iterdir():
+            with contextlib.suppress(OSError):
+                age = now - path.stat().st_mtime
+                if path.is_dir() and (age > older_than_s or (age > unused_for_s and _is_larger(path, larger_than))):
+                    self._remove(path, age_s=min(older_than_s, unused_for_s))
+
+    def _remove(self, path: Path, *, age_s: float) -> None:
+        doomed = path.with_name(f"{_DOOMED}{path.name}")
+        with self._alone():  # nobody began to use it meanwhile
+            if time.time() - path.stat().st_mtime > age_s:
+                path.rename(doomed)
+        remove_tree(doomed)
 
     def _free(self) -> int:
         assert self._uids is not None

@@ -40,6 +40,7 @@ async def open_runtime(settings: OrchestratorSettings, clock: Clock) -> Runtime:
             cpu_quota=settings.process_cpu_quota,
             build_memory_mib=settings.process_build_memory_mib,
             build_timeout_s=settings.process_build_timeout_s,
+            build_disk_mib=settings.process_build_disk_mib,
             build_processes=settings.process_build_processes,
             build_env=settings.process_build_env,
             keep_outputs_s=settings.process_keep_outputs_s,

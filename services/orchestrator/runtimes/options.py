@@ -59,6 +59,8 @@ class ProcessOptions:
     build_memory_mib: int = 2048
     build_processes: int = 256
     build_timeout_s: int = 600
+    build_disk_mib: int = 16_384
+    """disk that an installation may take, its downloads included"""
     build_env: Mapping[str, str] = field(default_factory=dict)
     """environment for installing: UV_INDEX_URL, HTTPS_PROXY ...; packages that are built from source see it"""
     keep_outputs_s: float = 86_400

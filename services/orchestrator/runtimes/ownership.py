@@ -1,6 +1,6 @@
 """Takes over what untrusted code has made: from then on its maker can change nothing of it.
 
-Follows no link, whatever is made of the folder meanwhile.
+Follows no link, and takes the same few descriptors for any depth, as removal.py does.
 """
 
 from __future__ import annotations
@@ -11,32 +11,43 @@ from pathlib import Path
 from typing import Final
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEEPEST: Final = 200  # no package has such folders; each one on the way is held open
 
 
-class TooDeep(OSError):
-    """More folders inside one another than anybody needs."""
+class Moved(OSError):
+    """Somebody is at work in the folder."""
 
 
 def take_over(path: Path, group: int) -> None:
     """Makes all of a folder root's and the group's. Raises OSError."""
-    way = [os.open(path, _FOLDER)]
+    folder = os.open(path, _FOLDER)
     try:
-        waiting = [_taken(way[0], group)]
-        while waiting:
-            if not waiting[-1]:
-                waiting.pop()
-                os.close(way.pop())
+        way = [(_identity(folder), _taken(folder, group))]
+        while True:
+            if way[-1][1]:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    folder = _exchanged(folder, way[-1][1].pop())
+                    way.append((_identity(folder), _taken(folder, group)))
                 continue
-            if len(way) >= _DEEPEST:
-                raise TooDeep(f"folders are more than {_DEEPEST} deep in {path}")
-            name = waiting[-1].pop()
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                way.append(os.open(name, _FOLDER, dir_fd=way[-1]))
-                waiting.append(_taken(way[-1], group))
+            way.pop()
+            if not way:
+                return
+            folder = _exchanged(folder, "..")
+            if _identity(folder) != way[-1][0]:
+                raise Moved(f"{path} changes while it is taken over")
     finally:
-        for folder in way:
-            os.close(folder)
+        os.close(folder)
+
+
+def _exchanged(folder: int, name: str) -> int:
+    """Another folder, by its name in this one, which is closed."""
+    other = os.open(name, _FOLDER, dir_fd=folder)
+    os.close(folder)
+    return other
+
+
+def _identity(folder: int) -> tuple[int, int]:
+    facts = os.fstat(folder)
+    return facts.st_dev, facts.st_ino
 
 
 def _taken(folder: int, group: int) -> list[str]:

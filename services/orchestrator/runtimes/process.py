@@ -24,7 +24,7 @@ from services.orchestrator.runtimes.options import ProcessOptions
 from services.orchestrator.runtimes.processes import ExitWatch, Life, life
 from services.orchestrator.runtimes.pruning import prune, remove_orphaned_groups
 from services.orchestrator.runtimes.remembered_task import RememberedTask
-from services.orchestrator.runtimes.sighting import STOPPED_BEFORE_START, of_ended
+from services.orchestrator.runtimes.sighting import STOPPED_BEFORE_START, of_ended, too_large
 from services.orchestrator.runtimes.steps import Steps, last_started
 from services.orchestrator.runtimes.task_folder import OUTPUT, RUN, STAGES, Plan, Record, Stage, TaskFolder
 from shared.domain.failure import FailureCode
@@ -197,7 +197,7 @@ class ProcessRuntime:
         if last is None:
             return self._not_started(task)
         if task.watch is None:
-            self._begin_watch(task, last[1])
+            self._begin_watch(task, *last)
         return _RUNNING if task.watch else self._ended(task, *last)
 
     def _not_started(self, task: RememberedTask) -> Sighting:
@@ -221,6 +221,8 @@ class ProcessRuntime:
             same_boot=record.process.boot == self.host.boot,
             complaint=task.folder.complaint(stage) if exit_code not in {0, 1} else "",
         )
+        if stage is not RUN and task.folder.was_too_large:
+            task.ended = too_large(task.ended, self.host.options.build_disk_mib)
         self._release(task)
         return task.ended
 
@@ -247,7 +249,7 @@ class ProcessRuntime:
             self._release(task)
         else:
             task.installs = plan.environment
-        self._begin_watch(task, record)
+        self._begin_watch(task, stage, record)
         if task.watch is None:
             self._steps.network_over(task.token, unused=False)
         if task.watch is None and stage is RUN:  # it has ended already, and no pidfd will tell
@@ -271,11 +273,16 @@ class ProcessRuntime:
                     other.waits_for = None
                     self._tell(other)
 
-    def _begin_watch(self, task: RememberedTask, record: Record) -> None:
+    def _begin_watch(self, task: RememberedTask, stage: Stage, record: Record) -> None:
         task.watch = ExitWatch.on(record.process, boot=self.host.boot, ended=lambda: self._process_ended(task, record))
+        if task.watch and stage is not RUN and task.disk is None:
+            task.disk = self._steps.disk_watch(task.token, task.folder, stage, record)
 
     def _process_ended(self, task: RememberedTask, record: Record) -> None:
         task.watch = None
+        if task.disk:
+            task.disk.close()
+            task.disk = None
         last = last_started(task.folder)
         over = last is None or "exit-code" in task.folder.status(last[0])
         if not over and self._exit_code_may_come(task, record):

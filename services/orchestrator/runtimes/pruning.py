@@ -29,7 +29,8 @@ def prune(host: Host, environments: Environments, *, outputs_s: float, environme
     """Removes outputs of cleaned tasks that are older, and environments unused for longer, than so many seconds."""
     _outputs(host.root / "tasks", time.time() - outputs_s)
     environments.prune(older_than_s=environments_s)
-    host.caches.prune(older_than_s=environments_s)
+    limit, in_use_s = host.options.build_disk_mib << 20, 2 * host.options.build_timeout_s
+    host.caches.prune(older_than_s=environments_s, larger_than=limit, unused_for_s=in_use_s)
     _folders(host.root / "trials", time.time() - _LEFTOVER_S)
     current = host.view.current().folder
     views_s = min(max(environments_s, _LEFTOVER_S), _VIEWS_S)

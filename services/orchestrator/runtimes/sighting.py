@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from typing import Final
 
 from services.orchestrator.ports import Phase, Sighting
+from shared.domain.failure import FailureCode
 
 STOPPED_BEFORE_START: Final = Sighting(
     Phase.STOPPED, exit_code=128 + signal.SIGTERM, stop_code="Stopped", stop_reason="stopped before it was started"
@@ -28,6 +30,12 @@ def of_ended(
         reason += f": {complaint}"
     code = "Stopped" if stop_asked else "Exited"
     return Sighting(Phase.STOPPED, exit_code, stop_code=code, stop_reason=reason, out_of_memory=out_of_memory)
+
+
+def too_large(ended: Sighting, mib: int) -> Sighting:
+    """The same of an installation that was ended because it took too much of the disk."""
+    reason = f"they took more than the {mib} MiB of disk that there are for it"
+    return replace(ended, stop_reason=reason, cause=FailureCode.DEPENDENCY_INSTALL_FAILED)
 
 
 def _name(number: int) -> str:

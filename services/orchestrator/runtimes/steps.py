@@ -15,7 +15,10 @@ from typing import Any
 import structlog
 
 from services.orchestrator.ports import LaunchFailed, TaskSpec
+from services.orchestrator.runtimes import stopping
 from services.orchestrator.runtimes.context import going_on
+from services.orchestrator.runtimes.disk_use import used
+from services.orchestrator.runtimes.disk_watch import DiskWatch
 from services.orchestrator.runtimes.egress.line import NoNetwork
 from services.orchestrator.runtimes.egress.networks import Network, Networks
 from services.orchestrator.runtimes.egress.ruleset import is_denied
@@ -186,6 +189,25 @@ class Steps:
         network = self._networks.pop(token, None)
         if network is not None and self._host.networks is not None:
             self._host.networks.give_back(network, unused=unused)
+
+    def disk_watch(self, token: str, folder: TaskFolder, stage: Stage, record: Record) -> DiskWatch:
+        """Ends an installation that takes too much of the disk. What the user's cache had before does not count."""
+        staging = self.environments.staging(token)
+        plan = folder.read_plan()
+        cache = self._host.caches.of(plan.user).path if stage is WHEELS and plan else None
+        before: list[int] = []
+
+        def measure() -> int:
+            kept = 0 if cache is None else used([cache], ())
+            before.append(kept)
+            return used([staging], record.cgroups) + max(0, kept - before[0])
+
+        def exceeded() -> None:
+            log.warning("installation_too_large", launch_token=token, limit_mib=self._host.options.build_disk_mib)
+            folder.note_too_large()
+            stopping.kill(record, folder.status(stage))
+
+        return DiskWatch(measure, limit=self._host.options.build_disk_mib << 20, exceeded=exceeded)
 
     def forget(self, token: str) -> None:
         """Removes what a task has left outside its folder."""

@@ -20,6 +20,7 @@ OUTPUT: Final = "output.jsonl"
 CONTENTS: Final = "contents"
 _PLAN: Final = "plan.json"
 _STOPPED: Final = "stopped"
+_TOO_LARGE: Final = "too-large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,17 @@ class TaskFolder:
         """Whether somebody asked for the end."""
         return os.path.lexists(self / _STOPPED)
 
+    def note_too_large(self) -> None:
+        """Its installation was ended because it took too much of the disk."""
+        with contextlib.suppress(FileNotFoundError):
+            os.close(os.open(self / _TOO_LARGE, os.O_WRONLY | os.O_CREAT, 0o600))
+
     # --- what happened
+
+    @property
+    def was_too_large(self) -> bool:
+        """Whether its installation was ended for that."""
+        return os.path.lexists(self / _TOO_LARGE)
 
     @property
     def is_begun(self) -> bool:
