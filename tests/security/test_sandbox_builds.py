@@ -16,6 +16,7 @@ from services.orchestrator.runtimes.host import Unfit
 from services.orchestrator.runtimes.options import Isolation, ProcessOptions
 from services.orchestrator.runtimes.ownership import take_over
 from services.orchestrator.runtimes.process import ProcessRuntime
+from services.orchestrator.runtimes.removal import remove_tree
 from shared.domain.failure import FailureCode
 from shared.ids import UserId
 from tests.contract.package_index import Index, serving, source, wheel
@@ -151,6 +152,7 @@ def test_what_is_taken_over_leads_nowhere(tmp_path: Path) -> None:
     os.close(here)
     assert (outside / "secret").stat().st_uid == 1_999_000_000
     assert (built / "file").stat().st_mode & 0o7777 == 0o755
+    remove_tree(built)  # pytest cannot
 
 
 def test_a_file_counts_once_whatever_its_names_and_a_sparse_one_for_what_it_takes(tmp_path: Path) -> None:
