@@ -29,12 +29,15 @@ setup: ## install what is missing; does nothing when all is there
 
 ##@ While working
 
-.PHONY: test test-ecs check bench docs page screenshots
+.PHONY: test test-ecs audit check bench docs page screenshots
 test: setup ## all tests (ARGS="-k name -x" goes to pytest)
 	@code=0; $(PY) -m pytest $(ARGS) || code=$$?; echo "TEST_EXIT=$$code"; exit $$code
 
 test-ecs: setup ## the tests in real containers, with ECS emulated; fails where they cannot run (make test skips them)
 	@code=0; ASSAY_TEST_ECS=required $(PY) -m pytest tests/ecs $(ARGS) || code=$$?; echo "TEST_EXIT=$$code"; exit $$code
+
+audit: setup ## pins, licences, and known vulnerabilities by a database that is given (ADVISORIES=FOLDER, ZIP or online)
+	@$(PY) -m deploy.audit "$(ADVISORIES)"
 
 check: setup ## lint, format, types, import rules, generated docs and files
 	@$(PY) -m deploy.setup.check

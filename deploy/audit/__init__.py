@@ -1,0 +1,1 @@
+"""`make audit`: what this code base stands on. Known vulnerabilities, licences, and pins by hash."""
