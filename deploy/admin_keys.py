@@ -32,21 +32,32 @@ def encryption_key(
     )
 
 
-def rotate_keys() -> None:
+def rotate_keys(
+    *,
+    seal_old: Annotated[
+        bool, typer.Option("--seal-old", help="Also encrypt what was stored before there was a key; reads all tests.")
+    ] = False,
+) -> None:
     """Wrap with the first key of ASSAY_ENCRYPTION_KEYS (or the one of KMS) what older keys have wrapped.
 
     Run it when all services have the new key, and take the old one away when it says that nothing is left. Safe to
     break off and to repeat; services go on meanwhile."""
     from shared.errors import AssayError
 
-    done, left, why = asyncio.run(_rotate())
-    print(f"{done:,} tests are encrypted with the first key now")
+    (done, left, why), sealed = asyncio.run(_rotate(seal_old=seal_old))
+    print(f"{_tests(done)} wrapped with the first key")
+    if seal_old:
+        print(f"{_tests(sealed)} encrypted that {'was' if sealed == 1 else 'were'} not")
     if left:
-        lines = [f"{count:,} tests are left with {key!r}: {why[key]}" for key, count in left.items()]
+        lines = [f"{_tests(count)} left with {key!r}: {why[key]}" for key, count in left.items()]
         raise AssayError("; ".join(lines))
 
 
-async def _rotate() -> Rotated:
+def _tests(count: int) -> str:
+    return "1 test is" if count == 1 else f"{count:,} tests are"
+
+
+async def _rotate(*, seal_old: bool) -> tuple[Rotated, int]:
     from functools import partial
 
     from shared.aws.kms import KmsKeys
@@ -54,8 +65,8 @@ async def _rotate() -> Rotated:
     from shared.aws.settings import AwsSettings
     from shared.errors import AssayError
     from shared.settings import CommonSettings
+    from shared.store import rotation
     from shared.store.connect import connected, provision
-    from shared.store.rotation import rotate
     from shared.store.sealing import Seals
     from shared.store.settings import EncryptionSettings
 
@@ -68,6 +79,11 @@ async def _rotate() -> Rotated:
         url = settings.mongo_url.get_secret_value()
         async with connected(url, settings.mongo_database, service="admin") as database:
             await provision(database)
-            return await rotate(database, seals, told=lambda done: print(f"{done:,} ...", file=sys.stderr))
+            rotated = await rotation.rotate(database, seals, told=_say)
+            return rotated, await rotation.seal_old(database, seals, told=_say) if seal_old else 0
     finally:
         opening.close()
+
+
+def _say(done: int) -> None:
+    print(f"{done:,} ...", file=sys.stderr)

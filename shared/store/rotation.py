@@ -1,6 +1,7 @@
 """Another master key: wraps the data keys that older ones have wrapped with the first one of now. No value changes.
+And the first key at all: seals what was stored before there was one.
 
-What is left to do is what an index finds, so it may be broken off at any moment and goes on where it was; tests that
+What is left to do is found in the store, so both may be broken off at any moment and go on where they were; tests that
 come and are read meanwhile do not mind.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from pymongo import UpdateOne
+from pymongo import ASCENDING, UpdateOne
 
+from shared.domain.facets import of_word, words
 from shared.domain.masterkeys import DataKey
 from shared.errors import AssayError
 from shared.store.connect import Database
@@ -58,6 +60,31 @@ async def rotate(database: Database, seals: Seals, *, told: Callable[[int], None
         if writes:
             done += (await tests.bulk_write(writes, ordered=False)).modified_count
     return Rotated(done, left, why)
+
+
+async def seal_old(database: Database, seals: Seals, *, told: Callable[[int], None] = lambda _: None) -> int:
+    """Seals the tests that were stored without a key, and takes the words of their queries out of what they are found
+    by; how many. Reads all tests once. Raises AssayError where there is no key for it."""
+    tests = database["executions"]
+    done = 0
+    writes: list[UpdateOne] = []
+    fields = {"input.query": 1, "input.env": 1, "input.name": 1, "request_hash": 1}
+    async for found in tests.find({_KEY: None}, fields).sort("_id", ASCENDING).batch_size(BATCH):
+        given = found["input"]
+        hidden = set(words(given.get("query", ""))).difference(words(given.get("name", "")))
+        await seals.seal(found)
+        put = {f"input.{name}": given[name] for name in ("query", "env", "sealed")}
+        update: dict[str, object] = {"$set": {**put, "request_hash": found["request_hash"]}}
+        if seals.hides_words and hidden:
+            update["$pull"] = {"facets": {"$in": [of_word(word) for word in sorted(hidden)]}}
+        writes.append(UpdateOne({"_id": found["_id"], _KEY: None}, update))
+        if len(writes) >= BATCH:
+            done += (await tests.bulk_write(writes, ordered=False)).modified_count
+            writes = []
+            told(done)
+    if writes:
+        done += (await tests.bulk_write(writes, ordered=False)).modified_count
+    return done
 
 
 async def _rewrapped(seals: Seals, wrapped: bytes, by: str) -> DataKey | AssayError:

@@ -16,7 +16,7 @@ from shared.store.documents import Execution, Input
 from shared.store.executions import Executions
 from shared.store.history import History
 from shared.store.listing import Order, Wanted
-from shared.store.rotation import rotate
+from shared.store.rotation import rotate, seal_old
 from shared.store.sealing import DATA_KEY_S, FAILED_S, LONGEST_S, REMEMBER_S, Seals, StaysSealed, unsealed
 from tests.support.fakes.keyring import FakeKms
 from tests.support.samples import ALICE, NOW, execution
@@ -249,3 +249,28 @@ async def test_an_old_key_of_the_settings_is_read_beside_kms(database: Database)
 async def test_nobody_wraps_without_a_key() -> None:
     with pytest.raises(CannotUnwrap, match="no key to encrypt"):
         await LocalKeys([]).wrap(b"")
+
+
+async def test_what_was_stored_before_there_was_a_key_is_sealed_afterwards_once(database: Database) -> None:
+    plain = store(database, seals())
+    old = [await submitted(plain) for _ in range(3)]
+    bare = await submitted(plain, input=Input(query="waldo bot", name="bot"), request_hash="")
+    newer = await submitted(store(database, seals(NEW)))
+    assert await seal_old(database, seals(NEW)) == 4
+    assert await seal_old(database, seals(NEW)) == 0
+    stored = [one async for one in database["executions"].find()]
+    assert "waldo" not in repr(stored).lower()
+    assert "s3cr3t" not in repr(stored)
+    assert {word for one in stored for word in one["facets"]} == {"agent:agent", "word:bot"}
+    tests = store(database, seals(NEW))
+    for test in [*old, bare, newer]:
+        found = await tests.get(test.id)
+        assert found is not None
+        assert (found.input, found.request_hash) == (test.input, test.request_hash)
+
+
+async def test_words_that_are_to_be_found_stay_when_old_tests_are_sealed(database: Database) -> None:
+    await submitted(store(database, seals()))
+    await seal_old(database, seals(NEW, search=True))
+    past = History(database, seals(NEW))
+    assert len((await past.page(Wanted(words=("waldo",)), Order.NEWEST, None, 5)).tests) == 1

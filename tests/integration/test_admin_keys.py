@@ -43,9 +43,19 @@ async def test_keys_are_made_and_changed(mongo_url: str, mongo_database: str) ->
 
         code, out, told = await admin("rotate-keys", **where, ASSAY_ENCRYPTION_KEYS=new)
         assert code == 1
-        assert "1 tests are left with 'old': there is no key 'old' here" in told
+        assert "1 test is left with 'old': there is no key 'old' here" in told
         code, out, _ = await admin("rotate-keys", **where, ASSAY_ENCRYPTION_KEYS=f"{new},{old}")
-        assert (code, out) == (0, "1 tests are encrypted with the first key now\n")
+        assert (code, out) == (0, "1 test is wrapped with the first key\n")
+        await database["executions"].delete_many({"_id": {"$ne": test.id}})
+        plain = execution()
+        await Executions(database, lambda _: None).submit(
+            plain, TestSubmitted(test_id=plain.id, user_id=ALICE, at=NOW, priority=4)
+        )
+        code, out, _ = await admin("rotate-keys", "--seal-old", **where, ASSAY_ENCRYPTION_KEYS=new)
+        assert (code, out.splitlines()) == (
+            0,
+            ["0 tests are wrapped with the first key", "1 test is encrypted that was not"],
+        )
         found = await Executions(database, lambda _: None, Seals(LocalKeys(master_keys(new)))).get(test.id)
     assert found is not None
     assert found.input.query == test.input.query

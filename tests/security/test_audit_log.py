@@ -175,6 +175,22 @@ async def test_without_a_place_to_write_it_nothing_is_done(stage: Stage, root: C
     assert await database["slots"].count_documents({}) <= 5
 
 
+async def test_a_read_whose_entry_could_not_be_stored_is_refused_and_noted_the_next_time(
+    stage: Stage, alice: Client, root: Client
+) -> None:
+    test = await alice.submit()
+    request = test_service_pb2.GetTestRequest(test_id=test.id)
+    database = stage.others.database
+    await root.call("PauseQueue", pb.PauseQueueRequest())  # the collection is there
+    await database.command("collMod", "audit", validator={"never": {"$exists": True}})
+    for _ in range(2):
+        await refused(root.call("GetTest", request))
+    await database.command("collMod", "audit", validator={})
+    await root.call("GetTest", request)
+    (found,) = await entries(stage, action="GetTest")
+    assert found.entry.target.id == test.id
+
+
 async def test_an_action_whose_end_was_not_stored_is_listed_without_one(stage: Stage, root: Client) -> None:
     """As after a crash between the entry and its end."""
     await root.call("PauseQueue", pb.PauseQueueRequest(reason="r"))

@@ -31,6 +31,20 @@ def entries(found: Sequence[AuditEntry], now: datetime, width: int | None) -> It
     yield from columns(titles, rows, styles, width)
 
 
+def told(entry: AuditEntry) -> Line:
+    """One entry as it comes."""
+    refused = entry.outcome is AuditOutcome.REFUSED
+    return [
+        (f"{entry.time:%Y-%m-%d %H:%M:%S}Z" if entry.time else "-", "dim"),
+        (f"  {safe(entry.user_id)}", "id"),
+        (f"  {safe(entry.action)}", "strong"),
+        (f"  {_target(entry)}", ""),
+        (f"  {safe(entry.status) if refused else entry.outcome.lower()}", _STYLES[entry.outcome]),
+        (f"  {safe(_changes(entry))}" if entry.changes else "", ""),
+        (f"  from {safe(entry.peer)}" if entry.peer else "", "dim"),
+    ]
+
+
 def _target(entry: AuditEntry) -> str:
     whose = f" of {entry.owner_id}" if entry.owner_id else ""
     return safe(" ".join(part for part in (entry.target_kind, entry.target_id) if part) + whose)

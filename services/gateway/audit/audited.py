@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from assay.v1.admin_service_pb2 import ROLE_ADMIN
 from services.gateway.caller import Caller
 from shared.ids import UserId
 from shared.store.audit import AuditChange, AuditTarget
@@ -80,7 +81,7 @@ def _key_asked(request: Any) -> list[AuditChange]:
     ttl = given.get("ttl")
     return [
         AuditChange(field="name", after=_cut(request.name)),
-        AuditChange(field="role", after="admin" if request.role == 2 else "user"),
+        AuditChange(field="role", after="admin" if request.role == ROLE_ADMIN else "user"),
         AuditChange(field="ttl_s", after=str(ttl.seconds) if ttl is not None else "for ever"),
     ]
 
@@ -106,9 +107,13 @@ AUDITED: Final[Mapping[str, Row | None]] = {
     "SearchLogs": _READS,
     "CancelTest": Row(changes=True),
     "RetryTest": Row(changes=True),
-    "ArchiveTests": Row(changes=True, listed=_listed("test", filtered=True, everybody=False)),
+    "ArchiveTests": Row(
+        changes=True,
+        listed=_listed("test", filtered=True, everybody=False),
+        asks=lambda request: [AuditChange(field="validate_only", after="true")] if request.validate_only else [],
+    ),
     "GetRetryChain": _READS,
-    "GetAgentStats": _READS,
+    "GetAgentStats": Row(listed=lambda request, caller: None if request.test_id else _listed("agent")(request, caller)),
     "ListAgents": Row(listed=_listed("agent")),
     # -- PackageService
     "GeneratePackage": Row(changes=True),

@@ -44,15 +44,12 @@ class Audit:
 
     async def denied(self, method: str, caller: Caller, context: Any, traceparent: str) -> None:
         """Somebody without the role asked for what only admins may."""
-        target = AuditTarget(kind="method", id=method)
-        if self._is_new(method, caller, target, DENIED):
-            trail = Trail(self, Row(), method, caller, context, traceparent)
-            await self.add(trail.entry(target, status=DENIED), changes=False, traceparent=traceparent)
+        trail = Trail(self, Row(), method, caller, context, traceparent)
+        await self._once_a_minute(trail, AuditTarget(kind="method", id=method), DENIED)
 
     async def read(self, trail: Trail, target: AuditTarget) -> None:
         """Something of another user is about to be read."""
-        if self._is_new(trail.method, trail.caller, target, OK):
-            await self.add(trail.entry(target, status=OK), changes=False, traceparent=trail.traceparent)
+        await self._once_a_minute(trail, target, OK)
 
     async def add(self, entry: AuditEntry, *, changes: bool, traceparent: str) -> None:
         """Stores an entry. Raises StoreError where that cannot be done."""
@@ -82,18 +79,19 @@ class Audit:
     def expiry(self, at: datetime) -> datetime | None:
         return None if self._keep is None else at + self._keep
 
-    def _is_new(self, method: str, caller: Caller, target: AuditTarget, status: str) -> bool:
-        """Whether the same was not noted a moment ago, and it is noted now."""
-        now = self._clock.now()
-        name = (caller.user_id, caller.key_id, method, target.kind, target.id, target.owner, status)
+    async def _once_a_minute(self, trail: Trail, target: AuditTarget, status: str) -> None:
+        """Adds an entry unless the same was stored a moment ago. One that could not be stored is not remembered, and
+        none while it is on its way: two calls at the same moment may leave two."""
+        caller, now = trail.caller, self._clock.now()
+        name = (caller.user_id, caller.key_id, trail.method, target.kind, target.id, target.owner, status)
         before = self._noted.get(name)
         if before is not None and now - before < READS_EVERY:
-            return False
+            return
+        await self.add(trail.entry(target, status=status), changes=False, traceparent=trail.traceparent)
         self._noted.pop(name, None)
         while len(self._noted) >= MOST_REMEMBERED:
             del self._noted[next(iter(self._noted))]  # the oldest: a dictionary keeps its order
         self._noted[name] = now
-        return True
 
 
 class Trail:

@@ -248,3 +248,24 @@ async def test_the_audit_log_says_who_did_what_to_whom(cli: Cli, fake: FakeServe
     ran = await cli("audit", "--owner", "alice", "--since", "7d", "--json")
     assert [entry["id"] for entry in json.loads(ran.out)["entries"]] == ["aud_2"]
     assert (await cli("audit", "--since", "yore")).code == 2
+
+
+async def test_the_audit_log_is_followed_an_entry_a_line_once_its_end_is_known(cli: Cli, fake: FakeServer) -> None:
+    done = {"outcome": pb.AUDIT_OUTCOME_DONE, "status": "OK"}
+    fake.admin.audit = [an_audit_entry("aud_1", "SetCapacity", target_kind="queue", **done)]
+    process = await cli.start("audit", "--follow")
+    assert process.stdout is not None
+    first = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    assert first == "2023-11-14 22:13:20Z  root  SetCapacity  queue  done  from ipv4:10.0.0.1\n"
+    pending = an_audit_entry("aud_2", "GetTest", target_kind="test", target_id="tst_1", owner_id="alice")
+    pending.time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))  # not settled for as long as the test lasts
+    fake.admin.audit = [an_audit_entry("aud_3", "PauseQueue", **done), pending, *fake.admin.audit]
+    second = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    assert "PauseQueue" in second
+    pending.status, pending.outcome = "OK", pb.AUDIT_OUTCOME_DONE
+    third = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    assert "GetTest  test tst_1 of alice  done" in third
+    process.send_signal(signal.SIGINT)
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, out, err) == (130, b"", b"")
+    assert (await cli("audit", "--follow", "--until", "1d")).code == 2
