@@ -41,6 +41,8 @@ _LONGEST_TEXT: Final = 4096
 
 def sound(answer: M) -> M:
     """The answer itself. Raises BadAnswer for one that no server of Assay gives."""
+    if answer is None:  # as grpc.aio has it where the bytes are no message
+        raise BadAnswer.of("it", "is no message of its kind")
     descriptor = getattr(answer, "DESCRIPTOR", None)
     if descriptor is not None:
         _check(answer, descriptor)

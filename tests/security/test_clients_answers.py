@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -33,6 +34,7 @@ from assay.v1 import (
 )
 from tests.support.cli_in_process import Terminal, command
 from tests.support.hostile_gateway import HostileGateway, Refusal, hostile_gateway
+from tests.unit.client.command import Cli
 
 QUICK = RetryPolicy(attempts=2, first_pause=0.0001, longest_pause=0.001, stream_attempts=3)
 
@@ -348,3 +350,17 @@ def test_an_answer_that_is_none_is_shown_as_what_it_is(response: str, as_json: l
     assert "Traceback" not in ran.err
     if as_json and not ran.code:
         json.loads(ran.out)
+
+
+async def test_bytes_that_are_no_message_are_an_error_and_no_traceback(tmp_path: Path) -> None:
+    """As a process of its own: grpc writes a traceback where nobody listens to its log."""
+    gateway = HostileGateway()
+    gateway.say("GetTest", b"\xff\xff\xff")
+    gateway.say("StreamLogs", b"\xff\xff\xff")
+    with hostile_gateway(gateway) as address:
+        cli = Cli(address, tmp_path)
+        for words in (["get", "tst_1"], ["logs", "tst_1"], ["get", "tst_1", "--json"]):
+            ran = await cli(*words)
+            assert (ran.code, ran.out) == (2, ""), ran
+            assert len(ran.err.splitlines()) == 1
+            assert "is no message of its kind" in ran.err
