@@ -67,13 +67,9 @@ def leave(work: Callable[[], int], server: Callable[[], Connection | None], *, a
 
 async def with_client(connection: Connection, body: Callable[[AsyncAssay], Awaitable[T]]) -> T:
     """What `body` returns, with a client while it runs."""
-    import logging
-
     from assay.client import AsyncAssay
     from assay.retry import RetryPolicy
 
-    # grpc logs an answer that is no message with a traceback, on standard error where nobody listens.
-    logging.getLogger("grpc").addHandler(logging.NullHandler())
     # Somebody sits and waits: say soon that nothing answers. Streams are more patient, since a server may restart.
     async with AsyncAssay(connection=connection, retry=RetryPolicy(attempts=3)) as client:
         return await body(client)
