@@ -1,6 +1,7 @@
 """An emulator of AWS (ministack) of our own, started when somebody first needs S3: deployment packages.
 
-Its command line, its environment, and when it is ready. Must not know what is kept in it.
+Its command line, its environment, and when it is ready. Must not know what is kept in it, nor how requests are signed
+(`emulator_gate`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LOOPBACK = "127.0.0.1"
+GATE = Path(__file__).with_name("emulator_gate.py")
 PORT = 7466
 BUCKET = "assay"
 FOLDER = "aws"
@@ -47,7 +49,8 @@ class EmulatorServer:
     def command(self) -> list[str]:
         for folder in (self.data, self.data / "s3", self.data / "state"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return [tools.emulator()]
+        python = Path(tools.emulator()).with_name("python")  # the one that it is installed for
+        return [str(python), "-I", str(GATE)]
 
     def environment(self) -> dict[str, str]:
         """Everything that it is told. It listens everywhere and lets everybody in unless it is told otherwise."""
