@@ -1,7 +1,11 @@
-"""How much may be under way at once: in all, and of each holder, be it a user or an address."""
+"""How much may be under way at once: in all, and of each holder, be it a user or an address.
+
+Who finds no place in a `Budget` is refused; who finds no free one of their `Lanes` waits for one.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 
@@ -68,3 +72,52 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._budget.give_back(self._holder)
+
+
+class Lanes:
+    """Each holder does so much at once. The rest of it waits, and nobody else does."""
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._of: dict[str, _Lane] = {}
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def of(self, holder: str) -> _Lane:
+        """For an `async with`."""
+        lane = self._of.get(holder)
+        if lane is None:
+            lane = self._of[holder] = _Lane(self._of, holder, self._each)
+        return lane
+
+
+class _Lane:
+    """What one holder has. Forgotten when nothing of it is left."""
+
+    __slots__ = ("_free", "_inside", "_lanes", "_name")
+
+    def __init__(self, lanes: dict[str, _Lane], name: str, size: int) -> None:
+        self._lanes = lanes
+        self._name = name
+        self._free = asyncio.Semaphore(size)
+        self._inside = 0
+
+    async def __aenter__(self) -> None:
+        self._inside += 1
+        try:
+            await self._free.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._free.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._inside -= 1
+        if not self._inside:
+            self._lanes.pop(self._name, None)

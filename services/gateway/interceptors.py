@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import grpc
 from google.protobuf.message import DecodeError
 
+from services.gateway.budgets import Lanes
 from services.gateway.caller import CALL
 from services.gateway.entrance import Entrance
 from services.gateway.errors import Unreadable
@@ -27,6 +28,8 @@ from services.gateway.visits import EOF, CannotWrite, Method, Visit
 from services.gateway.withoutkey import WithoutKey
 
 OURS: Final = "/assay.v1."
+READ_AT_ONCE: Final = 64
+"""Messages of one user that are received at once, 4 MiB each by default. Of a call that waits 64 KiB are read ahead."""
 
 if TYPE_CHECKING:  # generic in the stubs only
     from services.gateway.visits import Context
@@ -50,6 +53,7 @@ class Edge(Interceptor):
         self._streams = streams
         self._without_key = without_key
         self._message_limit_s = message_limit_s
+        self._reading = Lanes(READ_AT_ONCE)
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -88,7 +92,7 @@ class Edge(Interceptor):
             try:
                 shown = await self._entrance.enter(visit, context)
                 with self._entrance.place(visit):
-                    request = await self._message(context)
+                    request = await self._message(visit, context)
                     await visit.begin(request)
                     if visit.unconfirmed:
                         answer, refusal = await asyncio.gather(
@@ -121,7 +125,7 @@ class Edge(Interceptor):
                 with self._entrance.place(visit):
                     await visit.begin(None)
                     async with self._streams.admitted(authorization, CALL.get().caller.until):
-                        answer = await behaviour(self._messages(context), context)
+                        answer = await behaviour(self._messages(visit, context), context)
             except asyncio.CancelledError:
                 visit.leave(Code.CANCELLED)
                 raise
@@ -144,7 +148,7 @@ class Edge(Interceptor):
             try:
                 authorization = await self._entrance.enter(visit, context)
                 with self._entrance.place(visit):
-                    request = await self._message(context)
+                    request = await self._message(visit, context)
                     await visit.begin(request)
                     # Closed here and not by the garbage collector: what the stream holds is free when the client goes.
                     async with (
@@ -167,22 +171,22 @@ class Edge(Interceptor):
 
         return stream
 
-    async def _message(self, context: Context) -> Any:
+    async def _message(self, visit: Visit, context: Context) -> Any:
         """The one message of a call. Raises Unreadable where the client ends without one."""
-        message = await self._next(context)
+        message = await self._next(visit, context)
         if message is EOF:
             raise Unreadable
         return message
 
-    async def _messages(self, context: Context) -> AsyncIterator[Any]:
-        while (message := await self._next(context)) is not EOF:
+    async def _messages(self, visit: Visit, context: Context) -> AsyncIterator[Any]:
+        while (message := await self._next(visit, context)) is not EOF:
             yield message
 
-    async def _next(self, context: Context) -> Any:
+    async def _next(self, visit: Visit, context: Context) -> Any:
         """What the client sends next, EOF after its last message. Raises TimeoutError where it takes too long."""
         limit = asyncio.timeout(self._message_limit_s)
         try:
-            async with limit:
+            async with limit, self._reading.of(visit.user):
                 message = await context.read()
         except TimeoutError as error:
             if not limit.expired():

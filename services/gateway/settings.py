@@ -61,10 +61,10 @@ class GatewaySettings(CommonSettings, AwsSettings, EncryptionSettings):
         2_000, ge=1, description="calls of one user under way at once, open streams included"
     )
     gateway_max_calls_without_key: int = Field(
-        400, ge=2, description="calls that need no key (health, reflection) under way at once; half of it for streams"
+        128, ge=2, description="calls that need no key (health, reflection) under way at once; half of it for streams"
     )
     gateway_max_calls_without_key_of_peer: int = Field(
-        100, ge=2, description="the same from one address; half of it for streams"
+        32, ge=2, description="the same from one address; half of it for streams"
     )
     gateway_without_key_s: float = Field(
         600.0, gt=0, description="how long a stream without a key may last (Health.Watch, reflection), in seconds"

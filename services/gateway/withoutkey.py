@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 QUESTION_S: Final = 5.0
-"""So long a single question may take, with the arrival of its message."""
+"""So long a single question may take, and the message of a stream to arrive: it may have 4 MiB."""
 
 
 class WithoutKey:
@@ -85,7 +85,9 @@ class WithoutKey:
 
 
 async def _message(context: Context) -> Any:
-    message = await context.read()
+    """The one message of a call. Raises Unreadable where there is none, TimeoutError where it does not come."""
+    async with asyncio.timeout(QUESTION_S):
+        message = await context.read()
     if message is EOF:
         raise Unreadable
     return message

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from assay.v1 import test_service_pb2 as pb
+from tests.integration.test_gateway_life import certificate
 from tests.support.gateway import Stage, collected, staged
 from tests.support.raw_http2 import (
     ACK,
@@ -207,6 +210,26 @@ def _first_byte(peer: socket.socket) -> bool:
         return bool(peer.recv(1))
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(
+    "says", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], ids=["nothing", "half a hello"]
+)
+async def test_who_does_not_begin_with_tls_is_closed(
+    nats_url: str, mongo_url: str, mongo_database: str, tmp_path: Path, says: bytes
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command to make certificates")
+    certificate(tmp_path, "server")
+    tls: dict[str, Any] = {
+        "gateway_tls_cert_file": tmp_path / "server.pem",
+        "gateway_tls_key_file": tmp_path / "server.key",
+        "gateway_handshake_s": 0.5,
+    }
+    async with staged(nats_url, mongo_url, mongo_database, **tls) as stage, asyncio.timeout(ENDS_WITHIN_S):
+        async with connected_by_hand(stage.health.port) as peer:
+            await peer.send(says)
+            await peer.frames_until_closed()
 
 
 async def _flooded(stage: Stage, pieces: Any) -> list[Frame]:

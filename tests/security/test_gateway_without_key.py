@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from assay.v1 import test_pb2
 from assay.v1 import test_service_pb2 as pb
+from services.gateway.budgets import _Lane
 from services.gateway.interceptors import Edge
 from services.gateway.metrics import RPCS, TURNED_AWAY
 from tests.support.gateway import Client, Stage, details_of, refused, staged
@@ -174,6 +175,33 @@ async def test_a_user_whose_message_does_not_come_is_told_so(stage: Stage, alice
         assert b"did not arrive within 1 s" in answer.payload
 
 
+async def test_a_user_who_sends_many_halves_of_messages_keeps_no_other_waiting(
+    stage: Stage, alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each half is memory of the gateway's: only so many are received at once, the others wait outside."""
+    bob = await stage.client("bob")
+    headers = header_block("/assay.v1.TestService/SubmitTest", authorization=f"Bearer {alice.key}")
+    half = frame(DATA, 0, 1, b"\x00" + (3 << 20).to_bytes(4) + b"x" * 16_000)
+    edge: list[Edge] = []
+    entered = Edge._next
+
+    async def noticed(self: Edge, *more: Any) -> Any:
+        edge.append(self)
+        return await entered(self, *more)
+
+    monkeypatch.setattr(Edge, "_next", noticed)
+    monkeypatch.setattr("services.gateway.budgets._Lane.__init__", _narrow)
+    async with connected_by_hand(stage.health.port) as peer:
+        await peer.greet()
+        for number in range(1, 21, 2):
+            await peer.send(frame(HEADERS, END_HEADERS, number, headers), half[:5] + number.to_bytes(4) + half[9:])
+        await until(lambda: len(edge) == 10)
+        lane = edge[0]._reading.of("alice")
+        assert (lane._inside, lane._free.locked()) == (10, True)
+        assert (await bob.submit()).id
+    await until(lambda: len(edge[0]._reading) == 0)
+
+
 async def test_an_upload_that_stalls_ends(stage: Stage, alice: Client) -> None:
     async def stalled() -> AsyncIterator[pb.UploadArchiveRequest]:
         yield pb.UploadArchiveRequest(data=b"PK")
@@ -262,6 +290,13 @@ async def let_in(call: Callable[[], Any]) -> None:
                     raise
             else:
                 return
+
+
+_wide = _Lane.__init__
+
+
+def _narrow(self: _Lane, lanes: dict[str, _Lane], name: str, size: int) -> None:
+    _wide(self, lanes, name, 2)
 
 
 def forged(channel: grpc.aio.Channel) -> Any:

@@ -1,6 +1,8 @@
+import asyncio
+
 import pytest
 
-from services.gateway.budgets import Budget
+from services.gateway.budgets import Budget, Lanes
 from shared.errors import AssayError
 
 
@@ -34,3 +36,23 @@ def test_a_place_is_given_back_whatever_happens_and_nothing_is_kept_of_who_has_l
     with budget.place("a"), pytest.raises(NoPlace), budget.place("a"):
         pass
     assert (budget.taken, budget._by) == (0, {})
+
+
+async def test_a_holder_waits_for_a_free_lane_and_others_do_not() -> None:
+    lanes, done = Lanes(2), []
+    gate = asyncio.Event()
+
+    async def drive(holder: str) -> None:
+        async with lanes.of(holder):
+            await gate.wait()
+            done.append(holder)
+
+    waiting = [asyncio.create_task(drive("a")) for _ in range(5)]
+    await asyncio.sleep(0)
+    async with lanes.of("b"):  # at once
+        assert len(lanes) == 2
+    waiting[4].cancel()  # while it waits
+    gate.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert done == ["a"] * 4
+    assert len(lanes) == 0
