@@ -226,10 +226,13 @@ async def test_who_does_not_begin_with_tls_is_closed(
         "gateway_tls_key_file": tmp_path / "server.key",
         "gateway_handshake_s": 0.5,
     }
-    async with staged(nats_url, mongo_url, mongo_database, **tls) as stage, asyncio.timeout(ENDS_WITHIN_S):
-        async with connected_by_hand(stage.health.port) as peer:
-            await peer.send(says)
-            await peer.frames_until_closed()
+    async with (
+        staged(nats_url, mongo_url, mongo_database, **tls) as stage,
+        asyncio.timeout(ENDS_WITHIN_S),
+        connected_by_hand(stage.health.port) as peer,
+    ):
+        await peer.send(says)
+        await peer.frames_until_closed()
 
 
 async def _flooded(stage: Stage, pieces: Any) -> list[Frame]:
