@@ -150,6 +150,11 @@ def _reflection() -> dict[str, Any]:
     return _unless_given({"gateway_reflection": True})
 
 
+def _short_audit() -> dict[str, Any]:
+    """A month, unless it is given: the developer is an admin, who looks at everybody's lists all day."""
+    return {} if "ASSAY_GATEWAY_AUDIT_KEEP_DAYS" in os.environ else {"gateway_audit_keep_days": 30}
+
+
 def _aws(emulator: Emulator) -> OpenAws:
     """AWS where a bucket or an address is given; else the emulator, which is started when it is first needed."""
     given = os.environ.get("ASSAY_AWS_BUCKET") or os.environ.get("ASSAY_AWS_ENDPOINT_URL")
