@@ -7,6 +7,7 @@ behind in tests/unit/harness/test_files.py, its record in test_trust.py there.""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -154,7 +155,9 @@ async def test_a_file_has_a_greatest_size_and_a_folder_a_bound(sandboxes: Proces
 # --- processors
 
 
-async def test_a_task_counts_by_its_vcpu_and_all_together_for_less_than_a_service(sandboxes: ProcessRuntime) -> None:
+async def test_a_task_counts_by_its_vcpu_and_all_together_as_one_process_on_each_processor(
+    sandboxes: ProcessRuntime,
+) -> None:
     groups = sandboxes.host.groups
     if groups is None or not groups.shares_cpu:
         pytest.skip("no cgroup for processor time here")
@@ -162,13 +165,14 @@ async def test_a_task_counts_by_its_vcpu_and_all_together_for_less_than_a_servic
     await until(lambda: any(line.get("text") == "up" for line in output(launched)))
     last = last_started(TaskFolder(f"{sandboxes.host.root}/tasks/{launched.handle['token']}"))
     assert last is not None
+    processors = os.cpu_count() or 1
     found, parents = _values(last[1].cgroups), _values(groups.folders())
     await sandboxes.cleanup(launched.handle)
     if groups.version == 1:
-        assert (found["cpu.shares"], parents["cpu.shares"]) == ("512", "256")  # a service: 1024
+        assert (found["cpu.shares"], parents["cpu.shares"]) == ("512", str(1024 * processors))  # a service: 1024
         assert int(found["cpu.cfs_quota_us"]) / int(found["cpu.cfs_period_us"]) == 0.5
     else:
-        assert (found["cpu.weight"], parents["cpu.weight"]) == ("50", "25")  # a service: 100
+        assert (found["cpu.weight"], parents["cpu.weight"]) == ("50", str(100 * processors))  # a service: 100
         assert found["cpu.max"] == "500000 1000000"
 
 

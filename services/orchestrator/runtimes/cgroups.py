@@ -23,8 +23,9 @@ _BURST: Final = "cpu.cfs_burst_us"
 _BURST_2: Final = "cpu.max.burst"
 _SHARES_OF_ONE: Final = 1024  # version 1: what a process outside of groups counts as
 _WEIGHT_OF_ONE: Final = 100  # version 2: what a group counts as by default
-_ALL_TASKS: Final = 0.25
-"""What all tasks together count as where somebody else wants a processor, too, beside 1 for each service."""
+_ALL_TASKS: Final = float(os.cpu_count() or 1)
+"""What all tasks together count as where somebody else wants a processor, too: on each one as much as one process of
+the services, however many threads they have. Less would starve them on a machine that does other work besides."""
 _BASE: Final = "assay"
 _SOCKETS: Final = "memory.kmem.tcp.limit_in_bytes"
 
