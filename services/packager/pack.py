@@ -124,7 +124,8 @@ class Pack:
             await self._refused(package, error)
         except StaysSealed as error:  # however long: nothing is wrong with it
             log.error("package_waits_for_key", package_id=package.id, key=error.key)
-            await self._packages.postpone(package, now + timedelta(seconds=LONGEST_PAUSE_S))
+            pause = min(max((now - package.requested_at).total_seconds(), FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            await self._packages.postpone(package, now + timedelta(seconds=pause))
         except Unusable as error:
             await self._fail(package, _failure(FailureCode.INTERNAL, str(error)))
         except Exception:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
+import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from pydantic import SecretStr
 from assay.v1 import admin_service_pb2, test_service_pb2
 from shared.domain.lifecycle import State
 from shared.domain.masterkeys import MasterKey
+from shared.domain.packages import PackageState
 from shared.events.tests import TestSubmitted
 from shared.ids import UserId, new_test_id
 from shared.store.datakeys import LocalKeys
@@ -22,6 +25,8 @@ from shared.store.documents import Execution, HistoryEntry, Input, Times
 from shared.store.executions import Executions
 from shared.store.sealing import Seals
 from tests.support.gateway import Stage, now, refused, staged
+from tests.support.packaging import fetched, generate, shop
+from tests.support.servers import RunningServer
 from tests.support.system import System, system
 from tests.support.until import until
 
@@ -217,3 +222,29 @@ async def test_a_test_whose_key_is_missing_waits_and_runs_when_it_is_back(world:
 
         await until(ended, timeout=60)
     assert (await state()).attempt == 1
+
+
+async def test_a_package_whose_key_is_missing_waits_for_it_and_has_the_query(
+    nats_url: str, mongo_url: str, mongo_database: str, emulator: RunningServer
+) -> None:
+    async with shop(nats_url, mongo_url, mongo_database, emulator, encryption_keys=KEYS) as market:
+        alice = await market.stage.client("alice")
+        test_id = await market.completed(alice, query=CANARY, env={"TOKEN": CANARY})
+        async with market.packager("keyless", encryption_keys=OTHER):
+            package = (await generate(alice, test_id, wait_s=0)).package
+
+            async def put_off() -> bool:
+                found = await market.stored(package.id)
+                return found.claim is not None and not found.claim.owner and found.claim.until > found.requested_at
+
+            await until(put_off, timeout=30)
+        assert (await market.stored(package.id)).state is PackageState.GENERATING
+        assert CANARY not in await stored(market.stage)
+        async with market.packager("with the key", encryption_keys=KEYS):
+            answer = await generate(alice, test_id, wait_s=30)
+        with zipfile.ZipFile(io.BytesIO(await fetched(answer.link.url))) as archive:
+            texts = {name: archive.read(name).decode(errors="replace") for name in archive.namelist()}
+    query = next(text for name, text in texts.items() if name.endswith("query.json"))
+    assert json.loads(query) == {"query": CANARY}
+    assert any("TOKEN" in text for name, text in texts.items() if name.endswith(".env.example"))
+    assert [name for name, text in texts.items() if f"TOKEN={CANARY}" in text] == []
