@@ -231,6 +231,18 @@ async def test_nothing_is_left_of_a_launch_whose_secret_is_missing(runtime: Proc
     assert not (runtime.host.root / "tasks" / task.launch_token).exists()
 
 
+async def test_nothing_is_left_of_a_task_that_could_not_be_started(runtime: ProcessRuntime) -> None:
+    task = spec(secret_refs={"KEY": "alice/key"}, env={"OTHER": "of-the-test"})
+    folder = runtime.host.root / "tasks" / task.launch_token
+    folder.mkdir(mode=0o700)
+    (folder / "errors.txt").symlink_to("errors.txt")  # the fork server cannot open it
+    with pytest.raises(LaunchFailed) as failed:
+        await runtime.launch(task)
+    assert failed.value.code is FailureCode.TASK_START_FAILED
+    assert not folder.exists()
+    assert await answer(runtime, replace(task, agent_code=TELLS.replace("\n    ", "\n")))  # as if for the first time
+
+
 async def test_no_secret_is_handed_out_where_every_agent_could_read_all(runtime: ProcessRuntime) -> None:
     bare = replace(runtime.host, bwrap=None)
     assert bare.shares_our_user == (os.geteuid() != 0)
@@ -239,9 +251,9 @@ async def test_no_secret_is_handed_out_where_every_agent_could_read_all(runtime:
     try:
         assert bare.shares_our_user
         assert not runtime.host.shares_our_user
-        runtime.host = bare
+        runtime._steps._host = bare
         with pytest.raises(LaunchFailed, match="without a sandbox"):
-            await runtime._with_secrets(spec(secret_refs={"KEY": "alice/key"}))
+            await runtime._steps.with_secrets(spec(secret_refs={"KEY": "alice/key"}))
     finally:
         if os.getuid() == 0:
             os.seteuid(0)

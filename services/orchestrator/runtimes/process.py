@@ -12,7 +12,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final, Self
 
 import structlog
@@ -73,9 +72,12 @@ class ProcessRuntime:
                 plan = self._steps.plan(spec)
                 if not task.folder.is_begun:
                     await self._steps.check(plan)
-                    self._steps.hand_over(task.folder, await self._with_secrets(spec), plan)
+                    self._steps.hand_over(task.folder, await self._steps.with_secrets(spec), plan)
                 await self._step(task, plan)
-        except OSError as error:
+        except (LaunchFailed, OSError) as error:
+            await self._take_back(task)
+            if isinstance(error, LaunchFailed):
+                raise
             raise LaunchFailed(FailureCode.TASK_START_FAILED, f"{error.strerror}: {error.filename}") from error
         source = {"kind": "file", "host": self.host.name, "path": task.folder / OUTPUT}
         return Launched(_handle(task), source)
@@ -156,20 +158,25 @@ class ProcessRuntime:
         environments = self._steps.environments
         await asyncio.to_thread(prune, self.host, environments, outputs_s=outputs_s, environments_s=environments_s)
 
-    async def _with_secrets(self, spec: TaskSpec) -> TaskSpec:
-        """The spec with the values of its secrets, which are on their way to the agent from here on. Raises
-        LaunchFailed."""
-        if not spec.secret_refs:
-            return spec
-        if self.host.shares_our_user:
-            raise LaunchFailed(
-                FailureCode.CREDENTIALS_INVALID,
-                "Tests run without a sandbox on this machine and as the same user as Assay, so every agent could read "
-                "all secrets: its operator has to install bubblewrap first.",
-            )
-        secrets = self.host.options.secrets
-        values = await asyncio.to_thread(secrets.read, spec.secret_refs, spec.user_id)
-        return replace(spec, env={**(spec.env or {}), **values})
+    async def _take_back(self, task: RememberedTask) -> None:
+        """Leaves nothing of a task that did not start: nobody cleans up what was never launched, and its context has
+        the values of its variables and secrets."""
+        async with task.lock:
+            last = last_started(task.folder)  # a process writes its record before it finds that it cannot start
+            if last and await self._lives_on(last[1]):
+                return
+            await asyncio.to_thread(task.folder.remove)
+            await asyncio.to_thread(self._steps.forget, task.token)
+            self._tasks.pop(task.token, None)
+
+    async def _lives_on(self, record: Record) -> bool:
+        """Whether it is not one that ends this moment."""
+        until = time.monotonic() + _EXIT_CODE_S
+        while life(record.process, boot=self.host.boot) is Life.ALIVE:
+            if time.monotonic() >= until:
+                return True
+            await asyncio.sleep(_RETRY_S)
+        return False
 
     # --- looking
 

@@ -88,6 +88,21 @@ class Steps:
         except PackagesMissing as missing:
             raise LaunchFailed(FailureCode.SYSTEM_PACKAGE_MISSING, without(missing.names)) from None
 
+    async def with_secrets(self, spec: TaskSpec) -> TaskSpec:
+        """The spec with the values of its secrets, which are on their way to the agent from here on. Raises
+        LaunchFailed."""
+        if not spec.secret_refs:
+            return spec
+        if self._host.shares_our_user:
+            raise LaunchFailed(
+                FailureCode.CREDENTIALS_INVALID,
+                "Tests run without a sandbox on this machine and as the same user as Assay, so every agent could read "
+                "all secrets: its operator has to install bubblewrap first.",
+            )
+        secrets = self._host.options.secrets
+        values = await asyncio.to_thread(secrets.read, spec.secret_refs, spec.user_id)
+        return replace(spec, env={**(spec.env or {}), **values})
+
     def hand_over(self, folder: TaskFolder, spec: TaskSpec, plan: Plan) -> None:
         """Writes down what is to be done. The plan comes last: with it the folder is complete."""
         folder.create()

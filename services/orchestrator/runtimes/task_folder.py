@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,6 +212,10 @@ class TaskFolder:
         for name in sorted(names, key=records.__contains__):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self / name)  # noqa: PTH108
+
+    def remove(self) -> None:
+        """Removes the whole folder, as if there had never been a task."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
         self._write_bytes(name, json.dumps(values).encode())
