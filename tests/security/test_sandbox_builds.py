@@ -162,3 +162,37 @@ def test_a_file_counts_once_whatever_its_names_and_a_sparse_one_for_what_it_take
         sparse.truncate(1 << 30)
     (tmp_path / "out").symlink_to("/usr")
     assert 1 << 20 <= disk_use.used([tmp_path], ()) < 1 << 21
+
+
+@pytest.mark.slow
+async def test_common_wheels_with_native_code_run_under_the_filter(tmp_path: Path) -> None:
+    """Thread pools of BLAS, files of pandas, and a gRPC server with its own event engine: from the real index."""
+    runtime = await ProcessRuntime.open(
+        ProcessOptions(
+            root=tmp_path / "tasks", isolation=Isolation.REQUIRED, cpu_quota=False, build_env=_index_in_use()
+        )
+    )
+    if runtime.host.uv is None:
+        pytest.skip("uv is not installed")
+    code = """
+        from concurrent import futures
+        import grpc, numpy, pandas
+        def run(query):
+            matrix = numpy.random.rand(300, 300)
+            pandas.DataFrame({"a": range(1000)}).to_csv("/work/table.csv")
+            server = grpc.server(futures.ThreadPoolExecutor(2))
+            port = server.add_insecure_port("127.0.0.1:0")
+            server.start()
+            grpc.channel_ready_future(grpc.insecure_channel(f"127.0.0.1:{port}")).result(timeout=10)
+            server.stop(0)
+            return [round(float((numpy.linalg.inv(matrix) @ matrix).trace())), len(pandas.read_csv("/work/table.csv"))]
+    """
+    task = spec(agent_code=code, requirements=("numpy", "pandas", "grpcio"), memory_mib=1024, timeout_s=120)
+    assert await answer(runtime, task, timeout=300) == [300, 1000]
+    await runtime.aclose()
+
+
+def _index_in_use() -> dict[str, str]:
+    """What says here where packages come from."""
+    names = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL", "HTTPS_PROXY")
+    return {name: os.environ[name] for name in names if name in os.environ}
