@@ -135,12 +135,13 @@ def main() -> int:
     from shared.telemetry.logging import configure
 
     configure(level=options.log_level, output=options.log_format, stream=sys.stderr)
+    from services.orchestrator.runtimes.host import Unfit
     from shared.descriptors import allow_many
     from shared.errors import Unavailable
     from shared.settings import BadEnvironment
 
     ours = (AlreadyRunning, CannotStart, StartFailed, MongoUnusable, ToolMissing, ports.NoFreePort)
-    expected = (*ours, Unavailable, BadEnvironment)
+    expected = (*ours, Unavailable, BadEnvironment, Unfit)
     allow_many()  # before the servers are started: they inherit it
     failed = False
     try:

@@ -10,6 +10,8 @@ import pytest
 from services.orchestrator.runtimes.host import Unfit
 from services.orchestrator.runtimes.options import Isolation, ProcessOptions
 from services.orchestrator.runtimes.process import ProcessRuntime
+from services.orchestrator.settings import OrchestratorSettings
+from shared.errors import AssayError
 from tests.contract.runtime_worlds import answer, ended, output, spec
 from tests.support.until import until
 
@@ -229,8 +231,14 @@ async def test_where_isolation_is_required_a_machine_without_it_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Unfit, match="bubblewrap is not installed"):
+    with pytest.raises(Unfit, match="bubblewrap is not installed") as refused:
         await ProcessRuntime.open(ProcessOptions(root=tmp_path / "tasks", isolation=Isolation.REQUIRED))
+    assert "set ASSAY_PROCESS_ISOLATION=auto to run them without" in str(refused.value)
+    assert isinstance(refused.value, AssayError)  # which a service ends with in one line
+
+
+def test_isolation_is_required_unless_it_is_said_otherwise() -> None:
+    assert OrchestratorSettings.model_fields["process_isolation"].default == "required"
 
 
 def _open_files() -> int:

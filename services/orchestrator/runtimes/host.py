@@ -28,6 +28,7 @@ from services.orchestrator.runtimes.launcher import Launcher, LauncherFailed, Or
 from services.orchestrator.runtimes.options import Isolation, NetworkMode, ProcessOptions
 from services.orchestrator.runtimes.system_view import SystemView
 from services.orchestrator.runtimes.task_folder import RUN, TaskFolder
+from shared.errors import AssayError
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +55,7 @@ _SHARED_NETWORK: Final = (
 _ASK_VERSION: Final = "import sys, os; print(sys.implementation.cache_tag, *sys.version_info, os.uname().machine)"
 
 
-class Unfit(Exception):
+class Unfit(AssayError):
     """The machine cannot run tasks in the way that the options demand."""
 
 
