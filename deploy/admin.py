@@ -33,7 +33,10 @@ app.command("rotate-keys")(rotate_keys)
 
 @app.callback()
 def _group() -> None:
-    """Makes every command a subcommand, also while there are few."""
+    """Standard output is what a command answers, a new key for instance: what is logged goes beside it."""
+    from shared.telemetry.logging import configure
+
+    configure(level="warning", output="console", stream=sys.stderr)
 
 
 @app.command()
