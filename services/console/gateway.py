@@ -20,6 +20,7 @@ _MIB: Final = 1 << 20
 OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # what in fact ends it; the former alone does not (gRPC core 1.85)
     ("grpc.http2.max_pings_without_data", 0),
     # The largest message that a gateway may be set to send is not known here; this is what its other clients take.
     ("grpc.max_receive_message_length", 16 * _MIB),

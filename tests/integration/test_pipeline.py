@@ -190,7 +190,7 @@ async def test_out_of_memory_is_named(world: System) -> None:
 
 
 @pytest.mark.parametrize(
-    "script", [{"lost": True}, {"no_result": True, "exit_code": 1}, {"start_error": "CAPACITY_UNAVAILABLE"}]
+    "script", [{"lost": True}, {"no_result": True, "exit_code": 137}, {"start_error": "CAPACITY_UNAVAILABLE"}]
 )
 async def test_a_failure_of_the_platform_is_tried_three_times_in_the_old_place(
     world: System, script: dict[str, Any]
