@@ -585,7 +585,7 @@ async def test_many_tasks_that_end_at_once_are_all_ended(scene: Scene) -> None:
         if number % 3:
             scene.task(test).answer(number)
         else:
-            scene.task(test).sighting = Sighting(Phase.STOPPED, 1)
+            scene.task(test).sighting = Sighting(Phase.STOPPED, 137)
     await one.watch.look()
     states: Sequence[State] = [(await scene.get(test)).state for test in tests]
     assert states == [State.COMPLETED if number % 3 else State.QUEUED for number in range(120)]
