@@ -377,3 +377,16 @@ async def test_nothing_of_ours_is_open_in_an_agent(sandboxes: ProcessRuntime) ->
     values = json.loads(await sandboxes.collect(launched.handle) or b"{}")
     assert values["response"] == []
     await sandboxes.cleanup(launched.handle)
+
+
+async def test_terminals_of_one_test_are_gone_before_another_has_their_place(sandboxes: ProcessRuntime) -> None:
+    """Instances of devpts are used again, one task after the other."""
+    code = """
+        import os
+        def run(query):
+            before = sorted(os.listdir("/dev/pts"))
+            kept = [os.openpty() for _ in range(5)]
+            return [before, len(os.listdir("/dev/pts"))]
+    """
+    for _ in range(6):
+        assert await answer(sandboxes, spec(agent_code=code)) == [["ptmx"], 6]

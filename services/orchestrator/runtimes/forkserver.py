@@ -11,7 +11,7 @@ orchestrator goes away it ends with the last task.
 """
 
 # pathlib would only make every fork dearer.
-# ruff: noqa: PTH102, PTH106, PTH108, PTH110, PTH123, PTH211
+# ruff: noqa: PTH102, PTH103, PTH106, PTH108, PTH110, PTH123, PTH211
 
 import contextlib
 import ctypes
@@ -40,6 +40,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 KEYCTL = {"x86_64": 250, "aarch64": 219}.get(os.uname().machine)  # asm/unistd.h
 JOIN_SESSION_KEYRING = 1  # linux/keyctl.h
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x10000000, 0x40000000  # linux/sched.h
+MNT_DETACH = 2  # linux/mount.h, as what follows
 MS_NOSUID, MS_NOEXEC, MS_REC, MS_SLAVE = 2, 8, 1 << 14, 1 << 19  # linux/mount.h
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38  # linux/prctl.h, linux/seccomp.h
 PTYS = 64  # as many as processes
@@ -96,14 +97,41 @@ def leave_keyring() -> None:
             raise OSError(number, os.strerror(number), "a session keyring")
 
 
-def bound_ptys(folder: str) -> None:
-    """Mounts a devpts with a limit at the folder, for this process and what becomes of it. Terminals are the machine's:
-    one agent could take them all. Where it cannot be mounted the folder is empty, and the task has no terminals."""
-    with contextlib.suppress(OSError):
-        check(LIBC.unshare(CLONE_NEWNS), "a mount namespace")
-        check(LIBC.mount(None, b"/", None, MS_REC | MS_SLAVE, None), "/")
-        options = f"newinstance,ptmxmode=0666,mode=620,max={PTYS}".encode()
-        check(LIBC.mount(b"devpts", folder.encode(), b"devpts", MS_NOSUID | MS_NOEXEC, options), folder)
+class Terminals:
+    """Instances of devpts with a limit, each for one task at a time: terminals are the machine's, and one agent could
+    take them all. They are mounted where only this process and its children see them, and used again, since mounting
+    costs as much as the rest of a start. Where one cannot be mounted the task finds an empty folder, and has none."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.made = 0
+        self.free: list[str] = []
+        if folder:
+            with contextlib.suppress(OSError):
+                check(LIBC.unshare(CLONE_NEWNS), "a mount namespace")
+                check(LIBC.mount(None, b"/", None, MS_REC | MS_SLAVE, None), "/")
+
+    def take(self) -> str:
+        """The folder of one that nobody uses; empty where tasks get none from us."""
+        if not self.folder:
+            return ""
+        if self.free:
+            return self.free.pop()
+        self.made += 1
+        place = f"{self.folder}/{self.made}"
+        with contextlib.suppress(OSError):
+            os.makedirs(place, 0o755, exist_ok=True)
+            options = f"newinstance,ptmxmode=0666,mode=620,max={PTYS}".encode()
+            check(LIBC.mount(b"devpts", place.encode(), b"devpts", MS_NOSUID | MS_NOEXEC, options), place)
+        return place
+
+    def give_back(self, place: str, *, unused: bool) -> None:
+        """Keeps it for the next task where it is certain that nothing of the last one lives; else it is not used again:
+        the kernel ends it with its last process."""
+        if place and unused:
+            self.free.append(place)
+        elif place:
+            LIBC.umount2(place.encode(), MNT_DETACH)
 
 
 def take_uid(order: Order) -> int | None:
@@ -257,16 +285,15 @@ def await_order() -> Order:
     return dict(json.loads(line))
 
 
-def live(groups: list[str], server: list[int], ptys: str) -> None:
+def live(groups: list[str], server: list[int], ptys: tuple[str, str]) -> None:
     """The life of a spare, from fork to exec. REPORT closes by itself on exec; its last line is the answer."""
     program = "a new process"
     try:
         enter(groups)
         leave_keyring()
-        if ptys:
-            bound_ptys(ptys)
         order = await_order()
         program = order["argv"][0]
+        argv = [ptys[1] if word and word == ptys[0] else word for word in order["argv"]]
         lock = take_lock(order)
         uid = take_uid(order)
         for group, values in zip(groups, order["cgroup_values"], strict=True):
@@ -285,7 +312,7 @@ def live(groups: list[str], server: list[int], ptys: str) -> None:
         os.chdir(order["folder"] or "/")
         if calls:
             confine(calls)
-        os.execve(program, order["argv"], order["env"])  # noqa: S606 - that is what we are for
+        os.execve(program, argv, order["env"])  # noqa: S606 - that is what we are for
     except Refused as refusal:
         os.write(REPORT, json.dumps(refusal.args[0]).encode() + b"\n")
     except OSError as error:
@@ -357,7 +384,8 @@ class Forkserver:
         self.orders = orders
         self.wakeup = wakeup
         self.wanted = spares
-        self.ptys = ptys
+        self.terminals = Terminals(ptys)
+        self.in_use: dict[str, str] = {}  # places for terminals by the cgroup that is removed last, or by pid
         self.parents = parents
         self.identity = [os.getpid(), start_time()]
         self.forked = 0
@@ -405,6 +433,8 @@ class Forkserver:
         except OSError:
             self.doomed.append(group)
             return 50
+        # A cgroup can be removed only when no process is left in it.
+        self.terminals.give_back(self.in_use.pop(group, ""), unused=True)
         return 0 if self.doomed else None
 
     def replenish(self) -> None:
@@ -417,6 +447,7 @@ class Forkserver:
         """One more spare."""
         self.forked += 1
         groups = [f"{parent}/{self.identity[0]}-{self.identity[1]}-{self.forked}" for parent in self.parents]
+        place = self.terminals.take()
         hearing, report = os.pipe()
         instructions, telling = os.pipe()
         pid = os.fork()
@@ -428,11 +459,12 @@ class Forkserver:
             os.dup2(report, REPORT, inheritable=False)
             os.dup2(instructions, INSTRUCTIONS, inheritable=False)
             os.closerange(FIRST_FREE_FD, 65536)
-            live(groups, self.identity, self.ptys)
+            live(groups, self.identity, (self.terminals.folder, place))
         os.close(report)
         os.close(instructions)
         os.set_blocking(hearing, False)
         self.unused[pid] = groups
+        self.in_use[groups[-1] if groups else str(pid)] = place
         self.spares[hearing] = Spare(pid, hearing, telling, groups)
         self.poll.register(hearing, select.POLLIN)
 
@@ -511,6 +543,7 @@ class Forkserver:
                 task.write_down(info.si_status if exited else 128 + info.si_status)
             os.waitpid(info.si_pid, 0)
             self.doomed.extend(task.groups if task else self.unused.pop(info.si_pid, []))
+            self.terminals.give_back(self.in_use.pop(str(info.si_pid), ""), unused=False)
 
     def hear_out(self, spare: Spare) -> None:
         """Hears a spare that has ended to its last word, so that a task is known as one before it is collected."""
