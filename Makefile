@@ -29,7 +29,7 @@ setup: ## install what is missing; does nothing when all is there
 
 ##@ While working
 
-.PHONY: test test-ecs audit check bench docs page screenshots
+.PHONY: test test-ecs audit fuzz check bench docs page screenshots
 test: setup ## all tests (ARGS="-k name -x" goes to pytest)
 	@code=0; $(PY) -m pytest $(ARGS) || code=$$?; echo "TEST_EXIT=$$code"; exit $$code
 
@@ -38,6 +38,9 @@ test-ecs: setup ## the tests in real containers, with ECS emulated; fails where 
 
 audit: setup ## pins, licences, and known vulnerabilities by a database that is given (ADVISORIES=FOLDER, ZIP or online)
 	@$(PY) -m deploy.audit "$(ADVISORIES)"
+
+fuzz: setup ## the fuzz tests with 1,000,000 inputs in all (EXAMPLES=20000: fewer; ARGS="-k archive" goes to pytest)
+	@ASSAY_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000000) $(PY) -m pytest tests/security/test_fuzz_*.py $(ARGS)
 
 check: setup ## lint, format, types, import rules, generated docs and files
 	@$(PY) -m deploy.setup.check

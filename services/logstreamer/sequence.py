@@ -6,18 +6,31 @@ guesses. Pure: no reading, no clock.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.events.logs import LogLine, PartialLine
+from shared.domain.logsequence import BLOCK
+from shared.events.logs import LogLine, PartialLine, Seconds
 from shared.events.tasks import HarnessPhase
 
 PARTIAL: Final = b'{"partial":'
 """How the harness begins what it tells of a line that has not ended."""
+LONGEST_TEXT: Final = 1 << 16
+"""Characters. The harness splits at 16 KiB of what was written, and none of those bytes becomes more than four."""
+
+
+class _Mark(BaseModel):
+    """What the harness says of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    nonce: str
+    mark: str
+    ts: Seconds = 0.0
+    lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +94,14 @@ class Sequencer:
         partials: dict[str, PartialLine] = {}
         for piece in raw:
             found = _parse(piece)
-            if isinstance(found, LogLine):
+            if found is None or not self._is_ours(found):
+                step.unreadable += 1
+            elif isinstance(found, LogLine):
                 self._take(found, step)
             elif isinstance(found, PartialLine):
                 partials[found.stream] = found
-            elif found is not None and found.get("nonce") == self._nonce:
-                self._mark(found, step)
             else:
-                step.unreadable += 1
+                self._mark(found, step)
         step.partials = [partial for partial in partials.values() if partial.after >= self.last]
         return step
 
@@ -100,6 +113,18 @@ class Sequencer:
             self.last = lines[-1].seq
         self._ahead.clear()
         return lines
+
+    def _is_ours(self, found: LogLine | PartialLine | _Mark) -> bool:
+        """Whether the harness of this attempt may have written it. A number beyond those of the attempt is none of
+        its lines: it would be a line of another attempt, and a hole of any size."""
+        behind = self.first + BLOCK
+        if isinstance(found, LogLine):
+            return self.first <= found.seq < behind and len(found.text) <= LONGEST_TEXT
+        if isinstance(found, PartialLine):
+            return self.first - 1 <= found.after < behind and len(found.text) <= LONGEST_TEXT
+        if found.nonce != self._nonce or not self._nonce:
+            return False
+        return found.mark != "end" or self.first - 1 <= found.lines < behind
 
     def _take(self, line: LogLine, step: Step) -> None:
         if line.seq <= self.last:
@@ -116,14 +141,13 @@ class Sequencer:
             step.lines.append(following)
             self.last = following.seq
 
-    def _mark(self, mark: dict[str, Any], step: Step) -> None:
-        name = mark.get("mark")
-        if name == "end":
-            self.expected_last = int(mark.get("lines", 0))
-        elif name == "truncated":
+    def _mark(self, found: _Mark, step: Step) -> None:
+        if found.mark == "end":
+            self.expected_last = found.lines
+        elif found.mark == "truncated":
             self.truncated = True
-        elif name in set(HarnessPhase):
-            step.phases.append(PhaseMark(HarnessPhase(name), float(mark.get("ts", 0.0))))
+        elif found.mark in set(HarnessPhase):
+            step.phases.append(PhaseMark(HarnessPhase(found.mark), found.ts))
 
 
 def runs(lines: Sequence[LogLine], *, max_lines: int, max_size: int) -> list[list[LogLine]]:
@@ -141,13 +165,9 @@ def runs(lines: Sequence[LogLine], *, max_lines: int, max_size: int) -> list[lis
     return pieces
 
 
-def _parse(piece: bytes) -> LogLine | PartialLine | dict[str, Any] | None:
+def _parse(piece: bytes) -> LogLine | PartialLine | _Mark | None:
+    kind = PartialLine if piece.startswith(PARTIAL) else _Mark if b'"mark"' in piece[:12] else LogLine
     try:
-        if piece.startswith(PARTIAL):
-            return PartialLine.model_validate_json(piece)
-        if b'"mark"' not in piece[:12]:
-            return LogLine.model_validate_json(piece)
-        mark = json.loads(piece)
-    except (ValidationError, ValueError, RecursionError):
+        return kind.model_validate_json(piece)
+    except ValidationError:
         return None
-    return mark if isinstance(mark, dict) else None

@@ -140,13 +140,13 @@ class HarnessResult(_Part):
     """The answer as JSON text, as it is stored and handed on."""
     error: HarnessError | None = None
     phases: HarnessPhases = Field(default_factory=HarnessPhases)
-    cpu_s: float | None = Field(None, ge=0)
+    cpu_s: float | None = Field(None, ge=0, le=1e9)
     peak_memory_bytes: int | None = Field(None, ge=0, le=2**62)
     usage: HarnessUsage | None = None
-    lines: int = Field(0, ge=0)
+    lines: int = Field(0, ge=0, le=2**53)
     truncated: bool = False
-    exit_code: int | None = None
-    signal: int | None = None
+    exit_code: int | None = Field(None, ge=-(2**31), lt=2**31)
+    signal: int | None = Field(None, ge=-(2**31), lt=2**31)
     resolved: Annotated[list[str], BeforeValidator(_pins)] = Field(default_factory=list)
     """`name==version` of everything that was installed for the agent."""
     built_from_source: Annotated[list[str], BeforeValidator(_pins)] = Field(default_factory=list)
@@ -166,7 +166,7 @@ def read_result(raw: bytes, *, nonce: str) -> HarnessResult:
         fields = json.loads(raw, parse_constant=_refuse)
         success = fields.get("outcome") == "success"
         # Written anew here and not when it is stored: whatever cannot be stored must be noticed now.
-        answer = json.dumps(fields.get("response"), ensure_ascii=False, separators=(",", ":"))
+        answer = json.dumps(fields.get("response"), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         answer.encode()
         if not success and fields.get("code") == FailureCode.CONTEXT_UNAVAILABLE:
             fields.setdefault("nonce", "")

@@ -24,7 +24,8 @@ from nats.js.api import ConsumerConfig
 
 from shared.advisories import NATS
 from shared.background import background, end, every
-from shared.bus.middleware import settle_with
+from shared.bus.headers import take_any_headers
+from shared.bus.middleware import decoded, settle_with
 from shared.bus.pull import LIMIT_S, PromptJetStream
 from shared.bus.streams import RETRY_DELAYS_S, consumer_config, ensure_consumer, provision, stream_of
 from shared.bus.subjects import INBOX, NUDGE, durable_of
@@ -120,6 +121,7 @@ class Bus:
             pull_sub=PullSub(batch_size=self._workers, timeout=LIMIT_S),
             max_workers=self._workers,
             ack_policy=AckPolicy.MANUAL,
+            decoder=decoded,
             title=durable,
             description=(event.__doc__ or "").strip(),
         )
@@ -135,6 +137,7 @@ class Bus:
                 self._client = await self.broker.connect()
         except (TimeoutError, OSError) as error:
             raise Unavailable(f"NATS does not answer: {error!r}") from error
+        take_any_headers(self._client)
         tell_holes(NATS, _version_of(self._client), self._closed_holes)
         self._pulling = PromptJetStream(self._client)
         self.broker.config.connection_state.connect(self._client, self._pulling)  # FastStream subscribes through it

@@ -32,6 +32,14 @@ def _is_servers(header: str) -> bool:
     return header.lower().startswith("nats-")
 
 
+async def decoded(message: NatsMessage) -> Any:
+    """What the body says, which is JSON whatever the headers call it. Raises Malformed."""
+    try:
+        return json.loads(message.body)
+    except (ValueError, RecursionError) as error:  # bad bytes, numbers of too many digits, too deep a nesting
+        raise Malformed(f"The event is not JSON that can be read: {error}"[:500]) from error
+
+
 def is_hopeless(error: BaseException) -> bool:
     """Whether the same message would fail in the same way for ever."""
     return isinstance(error, ValidationError | Malformed | json.JSONDecodeError | UnicodeDecodeError)

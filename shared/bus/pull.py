@@ -17,6 +17,8 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NothingCame
 from nats.js import JetStreamContext
 
+from shared.bus.headers import is_servers_word
+
 LIMIT_S: Final = 30.0
 _LATE_S: Final = 1.0
 """How much later than the end of a request the server's word on that may come."""
@@ -70,7 +72,7 @@ class PromptPull(JetStreamContext.PullSubscription):
             raise NothingCame from None
         while not self._arrived.empty():
             found.append(self._arrived.get_nowait())
-        messages = [message for message in found if not JetStreamContext.is_status_msg(message)]
+        messages = [message for message in found if not is_servers_word(message)]
         if len(messages) < len(found):
             self._due = 0
             if time.monotonic() - self._asked_at < _SOON_S:

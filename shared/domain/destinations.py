@@ -67,7 +67,7 @@ def parse(text: str) -> Destination:
         host, number = text.strip(), ""
     port = None
     if colon:
-        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= 65535):
+        if not (re.fullmatch(r"[0-9]{1,5}", number) and 1 <= int(number) <= 65535):
             raise BadDestination(f"{text!r}: behind the colon stands a port from 1 to 65535, as in 10.20.1.7:8000")
         port = int(number)
     try:

@@ -5,10 +5,9 @@ Knows nothing of NATS beyond the shape of a subject: `<domain>.<fact>.<user>.<te
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.ids import TestId, UserId, fact_id
 
@@ -16,7 +15,7 @@ from shared.ids import TestId, UserId, fact_id
 class Event(BaseModel):
     """A fact about one test. Additive: readers ignore fields that they do not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="utf8")
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="utf8", allow_inf_nan=False)
 
     type: ClassVar[str]
     """`<domain>.<fact>`, the first two tokens of the subject."""
@@ -26,8 +25,10 @@ class Event(BaseModel):
 
     test_id: TestId
     user_id: UserId
-    attempt: int = Field(default=0, ge=0, description="0 before the first slot was granted, then counted from 1")
-    at: datetime = Field(description="when it happened, UTC")
+    attempt: int = Field(
+        default=0, ge=0, lt=2**31, description="0 before the first slot was granted, then counted from 1"
+    )
+    at: AwareDatetime = Field(description="when it happened, UTC")
 
     def facets(self) -> tuple[object, ...]:
         """What tells two facts of this type about one attempt apart; nothing, where there can be only one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,13 +12,17 @@ Stream = Literal["stdout", "stderr", "build", "system"]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
+Seconds = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
+"""Since 1970, up to the year 9999: what every clock and calendar behind it can show."""
+
+
 class LogLine(BaseModel):
     """One line that a task wrote. `seq` is counted from 1 at the source, so a hole is a lost line."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     seq: int = Field(ge=1)
-    ts: float = Field(description="when the harness read it, seconds since 1970")
+    ts: Seconds = Field(description="when the harness read it, seconds since 1970")
     stream: Stream
     level: Level
     text: str
@@ -32,7 +36,7 @@ class PartialLine(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    ts: float = Field(description="when the harness told it, seconds since 1970")
+    ts: Seconds = Field(description="when the harness told it, seconds since 1970")
     stream: Stream
     level: Level
     text: str = Field(description="all of the line so far, without what was written over")

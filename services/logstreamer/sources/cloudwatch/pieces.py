@@ -19,6 +19,9 @@ SHORTEST_CUT: Final = 16_000
 16 KiB of them; what is not ASCII the harness escapes."""
 MOST_PIECES: Final = 64
 """Of one line: 1 MiB in pieces of 16 KiB. The harness cuts at 16 KiB of text, which JSON can make six times longer."""
+MOST_TEXT: Final = 1 << 20
+"""Characters of one line in all its pieces: what is longer is no line of the harness, and to look at it piece by piece
+takes time by the square of it."""
 MOST_OPEN: Final = 512
 """Pieces that wait at once. What is not protocol at all looks like a piece, too."""
 
@@ -124,6 +127,8 @@ class Joiner:
             if _HEAD.match(piece):
                 return None
             text += piece
+            if len(text) > MOST_TEXT:
+                return None
             if piece.endswith("}") and _is_object(text):
                 return at + 1
         return None
