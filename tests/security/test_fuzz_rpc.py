@@ -1,8 +1,5 @@
 """Every method of the API with messages that nobody would write, over gRPC, against a gateway in a process of its own:
-each call ends in time and with a status that says whose fault it is, and nothing breaks in the log.
-
-`ASSAY_FUZZ_EXAMPLES` says how many inputs are tried in all, for long runs; those are other ones each time.
-"""
+each call ends in time and with a status that says whose fault it is, and nothing breaks in the log."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assay.v1 import (
@@ -32,6 +29,7 @@ from assay.v1 import (
 from shared.ids import UserId
 from shared.store.connect import connected, provision
 from shared.store.keys import ApiKeys, new_secret
+from tests.support.fuzzing import how, share
 from tests.support.gateway import CODE
 from tests.support.servers import free_port, in_own_loop
 from tests.support.wild_messages import Known, mangled, messages
@@ -45,8 +43,7 @@ METHODS: dict[str, MethodDescriptor] = {
 }
 SLICE = 400
 """Inputs in `make test`, always the same ones."""
-WANTED = int(os.environ.get("ASSAY_FUZZ_EXAMPLES", "0"))
-EACH = max(1, (WANTED or SLICE) // len(METHODS))
+EACH = max(1, share(0.03, slice_of=SLICE) // len(METHODS))
 FINE = {
     *(Code.OK, Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.PERMISSION_DENIED, Code.ALREADY_EXISTS),
     *(Code.FAILED_PRECONDITION, Code.RESOURCE_EXHAUSTED, Code.OUT_OF_RANGE),
@@ -54,13 +51,7 @@ FINE = {
 HANGS_AFTER_S = 30.0
 LOOKS_S = 0.3
 """So long a stream is read that has no end."""
-FUZZ = settings(
-    max_examples=EACH,
-    deadline=None,
-    database=None,
-    derandomize=not WANTED,
-    suppress_health_check=list(HealthCheck),
-)
+FUZZ = settings(**how(EACH))
 
 
 class Gateway:
