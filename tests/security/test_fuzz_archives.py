@@ -122,6 +122,9 @@ VALID: Final = (
 )
 
 
+TWO_SIZES: Final = VALID[1].replace(struct.pack("<2I", 1, 1), struct.pack("<2I", 2, 1))
+
+
 def strictly_read(data: bytes) -> dict[str, bytes]:
     """By the list at the end alone, each entry by itself, and every field checked against the bytes."""
     end = _END.unpack_from(data, data.rfind(b"PK\x05\x06"))
@@ -178,6 +181,7 @@ def in_bounds(data: bytes) -> Content | None:
 )
 @example(b"PK\x05\x06" + b"\0" * 18)
 @example(b"")
+@example(TWO_SIZES)
 def test_an_archive_is_refused_with_a_reason_or_is_what_a_strict_reader_sees(data: bytes) -> None:
     content = in_bounds(data)
     if content is None:

@@ -164,6 +164,9 @@ def wild_messages(count: int) -> list[tuple[type[Event], bytes | None, bytes]]:
     found: list[tuple[type[Event], bytes | None, bytes]] = [
         (TestRunning, b"NATS/1.0 100 \xff\r\n\r\n", b"{}"),
         (TestScheduled, b"NATS/1.0 503\r\n\r\n", b"{}"),
+        (TaskStarted, None, b"[" * 200_000),
+        (TaskPhase, None, b'{"attempt": %s}' % (b"9" * 5_000)),
+        (TaskPhase, b"NATS/1.0\r\ncontent-type: text/plain\r\n\r\n", b'{"at": "2026-03-01T12:00:00"}'),
     ]
     message = st.sampled_from(LISTENED).flatmap(
         lambda kind: st.tuples(
