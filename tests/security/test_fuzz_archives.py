@@ -125,6 +125,13 @@ VALID: Final = (
 TWO_SIZES: Final = VALID[1].replace(struct.pack("<2I", 1, 1), struct.pack("<2I", 2, 1))
 
 
+MORE_THAN_STATED: Final = (
+    zipped({"agent.py": "x" * 503})
+    .replace(struct.pack("<I", 503), struct.pack("<I", 500))
+    .replace(struct.pack("<I", zlib.crc32(b"x" * 503)), struct.pack("<I", zlib.crc32(b"x" * 500)))
+)
+
+
 def strictly_read(data: bytes) -> dict[str, bytes]:
     """By the list at the end alone, each entry by itself, and every field checked against the bytes."""
     end = _END.unpack_from(data, data.rfind(b"PK\x05\x06"))
@@ -182,6 +189,7 @@ def in_bounds(data: bytes) -> Content | None:
 @example(b"PK\x05\x06" + b"\0" * 18)
 @example(b"")
 @example(TWO_SIZES)
+@example(MORE_THAN_STATED)
 def test_an_archive_is_refused_with_a_reason_or_is_what_a_strict_reader_sees(data: bytes) -> None:
     content = in_bounds(data)
     if content is None:

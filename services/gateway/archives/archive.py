@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -141,7 +142,7 @@ def _content(archive: zipfile.ZipFile, limits: Limits) -> Content:
     for info, name in files:
         content = b"".join(_pieces(archive, info, left, limits))
         if len(content) != info.file_size:
-            raise BadArchive([f"{name!r} is cut off"])
+            raise BadArchive([f"{name!r} is cut off, or has more in it than it states"])
         left -= len(content)
         contents[name] = content
     executables = frozenset(name for info, name in files if _mode(info) & 0o111)
@@ -149,7 +150,9 @@ def _content(archive: zipfile.ZipFile, limits: Limits) -> Content:
 
 
 def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo, left: int, limits: Limits) -> Iterator[bytes]:
-    with archive.open(info) as file:
+    roomy = copy(info)
+    roomy.file_size += 1  # zipfile leaves out what comes behind the stated size, where other readers go on
+    with archive.open(roomy) as file:
         while piece := file.read(_PIECE):
             left -= len(piece)
             if left < 0:
