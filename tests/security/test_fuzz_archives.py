@@ -118,7 +118,7 @@ VALID: Final = (
     zipped({"agent.py": "def run(q):\n    return q\n", "a/b.txt": "b" * 500}),
     zipped({"agent.py": "x", "é.txt": "y"}, runs=("agent.py",), method=zipfile.ZIP_STORED),
     zipped({"bomb": b"\0" * (4 << 20)}),
-    zipped({"a/": b"", "a/agent.py": "x"}),
+    zipped({"a/agent.py": "x"}),
 )
 
 
@@ -130,6 +130,10 @@ MORE_THAN_STATED: Final = (
     .replace(struct.pack("<I", 503), struct.pack("<I", 500))
     .replace(struct.pack("<I", zlib.crc32(b"x" * 503)), struct.pack("<I", zlib.crc32(b"x" * 500)))
 )
+
+
+_LENGTH: Final = VALID[3].rfind(b"PK\x01\x02") + 28
+LONGER_NAME: Final = VALID[3][:_LENGTH] + b"\x0a\x01" + VALID[3][_LENGTH + 2 :]
 
 
 def strictly_read(data: bytes) -> dict[str, bytes]:
@@ -190,6 +194,7 @@ def in_bounds(data: bytes) -> Content | None:
 @example(b"")
 @example(TWO_SIZES)
 @example(MORE_THAN_STATED)
+@example(LONGER_NAME)
 def test_an_archive_is_refused_with_a_reason_or_is_what_a_strict_reader_sees(data: bytes) -> None:
     content = in_bounds(data)
     if content is None:

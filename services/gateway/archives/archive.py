@@ -25,6 +25,8 @@ _MOST_DIRECTORY: Final = 1 << 20
 _PIECE: Final = 1 << 16
 _END: Final = b"PK\x05\x06"
 _END_64: Final = b"PK\x06\x07"
+_ENTRY: Final = struct.Struct("<28x3H12x")
+"""Of the list: how long its name, extra fields and comment are."""
 _LONGEST_END: Final = 22 + 0xFFFF
 _UNREADABLE: Final = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, ValueError, NotImplementedError),
@@ -116,8 +118,14 @@ def _check_directory(data: bytes) -> None:
         raise BadArchive(["is not a ZIP archive"])
     if data[max(0, place - 20) : place].startswith(_END_64):
         raise BadArchive(["is in the ZIP64 format, which is for archives larger than may be handed in"])
-    if int.from_bytes(data[place + 12 : place + 16], "little") > _MOST_DIRECTORY:
+    size = int.from_bytes(data[place + 12 : place + 16], "little")
+    if size > _MOST_DIRECTORY:
         raise BadArchive(["has far too many entries"])
+    at = place - size
+    while 0 <= at <= place - _ENTRY.size:
+        at += _ENTRY.size + sum(_ENTRY.unpack_from(data, at))
+    if at != place:  # zipfile takes what is there of a name that is cut off
+        raise BadArchive(["is not a ZIP archive that can be read: its list of entries is cut off"])
 
 
 def _content(archive: zipfile.ZipFile, limits: Limits) -> Content:
