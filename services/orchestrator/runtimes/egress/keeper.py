@@ -21,6 +21,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import sys
 from typing import Any, Final
 
@@ -202,6 +203,8 @@ def main() -> None:
     try:
         os.setsid()
         os.nice(int(sys.argv[2]))
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each namespace is four open files
         enter(sys.argv[3:])
         uid = None if sys.argv[1] == "-" else int(sys.argv[1])
         if uid is not None:

@@ -32,6 +32,7 @@ PROGRAMS: Final = {"slirp4netns": "slirp4netns", "nft": "nftables"}
 _FIB_TRIE: Final = Path("/proc/net/fib_trie")
 _SPARES: Final = 2  # as many as the fork server keeps processes
 _REFRESH_S: Final = 30.0  # how long a name of the settings keeps its address, and the host its own
+_NAME_S: Final = 3.0  # for the address of a name; tests wait for it now and then
 _PATIENCE: Final = 5  # that are not made in a row: then it is said
 
 
@@ -70,6 +71,7 @@ class Networks:
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _timer: asyncio.TimerHandle | None = None
     _refreshed: float = 0.0
+    _known: dict[Destination, list[Allowed]] = field(default_factory=dict)
 
     async def open(self) -> None:
         """Starts the keeper and makes the first network. Raises NoNetwork where that cannot be."""
@@ -226,18 +228,19 @@ class Networks:
 
     async def _open(self, network: Network, wanted: Sequence[Destination]) -> None:
         network.opened = True
-        order = {"do": "open", "id": network.number, "text": additions(await _resolved(wanted))}
+        order = {"do": "open", "id": network.number, "text": additions(await _resolved(wanted, self._known))}
         answer = await network.keeper.ask({**order, "forwards": _forwards(wanted)})
         if answer["is"] != "opened":
             raise NoNetwork(answer.get("message", "it could not be opened"))
 
     async def _current_rules(self) -> str:
         addresses = own_addresses(_FIB_TRIE.read_text())
-        return ruleset(allowed=await _resolved(self.allowed), own_addresses=addresses)
+        return ruleset(allowed=await _resolved(self.allowed, self._known), own_addresses=addresses)
 
 
-async def _resolved(destinations: Sequence[Destination]) -> list[Allowed]:
-    """Those that are not on this machine, with names as addresses. A name that has none now is left out, and said."""
+async def _resolved(destinations: Sequence[Destination], known: dict[Destination, list[Allowed]]) -> list[Allowed]:
+    """Those that are not on this machine, with names as addresses. A name that has none at the moment keeps those that
+    are `known` of it; one that never had any is left out, and said."""
     found: list[Allowed] = []
     for one in destinations:
         if one.loopback:
@@ -246,11 +249,13 @@ async def _resolved(destinations: Sequence[Destination]) -> list[Allowed]:
             found.append((one.network, one.port))
             continue
         try:
-            answers = await asyncio.get_running_loop().getaddrinfo(one.host, one.port, family=socket.AF_INET)
-        except OSError as error:
-            log.warning("destination_without_address", destination=str(one), reason=str(error))
-            continue
-        found += dict.fromkeys((ipaddress.IPv4Network(answer[4][0]), one.port) for answer in answers)
+            asking = asyncio.get_running_loop().getaddrinfo(one.host, one.port, family=socket.AF_INET)
+            answers = await asyncio.wait_for(asking, _NAME_S)
+        except (OSError, TimeoutError) as error:
+            log.warning("destination_without_address", destination=str(one), reason=str(error) or "no answer in time")
+        else:
+            known[one] = [*dict.fromkeys((ipaddress.IPv4Network(answer[4][0]), one.port) for answer in answers)]
+        found += known.get(one, ())
     return found
 
 

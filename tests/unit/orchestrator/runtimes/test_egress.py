@@ -6,6 +6,7 @@ import ipaddress
 
 import pytest
 
+from services.orchestrator.runtimes.egress.networks import _resolved
 from services.orchestrator.runtimes.egress.ruleset import additions, is_denied, own_addresses, ruleset
 from services.orchestrator.runtimes.egress.urls import of_url, of_urls
 from services.orchestrator.runtimes.system_view import resolv_conf
@@ -108,3 +109,10 @@ def test_addresses_are_found_among_other_words() -> None:
 def test_names_are_asked_elsewhere_and_looked_for_in_the_same_domains() -> None:
     of_host = "# by the network\nnameserver 10.0.0.1\nsearch intra example\noptions ndots:2\nnameserver 10.0.0.2\n"
     assert resolv_conf(of_host, "192.0.2.3") == b"nameserver 192.0.2.3\nsearch intra example\noptions ndots:2\n"
+
+
+async def test_a_name_that_has_no_address_at_the_moment_keeps_the_last_one() -> None:
+    name = parse("no-such-name.invalid:80")
+    last = (ipaddress.IPv4Network("10.1.2.3"), 80)
+    assert await _resolved([name], {name: [last]}) == [last]
+    assert await _resolved([name], {}) == []
