@@ -30,12 +30,19 @@ def model_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, model_port: int) -> Iterator[LocalMode]:
+def gate_port() -> int:
+    """A port of this machine that every test reaches: where agents wait (tests/support/held_agents.py)."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, model_port: int, gate_port: int) -> Iterator[LocalMode]:
     """Local mode with real sandboxes; skips where the machine has none."""
     skip_without_sandbox()
     settings = {
         "ASSAY_PROCESS_ISOLATION": "required",
         "ASSAY_PROCESS_ALLOW_HOSTS": f"127.0.0.1:{model_port}",
+        "ASSAY_PROCESS_EGRESS_ALLOW": f"127.0.0.1:{gate_port}",
     }
     with local_mode(tmp_path_factory.mktemp("user") / ".assay", **settings) as running:
         yield running

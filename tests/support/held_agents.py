@@ -8,12 +8,17 @@ from collections.abc import Iterator
 
 
 class Gate:
-    """A place where agents wait. Needs agents with a network, on the machine of the test."""
+    """A place where agents wait, on a port of this machine that tests must be allowed to reach (`settings`)."""
 
-    def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+    def __init__(self, port: int = 0) -> None:
+        self._listening = socket.create_server(("127.0.0.1", port), backlog=64)
         self._listening.setblocking(False)
         self.port: int = self._listening.getsockname()[1]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What Assay is started with for agents to come here."""
+        return {"ASSAY_PROCESS_EGRESS_ALLOW": f"127.0.0.1:{self.port}"}
 
     def agent(self, before: str, after: str = "return query") -> str:
         """Code of an agent that does `before`, waits, and does `after`: lines of `run(query)`."""
@@ -59,9 +64,9 @@ class Gate:
 
 
 @contextlib.contextmanager
-def gate() -> Iterator[Gate]:
+def gate(port: int = 0) -> Iterator[Gate]:
     """Open at the end in any case, so that no agent stays."""
-    made = Gate()
+    made = Gate(port)
     try:
         yield made
     finally:

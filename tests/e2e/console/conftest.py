@@ -61,9 +61,9 @@ def stranger(browser: Browser, server: LocalMode) -> Iterator[tuple[Page, Watche
 
 
 @pytest.fixture
-def gate() -> Iterator[Gate]:
+def gate(gate_port: int) -> Iterator[Gate]:
     """Where agents of this test wait until it lets them go on."""
-    with a_gate() as made:
+    with a_gate(gate_port) as made:
         yield made
 
 

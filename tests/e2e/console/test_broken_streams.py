@@ -45,7 +45,7 @@ def says_every_number_once(page: Page, last: int) -> None:
 
 
 def test_a_server_that_dies_is_waited_for_and_no_line_is_lost(browser: Browser, mortal: Path, gate: Gate) -> None:
-    server = LocalMode(mortal, ASSAY_PROCESS_ISOLATION="required")
+    server = LocalMode(mortal, ASSAY_PROCESS_ISOLATION="required", **gate.settings)
     try:
         known = server.until_ready()
         with signed_in(browser, server, viewport=TALL) as (page, watched):
@@ -59,7 +59,7 @@ def test_a_server_that_dies_is_waited_for_and_no_line_is_lost(browser: Browser, 
             expect(lost).to_be_visible()
             seen = lines_of_the_log(page).count()
 
-            server = LocalMode(mortal, ASSAY_PROCESS_ISOLATION="required")
+            server = LocalMode(mortal, ASSAY_PROCESS_ISOLATION="required", **gate.settings)
             assert server.until_ready() == known
             expect(lost).to_have_count(0, timeout=3 * PATIENCE_MS)
             expect(lines_of_the_log(page).nth(seen + 5)).to_have_text(f"number {seen + 6}")
@@ -76,7 +76,7 @@ def test_a_server_that_dies_is_waited_for_and_no_line_is_lost(browser: Browser, 
 def test_a_part_that_is_killed_under_a_log_comes_back_and_no_line_is_lost(
     browser: Browser, mortal: Path, gate: Gate, child: str
 ) -> None:
-    server = LocalMode(mortal, ASSAY_PROCESS_ISOLATION="required")
+    server = LocalMode(mortal, ASSAY_PROCESS_ISOLATION="required", **gate.settings)
     try:
         known = server.until_ready()
         with signed_in(browser, server, viewport=TALL) as (page, watched):
