@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from shared.telemetry.logging import configure
 from tests.bench import commands, console, history, latency, makespan, output, packages, page, queueing
 from tests.bench.figures import KINDS, Report, percentile
 from tests.bench.local import Failed, Local, running
@@ -116,6 +117,7 @@ def machine(folder: Path) -> dict[str, Any]:
 
 def main() -> int:
     options = arguments()
+    configure(level="warning", output="console", stream=sys.stderr)  # standard output is the figures
     # As Ctrl-C: asyncio cancels what is under way, and that ends the local mode.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     size = QUICK if options.quick else FULL

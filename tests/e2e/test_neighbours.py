@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
 
 from assay import AsyncAssay, Test, TestState
 from tests.support.local_mode import LocalMode
@@ -98,9 +100,9 @@ async def test_a_fork_bomb_that_never_ends_is_cancelled(client: AsyncAssay) -> N
 
 
 @pytest.fixture
-def listening() -> Iterator[int]:
-    """A server of this machine, on the loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+def listening(gate_port: int) -> Iterator[int]:
+    """A server of this machine, on the port of its loopback that tests may reach."""
+    with socket.create_server(("127.0.0.1", gate_port)) as server:
         accepting = threading.Thread(target=_accept, args=(server,), daemon=True)
         accepting.start()
         yield server.getsockname()[1]
@@ -160,31 +162,35 @@ async def test_two_agents_do_not_see_each_other(server: LocalMode, client: Async
     assert (await client.wait(first.id, timeout=30)).state is TestState.FAILED
 
 
-async def test_the_databases_beside_it_ask_an_agent_for_a_password(server: LocalMode, client: AsyncAssay) -> None:
-    """With the host's network an agent reaches them, so they must not let it in."""
-    port = server.mongo_url.rpartition(":")[2].partition("/")[0]
-    nats = server.known["nats_url"].rpartition(":")[2]
+async def test_the_servers_beside_it_are_out_of_reach_and_ask_everybody_for_a_password(
+    server: LocalMode, client: AsyncAssay
+) -> None:
+    mongo = int(server.mongo_url.rpartition(":")[2].partition("/")[0])
+    nats = int(server.known["nats_url"].rpartition(":")[2])
+    gateway = int(server.known["address"].rpartition(":")[2])
     test = await run(
         client,
         f"""
         import socket
         def run(query):
-            with socket.create_connection(("127.0.0.1", {nats}), 3) as nats:
-                greeting = nats.recv(4096).decode()
-                nats.sendall(b'CONNECT {{"verbose":false}}\\r\\nSUB > 1\\r\\nPING\\r\\n')
-                answer = nats.recv(4096).decode()
-            socket.create_connection(("127.0.0.1", {port}), 3).close()
-            return [greeting[:5], answer]
+            found = []
+            for port in {(mongo, nats, gateway)}:
+                try:
+                    socket.create_connection(("127.0.0.1", port), 3).close()
+                    found.append("connected")
+                except OSError as error:
+                    found.append(type(error).__name__)
+            return found
         """,
     )
-    greeting, answer = test.response
-    assert greeting == "INFO "
-    assert "Authorization Violation" in answer
-    from pymongo import AsyncMongoClient
-    from pymongo.errors import OperationFailure
-
+    assert test.response == ["ConnectionRefusedError"] * 3
+    reader, writer = await asyncio.open_connection("127.0.0.1", nats)
+    assert (await reader.readline()).startswith(b"INFO ")
+    writer.write(b'CONNECT {"verbose":false}\r\nSUB > 1\r\nPING\r\n')
+    assert b"Authorization Violation" in await reader.read(4096)
+    writer.close()
     stranger: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
-        f"mongodb://127.0.0.1:{port}/?directConnection=true"
+        f"mongodb://127.0.0.1:{mongo}/?directConnection=true"
     )
     async with stranger:
         with pytest.raises(OperationFailure):
