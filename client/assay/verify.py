@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Final
 
 from assay.attestation import ENVELOPE, PROVENANCE, PublicKeys, Signature, check_provenance, load_keys, signature_of
 from assay.local_names import UNSAFE
+from assay.zip_layout import Bounded, unlisted
 
 MANIFEST: Final = "manifest.json"
 SUMS: Final = "SHA256SUMS"
@@ -62,9 +63,12 @@ class Verification:
         return not self.problems
 
 
-def verify_package(path: str | Path, *, sha256: str = "", keys: Sequence[bytes] = ()) -> Verification:
-    """Checks the package in a file; with `sha256`, that it is that very ZIP; with `keys` (public keys as PEM), that one
-    of them signed all that is in it. Raises OSError where it cannot be read, BadKey, SignaturesNeedALibrary."""
+def verify_package(
+    path: str | Path, *, sha256: str = "", test_id: str = "", keys: Sequence[bytes] = ()
+) -> Verification:
+    """Checks the package in a file; with `sha256`, that it is that very ZIP; with `test_id`, that it was made of this
+    test; with `keys` (public keys as PEM), that one of them signed all that is in it. Raises OSError where it cannot be
+    read, BadKey, SignaturesNeedALibrary."""
     public = load_keys(keys)
     with Path(path).open("rb") as file:
         found = Verification(sha256=hashlib.file_digest(file, "sha256").hexdigest())
@@ -74,23 +78,25 @@ def verify_package(path: str | Path, *, sha256: str = "", keys: Sequence[bytes] 
             _check(file, found, public)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             found.problems.append(f"the file is not a sound ZIP: {error}")
+        if test_id and found.manifest.get("test_id") != test_id:
+            found.problems.append(f"it is of another test: {str(found.manifest.get('test_id'))[:100]!r}")
         return found
 
 
 def structural_problems(path: str | Path) -> list[str]:
-    """What is wrong with a file as a ZIP of a package, by its list of entries: where there is nothing, whoever unpacks
-    it is safe. Raises OSError."""
+    """What is wrong with a file as a ZIP of a package, by its list of entries and their places: where there is nothing,
+    whoever unpacks it is safe. Raises OSError."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _structure(archive.infolist())
+        with Path(path).open("rb") as file, zipfile.ZipFile(Bounded(file)) as archive:
+            return _structure(archive.infolist()) or unlisted(archive, file)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         return [f"it is not a sound ZIP: {error}"]
 
 
 def _check(file: BinaryIO, found: Verification, keys: PublicKeys) -> None:
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(Bounded(file)) as archive:
         entries = archive.infolist()
-        found.problems += _structure(entries)
+        found.problems += _structure(entries) or unlisted(archive, file)
         if found.problems:
             return  # nothing is unpacked that may do harm
         folder = _folder(entries)

@@ -5,10 +5,12 @@ import hashlib
 import io
 import json
 import stat
+import struct
 import subprocess
 import sys
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from assay.cli.app import app
-from assay.verify import verify_package
+from assay.verify import structural_problems, verify_package
+from assay.zip_layout import LONGEST_LIST
 from services.packager.archive import packed
 from tests.support.package_facts import EVERYTHING, FACTS, facts, zipped
 
@@ -171,6 +174,93 @@ def test_no_changed_byte_stays_unnoticed_that_changes_what_is_unpacked(
     with zipfile.ZipFile(io.BytesIO(bytes(raw))) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     assert found == {f"{FOLDER}/{path}": content for path, content in packed(FACTS).items()}
+
+
+HIDDEN = b"import os\n"
+
+
+def local(name: str, data: bytes, *, flags: int = 0) -> bytes:
+    """A file as it stands in a ZIP, which a program that reads from the front unpacks, listed or not."""
+    path = f"{FOLDER}/{name}".encode()
+    fields = (20, flags, 0, 0, 33, zlib.crc32(data), len(data), len(data), len(path), 0)
+    return struct.pack("<4s5H3L2H", b"PK\3\4", *fields) + path + data
+
+
+def listed_later(raw: bytes, by: int) -> bytes:
+    """The same with the list of files `by` bytes further on, as a program writes it that knows of them."""
+    out = bytearray(raw)
+    (at,) = struct.unpack_from("<L", out, len(out) - 6)
+    struct.pack_into("<L", out, len(out) - 6, at + by)
+    return bytes(out)
+
+
+def hidden_between(raw: bytes) -> bytes:
+    """Something behind the last file and before the list."""
+    (at,) = struct.unpack_from("<L", raw, len(raw) - 6)
+    extra = local("agent.py", HIDDEN)
+    return listed_later(raw[:at] + extra + raw[at:], len(extra))
+
+
+def says_another_name(raw: bytes) -> bytes:
+    return raw.replace(f"{FOLDER}/agent.py".encode(), f"{FOLDER}/agent.pz".encode(), 1)
+
+
+def says_another_size(raw: bytes) -> bytes:
+    """The first file ends early for who reads it from the front, and what it has in it is the next one."""
+    out = bytearray(raw)
+    struct.pack_into("<L", out, 18, 0)
+    return bytes(out)
+
+
+def says_no_size(raw: bytes) -> bytes:
+    out = bytearray(raw)
+    out[6] |= 8
+    return bytes(out)
+
+
+@pytest.mark.parametrize(
+    ("forge", "said"),
+    [
+        (lambda raw: local("agent.py", HIDDEN) + raw, "not in the list"),
+        (lambda raw: b"#!/bin/sh\n" + raw, "not in the list"),
+        (hidden_between, "not in their list"),
+        (says_another_name, "another file for who reads"),
+        (says_another_size, "another file for who reads"),
+        (says_no_size, "how large it is"),
+    ],
+)
+def test_what_only_some_programs_would_unpack_does_not_pass(
+    forge: Callable[[bytes], bytes], said: str, tmp_path: Path
+) -> None:
+    """All that is listed is as it was packed, and signed. A program that reads a ZIP as it comes finds more."""
+    raw = forge(zipped(FACTS))
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert archive.namelist()  # it is a ZIP for others
+    path = tmp_path / "package.zip"
+    path.write_bytes(raw)
+    for found in (verify_package(path).problems, structural_problems(path)):
+        assert any(said in problem for problem in found), found
+
+
+def test_a_list_of_files_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    name = b"word-counter/x"
+    entry = b"PK\1\2" + bytes(24) + struct.pack("<H", len(name)) + bytes(16) + name
+    count = LONGEST_LIST // len(entry) + 1
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count & 0xFFFF, count & 0xFFFF, count * len(entry), 0, 0)
+    path = tmp_path / "package.zip"
+    path.write_bytes(entry * count + end)
+    for found in (verify_package(path).problems, structural_problems(path)):
+        assert any("list of files is longer" in problem for problem in found), found
+
+
+def test_another_signed_package_is_told_from_that_of_the_test_that_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "package.zip"
+    path.write_bytes(zipped(FACTS))
+    assert verify_package(path, test_id=FACTS.test_id).passed
+    found = verify_package(path, test_id="tst_" + "0" * 32)
+    assert [problem for problem in found.problems if "of another test" in problem]
+    assert run(str(path), "--test", "tst_" + "0" * 32)[0] == 1
+    assert run(str(path), "--test", FACTS.test_id)[0] == 0
 
 
 def test_another_zip_is_told_from_the_one_that_was_meant(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ def verify(
         list[Path] | None,
         typer.Option(metavar="PUBLIC.pem", help="Also that this key signed all of it; more than once: any of them."),
     ] = None,
+    test: Annotated[
+        str, typer.Option(metavar="TEST", help="Also that it was made of this test, and is no other signed package.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Check a deployment package offline: every checksum, nothing missing, nothing added, and who signed it."""
@@ -37,7 +40,7 @@ def verify(
     if sha256 and (len(sha256) != _SHA256_LENGTH or set(sha256.lower()) - set("0123456789abcdef")):
         raise typer.BadParameter("write 64 hexadecimal digits", param_hint="--sha256")
     try:
-        found = verify_package(file, sha256=sha256, keys=[path.read_bytes() for path in key or ()])
+        found = verify_package(file, sha256=sha256, test_id=test, keys=[path.read_bytes() for path in key or ()])
     except BadKey as error:
         raise typer.BadParameter(str(error), param_hint="--key") from None
     except (OSError, SignaturesNeedALibrary) as error:
