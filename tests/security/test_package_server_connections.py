@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from services.packager.server_src.clients import ASKING, CONNECTIONS, IDLE, SENDING, UNHEARD, Client, to_close
+from services.packager.server_src.clients import (
+    ASKING,
+    CONNECTIONS,
+    IDLE,
+    SENDING,
+    TAKING,
+    UNHEARD,
+    Client,
+    to_close,
+)
 from tests.support.package_facts import facts, unpacked
 from tests.support.package_server import PackageServer, serving
 from tests.support.raw_http import Wire, query, request
@@ -103,6 +113,22 @@ async def test_a_client_that_takes_no_answers_does_not_hold_up_the_others(tmp_pa
         assert (reply.status, len(reply.body["response"])) == (200, 1_000_000)
 
 
+def test_clients_that_take_no_answers_do_not_close_the_health_check(tmp_path: Path) -> None:
+    """Each has an answer that does not fit into what the kernel holds. They get neither all places nor all memory."""
+    folder = unpacked(facts(agent_code="def run(q): return q * 1_000_000"), tmp_path / "unpacked")
+    with serving(folder, WORKERS="2") as server, ExitStack() as stack:
+        taking = [stack.enter_context(socket.socket()) for _ in range(CONNECTIONS)]
+        for one in taking:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            one.connect(("127.0.0.1", server.port))
+            one.sendall(query("x"))
+            assert one.recv(1, socket.MSG_PEEK)  # the answer is on its way
+        assert healthy(server.port)
+        resident = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.process.pid}/status").read_text())
+        assert resident
+        assert int(resident[1]) < 600 << 10  # kB; all answers together would be 512 MiB, some of them held three times
+
+
 async def test_more_queries_than_there_is_room_for_are_told_so_and_the_health_check_is_open(tmp_path: Path) -> None:
     folder = unpacked(facts(agent_code="import time\ndef run(q): time.sleep(60)"), tmp_path / "unpacked")
     with serving(folder, WORKERS="1", WAIT_S="60") as server, ExitStack() as stack:
@@ -140,6 +166,14 @@ CHOICES: dict[str, tuple[list[Client], Callable[[list[Client]], Client | None]]]
         lambda clients: clients[1],
     ),
     "not one that has just come": ([client("a", UNHEARD, NOW), client("b", SENDING, 4)], lambda clients: clients[1]),
+    "one that does not take its answer before nobody": (
+        [client("a", ASKING, 0), client("a", TAKING, 2), client("a", TAKING, 1)],
+        lambda clients: clients[2],
+    ),
+    "one that still sends before one that takes its answer": (
+        [client("a", TAKING, 0), client("a", SENDING, 5)],
+        lambda clients: clients[1],
+    ),
     "never one that waits for its answer": ([client("a", ASKING, 0)], lambda _: None),
     "nobody": ([], lambda _: None),
 }

@@ -174,6 +174,24 @@ def test_a_page_of_somebody_else_s_asks_nothing(site: str, echo: PackageServer) 
     assert (answer.status, answer.code) == (403, "FOREIGN_PAGE")
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "https://x.evil.example", "null", "http://x:81"])
+def test_a_page_of_somebody_else_s_asks_nothing_where_browsers_tell_its_origin_only(
+    origin: str, echo: PackageServer
+) -> None:
+    """As they do for http:// on another machine: Sec-Fetch-Site goes to addresses that they trust."""
+    with Wire(echo.port) as wire:
+        wire.send(query("hi", f"Origin: {origin}", "Content-Type: text/plain"))
+        answer = wire.answer()
+    assert (answer.status, answer.code) == (403, "FOREIGN_PAGE")
+
+
+@pytest.mark.parametrize("said", [("Origin: http://x",), ("Origin: https://proxy", "Sec-Fetch-Site: same-origin")])
+def test_a_page_of_the_server_s_own_name_asks(said: tuple[str, ...], echo: PackageServer) -> None:
+    with Wire(echo.port) as wire:
+        wire.send(query("hi", *said))
+        assert wire.answer().status == 200
+
+
 @pytest.mark.parametrize("number", ["9" * 1_000_000, "1e" + "9" * 1000, "-" + "8" * 100_000])
 def test_a_number_of_a_million_digits_costs_nothing(number: str, echo: PackageServer) -> None:
     body = f'{{"x": {number}, "query": "hi"}}'.encode()

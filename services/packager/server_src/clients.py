@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 CONNECTIONS = 512
 QUERIES = 128  # at once, those that wait for a worker included; each costs a thread
 BODY_BYTES = 64 << 20  # of all queries that are being sent
+ANSWER_BYTES = 64 << 20  # of all answers that their clients have not taken yet
 WRITE_S = 30.0  # for a client to take its answer
 LINGER_S = 2.0  # for what a refused client still sends: else it may not get to see why
 YOUNG_S = 1.0
 
-UNHEARD, IDLE, SENDING, ASKING = range(4)
-"""What a client does: has not asked anything yet, asks nothing more for now, sends its query, waits for its answer."""
+UNHEARD, IDLE, SENDING, TAKING, ASKING = range(5)
+"""What a client does: has not asked anything yet, asks nothing more for now, sends its query, takes its answer, waits
+for it."""
 
 
 class Client:

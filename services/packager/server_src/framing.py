@@ -42,6 +42,16 @@ class Request:
         return self.minor == 0 or b"close" in options
 
     @property
+    def foreign_page(self) -> bool:
+        """Whether a browser says that a page of somebody else's asks, in the name of whoever looks at it. To servers
+        without TLS on other machines it says only where the page is from."""
+        site = self.headers.get(b"sec-fetch-site")
+        if site is not None:
+            return site not in (b"none", b"same-origin")
+        origin = self.headers.get(b"origin")
+        return origin is not None and origin.partition(b"://")[2] != self.headers.get(b"host")
+
+    @property
     def waits(self) -> bool:
         """Whether its body comes once it is asked for."""
         return self.minor > 0 and b"expect" in self.headers

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from services.orchestrator.harness.src.jsontext import to_json
 from services.packager.server_src.clients import (
+    ANSWER_BYTES,
     ASKING,
     BODY_BYTES,
     IDLE,
     LINGER_S,
     QUERIES,
     SENDING,
+    TAKING,
     WRITE_S,
     Client,
     most_connections,
@@ -57,6 +59,7 @@ class HttpService:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.held = 0  # bytes of queries that are being sent
+        self.untaken = 0  # bytes of answers that are on their way
         self.asking = 0
         self._most = most_connections()
         self._clients: set[Client] = set()
@@ -102,8 +105,7 @@ class HttpService:
         given = request.headers.get(b"authorization", b"")
         if token and not hmac.compare_digest(given, b"Bearer " + token.encode("utf-8", "surrogateescape")):
             return 401, problem("UNAUTHENTICATED", "Send the token: Authorization: Bearer ...")
-        if not token and request.headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
-            # A browser says so: a page of somebody else's asks in the name of whoever looks at it.
+        if not token and request.foreign_page:
             return 403, problem("FOREIGN_PAGE", "Pages of other sites may ask with an API_TOKEN only.")
         limit = self.pool.settings.query_bytes
         if request.length is None:
@@ -111,6 +113,15 @@ class HttpService:
         if request.length > limit:
             return 413, problem("TOO_LARGE", f"A query has at most {limit} bytes.")
         return None
+
+    def bound_answers(self, newest: Client) -> None:
+        """Where answers lie about that nobody takes, another one's makes room for the newest."""
+        if self.untaken > max(ANSWER_BYTES, 2 * self.pool.settings.response_bytes):
+            others = [client for client in self._clients if client.does == TAKING and client is not newest]
+            leaving = to_close(others, time.monotonic())
+            if leaving is not None:
+                self._clients.discard(leaving)
+                leaving.close()
 
     async def answer(self, query: str | None) -> tuple[int, object]:
         """What the agent says. Its worker is waited for in a thread, which the end of the server does not wait for."""
@@ -196,7 +207,9 @@ class Connection(Client):
             return True
         try:
             self.does = ASKING
-            await self._reply(*await service.answer(query), last=request.last)
+            status, value = await service.answer(query)
+            self.does, self.since = TAKING, time.monotonic()  # who does not take it holds no place against others
+            await self._reply(status, value, last=request.last)
         finally:
             service.pool.finish()
         return request.last
@@ -265,8 +278,14 @@ class Connection(Client):
     async def _write(self, data: bytes) -> None:
         """Raises OSError where the client does not take it in time."""
         self._writer.write(data)
-        if await _within(WRITE_S, _done(self._writer.drain())) is None:
-            raise OSError("the client does not take its answer")
+        left = self._writer.transport.get_write_buffer_size()
+        self._service.untaken += left
+        try:
+            self._service.bound_answers(self)
+            if await _within(WRITE_S, _done(self._writer.drain())) is None:
+                raise OSError("the client does not take its answer")
+        finally:
+            self._service.untaken -= left
 
     async def _linger(self) -> None:
         """Reads on for a moment and throws it away: a connection that is closed with something unread is reset, and the

@@ -346,12 +346,14 @@ class Pool:
 CONNECTIONS = 512
 QUERIES = 128  # at once, those that wait for a worker included; each costs a thread
 BODY_BYTES = 64 << 20  # of all queries that are being sent
+ANSWER_BYTES = 64 << 20  # of all answers that their clients have not taken yet
 WRITE_S = 30.0  # for a client to take its answer
 LINGER_S = 2.0  # for what a refused client still sends: else it may not get to see why
 YOUNG_S = 1.0
 
-UNHEARD, IDLE, SENDING, ASKING = range(4)
-"""What a client does: has not asked anything yet, asks nothing more for now, sends its query, waits for its answer."""
+UNHEARD, IDLE, SENDING, TAKING, ASKING = range(5)
+"""What a client does: has not asked anything yet, asks nothing more for now, sends its query, takes its answer, waits
+for it."""
 
 
 class Client:
@@ -425,6 +427,16 @@ class Request:
         """Whether its connection ends with it."""
         options = self.headers.get(b"connection", b"").lower().replace(b" ", b"").split(b",")
         return self.minor == 0 or b"close" in options
+
+    @property
+    def foreign_page(self) -> bool:
+        """Whether a browser says that a page of somebody else's asks, in the name of whoever looks at it. To servers
+        without TLS on other machines it says only where the page is from."""
+        site = self.headers.get(b"sec-fetch-site")
+        if site is not None:
+            return site not in (b"none", b"same-origin")
+        origin = self.headers.get(b"origin")
+        return origin is not None and origin.partition(b"://")[2] != self.headers.get(b"host")
 
     @property
     def waits(self) -> bool:
@@ -527,6 +539,7 @@ class HttpService:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.held = 0  # bytes of queries that are being sent
+        self.untaken = 0  # bytes of answers that are on their way
         self.asking = 0
         self._most = most_connections()
         self._clients: set[Client] = set()
@@ -572,8 +585,7 @@ class HttpService:
         given = request.headers.get(b"authorization", b"")
         if token and not hmac.compare_digest(given, b"Bearer " + token.encode("utf-8", "surrogateescape")):
             return 401, problem("UNAUTHENTICATED", "Send the token: Authorization: Bearer ...")
-        if not token and request.headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
-            # A browser says so: a page of somebody else's asks in the name of whoever looks at it.
+        if not token and request.foreign_page:
             return 403, problem("FOREIGN_PAGE", "Pages of other sites may ask with an API_TOKEN only.")
         limit = self.pool.settings.query_bytes
         if request.length is None:
@@ -581,6 +593,15 @@ class HttpService:
         if request.length > limit:
             return 413, problem("TOO_LARGE", f"A query has at most {limit} bytes.")
         return None
+
+    def bound_answers(self, newest: Client) -> None:
+        """Where answers lie about that nobody takes, another one's makes room for the newest."""
+        if self.untaken > max(ANSWER_BYTES, 2 * self.pool.settings.response_bytes):
+            others = [client for client in self._clients if client.does == TAKING and client is not newest]
+            leaving = to_close(others, time.monotonic())
+            if leaving is not None:
+                self._clients.discard(leaving)
+                leaving.close()
 
     async def answer(self, query: str | None) -> tuple[int, object]:
         """What the agent says. Its worker is waited for in a thread, which the end of the server does not wait for."""
@@ -666,7 +687,9 @@ class Connection(Client):
             return True
         try:
             self.does = ASKING
-            await self._reply(*await service.answer(query), last=request.last)
+            status, value = await service.answer(query)
+            self.does, self.since = TAKING, time.monotonic()  # who does not take it holds no place against others
+            await self._reply(status, value, last=request.last)
         finally:
             service.pool.finish()
         return request.last
@@ -735,8 +758,14 @@ class Connection(Client):
     async def _write(self, data: bytes) -> None:
         """Raises OSError where the client does not take it in time."""
         self._writer.write(data)
-        if await _within(WRITE_S, _done(self._writer.drain())) is None:
-            raise OSError("the client does not take its answer")
+        left = self._writer.transport.get_write_buffer_size()
+        self._service.untaken += left
+        try:
+            self._service.bound_answers(self)
+            if await _within(WRITE_S, _done(self._writer.drain())) is None:
+                raise OSError("the client does not take its answer")
+        finally:
+            self._service.untaken -= left
 
     async def _linger(self) -> None:
         """Reads on for a moment and throws it away: a connection that is closed with something unread is reset, and the
