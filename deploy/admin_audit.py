@@ -36,6 +36,7 @@ async def record_bootstrap(database: Database, user: UserId, role: str, now: dat
         owner=user,
         peer=entry.actor.peer,
         changes=True,
+        status=entry.status,
     )
     await AuditLog(database, lambda _letters: None).attempt(entry, told)
 

@@ -37,6 +37,10 @@ class AuditAttempted(AuditEvent):
     key_id: str = Field(default="", description="public id of the API key; empty for a token of a sign-in service")
     peer: str = Field(default="", description="the address that it came from")
     changes: bool = Field(description="whether it changes something; else it only reads, and no end of it is told")
+    status: str = Field(
+        default="",
+        description="of what has no end of its own: OK, or PERMISSION_DENIED where only an admin may do it",
+    )
 
 
 class AuditConcluded(AuditEvent):

@@ -97,6 +97,40 @@ async def test_a_change_that_is_refused_is_written_with_its_reason(stage: Stage,
     assert (found.outcome, found.status, found.message) == (pb.AUDIT_OUTCOME_REFUSED, "INVALID_ARGUMENT", "capacity")
 
 
+async def test_a_change_that_broke_on_the_way_is_not_said_to_be_refused(stage: Stage, root: Client) -> None:
+    """The store took the new key, or did not: who reads the log must not be told that there is none."""
+    database = stage.others.database
+    await database.command("collMod", "api_keys", validator={"never": {"$exists": True}})
+    try:
+        error = await refused(root.call("CreateApiKey", ADMIN_CHANGES["CreateApiKey"]))
+    finally:
+        await database.command("collMod", "api_keys", validator={})
+    (found,) = (await root.call("ListAudit", pb.ListAuditRequest(action="CreateApiKey"))).entries
+    assert (found.outcome, found.status) == (pb.AUDIT_OUTCOME_UNKNOWN, error.code().name)
+    assert found.HasField("end_time")
+
+
+async def test_a_copy_of_the_events_tells_who_was_refused(stage: Stage, alice: Client, root: Client) -> None:
+    """Who keeps them elsewhere has nothing else: a read and a refusal must not look the same there."""
+    heard: list[dict[str, Any]] = []
+
+    async def hear(message: Any) -> None:
+        heard.append(json.loads(message.data))
+
+    subscription = await stage.others.bus.client.subscribe("audit.attempted.>", cb=hear)
+    await refused(alice.call("PauseQueue", pb.PauseQueueRequest()))
+    await root.call("ListApiKeys", LISTS["ListApiKeys"])
+    await root.call("PauseQueue", pb.PauseQueueRequest())
+
+    told = {("PauseQueue", "alice", "PERMISSION_DENIED"), ("ListApiKeys", "root", "OK"), ("PauseQueue", "root", "")}
+
+    def ends() -> bool:
+        return {(one["action"], one["user_id"], one["status"]) for one in heard} >= told
+
+    await until(ends)
+    await subscription.unsubscribe()
+
+
 async def test_who_tries_the_door_is_written_once_a_minute(stage: Stage, alice: Client) -> None:
     for _ in range(3):
         error = await refused(alice.call("PauseQueue", pb.PauseQueueRequest()))

@@ -17,6 +17,8 @@ from shared.ids import UserId
 from shared.store.audit import AuditChange, Audited
 
 PREFIX: Final = "aud_"
+UNSURE: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
+"""What a call ends with that broke: it may have been done before that, in whole or in part."""
 
 
 class AuditListing:
@@ -79,7 +81,7 @@ def _message(found: Audited) -> pb.AuditEntry:
 
 
 def _outcome(status: str) -> pb.AuditOutcome.ValueType:
-    if not status:
+    if not status or status in UNSURE:
         return pb.AUDIT_OUTCOME_UNKNOWN
     return pb.AUDIT_OUTCOME_DONE if status == OK else pb.AUDIT_OUTCOME_REFUSED
 

@@ -54,7 +54,11 @@ class Audit:
     async def add(self, entry: AuditEntry, *, changes: bool, traceparent: str) -> None:
         """Stores an entry. Raises StoreError where that cannot be done."""
         told = AuditAttempted(
-            **_named(entry, entry.at), key_id=entry.actor.key_id, peer=entry.actor.peer, changes=changes
+            **_named(entry, entry.at),
+            key_id=entry.actor.key_id,
+            peer=entry.actor.peer,
+            changes=changes,
+            status=entry.status,
         )
         await self._store.attempt(entry, told, traceparent)
 
