@@ -50,8 +50,8 @@ class NatsFile:
                 if there.of != of:
                     raise Conflict(f"the listener {name} is there already, for {scope(there.of)}: remove it first")
                 return self, None
-        if name in {login.user for login in self.logins}:
-            raise Conflict(f"{name} is the name of a service: take another one")
+        if name in {*SERVICES, ADMIN, *(login.user for login in self.logins)}:  # also before these are made
+            raise Conflict(f"{name} is the name of a service or of assay-admin: take another one")
         password = secrets.token_urlsafe(32)
         return replace(self, listeners=(*self.listeners, Listener(name, hashed(password), of))), password
 

@@ -103,6 +103,7 @@ def test_rights_of_an_older_version_are_brought_up_to_date_and_passwords_stay(ad
         (("add-listener", "x", "--of", "*"), "letters, digits"),
         (("add-listener", "x", "--of", "bob", "--everything"), "not both"),
         (("add-listener", "gateway"), "name of a service"),
+        (("add-listener", "admin"), "of assay-admin"),
         (("add-listener", "alice", "--everything"), "for the events of alice: remove it first"),
         (("remove-listener", "bob"), "no listener bob"),
         (("renew", "bob"), "no bob"),
@@ -115,6 +116,18 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(admin: Admin, words:
     assert refused.exit_code != 0
     assert says in " ".join(re.sub(r"[│╭╮╰╯─\n]", " ", f"{refused.output} {refused.exception}").split())
     assert admin.file.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["gateway", "admin"])
+def test_a_listener_has_no_name_of_a_service_that_is_made_later(tmp_path: Path, name: str) -> None:
+    """nats-server refuses a configuration with two users of one name, and so everybody."""
+    admin = Admin(tmp_path)
+    assert admin("add-listener", name).exit_code != 0
+    assert admin("init").exit_code == 0
+    users = [
+        user["user"] for account in json.loads(admin.file.read_text())["accounts"].values() for user in account["users"]
+    ]
+    assert len(users) == len(set(users))
 
 
 @pytest.mark.parametrize(
