@@ -194,6 +194,7 @@ PRODUCTS = (
             f"{SERVER}.pool",
             f"{SERVER}.clients",
             f"{SERVER}.framing",
+            f"{SERVER}.connection",
             f"{SERVER}.http_service",
             f"{SERVER}.service",
             f"{HARNESS}.naming",

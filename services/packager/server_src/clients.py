@@ -33,6 +33,41 @@ class Client:
         """Ends the connection at once."""
 
 
+class Crowd:
+    """All connections, and the bytes that lie about for them."""
+
+    def __init__(self, most: int, most_answer_bytes: int) -> None:
+        self.query_bytes = 0  # of queries that are being sent
+        self.answer_bytes = 0  # of answers that are on their way
+        self._most = most
+        self._most_answer_bytes = most_answer_bytes
+        self._clients: set[Client] = set()
+
+    def let_in(self, client: Client) -> bool:
+        """Whether there is a place for it. Where there is none, somebody else has to leave."""
+        if len(self._clients) >= self._most and not self._close(self._clients):
+            return False
+        self._clients.add(client)
+        return True
+
+    def let_go(self, client: Client) -> None:
+        """It has left."""
+        self._clients.discard(client)
+
+    def bound_answers(self, newest: Client) -> None:
+        """Where answers lie about that nobody takes, another one's makes room for the newest."""
+        if self.answer_bytes > self._most_answer_bytes:
+            self._close([client for client in self._clients if client.does == TAKING and client is not newest])
+
+    def _close(self, some: Iterable[Client]) -> bool:
+        leaving = to_close(some, time.monotonic())
+        if leaving is None:
+            return False
+        self._clients.discard(leaving)
+        leaving.close()
+        return True
+
+
 def to_close(clients: Iterable[Client], now: float) -> Client | None:
     """Who makes room for one more: the quietest of the peer that has the most, the oldest of them first, and those that
     have just come last. None while all wait for their answers."""
