@@ -1,6 +1,7 @@
 """How much may be under way at once: in all, and of each holder, be it a user or an address.
 
-Who finds no place in a `Budget` is refused; who finds no free one of their `Lanes` waits for one.
+Who finds no place in a `Budget` is refused; who finds no free one of their `Lanes` waits for one; who comes to `Waits`
+takes the place of who has waited there for longest.
 """
 
 from __future__ import annotations
@@ -72,6 +73,73 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._budget.give_back(self._holder)
+
+
+class Waits:
+    """Calls that wait for their clients: `most` of them at once, and `most_each` of one holder. Nobody is refused; who
+    has waited for longest is ended for the newest, of the same holder, or else of the one who has the most."""
+
+    def __init__(self, most: int, most_each: int) -> None:
+        self._most = most
+        self._most_each = most_each
+        self._count = 0
+        self._of: dict[str, dict[Wait, None]] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def place(self, holder: str, limit: asyncio.Timeout) -> Wait:
+        """For a `with` inside of `limit`, which runs out at once where it is ended."""
+        return Wait(self, holder, limit)
+
+    def add(self, wait: Wait) -> None:
+        own = self._of.setdefault(wait.holder, {})
+        own[wait] = None
+        self._count += 1
+        if len(own) > self._most_each:
+            self._end_oldest(own)
+        elif self._count > self._most:
+            self._end_oldest(max(self._of.values(), key=len))
+
+    def remove(self, wait: Wait) -> None:
+        own = self._of.get(wait.holder, {})
+        if wait not in own:  # it was ended for another one
+            return
+        del own[wait]
+        self._count -= 1
+        if not own:
+            del self._of[wait.holder]
+
+    def _end_oldest(self, own: dict[Wait, None]) -> None:
+        oldest = next(iter(own))  # a dictionary keeps its order
+        self.remove(oldest)
+        oldest.end()
+
+
+class Wait:
+    """One call that waits."""
+
+    __slots__ = ("_limit", "_waits", "ended", "holder")
+
+    def __init__(self, waits: Waits, holder: str, limit: asyncio.Timeout) -> None:
+        self._waits = waits
+        self._limit = limit
+        self.holder = holder
+        self.ended = False
+        """Whether it had to go for a newer one."""
+
+    def end(self) -> None:
+        self.ended = True
+        if not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    def __enter__(self) -> None:
+        self._waits.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._waits.remove(self)
 
 
 class Lanes:

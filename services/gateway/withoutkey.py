@@ -1,7 +1,8 @@
 """Calls that need no key: health and reflection. What they may take is apart from what callers with a key have.
 
-Streams have half of the places and end after a time; the other half is for single questions, which nobody can hold
-for long. So whoever opens streams without a key keeps neither users nor probes out.
+Streams have half of the places and end after a time; the other half is for single questions. A question takes its place
+when its message has come, and is answered at once; those that still wait for it make room for newer ones. So whoever
+opens streams without a key, or asks half a question, keeps neither users nor probes out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
 
-from services.gateway.budgets import Budget
+from services.gateway.budgets import Budget, Waits
 from services.gateway.errors import TimeIsUp, TooManyWithoutKey, Unreadable
 from services.gateway.metrics import TURNED_AWAY
 from services.gateway.peers import peer_of
@@ -36,7 +37,9 @@ class WithoutKey:
     def __init__(self, *, most: int, most_of_peer: int, limit_s: float) -> None:
         halves = -(-most // 2), -(-most_of_peer // 2)
         self._questions = Budget(*halves, _too_many)
+        self._unheard = Waits(*halves)
         self._streams = Budget(*halves, _too_many)
+        self._most_of_peer = halves[1]
         self._limit_s = limit_s
 
     def guarded(self, handler: Handler) -> Handler:
@@ -51,12 +54,17 @@ class WithoutKey:
 
     def _question(self, behaviour: Callable[[Any, Context], Any]) -> Callable[[AsyncIterator[Any], Context], Any]:
         async def question(_: AsyncIterator[Any], context: Context) -> Any:
+            peer = peer_of(context.peer())
+            limit = asyncio.timeout(QUESTION_S)
+            wait = self._unheard.place(peer, limit)
             try:
-                with self._questions.place(peer_of(context.peer())):
-                    async with asyncio.timeout(QUESTION_S):
-                        return await behaviour(await _message(context), context)
+                async with limit:
+                    with wait:
+                        message = await _message(context)
+                    with self._questions.place(peer):
+                        return await behaviour(message, context)
             except (TooManyWithoutKey, TimeoutError, Unreadable) as error:
-                return await _refuse(context, error)
+                return await _refuse(context, _too_many(peer, self._most_of_peer) if wait.ended else error)
 
         return question
 

@@ -19,7 +19,7 @@ from services.gateway.budgets import _Lane
 from services.gateway.interceptors import Edge
 from services.gateway.metrics import RPCS, TURNED_AWAY
 from tests.support.gateway import Client, Stage, details_of, refused, staged
-from tests.support.raw_http2 import DATA, END_HEADERS, HEADERS, connected_by_hand, frame, header_block
+from tests.support.raw_http2 import CHECK, DATA, END_HEADERS, HEADERS, connected_by_hand, frame, header_block
 from tests.support.until import until
 
 Code = grpc.StatusCode
@@ -113,6 +113,24 @@ async def test_a_stream_without_a_key_ends_after_its_time(nats_url: str, mongo_u
         assert watch.answered
         assert watch.error is not None
         assert (watch.error.code(), "after 0.5 s" in str(watch.error.details())) == (Code.UNAVAILABLE, True)
+
+
+async def test_halves_of_health_checks_keep_no_probe_out(stage: Stage) -> None:
+    """From the same address, as behind a proxy: the newest has a place, and who waits for longest goes."""
+    headers = header_block(CHECK)
+    async with connected_by_hand(stage.health.port) as peer, grpc.aio.insecure_channel(stage.address) as channel:
+        await peer.greet()
+        await peer.send(*(frame(HEADERS, END_HEADERS, number, headers) for number in range(1, 41, 2)))
+        ended: set[int] = set()
+        async with asyncio.timeout(10):
+            while len(ended) < 10:  # of the 20 only as many wait on as there are places
+                answer = await peer.read()
+                assert answer is not None
+                if answer.kind == HEADERS:
+                    ended.add(answer.stream)
+        for _ in range(3):
+            probe = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+            assert probe.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_a_health_check_whose_message_never_comes_gives_its_place_back(
