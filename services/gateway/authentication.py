@@ -138,7 +138,7 @@ class Authentication:
             return known.key
         if known is not None and known.key is not None and now < known.end:
             self._known[name] = known._replace(fresh_until=known.end)
-        key = await (self._keys.find(secret) if known else self._meet(secret))
+        key = await (self._keys.find(secret) if known and known.key else self._meet(secret, name))
         noted = self._known.get(name)
         if key is None or not self._is_worth_noting(key, noted.key if noted else None):
             self._remember(name, key, now)
@@ -151,13 +151,17 @@ class Authentication:
             log.warning("key_use_not_noted", key_id=key.key_id, error=repr(error))
         return key
 
-    async def _meet(self, secret: str) -> ApiKey | None:
-        """Looks up a key that is not known here: a few at a time, or wrong ones would take the whole store."""
+    async def _meet(self, secret: str, name: str) -> ApiKey | None:
+        """Looks up a key that is not known here, or known to be none: a few at a time, or wrong ones would take the
+        whole store. Of many calls with the same one, the first has found out for all."""
         if self._waiting >= MOST_WAITING:
             raise Busy(f"{MOST_WAITING} keys that this gateway does not know yet wait to be looked up; try again.")
         self._waiting += 1
         try:
             async with self._meeting:
+                met = self._known.get(name) or self._unknown.get(name)
+                if met is not None and self._monotonic() < met.fresh_until:
+                    return met.key
                 return await self._keys.find(secret)
         finally:
             self._waiting -= 1

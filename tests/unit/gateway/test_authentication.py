@@ -19,6 +19,7 @@ class FakeKeys:
     def __init__(self) -> None:
         self.keys: dict[str, ApiKey] = {}
         self.looks = 0
+        self.at_once = self.most_at_once = 0
         self.uses: list[datetime] = []
         self.notes_uses = True
 
@@ -28,7 +29,10 @@ class FakeKeys:
 
     async def find(self, secret: str) -> ApiKey | None:
         self.looks += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)
+        self.at_once -= 1
         return self.keys.get(secret)
 
     async def used(self, key: ApiKey, at: datetime) -> None:
@@ -217,6 +221,21 @@ async def test_after_a_revocation_through_this_gateway_no_key_is_remembered(entr
     await entrance.authentication.caller("Bearer ask_1")
     entrance.authentication.forget()
     assert entrance.authentication.remembered("Bearer ask_1") is None
+
+
+async def test_wrong_keys_take_a_part_of_the_store_only_the_second_time_too(entrance: Entrance) -> None:
+    for _ in range(2):
+        await asyncio.gather(*(entrance.refusal(f"Bearer wrong{number}") for number in range(100)))
+        assert entrance.keys.most_at_once == authentication.MET_AT_ONCE
+        entrance.keys.most_at_once = 0
+        entrance.pass_time(authentication.REMEMBER_S)
+
+
+async def test_many_calls_with_the_same_wrong_key_are_a_look_or_two(entrance: Entrance) -> None:
+    for rounds in (1, 2):
+        await asyncio.gather(*(entrance.refusal("Bearer wrong") for _ in range(1000)))
+        assert entrance.keys.looks <= rounds * authentication.MET_AT_ONCE
+        entrance.pass_time(authentication.REMEMBER_S)
 
 
 @pytest.mark.parametrize("shown", [None, "", "Bearer", "Bearer ", "ask_1"])
