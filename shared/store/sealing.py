@@ -17,7 +17,7 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.domain.masterkeys import DataKey, master_keys
+from shared.domain.masterkeys import CannotUnwrap, DataKey, master_keys
 from shared.errors import AssayError, Unavailable
 from shared.ids import TestId
 from shared.store.datakeys import KeyRing, LocalKeys, TwoRings, decrypted, encrypted
@@ -35,7 +35,8 @@ MOST_USES: Final = 1 << 20
 REMEMBER_S: Final = 600.0
 MOST_REMEMBERED: Final = 2_000
 FAILED_S: Final = 3.0
-"""So long a key that could not be unwrapped is not tried again: a list of a hundred tests asks once."""
+"""So long a key that could not be unwrapped or made is not tried again: a list of a hundred tests asks once, and a
+hundred submissions do not wait one after the other for who does not answer."""
 WARN_EVERY_S: Final = 60.0
 
 
@@ -76,9 +77,10 @@ class Seals:
         self._current: tuple[DataKey, AESGCM, float] | None = None
         self._uses = 0
         self._renewing = asyncio.Lock()
+        self._not_made: tuple[AssayError, float] | None = None
         self._known: dict[tuple[str, bytes], tuple[AESGCM, float]] = {}
         self._failed: dict[tuple[str, bytes], tuple[AssayError, float]] = {}
-        self._warned: dict[str, float] = {}
+        self._warned: dict[tuple[str, str], float] = {}
 
     @property
     def seals(self) -> bool:
@@ -139,7 +141,7 @@ class Seals:
                 if sealed.get(field)
             }
         except (AssayError, InvalidTag) as error:
-            self._warn(sealed["key"], error)
+            self._warn("sealed_not_opened", sealed["key"], error)
             return document
         if "query" in plain:
             given["query"] = plain["query"].decode()
@@ -150,19 +152,17 @@ class Seals:
         del given["sealed"]
         return document
 
-    async def check(self) -> None:
-        """For the health of a service: raises where new tests cannot be sealed."""
-        if self._ring is not None:
-            await self._key()
-
     async def rewrapped(self, wrapped: bytes, by: str) -> DataKey:
         """This data key, wrapped by the first master key. Raises AssayError."""
         assert self._opener is not None
         return await self._opener.wrap(await self._opener.unwrap(wrapped, by))
 
     async def _key(self) -> tuple[DataKey, AESGCM]:
-        """The data key that encrypts now."""
+        """The data key that encrypts now. While another one is made, or could not be made a moment ago, it is the last
+        one."""
         current = self._usable(DATA_KEY_S)
+        if current is None and (self._renewing.locked() or self._refused() is not None):
+            current = self._usable(LONGEST_S)
         if current is None:
             async with self._renewing:
                 current = self._usable(DATA_KEY_S) or await self._renewed()
@@ -177,30 +177,41 @@ class Seals:
 
     async def _renewed(self) -> tuple[DataKey, AESGCM]:
         assert self._ring is not None
-        try:
-            key = await self._ring.new()
-        except AssayError as error:
+        key, error = None, self._refused()
+        if error is None:
+            try:
+                key = await self._ring.new()
+            except AssayError as raised:
+                error, self._not_made = raised, (raised, self._monotonic())
+                self._warn("data_key_not_made", self._ring.first, raised)
+        if key is None:
             old = self._usable(LONGEST_S)
             if old is None:
                 raise Unavailable(f"No key to encrypt the test with could be had; try again: {error}") from error
-            self._warn(self._ring.first, error)
             return old
         self._current, self._uses = (key, AESGCM(key.secret), self._monotonic()), 0
         self._remember(key.by, key.wrapped, self._current[1])
         return key, self._current[1]
 
+    def _refused(self) -> AssayError | None:
+        """Why no data key could be made, where that was tried a moment ago."""
+        if self._not_made is None or self._monotonic() - self._not_made[1] >= FAILED_S:
+            return None
+        return self._not_made[0]
+
     async def _unwrapped(self, sealed: Document) -> AESGCM:
         assert self._opener is not None
-        name = (sealed["key"], sealed["wrapped"])
-        failed = self._failed.get(name)
-        if failed is not None and self._monotonic() - failed[1] < FAILED_S:
-            raise failed[0]
+        name, all_of_it = (sealed["key"], sealed["wrapped"]), (sealed["key"], b"")
+        for failed in (self._failed.get(name), self._failed.get(all_of_it)):
+            if failed is not None and self._monotonic() - failed[1] < FAILED_S:
+                raise failed[0].with_traceback(None)
         try:
             cipher = AESGCM(await self._opener.unwrap(sealed["wrapped"], sealed["key"]))
         except AssayError as error:
             if len(self._failed) >= MOST_REMEMBERED:
                 self._failed.clear()
-            self._failed[name] = (error, self._monotonic())
+            # Who does not answer is not asked for the other data keys of a list either.
+            self._failed[name if isinstance(error, CannotUnwrap) else all_of_it] = (error, self._monotonic())
             raise
         self._remember(*name, cipher)
         return cipher
@@ -215,12 +226,12 @@ class Seals:
             del self._known[next(iter(self._known))]  # the oldest: a dictionary keeps its order
         self._known[by, wrapped] = (cipher, self._monotonic())
 
-    def _warn(self, key: str, error: Exception) -> None:
+    def _warn(self, event: str, key: str, error: Exception) -> None:
         now = self._monotonic()
-        if now - self._warned.get(key, -WARN_EVERY_S) >= WARN_EVERY_S:
-            self._warned[key] = now
+        if now - self._warned.get((event, key), -WARN_EVERY_S) >= WARN_EVERY_S:
+            self._warned[event, key] = now
             why = str(error) if not isinstance(error, InvalidTag) else "it is not what was sealed for this test"
-            log.error("sealed_not_opened", key=key, error=why)
+            log.error(event, key=key, error=why)
 
 
 def _about(test: str, field: str) -> bytes:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
 import pytest
 
-from shared.domain.masterkeys import CannotUnwrap, MasterKey
+from shared.domain.masterkeys import CannotUnwrap, DataKey, MasterKey
 from shared.errors import Unavailable
 from shared.events.tests import TestSubmitted
+from shared.ids import new_test_id
 from shared.store.connect import Database
 from shared.store.datakeys import LocalKeys, TwoRings
-from shared.store.documents import Execution, Input
+from shared.store.documents import Document, Execution, Input
 from shared.store.executions import Executions
 from shared.store.history import History
 from shared.store.listing import Order, Wanted
@@ -20,6 +22,7 @@ from shared.store.rotation import rotate, seal_old
 from shared.store.sealing import DATA_KEY_S, FAILED_S, LONGEST_S, REMEMBER_S, Seals, StaysSealed, unsealed
 from tests.support.fakes.keyring import FakeKms
 from tests.support.samples import ALICE, NOW, execution
+from tests.support.until import until
 
 OLD, NEW = MasterKey("old", os.urandom(32)), MasterKey("new", os.urandom(32))
 ENV = {"TOKEN": "s3cr3t-\u00e4", "EMPTY": ""}
@@ -34,6 +37,27 @@ class Hands:
 
     def __call__(self) -> float:
         return self.now
+
+
+class SlowKms(FakeKms):
+    """It answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def new(self) -> DataKey:
+        self.asked.append("new")
+        await self.answers.wait()
+        if self.away:
+            raise Unavailable("KMS does not answer")
+        return self._wrapped(os.urandom(32))
+
+
+def document() -> Document:
+    """Of a new test, as far as it is sealed."""
+    return {"_id": new_test_id(), "input": {"query": "where is Waldo", "env": dict(ENV)}, "request_hash": "h" * 64}
 
 
 def seals(*keys: MasterKey, search: bool = False) -> Seals:
@@ -212,10 +236,39 @@ async def test_while_a_key_service_is_away_the_last_data_key_goes_on_for_an_hour
     hands.now += LONGEST_S
     with pytest.raises(Unavailable, match="try again"):
         await submitted(tests)
-    with pytest.raises(Unavailable):
-        await sealing.check()
     ring.away = False
+    hands.now += FAILED_S
     await submitted(tests)
+
+
+async def test_who_submits_while_a_key_service_does_not_answer_waits_for_nobody_else() -> None:
+    """One asks; the others go on with the last data key at once, and not one after the other."""
+    ring, hands = SlowKms(), Hands()
+    sealing = Seals(ring, monotonic=hands)
+    await sealing.seal(document())
+    ring.answers.clear()
+    hands.now += DATA_KEY_S
+    first = asyncio.create_task(sealing.seal(document()))
+    await until(lambda: ring.asked == ["new", "new"])
+    await asyncio.gather(*(sealing.seal(document()) for _ in range(100)))
+    assert not first.done()
+    ring.away = True
+    ring.answers.set()
+    await first  # with the last one, too
+    await asyncio.gather(*(sealing.seal(document()) for _ in range(100)))
+    assert ring.asked == ["new", "new"]
+    hands.now += FAILED_S
+    await sealing.seal(document())
+    assert ring.asked == ["new", "new", "new"]
+
+
+async def test_without_a_data_key_a_key_service_that_does_not_answer_is_asked_once_for_all_who_wait() -> None:
+    ring, hands = FakeKms(), Hands()
+    ring.away = True
+    sealing = Seals(ring, monotonic=hands)
+    refusals = await asyncio.gather(*(sealing.seal(document()) for _ in range(100)), return_exceptions=True)
+    assert all(isinstance(error, Unavailable) for error in refusals)
+    assert ring.asked == ["new"]
 
 
 async def test_a_key_that_does_not_answer_is_not_asked_for_each_test_of_a_list(database: Database) -> None:
@@ -231,6 +284,22 @@ async def test_a_key_that_does_not_answer_is_not_asked_for_each_test_of_a_list(d
     hands.now += FAILED_S
     found = await reader.get_many([test.id for test in made])
     assert all(test.input.sealed is None for test in found.values())
+
+
+async def test_a_key_service_that_does_not_answer_is_not_asked_for_each_data_key_of_a_list() -> None:
+    ring, hands = FakeKms(), Hands()
+    sealed = []
+    for _ in range(10):
+        sealed.append(document())
+        await Seals(ring, monotonic=hands).seal(sealed[-1])
+    ring.away, ring.asked = True, []
+    reader = Seals(ring, monotonic=hands)
+    for one in sealed:
+        await reader.open(one)
+    assert ring.asked == ["unwrap"]
+    ring.away = False
+    hands.now += FAILED_S
+    assert [(await reader.open(one))["input"]["query"] for one in sealed] == ["where is Waldo"] * 10
 
 
 async def test_an_old_key_of_the_settings_is_read_beside_kms(database: Database) -> None:
