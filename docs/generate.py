@@ -169,7 +169,7 @@ def _settings(kind: type[BaseSettings], without: set[str]) -> Iterator[list[str]
         default = field.get_default(call_default_factory=False)
         if field.default_factory is not None:
             shown = "the host's name" if name == "instance" else "none"
-        elif default is PydanticUndefined or default is None or str(_shown(default)) == "":
+        elif default is PydanticUndefined or default is None or str(_shown(default)) in {"", "()"}:
             shown = "none"
         else:
             shown = f"`{_shown(default)}`"

@@ -30,6 +30,7 @@ from services.gateway.rpc.packages import PackageRpc
 from services.gateway.rpc.queue import QueueRpc
 from services.gateway.rpc.tests import TestRpc
 from services.gateway.settings import GatewaySettings
+from shared.descriptors import open_files, room_for
 from shared.errors import Unavailable
 
 SERVICES: Final = tuple(
@@ -93,7 +94,7 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.gateway_max_message_bytes),
         ("grpc.max_send_message_length", settings.gateway_max_message_bytes),
         ("grpc.max_concurrent_streams", settings.gateway_max_streams),
-        ("grpc.max_allowed_incoming_connections", settings.gateway_max_connections),
+        ("grpc.max_allowed_incoming_connections", room_for(settings.gateway_max_connections, open_files())),
         # Who connects and says nothing, or half of it. gRPC's own 120 s let one machine hold thousands.
         ("grpc.server_handshake_timeout_ms", round(settings.gateway_handshake_s * 1000)),
         ("grpc.http2.settings_timeout", round(settings.gateway_handshake_s * 1000)),

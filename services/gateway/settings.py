@@ -53,7 +53,11 @@ class GatewaySettings(CommonSettings, AwsSettings, EncryptionSettings):
         description="largest gRPC message, in and out; without archives in it the largest valid one is below 3 MiB",
     )
     gateway_max_streams: int = Field(1_000, ge=1, description="calls under way at once on one connection")
-    gateway_max_connections: int = Field(20_000, ge=1, description="connections at once; further ones are closed")
+    gateway_max_connections: int = Field(
+        20_000,
+        ge=1,
+        description="connections at once, fewer where the process may not open so many files; further ones are closed",
+    )
     gateway_max_calls: int = Field(
         20_000, ge=1, description="calls with a key under way at once in all; further ones get RESOURCE_EXHAUSTED"
     )
