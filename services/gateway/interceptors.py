@@ -15,7 +15,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from services.gateway.budgets import Lanes
 from services.gateway.caller import CALL
@@ -24,7 +23,7 @@ from services.gateway.errors import Unreadable
 from services.gateway.metrics import STREAMS
 from services.gateway.openstreams import OpenStreams
 from services.gateway.statuses import Code
-from services.gateway.visits import EOF, CannotWrite, Method, Visit
+from services.gateway.visits import EOF, UNREADABLE, CannotWrite, Method, Visit, reader
 from services.gateway.withoutkey import WithoutKey
 
 OURS: Final = "/assay.v1."
@@ -39,8 +38,6 @@ if TYPE_CHECKING:  # generic in the stubs only
     Interceptor = grpc.aio.ServerInterceptor[Any, Any]
 else:
     Interceptor = grpc.aio.ServerInterceptor
-
-_UNREADABLE: Final = object()
 
 
 class Edge(Interceptor):
@@ -71,7 +68,7 @@ class Edge(Interceptor):
         return guarded
 
     def _guarded(self, handler: Handler, method: Method) -> Handler:
-        read = _reader(handler.request_deserializer)
+        read = reader(handler.request_deserializer)
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(
                 self._upload(cast("Any", handler.stream_unary), method), read, cast("Any", handler.response_serializer)
@@ -194,21 +191,9 @@ class Edge(Interceptor):
             raise TimeoutError(
                 f"The message of this call did not arrive within {self._message_limit_s:g} s; send it again."
             ) from error
-        if message is _UNREADABLE:
+        if message is UNREADABLE:
             raise Unreadable
         return message
-
-
-def _reader(deserialize: Any) -> Callable[[bytes], Any]:
-    """What cannot be decoded is refused like any other bad request; gRPC itself would call it INTERNAL."""
-
-    def read(data: bytes) -> Any:
-        try:
-            return deserialize(data)
-        except DecodeError:
-            return _UNREADABLE
-
-    return read
 
 
 def _writer(serialize: Any) -> Callable[[Any], bytes]:

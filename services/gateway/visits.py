@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from prometheus_client import Counter, Histogram
 
 from services.gateway.audit.trail import OK, Trail
@@ -27,8 +29,22 @@ if TYPE_CHECKING:  # generic in the stubs only
 
 EOF: Final[Any] = cast("Any", grpc.aio).EOF  # the stubs do not know it
 """What is read after the last message of a client."""
+UNREADABLE: Final = object()
+"""What is read in the place of bytes that are no message."""
 CannotWrite: Final = grpc.aio.InternalError
 """The client went away while something was on its way to it."""
+
+
+def reader(deserialize: Any) -> Callable[[bytes], Any]:
+    """What cannot be decoded is refused like any other bad request; gRPC itself would log a traceback for it."""
+
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return UNREADABLE
+
+    return read
 
 
 class Method:

@@ -19,7 +19,7 @@ from services.gateway.errors import TimeIsUp, TooManyWithoutKey, Unreadable
 from services.gateway.metrics import TURNED_AWAY
 from services.gateway.peers import peer_of
 from services.gateway.statuses import DETAILS, status_of
-from services.gateway.visits import EOF, CannotWrite
+from services.gateway.visits import EOF, UNREADABLE, CannotWrite, reader
 from shared.telemetry.tracing import new_traceparent, trace_id
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class WithoutKey:
 
     def guarded(self, handler: Handler) -> Handler:
         """The same method with a place, a deadline, and a message that is read when there is a place."""
-        read, write = cast("Any", handler.request_deserializer), cast("Any", handler.response_serializer)
+        read, write = reader(handler.request_deserializer), cast("Any", handler.response_serializer)
         if not handler.response_streaming:
             return grpc.stream_unary_rpc_method_handler(self._question(cast("Any", handler.unary_unary)), read, write)
         behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
@@ -76,7 +76,7 @@ class WithoutKey:
             try:
                 with self._streams.place(peer_of(context.peer())):
                     async with limit:
-                        request = await _message(context) if one_message else requests
+                        request = await _message(context) if one_message else _messages(requests)
                         async with aclosing(cast("Any", behaviour(request, context))) as answers:
                             async for answer in answers:
                                 await context.write(answer)
@@ -93,12 +93,20 @@ class WithoutKey:
 
 
 async def _message(context: Context) -> Any:
-    """The one message of a call. Raises Unreadable where there is none, TimeoutError where it does not come."""
+    """The one message of a call. Raises Unreadable where there is none or it is none, TimeoutError where it does not
+    come."""
     async with asyncio.timeout(QUESTION_S):
         message = await context.read()
-    if message is EOF:
+    if message is EOF or message is UNREADABLE:
         raise Unreadable
     return message
+
+
+async def _messages(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for message in requests:
+        if message is UNREADABLE:
+            raise Unreadable
+        yield message
 
 
 async def _refuse(context: Context, error: Exception) -> None:

@@ -145,6 +145,31 @@ async def test_a_health_check_whose_message_never_comes_gives_its_place_back(
         await let_in(lambda: health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest()))
 
 
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+async def test_what_is_no_message_is_a_bad_request_and_fills_no_log(
+    method: str, stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """gRPC would log a traceback for each, for anybody who can connect."""
+    async with grpc.aio.insecure_channel(stage.address) as channel:
+        call = channel.unary_stream(f"/grpc.health.v1.Health/{method}", None, None)(b"\x0a\x02\xff\xff")
+        error = await refused(call.read())
+    assert error.code() is Code.INVALID_ARGUMENT
+    assert "Traceback" not in caplog.text
+
+
+async def test_what_is_no_message_of_reflection_is_a_bad_request(
+    nats_url: str, mongo_url: str, mongo_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        staged(nats_url, mongo_url, mongo_database, gateway_reflection=True) as stage,
+        grpc.aio.insecure_channel(stage.address) as channel,
+    ):
+        path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        error = await refused(channel.stream_stream(path, None, None)(iter([b"\xff"])).read())
+    assert error.code() is Code.INVALID_ARGUMENT
+    assert "Traceback" not in caplog.text
+
+
 async def test_reflection_is_off_unless_it_is_set(stage: Stage, alice: Client) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(alice.channel)
     stream = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
