@@ -129,6 +129,8 @@ def _structure(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
             problems.append(f"{name!r} is a link or a device, not a file")
         elif entry.flag_bits & _ENCRYPTED:
             problems.append(f"{name!r} is encrypted")
+        elif entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            problems.append(f"{name!r} is compressed in a way that no package is")  # LZMA may ask for 4 GiB of memory
     if not problems and len({name.partition("/")[0] for name in seen}) != 1:
         problems.append("the files are not in one folder")
     return problems

@@ -139,6 +139,8 @@ def with_entry(name: str, *, data: bytes = b"x", mode: int = stat.S_IFREG | 0o64
         (with_entry(f"{FOLDER}/AGENT.py"), "is there twice"),
         (with_entry("elsewhere/x"), "not in one folder"),
         (with_entry(f"{FOLDER}/x", flags=1), "is encrypted"),
+        (rezipped({"x": b"x" * 99}, method=zipfile.ZIP_LZMA), "compressed in a way"),
+        (rezipped({"x": b"x" * 99}, method=zipfile.ZIP_BZIP2), "compressed in a way"),
         (rezipped({f"f{number}": b"" for number in range(1001)}), "more than any package has"),
         (rezipped({"zeros": bytes(65 << 20)}, method=zipfile.ZIP_DEFLATED), "larger than 64 MiB"),
         (zipped(FACTS)[:-10], "not a sound ZIP"),
