@@ -31,10 +31,25 @@ class ProcessSettings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise BadEnvironment("\n".join(map(_in_words, error.errors()))) from None
+            raise BadEnvironment("\n".join(map(self._in_words, error.errors()))) from None
         except SettingsError as error:  # its only word on which one it is lies in its text
             names = [name for name in type(self).model_fields if f'"{name}"' in str(error)]
-            raise BadEnvironment("\n".join(f"{_variable(name)}: must be JSON" for name in names)) from None
+            raise BadEnvironment("\n".join(self._badly_written(name) for name in names)) from None
+
+    @classmethod
+    def _in_words(cls, problem: ErrorDetails) -> str:
+        says = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:  # of several variables, which it names itself
+            return says
+        name = str(problem["loc"][0])
+        if problem["type"] == "string_pattern_mismatch":
+            return cls._badly_written(name)
+        return f"{_variable(name)}: {says}"
+
+    @classmethod
+    def _badly_written(cls, name: str) -> str:
+        """What it is and so how it is written: a pattern tells nobody."""
+        return f"{_variable(name)}: is not written as it must be: {cls.model_fields[name].description}"
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
@@ -62,8 +77,8 @@ class CommonSettings(ProcessSettings):
     nats_key_file: Path | None = Field(None, description="NATS over mutual TLS: private key of the certificate (PEM)")
     nats_closed_holes: tuple[str, ...] = Field(
         (),
-        description="known holes of nats-server that you have closed by configuration, as JSON of their ids: they are "
-        "told instead of warned of",
+        description="known holes of nats-server that you have closed by configuration, as JSON of their ids "
+        '(["CVE-2025-30215"]): they are told instead of warned of',
     )
     mongo_url: SecretStr = Field(
         SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0"),
@@ -82,13 +97,6 @@ class CommonSettings(ProcessSettings):
         if (self.nats_cert_file is None) != (self.nats_key_file is None):
             raise ValueError("ASSAY_NATS_CERT_FILE and ASSAY_NATS_KEY_FILE are set together or not at all")
         return self
-
-
-def _in_words(problem: ErrorDetails) -> str:
-    says = problem["msg"].removeprefix("Value error, ")
-    if not problem["loc"]:  # of several variables, which it names itself
-        return says
-    return f"{_variable(str(problem['loc'][0]))}: {says}"
 
 
 def _variable(field: str) -> str:

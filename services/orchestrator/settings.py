@@ -128,15 +128,16 @@ class OrchestratorSettings(CommonSettings, AwsSettings, EncryptionSettings):
     process_secrets_env_prefix: str = Field(
         "",
         pattern=r"^([A-Za-z_][A-Za-z0-9_]*_)?$",
-        description="process runtime: variables of the orchestrator with this prefix are secrets that tests may refer "
-        "to; behind it stands the name with __ for / (ASSAY_SECRET_alice__api_key for alice/api_key); none = none",
+        description="process runtime: variables of the orchestrator with this prefix, which ends in _, are secrets "
+        "that tests may refer to; behind it stands the name with __ for / (ASSAY_SECRET_alice__api_key for "
+        "alice/api_key); none = none",
     )
     process_secret_prefixes: str = Field(
         "{user}/",
         # A name has a / and its variable a __, which none of our own settings has: no test can name one of those.
         pattern=r"^ *[A-Za-z0-9_+=.@{}/-]+/ *(, *[A-Za-z0-9_+=.@{}/-]+/ *)*$",
         description="process runtime: what the name of every secret that a test may refer to begins with, one or more "
-        "separated by commas; {user} stands for the test's user",
+        "separated by commas, each with a / at its end; {user} stands for the test's user",
     )
     default_model_provider: str = Field(
         "", description="model provider of tests that name none: agents see it as MODEL_PROVIDER (bedrock, ollama ...)"

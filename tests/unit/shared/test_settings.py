@@ -82,6 +82,25 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: str) -
     assert not value or repr(value) not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ASSAY_PROCESS_SECRET_PREFIXES", "hidden", "a / at its end"),
+        ("ASSAY_PROCESS_SECRETS_ENV_PREFIX", "hidden", "ends in _"),
+        ("ASSAY_NATS_CLOSED_HOLES", "hidden", 'as JSON of their ids (["CVE-'),
+    ],
+)
+def test_what_is_badly_written_says_how_it_is_written(name: str, value: str, says: str) -> None:
+    os.environ[name] = value
+    with pytest.raises(BadEnvironment) as caught:
+        OrchestratorSettings()
+    said = str(caught.value)
+    assert said.startswith(f"{name}: ")
+    assert says in said
+    assert value not in said
+    assert "^" not in said, "a pattern tells nobody"
+
+
 @pytest.mark.parametrize("value", ["hidden", '["hidden"]', '{"A": "hidden"', '{"A": {"hidden": 1}}'])
 def test_a_table_that_is_none_is_refused_by_name_and_its_values_do_not_show(value: str) -> None:
     os.environ["ASSAY_PROCESS_BUILD_ENV"] = value
