@@ -15,7 +15,8 @@ from assay.plain import plain
 
 
 class AuditOutcome(StrEnum):
-    """What became of it. UNKNOWN: it was begun, and nothing is known of its end."""
+    """What became of it. REFUSED: nothing was done. UNKNOWN: it was begun, and may have been done: nothing is known of
+    its end, or something broke on the way (then with a status)."""
 
     UNKNOWN = "UNKNOWN"
     DONE = "DONE"

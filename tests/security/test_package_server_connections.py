@@ -165,6 +165,20 @@ CHOICES: dict[str, tuple[list[Client], Callable[[list[Client]], Client | None]]]
         [client("a", UNHEARD, 0), client("b", UNHEARD, 4), client("b", UNHEARD, 5)],
         lambda clients: clients[1],
     ),
+    "one of a flood that has just come before those of others that send and take": (
+        [
+            client("a", SENDING, 4),
+            client("b", UNHEARD, NOW),
+            client("b", UNHEARD, NOW - 0.1),
+            client("c", TAKING, 3),
+            client("d", IDLE, 2),
+        ],
+        lambda clients: clients[2],
+    ),
+    "not one that has just come where all are of one peer, as behind a proxy": (
+        [client("a", UNHEARD, NOW), client("a", IDLE, 4), client("a", SENDING, 3)],
+        lambda clients: clients[1],
+    ),
     "not one that has just come": ([client("a", UNHEARD, NOW), client("b", SENDING, 4)], lambda clients: clients[1]),
     "one that does not take its answer before nobody": (
         [client("a", ASKING, 0), client("a", TAKING, 2), client("a", TAKING, 1)],

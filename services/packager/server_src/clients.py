@@ -69,18 +69,21 @@ class Crowd:
 
 
 def to_close(clients: Iterable[Client], now: float) -> Client | None:
-    """Who makes room for one more: the quietest of the peer that has the most, the oldest of them first, and those that
-    have just come last. None while all wait for their answers."""
+    """Who makes room for one more: who has asked nothing for a second; else one of the peer that has the most, so that
+    a flood costs its own. Of them not one that has just come, the quietest, the oldest. None while all wait for their
+    answers."""
     others = [client for client in clients if client.does != ASKING]
     held: dict[str, int] = {}
     for client in others:
         held[client.peer] = held.get(client.peer, 0) + 1
     if not others:
         return None
-    return min(
-        others,
-        key=lambda client: (now - client.since < YOUNG_S, client.does, -held[client.peer], client.since),
-    )
+
+    def stays(client: Client) -> tuple[bool, int, bool, int, float]:
+        young = now - client.since < YOUNG_S
+        return client.does != UNHEARD or young, -held[client.peer], young, client.does, client.since
+
+    return min(others, key=stays)
 
 
 def most_connections() -> int:
