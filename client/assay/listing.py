@@ -10,6 +10,7 @@ from assay.errors import BadAnswer
 
 MOST_IN_PAGE = 100  # as the API has it
 MOST_IN_VAIN = 8  # empty pages that do not get on, as from a server that gave up in the middle of a search
+MOST_EMPTY = 100_000  # empty pages one after the other: the search of 40,000,000 tests that finds nothing has as many
 
 
 class Paged(Protocol):
@@ -28,8 +29,8 @@ class _Cursor:
 
     def __init__(self, request: Any, limit: int | None) -> None:
         self.request, self._left = request, limit
-        self._seen = {request.page_token}
-        self._in_vain = 0
+        self._seen = {hash(request.page_token)}  # and not the tokens: a server may make them long
+        self._in_vain = self._empty = 0
         self._size()
 
     def move(self, token: str, count: int) -> None:
@@ -38,11 +39,15 @@ class _Cursor:
         if not token:
             self.request = None
             return
-        if token in self._seen and count == 0 and self._in_vain < MOST_IN_VAIN:
+        self._empty = 0 if count else self._empty + 1
+        if self._empty > MOST_EMPTY:
+            raise BadAnswer.of("next_page_token", f"leads from one empty page to the next, {MOST_EMPTY:,} times")
+        known = hash(token)
+        if known in self._seen and count == 0 and self._in_vain < MOST_IN_VAIN:
             self._in_vain += 1
-        elif token in self._seen:
+        elif known in self._seen:
             raise BadAnswer.of("next_page_token", "leads to a page that was there before")
-        self._seen.add(token)
+        self._seen.add(known)
         self.request.page_token = token
         if self._left is not None:
             self._left -= count

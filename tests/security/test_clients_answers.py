@@ -20,7 +20,7 @@ from assay.cli import text
 from assay.cli.jsontext import json_text
 from assay.cli.screen import open_screen
 from assay.foreign import sound
-from assay.listing import MOST_IN_VAIN
+from assay.listing import MOST_EMPTY, MOST_IN_VAIN, _Cursor
 from assay.retry import MOST_BRIEF, RetryPolicy
 from assay.translate import test as value_of
 from assay.v1 import (
@@ -100,6 +100,17 @@ def test_a_list_of_empty_pages_does_not_go_round_either() -> None:
         ran = command(address, "list")
     assert (ran.code, gateway.count("ListTests")) == (2, MOST_IN_VAIN + 2)
     assert ran.err.startswith("error: The server's answer cannot be used: next_page_token")
+
+
+def test_a_list_of_ever_other_empty_pages_ends() -> None:
+    cursor = _Cursor(test_service_pb2.ListTestsRequest(), 20)
+    for number in range(MOST_EMPTY):
+        cursor.move(f"{number}", 0)
+    cursor.move("a", 1)  # it got on after all
+    for number in range(MOST_EMPTY):
+        cursor.move(f"b{number}", 0)
+    with pytest.raises(BadAnswer, match="one empty page to the next"):
+        cursor.move("c", 0)
 
 
 async def test_asyncio_s_lists_do_not_go_round_either() -> None:
