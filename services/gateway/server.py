@@ -109,6 +109,9 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
         # gRPC reads ahead what it takes a connection to hold, megabytes a call, also of calls that are refused.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 1 << 16),
+        # Only messages as they are: some KiB of gzip would make anybody's health check one of 4 MiB, and older versions
+        # of gRPC look at the size before it is unpacked only. No client of ours compresses.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
         ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a second server behind the same address
     ]
 

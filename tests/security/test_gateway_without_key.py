@@ -115,6 +115,20 @@ async def test_a_stream_without_a_key_ends_after_its_time(nats_url: str, mongo_u
         assert (watch.error.code(), "after 0.5 s" in str(watch.error.details())) == (Code.UNAVAILABLE, True)
 
 
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_a_message_that_grows_when_it_is_unpacked_is_not_unpacked(
+    stage: Stage, alice: Client, compression: grpc.Compression
+) -> None:
+    """A thousandth of it is on the wire."""
+    request = health_pb2.HealthCheckRequest(service="x" * 3_000_000)
+    error = await refused(health_pb2_grpc.HealthStub(alice.channel).Check(request, compression=compression))
+    assert error.code() is Code.UNIMPLEMENTED
+    large = pb.SubmitTestRequest(spec=test_pb2.TestSpec(agent_code="x" * 3_000_000))
+    error = await refused(alice.tests.SubmitTest(large, metadata=alice.metadata, compression=compression))
+    assert error.code() is Code.UNIMPLEMENTED
+    assert (await alice.submit()).id
+
+
 async def test_halves_of_health_checks_keep_no_probe_out(stage: Stage) -> None:
     """From the same address, as behind a proxy: the newest has a place, and who waits for longest goes."""
     headers = header_block(CHECK)
