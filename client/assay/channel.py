@@ -21,6 +21,7 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.max_send_message_length", 16 * 1024 * 1024),
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: unpacked, a message has whatever size a server likes
     # gRPC's own first pause is 1 s: longer than a server of ours takes to restart.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),

@@ -3,6 +3,7 @@ reads as one of the command's own."""
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 from collections.abc import Callable, Iterable
@@ -34,6 +35,7 @@ from assay.v1 import (
 )
 from tests.support.cli_in_process import Terminal, command
 from tests.support.hostile_gateway import HostileGateway, Refusal, hostile_gateway
+from tests.support.raw_http2 import answering_by_hand
 from tests.unit.client.command import Cli
 
 QUICK = RetryPolicy(attempts=2, first_pause=0.0001, longest_pause=0.001, stream_attempts=3)
@@ -100,6 +102,19 @@ def test_a_list_of_empty_pages_does_not_go_round_either() -> None:
         ran = command(address, "list")
     assert (ran.code, gateway.count("ListTests")) == (2, MOST_IN_VAIN + 2)
     assert ran.err.startswith("error: The server's answer cannot be used: next_page_token")
+
+
+async def test_an_answer_that_grows_when_it_is_unpacked_is_not_unpacked() -> None:
+    """A thousandth of it is on the wire."""
+    large = test_service_pb2.GetTestResponse(test=test_pb2.Test(id="tst_1", user_id="x" * 12_000_000))
+    packed = gzip.compress(large.SerializeToString())
+    async with (
+        answering_by_hand(packed, encoding="gzip") as address,
+        AsyncAssay(address, "key", retry=QUICK) as client,
+    ):
+        with pytest.raises(AssayError) as caught:
+            await client.get("tst_1")
+    assert "ompress" in str(caught.value)
 
 
 def test_a_list_of_ever_other_empty_pages_ends() -> None:

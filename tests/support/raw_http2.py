@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -28,16 +28,22 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def header_block(path: str, **more: str) -> bytes:
-    """The headers of a gRPC call, each as a literal that is not indexed."""
-    fields = {
-        ":method": "POST",
-        ":scheme": "http",
-        ":path": path,
-        ":authority": "x",
-        "te": "trailers",
-        "content-type": "application/grpc",
-        **{name.replace("_", "-"): value for name, value in more.items()},
-    }
+    """The headers of a gRPC call."""
+    return literals(
+        {
+            ":method": "POST",
+            ":scheme": "http",
+            ":path": path,
+            ":authority": "x",
+            "te": "trailers",
+            "content-type": "application/grpc",
+            **{name.replace("_", "-"): value for name, value in more.items()},
+        }
+    )
+
+
+def literals(fields: Mapping[str, str]) -> bytes:
+    """Headers, each as a literal that is not indexed."""
     return b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields.items())
 
 
@@ -97,3 +103,31 @@ async def connected_by_hand(port: int) -> AsyncIterator[Connection]:
         yield Connection(reader, writer)
     finally:
         writer.transport.abort()
+
+
+@asynccontextmanager
+async def answering_by_hand(message: bytes, *, encoding: str) -> AsyncIterator[str]:
+    """A server that answers the first call of each connection with these bytes, said to be compressed. Its address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = Connection(reader, writer)
+        await reader.readexactly(len(PREFACE))
+        await peer.send(frame(SETTINGS, 0, 0), frame(SETTINGS, ACK, 0))
+        while (got := await peer.read()) is not None and not (got.stream and got.flags & END_STREAM):
+            pass
+        if got is None:
+            return
+        head = {":status": "200", "content-type": "application/grpc", "grpc-encoding": encoding}
+        body = b"\x01" + len(message).to_bytes(4) + message
+        await peer.send(
+            frame(HEADERS, END_HEADERS, got.stream, literals(head)),
+            frame(DATA, 0, got.stream, body),
+            frame(HEADERS, END_HEADERS | END_STREAM, got.stream, literals({"grpc-status": "0"})),
+        )
+        await peer.read()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
