@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for. Servers start when the first test asks, once per test process."""
 
+import logging
 import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -32,6 +33,17 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+_LOGS = structlog.get_config()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command that a test runs in this process logs to a standard error of its own, which is closed afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**_LOGS)
+    root.handlers[:], root.level = handlers, level
 
 
 _SHARED: list[RunningServer] = []

