@@ -44,7 +44,9 @@ def test_submit_follow_tells_the_story_in_order(assay: Command) -> None:
     assert (ran.code, ran.err) == (PASSED, "")
     told = [line.split()[0] for line in ran.out.splitlines() if line and not line.startswith((" ", "{", "}", "✓"))]
     assert told[0].startswith("tst_")
-    assert [word for word in told[1:] if word != "queued"] == ["submitted", "building", "running"]
+    story = [word for word in told[1:] if word != "queued"]
+    # A state that is over before it could be told is not told: who watches hears where the test stands.
+    assert story in (["submitted", "building", "running"], ["submitted", "running"])
     places = [ran.out.index(part) for part in ("| word 1: How", "20 lines, complete", '"words": 7', "✓ passed in")]
     assert places == sorted(places)
     assert re.search(r"queue .+ · build .+ · run .+ · cpu .+ · peak .+ MiB", ran.out)
