@@ -25,7 +25,6 @@ TASK_OWNERS = {
 ONE_FILE_ON_PURPOSE = {  # run as they are, by an interpreter that sees nothing else of ours
     "services/orchestrator/harness/test_runner.py",  # joined from harness/src
     "services/orchestrator/harness/test_runner_rest.py",
-    "services/orchestrator/runtimes/forkserver.py",
     "services/packager/templates/server.py",  # joined from server_src and harness/src
 }
 

@@ -66,7 +66,9 @@ def _pids() -> list[str]:
 
 def _is_forkserver(pid: str, log: str) -> bool:
     try:
-        return str(Path(f"/proc/{pid}/fd/2").readlink()) == log and "forkserver.py" in _text(f"/proc/{pid}/cmdline")
+        return str(Path(f"/proc/{pid}/fd/2").readlink()) == log and "runtimes.forkserver" in _text(
+            f"/proc/{pid}/cmdline"
+        )
     except OSError:
         return False
 

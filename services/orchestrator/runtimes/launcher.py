@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -19,7 +18,9 @@ from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
-FORKSERVER: Final = Path(__file__).with_name("forkserver.py")
+from services.orchestrator.runtimes import standalone
+
+_FORKSERVER: Final = "services.orchestrator.runtimes.forkserver.server"
 
 _SPARES: Final = 2  # two orders at once find processes ready; more only take memory
 
@@ -154,7 +155,7 @@ class Launcher:
 
     async def _connected(self) -> _Orders:
         ptys = "" if self._ptys is None else str(self.seen(self._ptys))
-        program = [sys.executable, "-S", "-I", str(FORKSERVER), str(_SPARES), ptys, *self._cgroup_parents]
+        program = [*standalone.command(_FORKSERVER), str(_SPARES), ptys, *self._cgroup_parents]
         if self._way:
             opening = ["sh", "-c", _OPEN_THE_WAY, "sh", str(self._root), str(self._way)]
             program = ["unshare", "--mount", "--propagation", "slave", *opening, *program]

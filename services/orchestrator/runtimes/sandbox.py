@@ -1,7 +1,7 @@
 """The command line of the sandbox: what a task sees and what it may do, as bubblewrap arguments.
 
 Pure text from values. Limits on memory and processes are elsewhere (cgroups.py), and so is the user outside
-(forkserver.py).
+(forkserver/becoming.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ENVIRONMENT: Final = "/env"
 CACHE: Final = "/cache"
 TOOLS: Final = "/assay/bin"
 CA_BUNDLE: Final = "/etc/ssl/certs/ca-certificates.crt"
-STATUS_FD: Final = 4  # forkserver.py puts the status file there
+STATUS_FD: Final = 4  # forkserver/becoming.py puts the status file there
 RESULT_FD: Final = 3
 CONTENTS_FD: Final = 8
 FILTER_FD: Final = 9

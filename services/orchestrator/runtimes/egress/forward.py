@@ -13,7 +13,7 @@ import socket
 import threading
 from typing import Final, NoReturn
 
-from services.orchestrator.runtimes.egress.kernel import CLONE_NEWNET, call
+from services.orchestrator.runtimes.kernel import CLONE_NEWNET, call
 
 _PIECE: Final = 65536
 _MOST: Final = 128  # connections at once: far above what clients of a model hold

@@ -13,7 +13,7 @@ holds with it.
 """
 
 # pathlib would double what this process is.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH116, PTH120, PTH123, S103
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH116, PTH120, S103
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ import resource
 import sys
 from typing import Any, Final
 
-from services.orchestrator.runtimes.egress.kernel import (
+from services.orchestrator.runtimes.egress.namespace import Broken, Namespace, insert, make
+from services.orchestrator.runtimes.kernel import (
     CLONE_NEWNS,
     CLONE_NEWUSER,
     MS_NOEXEC,
@@ -33,25 +34,12 @@ from services.orchestrator.runtimes.egress.kernel import (
     MS_PRIVATE,
     MS_REC,
     call,
+    start_time,
     write,
 )
-from services.orchestrator.runtimes.egress.namespace import Broken, Namespace, insert, make
-
-START: Final = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from services.orchestrator.runtimes.egress.keeper import main; main()"
-)
-"""For `python -S -I -c START ROOT UID NICE CGROUP_PARENT...`; UID: a number, or - to stay who we are."""
 
 TUN: Final = "/dev/net/tun"
 TUN_NUMBER: Final = (10, 200)  # Linux: Documentation/admin-guide/devices.txt
-
-
-def start_time() -> int:
-    """When this process started, in clock ticks since boot (proc(5), field 22)."""
-    with open("/proc/self/stat", "rb") as file:
-        stat = file.read()
-    return int(stat[stat.rindex(b")") + 2 :].split()[19])
 
 
 def enter(parents: list[str]) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from services.orchestrator.runtimes.egress.keeper import START
+from services.orchestrator.runtimes import standalone
 
 PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 WAIT_S: Final = 15.0
 """Longest wait for the keeper, on a machine that is busy: a network takes 20 ms."""
-_ROOT: Final = Path(__file__).parents[4]  # the folder that `services` is in
+_KEEPER: Final = "services.orchestrator.runtimes.egress.keeper"
 
 Answer = Mapping[str, Any]
 
@@ -58,8 +57,7 @@ class KeeperLine(asyncio.Protocol):
     ) -> KeeperLine:
         """Raises NoNetwork."""
         uid = "-" if options.uid is None else str(options.uid)
-        program = [sys.executable, "-S", "-I", "-c", START, str(_ROOT), uid, str(options.nice)]
-        program += options.cgroup_parents
+        program = [*standalone.command(_KEEPER), uid, str(options.nice), *options.cgroup_parents]
         ours, theirs = socket.socketpair()
         with theirs, options.log_file.open("ab") as errors:
             try:

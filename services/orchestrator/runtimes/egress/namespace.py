@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 from services.orchestrator.runtimes.egress.addresses import SUBNET
 from services.orchestrator.runtimes.egress.forward import forward
-from services.orchestrator.runtimes.egress.kernel import CLONE_NEWNET, call, ended_well, read_within, spawn, write
+from services.orchestrator.runtimes.kernel import CLONE_NEWNET, call, ended_well, read_within, spawn, write
 
 _MTU: Final = "65520"  # slirp4netns(1): recommended for throughput
 _OPEN_FILES: Final = 4096  # of one slirp4netns: each connection of its test is one

@@ -1,4 +1,5 @@
-"""Calls of the kernel that Python 3.11 lacks, and children. Standard library only: the keeper is made of it."""
+"""Calls of the kernel that Python 3.11 lacks, and children. Standard library only: the fork server and the keeper of
+networks are made of it."""
 
 from __future__ import annotations
 
@@ -16,17 +17,19 @@ MS_NOSUID: Final = 2
 MS_NOEXEC: Final = 8
 MS_REC: Final = 0x4000
 MS_PRIVATE: Final = 1 << 18
+MS_SLAVE: Final = 1 << 19
+MNT_DETACH: Final = 2
 
 _MOST_S: Final = 5.0  # far above what a step takes
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def call(name: str, *arguments: Any) -> None:
-    """A function of libc that answers 0. Raises OSError."""
+def call(name: str, *arguments: Any, what: str = "") -> None:
+    """A function of libc that answers 0. Raises OSError, which says for what it was called."""
     if getattr(libc, name)(*arguments):
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), name)
+        raise OSError(number, os.strerror(number), what or name)
 
 
 def write(path: str, text: str) -> None:
@@ -36,6 +39,16 @@ def write(path: str, text: str) -> None:
         os.write(fd, text.encode())
     finally:
         os.close(fd)
+
+
+def start_time() -> int:
+    """When this process started, in clock ticks since boot: with pid and boot id it names a process for good."""
+    fd = os.open("/proc/self/stat", os.O_RDONLY)
+    try:
+        stat = os.read(fd, 1024)
+    finally:
+        os.close(fd)
+    return int(stat[stat.rindex(b")") + 2 :].split()[19])  # proc(5): field 22, counted behind the name
 
 
 def spawn(become: Callable[..., NoReturn], *arguments: Any) -> int:
