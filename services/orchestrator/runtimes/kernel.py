@@ -7,7 +7,7 @@ import ctypes
 import os
 import select
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, NoReturn
 
 CLONE_NEWNS: Final = 0x20000  # this and those below: sched.h, sys/mount.h
@@ -20,6 +20,7 @@ MS_PRIVATE: Final = 1 << 18
 MS_SLAVE: Final = 1 << 19
 MNT_DETACH: Final = 2
 
+_GREATEST_FD: Final = 1 << 20  # fs.nr_open of Linux; closerange is one call of the kernel
 _MOST_S: Final = 5.0  # far above what a step takes
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -51,8 +52,9 @@ def start_time() -> int:
     return int(stat[stat.rindex(b")") + 2 :].split()[19])  # proc(5): field 22, counted behind the name
 
 
-def spawn(become: Callable[..., NoReturn], *arguments: Any) -> int:
-    """A child that becomes something else."""
+def spawn(become: Callable[..., NoReturn], *arguments: Any, keep: Collection[int]) -> int:
+    """A child that becomes something else, with `keep` and standard error as all that it has open of ours: a pipe or a
+    socket has no end while a child holds it that never meant to."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -62,12 +64,21 @@ def spawn(become: Callable[..., NoReturn], *arguments: Any) -> int:
             null = os.open("/dev/null", os.O_RDWR)
             os.dup2(null, 0)
             os.dup2(null, 1)
+            _close_all_but({*keep, 2})
             become(*arguments)
         except BaseException as error:  # noqa: BLE001 - nothing of the parent may run in the child
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         finally:
             os._exit(70)
     return pid
+
+
+def _close_all_but(kept: Collection[int]) -> None:
+    last = 1
+    for fd in sorted(kept):
+        os.closerange(last + 1, fd)
+        last = fd
+    os.closerange(last + 1, _GREATEST_FD)
 
 
 def read_within(fd: int) -> bytes:

@@ -117,7 +117,12 @@ class KeeperLine(asyncio.Protocol):
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asked[order["id"]] = future
         self.send(order)
-        return await asyncio.wait_for(future, WAIT_S)
+        try:
+            return await asyncio.wait_for(future, WAIT_S)
+        except TimeoutError:
+            raise NoNetwork("the process that keeps networks does not answer") from None
+        finally:
+            self._asked.pop(order["id"], None)
 
     def close(self) -> None:
         if self._transport:

@@ -18,7 +18,10 @@ from services.orchestrator.runtimes.egress.forward import forward
 from services.orchestrator.runtimes.kernel import CLONE_NEWNET, call, ended_well, read_within, spawn, write
 
 _MTU: Final = "65520"  # slirp4netns(1): recommended for throughput
-_OPEN_FILES: Final = 4096  # of one slirp4netns: each connection of its test is one
+_OPEN_FILES: Final = 1024  # of one slirp4netns: each connection of its test is one
+_MEMORY: Final = 512 << 20
+"""Of one slirp4netns, which counts to no test's limit. A connection whose two ends read nothing has 256 KiB in it
+(libslirp, TCP_SNDSPACE and TCP_RCVSPACE), so the files are what ends first, in good order."""
 _NO_RULES: Final = "nft did not take the rules"
 
 
@@ -48,7 +51,7 @@ class Namespace:
     def attach(self) -> None:
         """Starts slirp4netns and waits until it has set up the device. Raises Broken."""
         ready, told = os.pipe2(os.O_CLOEXEC)
-        self.slirp = spawn(self._become_slirp, told)
+        self.slirp = spawn(self._become_slirp, told, keep=(self.net, self.ends, told))
         os.close(told)
         try:
             if b"1" not in read_within(ready):
@@ -60,6 +63,7 @@ class Namespace:
         for fd in (self.net, self.ends, told):
             os.set_inheritable(fd, True)
         resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         line = ["slirp4netns", "--configure", f"--mtu={_MTU}", f"--cidr={SUBNET}", "--disable-host-loopback"]
         line += ["--enable-sandbox", "--enable-seccomp", f"--exit-fd={self.ends}", f"--ready-fd={told}"]
@@ -68,7 +72,7 @@ class Namespace:
     def forward(self, port: int) -> None:
         """Has connections to a port of its loopback arrive at the host's, for as long as it lives. Raises Broken."""
         hearing, made = os.pipe2(os.O_CLOEXEC)
-        spawn(forward, self.net, port, self.ends, made)
+        spawn(forward, self.net, port, self.ends, made, keep=(self.net, self.ends, made))
         os.close(made)
         try:
             if read_within(hearing) != b"ready":
@@ -91,7 +95,7 @@ def make(rules: str) -> Namespace:
         os.read(go_on, 1)  # until the parent has hold of it
         apply(rules)
 
-    pid = spawn(become_the_rules)
+    pid = spawn(become_the_rules, keep=(say_made, go_on))
     namespace = None
     try:
         os.close(say_made)
@@ -132,5 +136,5 @@ def insert(namespace: Namespace, rules: str) -> None:
         call("setns", namespace.net, CLONE_NEWNET)
         apply(rules)
 
-    if not ended_well(spawn(become_the_rules)):
+    if not ended_well(spawn(become_the_rules, keep=(namespace.net,))):
         raise Broken(_NO_RULES)
