@@ -44,6 +44,12 @@ class Destination:
         network = self.network
         return self.host in _LOOPBACK_NAMES if network is None else network.is_loopback
 
+    @property
+    def is_range(self) -> bool:
+        """Whether it has more than one address that somebody wrote down."""
+        network = self.network
+        return network is not None and network.num_addresses > 1
+
     def covers(self, wanted: Destination) -> bool:
         """Whether who may reach this may reach `wanted`: names are compared as they are written."""
         if self.port is not None and self.port != wanted.port:
@@ -92,3 +98,8 @@ def parse_all(text: str) -> tuple[Destination, ...]:
 def refused(wanted: Sequence[Destination], permitted: Sequence[Destination]) -> list[Destination]:
     """Those that nothing permits."""
     return [one for one in wanted if not any(other.covers(one) for other in permitted)]
+
+
+def named(wanted: Destination, permitted: Sequence[Destination]) -> bool:
+    """Whether something permits it that means just this host, and no range that it lies in."""
+    return any(other.covers(wanted) for other in permitted if other.loopback or not other.is_range)

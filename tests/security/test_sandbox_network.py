@@ -270,6 +270,36 @@ async def test_a_range_is_allowed_on_all_ports(opened: Open, beside: SideNetwork
     assert await tried(runtime, code) == [PRIVATE, PRIVATE, Refused()]
 
 
+async def test_a_range_that_is_allowed_does_not_mean_the_machine_that_lies_in_it(
+    opened: Open, beside: SideNetwork
+) -> None:
+    own = beside.host_address
+    with listening("0.0.0.0") as port:
+        runtime = await opened(egress_allow=parse_all("0.0.0.0/0"))
+        code = f"[attempt(host, {port}) for host in {(own, '192.0.2.2', '192.0.2.3')}] + [attempt({PRIVATE!r}, {PORT})]"
+        assert await tried(runtime, code) == [Refused(), Refused(), Refused(), PRIVATE]
+
+
+async def test_who_asks_for_an_address_within_a_range_does_not_get_the_machine(
+    opened: Open, beside: SideNetwork
+) -> None:
+    own = beside.host_address
+    with listening("0.0.0.0") as port, listening("0.0.0.0") as other:
+        runtime = await opened(allow_hosts=parse_all(f"{own}/24, {own}:{other}"))
+        code = f"[attempt({own!r}, {port}), attempt({own!r}, {other})]"
+        asks = (f"{own}:{port}", f"{own}:{other}")
+        assert await tried(runtime, code, allow_hosts=asks) == [Refused(), "of the host"]
+
+
+async def test_a_server_of_the_machine_that_is_asked_for_by_two_names_is_reached(opened: Open) -> None:
+    with listening() as port:
+        runtime = await opened(allow_hosts=parse_all(f"127.0.0.1:{port}"))
+        names = (f"127.0.0.1:{port}", f"localhost:{port}")
+        url = f"http://127.0.0.2:{port}/v1"
+        code = f"attempt('127.0.0.1', {port})"
+        assert await tried(runtime, code, allow_hosts=names, model_url=url) == "of the host"
+
+
 async def test_a_test_that_asks_reaches_what_it_may_ask_for_and_others_do_not(
     opened: Open, beside: SideNetwork
 ) -> None:
@@ -361,10 +391,14 @@ async def test_two_tests_at_once_have_two_networks(opened: Open) -> None:
     assert len(set(names)) == 5
 
 
+FORWARDS = pytest.mark.parametrize("allowed", ["", "127.0.0.1:9"], ids=["alone", "with a forwarded port"])
+
+
+@FORWARDS
 async def test_a_running_test_keeps_its_network_when_what_keeps_networks_dies(
-    opened: Open, beside: SideNetwork
+    opened: Open, beside: SideNetwork, allowed: str
 ) -> None:
-    runtime = await opened()
+    runtime = await opened(egress_allow=parse_all(allowed))
     code = f"""
 {TRY}
 import time
@@ -378,21 +412,59 @@ def run(query):
     assert kept is not None
     await until(lambda: kept._in_use == 1)
     await asyncio.sleep(0.5)
-    os.kill(int(_ready(runtime)[0].net.split("/")[2]), 9)
+    os.kill(_keeper(runtime), 9)
     assert await under_way == PUBLIC
     assert await tried(runtime, f"attempt({PUBLIC!r}, {PORT})") == PUBLIC
 
 
-async def test_nothing_is_left_when_all_have_gone(opened: Open, tmp_path: Path) -> None:
-    runtime = await opened()
+@FORWARDS
+async def test_nothing_is_left_of_a_network_that_was_used(opened: Open, allowed: str) -> None:
+    """Neither its slirp4netns nor what forwards its ports."""
+    runtime = await opened(egress_allow=parse_all(allowed))
     await answer(runtime, spec(network=True))
     await until(lambda: _all_back(runtime))
-    keeper = int(_ready(runtime)[0].net.split("/")[2])
-    of_keeper = await asyncio.to_thread(Path(f"/proc/{keeper}/task/{keeper}/children").read_text)
-    children = [int(pid) for pid in of_keeper.split()]
+    before = _children_of_keeper(runtime)
+    assert await used(runtime, "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'?', ('198.51.100.9', 9))")
+    await until(lambda: _all_back(runtime))
+    await until(lambda: len(_children_of_keeper(runtime)) <= len(before))
+
+
+@FORWARDS
+async def test_nothing_is_left_when_all_have_gone(opened: Open, allowed: str) -> None:
+    runtime = await opened(egress_allow=parse_all(allowed))
+    await answer(runtime, spec(network=True))
+    await until(lambda: _all_back(runtime))
+    children = _children_of_keeper(runtime)
     assert len(children) >= 2
+    keeper = _keeper(runtime)
     await runtime.aclose()
-    await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (keeper, *children)))
+    await until(lambda: not any(_runs(pid) for pid in (keeper, *children)))
+
+
+async def test_what_carries_a_network_takes_a_bounded_share_of_memory_and_connections(opened: Open) -> None:
+    """It is no part of any test's cgroup."""
+    runtime = await opened()
+    for child in _children_of_keeper(runtime):
+        limits = await asyncio.to_thread(Path(f"/proc/{child}/limits").read_text)
+        hard = {line[:25].strip(): line.split()[-2] for line in limits.splitlines()[1:]}
+        assert (int(hard["Max open files"]), int(hard["Max address space"])) == (1024, 512 << 20)
+
+
+def _keeper(runtime: ProcessRuntime) -> int:
+    return int(_ready(runtime)[0].net.split("/")[2])
+
+
+def _children_of_keeper(runtime: ProcessRuntime) -> list[int]:
+    keeper = _keeper(runtime)
+    return [int(pid) for pid in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split() if _runs(int(pid))]
+
+
+def _runs(pid: int) -> bool:
+    """Whether it is there, and no ended child that nobody has collected."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 async def test_a_machine_that_cannot_make_networks_is_told_at_the_start(

@@ -31,7 +31,7 @@ from services.orchestrator.runtimes.processes import Life, life
 from services.orchestrator.runtimes.programs import PackagesMissing
 from services.orchestrator.runtimes.system_view import View
 from services.orchestrator.runtimes.task_folder import BUILD, RUN, STAGES, WHEELS, Plan, Record, Stage, TaskFolder
-from shared.domain.destinations import Destination, parse, refused
+from shared.domain.destinations import Destination, named, parse, refused
 from shared.domain.failure import FailureCode
 
 log = structlog.get_logger(__name__)
@@ -183,10 +183,9 @@ class Steps:
         self, token: str, folder: TaskFolder, plan: Plan, stage: Stage, order: Order, networks: Networks
     ) -> bool:
         """The same in a network of its own; that of an installation reaches where the operator has it install from."""
-        options = self._host.options
-        wanted = map(parse, plan.allow_hosts) if stage is RUN else of_urls(options.build_env.values())
+        hosts, within = self._opened_for(plan, stage)
         try:
-            network = await networks.take([one for one in wanted if refused([one], options.egress_allow)])
+            network = await networks.take(hosts, within)
         except NoNetwork as error:
             raise LaunchFailed(FailureCode.TASK_START_FAILED, f"No network for the test: {error}") from error
         self._networks[token] = network
@@ -198,6 +197,18 @@ class Steps:
             if not started:
                 self.network_over(token, unused=False)
         return started
+
+    def _opened_for(self, plan: Plan, stage: Stage) -> tuple[list[Destination], list[Destination]]:
+        """What a network must be opened for beyond what all reach: hosts that the operator named, and what lies within
+        ranges that they named."""
+        options = self._host.options
+        if stage is not RUN:
+            wanted = of_urls(options.build_env.values())
+            return [one for one in wanted if not named(one, options.egress_allow)], []
+        wanted = tuple(map(parse, plan.allow_hosts))
+        hosts = [one for one in wanted if named(one, options.allow_hosts) and not named(one, options.egress_allow)]
+        within = [one for one in wanted if not named(one, options.allow_hosts) and refused([one], options.egress_allow)]
+        return hosts, within
 
     def network_over(self, token: str, *, unused: bool) -> None:
         """Gives back the network of a task, if it has one; `unused` where it is certain that nothing of it lives."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.destinations import BadDestination, parse, parse_all, refused
+from shared.domain.destinations import BadDestination, named, parse, parse_all, refused
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,20 @@ def test_several_are_separated_by_commas() -> None:
 )
 def test_what_permits_what(permitted: str, wanted: str, may: bool) -> None:
     assert (refused([parse(wanted)], [parse(permitted)]) == []) is may
+
+
+@pytest.mark.parametrize(
+    ("wanted", "permitted", "is_named"),
+    [
+        ("10.0.0.7:80", "10.0.0.0/8", False),
+        ("10.0.0.7:80", "10.0.0.0/8, 10.0.0.7:80", True),
+        ("10.0.0.7:80", "10.0.0.7", True),
+        ("10.0.0.7:80", "10.0.0.7:81", False),
+        ("10.0.0.0/24", "10.0.0.0/24", False),
+        ("models.intra:443", "models.intra:443", True),
+        ("127.0.0.1:11434", "127.0.0.0/8:11434", True),
+        ("127.0.0.1:11434", "0.0.0.0/0", False),
+    ],
+)
+def test_a_host_is_named_where_no_range_is_needed_to_permit_it(wanted: str, permitted: str, is_named: bool) -> None:
+    assert named(parse(wanted), parse_all(permitted)) is is_named

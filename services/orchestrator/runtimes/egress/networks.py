@@ -81,15 +81,16 @@ class Networks:
         self.give_back(await self.take(), unused=True)
         self._spares = _SPARES
 
-    async def take(self, wanted: Sequence[Destination] = ()) -> Network:
-        """A network, opened for what is wanted. Raises NoNetwork."""
+    async def take(self, hosts: Sequence[Destination] = (), within: Sequence[Destination] = ()) -> Network:
+        """A network, opened for hosts that the operator named, and for what lies within ranges that they named. Raises
+        NoNetwork."""
         self._in_use += 1
         self._most_in_use = max(self._most_in_use, self._in_use)
         network = None
         try:
             network = await self._next()
-            if wanted:
-                await self._open(network, wanted)
+            if hosts or within:
+                await self._open(network, hosts, within)
         except BaseException:
             self._in_use -= 1
             if network is not None:
@@ -226,10 +227,11 @@ class Networks:
 
     # --- more than the internet
 
-    async def _open(self, network: Network, wanted: Sequence[Destination]) -> None:
+    async def _open(self, network: Network, hosts: Sequence[Destination], within: Sequence[Destination]) -> None:
         network.opened = True
-        order = {"do": "open", "id": network.number, "text": additions(await _resolved(wanted, self._known))}
-        answer = await network.keeper.ask({**order, "forwards": _forwards(wanted)})
+        text = additions(hosts=await _resolved(hosts, self._known), within=await _resolved(within, self._known))
+        order = {"do": "open", "id": network.number, "text": text, "forwards": _forwards(hosts)}
+        answer = await network.keeper.ask(order)
         if answer["is"] != "opened":
             raise NoNetwork(answer.get("message", "it could not be opened"))
 
@@ -260,5 +262,5 @@ async def _resolved(destinations: Sequence[Destination], known: dict[Destination
 
 
 def _forwards(destinations: Sequence[Destination]) -> list[int | None]:
-    """Ports of the loopback that lead to those of this machine."""
-    return [one.port for one in dict.fromkeys(destinations) if one.loopback]
+    """Ports of the loopback that lead to those of this machine, each once: it has several names."""
+    return list(dict.fromkeys(one.port for one in destinations if one.loopback))

@@ -9,18 +9,18 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from services.orchestrator.runtimes.egress.addresses import NAME_SERVER
+from services.orchestrator.runtimes.egress.addresses import NAME_SERVER, SUBNET
 from shared.domain.destinations import Destination
 
 DENIED: Final = (
     "0.0.0.0/8",  # this network (RFC 1122); Linux takes 0.0.0.0 for itself
     "10.0.0.0/8",  # private (RFC 1918)
+    "34.118.224.0/20",  # Services of a cluster on GKE, where nobody chose another range
     "100.64.0.0/10",  # carriers' shared space (RFC 6598); clouds have metadata servers in it
     "127.0.0.0/8",
     "169.254.0.0/16",  # link-local (RFC 3927): metadata servers of clouds
     "172.16.0.0/12",  # private (RFC 1918)
     "192.0.0.0/24",  # protocol assignments (RFC 6890): metadata of a cloud
-    "192.0.2.0/24",  # the namespace's own, but for the name server
     "192.168.0.0/16",  # private (RFC 1918)
     "198.18.0.0/15",  # measurements inside networks (RFC 2544)
     "224.0.0.0/4",  # multicast
@@ -29,7 +29,9 @@ DENIED: Final = (
 )
 """What a test reaches only by permission: sources beside each."""
 
-_DENIED: Final = tuple(map(ipaddress.IPv4Network, DENIED))
+_DENIED: Final = tuple(map(ipaddress.IPv4Network, (*DENIED, SUBNET)))
+_ONE: Final = 32  # bits that are the same in all addresses of a range of one
+_HOSTS, _RANGES = "hosts", "ranges"  # chains
 
 Allowed = tuple[ipaddress.IPv4Network, int | None]
 
@@ -44,16 +46,29 @@ def is_denied(destination: Destination) -> bool:
 
 
 def ruleset(*, allowed: Iterable[Allowed], own_addresses: Sequence[str]) -> str:
-    """The rules; `own_addresses` are those of the host, which are denied like its loopback, public or not."""
-    denied = ipaddress.collapse_addresses(map(ipaddress.IPv4Network, (*DENIED, *own_addresses)))
+    """The rules; `own_addresses` are those of the host, which are denied like its loopback, public or not. Of what is
+    allowed, a single address may be one of them; a range does not mean the host because it happens to lie in there.
+
+    Whatever is allowed: at the addresses of the namespace there is the name server's port only, for slirp4netns carries
+    all that is sent there to the host's name server, which may be the host's loopback."""
+    allowed = list(allowed)
+    hosts = [one for one in allowed if one[0].prefixlen == _ONE]
+    ranges = [one for one in allowed if one[0].prefixlen < _ONE]
+    denied = ipaddress.collapse_addresses(map(ipaddress.IPv4Network, DENIED))
+    reject = "reject with icmpx type admin-prohibited"
     lines = [
         "table inet assay {",
+        *_chain(_HOSTS, hosts),
+        *_chain(_RANGES, ranges),
         " chain out {",
         "  type filter hook output priority 0; policy drop;",
         '  oifname "lo" accept',
         f"  ip daddr {NAME_SERVER} meta l4proto {{ tcp, udp }} th dport 53 accept",
-        *(f"  {rule} accept" for rule in _matches(allowed)),
-        f"  ip daddr {{ {', '.join(map(str, denied))} }} reject with icmpx type admin-prohibited",
+        f"  ip daddr {SUBNET} {reject}",
+        f"  jump {_HOSTS}",
+        *([f"  ip daddr {{ {', '.join(own_addresses)} }} {reject}"] if own_addresses else []),
+        f"  jump {_RANGES}",
+        f"  ip daddr {{ {', '.join(map(str, denied))} }} {reject}",
         "  meta nfproto ipv4 accept",
         " }",
         "}",
@@ -61,9 +76,15 @@ def ruleset(*, allowed: Iterable[Allowed], own_addresses: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def additions(allowed: Iterable[Allowed]) -> str:
-    """What opens a namespace that has its rules for more."""
-    return "".join(f"insert rule inet assay out {rule} accept\n" for rule in _matches(allowed))
+def additions(*, hosts: Iterable[Allowed], within: Iterable[Allowed]) -> str:
+    """What opens a namespace that has its rules for more: hosts that the operator named, the host itself perhaps among
+    them, and what lies within ranges that they named."""
+    rules = [(_HOSTS, rule) for rule in _matches(hosts)] + [(_RANGES, rule) for rule in _matches(within)]
+    return "".join(f"add rule inet assay {chain} {rule} accept\n" for chain, rule in rules)
+
+
+def _chain(name: str, allowed: Iterable[Allowed]) -> list[str]:
+    return [f" chain {name} {{", *(f"  {rule} accept" for rule in _matches(allowed)), " }"]
 
 
 def _matches(allowed: Iterable[Allowed]) -> Iterable[str]:

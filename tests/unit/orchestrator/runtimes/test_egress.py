@@ -37,33 +37,40 @@ def test_the_addresses_of_the_machine_are_found_without_its_loopback() -> None:
     assert own_addresses(FIB_TRIE) == ["10.1.0.7", "93.184.215.14"]
 
 
-def test_what_is_allowed_comes_before_what_is_denied_and_the_machine_is_denied_like_the_rest() -> None:
-    rules = ruleset(allowed=[(ipaddress.IPv4Network("10.1.0.7"), 80)], own_addresses=["93.184.215.14"]).splitlines()
-    accepts = next(place for place, line in enumerate(rules) if "10.1.0.7/32" in line)
-    denies = next(place for place, line in enumerate(rules) if "reject" in line)
-    assert accepts < denies
-    assert rules[accepts].split() == [
-        "ip",
-        "daddr",
-        "10.1.0.7/32",
-        "meta",
-        "l4proto",
-        "{",
-        "tcp,",
-        "udp",
-        "}",
-        "th",
-        "dport",
-        "80",
-        "accept",
+def _chain(rules: str, name: str) -> list[str]:
+    return rules.split(f" chain {name} {{\n")[1].split("\n }", maxsplit=1)[0].strip().splitlines()
+
+
+def test_hosts_that_are_allowed_come_before_the_machine_and_ranges_behind_it() -> None:
+    network = ipaddress.IPv4Network
+    rules = ruleset(
+        allowed=[(network("10.1.0.7"), 80), (network("10.0.0.0/8"), None)], own_addresses=["93.184.215.14", "10.1.0.9"]
+    )
+    assert _chain(rules, "hosts") == ["ip daddr 10.1.0.7/32 meta l4proto { tcp, udp } th dport 80 accept"]
+    assert _chain(rules, "ranges") == ["ip daddr 10.0.0.0/8 accept"]
+    out = [line.strip() for line in _chain(rules, "out")]
+    assert "policy drop" in out[0]
+    assert out[1:4] == [
+        'oifname "lo" accept',
+        "ip daddr 192.0.2.3 meta l4proto { tcp, udp } th dport 53 accept",
+        "ip daddr 192.0.2.0/24 reject with icmpx type admin-prohibited",
     ]
-    assert "93.184.215.14/32" in rules[denies]
-    assert "policy drop" in rules[2]
+    assert out[4:7] == [
+        "jump hosts",
+        "ip daddr { 93.184.215.14, 10.1.0.9 } reject with icmpx type admin-prohibited",
+        "jump ranges",
+    ]
+    assert all(text in out[7] for text in ("reject", "10.0.0.0/8", "169.254.0.0/16"))
+    assert out[8:] == ["meta nfproto ipv4 accept"]
 
 
-def test_an_open_network_gets_a_rule_before_all_others() -> None:
-    text = additions([(ipaddress.IPv4Network("10.0.0.0/8"), None)])
-    assert text == "insert rule inet assay out ip daddr 10.0.0.0/8 accept\n"
+def test_a_network_is_opened_for_hosts_and_for_what_lies_within_ranges() -> None:
+    network = ipaddress.IPv4Network
+    text = additions(hosts=[(network("10.1.0.7"), 80)], within=[(network("10.2.0.0/16"), None)])
+    assert text.splitlines() == [
+        "add rule inet assay hosts ip daddr 10.1.0.7/32 meta l4proto { tcp, udp } th dport 80 accept",
+        "add rule inet assay ranges ip daddr 10.2.0.0/16 accept",
+    ]
 
 
 @pytest.mark.parametrize(
