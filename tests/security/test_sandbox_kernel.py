@@ -143,6 +143,18 @@ async def test_sockets_are_of_four_families_only(sandboxes: ProcessRuntime) -> N
     assert await answer(sandboxes, spec(agent_code=code)) == [[1, 0], [2, 0], [10, 0], [16, 0]]
 
 
+async def test_no_agent_takes_what_is_there_once_for_the_whole_machine(sandboxes: ProcessRuntime) -> None:
+    """Places for asynchronous files, which one call could take, and the disk's attention."""
+    code = _agent(
+        f"""
+taken = call({_number("io_setup")}, 1000, ctypes.byref(ctypes.c_ulong(0)))
+usr = os.open("/usr", os.O_RDONLY)
+return [taken, os.sync(), call({_number("syncfs")}, usr)]
+"""
+    )
+    assert await answer(sandboxes, spec(agent_code=code)) == [38, None, 0]
+
+
 async def test_what_programs_do_every_day_goes_on(sandboxes: ProcessRuntime) -> None:
     """Threads, children, limits and priorities of one's own, a terminal, a pipe, a temporary file, a local server."""
     code = """

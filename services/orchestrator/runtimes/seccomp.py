@@ -33,6 +33,7 @@ _HARNESS: Final = 1  # the pid of process 1 inside
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _NETLINK_ROUTE: Final = 0
 _PROTOCOLS: Final = (0, 1, 6, 17, 58)  # none named, ICMP, TCP, UDP, ICMPv6; the others load kernel modules
+_OTHER_KINDS: Final = 0xC  # of sockets: bits of RDM, SEQPACKET, DCCP and PACKET that STREAM, DGRAM and RAW have not
 _PRIO_PROCESS, _PRIO_PGRP, _IOPRIO_WHO_PROCESS = 0, 1, 1
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # put words into a terminal's mouth
 _NAMESPACES: Final = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
@@ -59,6 +60,12 @@ NUMBERS: Final[Mapping[str, Numbers]] = {
     "fsopen": Numbers(430, 430),
     "fspick": Numbers(433, 433),
     "init_module": Numbers(175, 105),
+    "io_cancel": Numbers(210, 3),
+    "io_destroy": Numbers(207, 1),
+    "io_getevents": Numbers(208, 4),
+    "io_pgetevents": Numbers(333, 292),
+    "io_setup": Numbers(206, 0),
+    "io_submit": Numbers(209, 2),
     "io_uring_enter": Numbers(426, 426),
     "io_uring_register": Numbers(427, 427),
     "io_uring_setup": Numbers(425, 425),
@@ -109,6 +116,8 @@ NUMBERS: Final[Mapping[str, Numbers]] = {
     "statmount": Numbers(457, 457),
     "swapoff": Numbers(168, 225),
     "swapon": Numbers(167, 224),
+    "sync": Numbers(162, 81),
+    "syncfs": Numbers(306, 267),
     "syslog": Numbers(103, 116),
     "umount2": Numbers(166, 39),
     "unshare": Numbers(272, 97),
@@ -134,7 +143,12 @@ _ABSENT: Final = (
     # A second way to most calls, past the filter; libuv, tokio and others fall back to epoll.
     *("io_uring_setup", "io_uring_enter", "io_uring_register"),
     *("statmount", "listmount"),
+    # Places for it are the machine's (fs.aio-max-nr), and one call takes them all.
+    *("io_setup", "io_destroy", "io_submit", "io_cancel", "io_getevents", "io_pgetevents"),
 )
+_NOT_DONE: Final = ("sync", "syncfs")
+"""Answered as done: they would write out what all of the machine has in memory, its databases included, as often as
+somebody likes. What is a task's lies in memory, or is an installation that can be made again."""
 _FORBIDDEN: Final = (
     *("keyctl", "add_key", "request_key"),  # keys are not in any namespace
     *("mount", "umount2", "pivot_root", "chroot", "setns"),
@@ -198,7 +212,14 @@ RULES: Final[Mapping[str, Rule]] = {
     "socketpair": _only(0, _AF_UNIX, error=EAFNOSUPPORT),
 }
 
-_INET: Final = Rule(EPROTONOSUPPORT, tuple(Test(low(2), protocol, "allow") for protocol in _PROTOCOLS))
+_INET: Final = Rule(
+    EPROTONOSUPPORT,
+    (
+        # With no protocol named the kind of socket chooses one: SCTP, DCCP.
+        Test(low(1), _OTHER_KINDS, "refuse", how=ANY_BIT),
+        *(Test(low(2), protocol, "allow") for protocol in _PROTOCOLS),
+    ),
+)
 _NETLINK: Final = _only(2, _NETLINK_ROUTE, error=EPROTONOSUPPORT)
 
 
@@ -222,6 +243,7 @@ def program(machine: str = "") -> bytes:
     codes = {
         **dict.fromkeys(_ABSENT, bpf.answer(ENOSYS)),
         **dict.fromkeys(_FORBIDDEN, bpf.answer(EPERM)),
+        **dict.fromkeys(_NOT_DONE, bpf.answer(0)),
         **{name: rule.code() for name, rule in RULES.items()},
         "socket": _socket(),
     }

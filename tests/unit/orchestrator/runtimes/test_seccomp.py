@@ -20,8 +20,12 @@ HEADERS = {
 }
 
 
+ALLOWED = 0
+DONE = -1  # the kernel says so and does nothing
+
+
 def run(program: bytes, architecture: int, number: int, *arguments: int) -> int:
-    """The error that the kernel would give; 0 for a call that is allowed."""
+    """The error that the kernel would give, ALLOWED or DONE."""
     values = (*arguments, *[0] * (6 - len(arguments)))
     data = struct.pack("<IIQ6Q", number, architecture, 0, *[value % (1 << 64) for value in values])
     code = list(struct.iter_unpack("<HBBI", program))
@@ -32,7 +36,7 @@ def run(program: bytes, architecture: int, number: int, *arguments: int) -> int:
         if operation == bpf.LOAD:
             (loaded,) = struct.unpack_from("<I", data, value)
         elif operation == bpf.RETURN:
-            return 0 if value == bpf.ALLOW else value & 0xFFFF
+            return ALLOWED if value == bpf.ALLOW else value & 0xFFFF or DONE
         else:
             held = {bpf.EQUAL: loaded == value, bpf.GREATER: loaded > value, bpf.ANY_BIT: bool(loaded & value)}[
                 operation
@@ -51,6 +55,8 @@ CALLS = [
     *(Call(name, (), EPERM) for name in ("mount", "move_mount", "fsopen", "pivot_root", "setns", "open_by_handle_at")),
     *(Call(name, (), EPERM) for name in ("userfaultfd", "perf_event_open", "kexec_load", "pidfd_getfd", "init_module")),
     *(Call(name, (), ENOSYS) for name in ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3")),
+    *(Call(name, (), ENOSYS) for name in ("io_setup", "io_submit", "io_getevents", "io_pgetevents")),
+    *(Call(name, (), DONE) for name in ("sync", "syncfs")),
     Call("prlimit64", (0, 7, 1, 0), 0),
     Call("prlimit64", (1, 7, 0, 1), 0),
     Call("prlimit64", (1, 1, 1, 0), EPERM),
@@ -98,6 +104,12 @@ CALLS = [
     Call("socket", (2, 1, 0), 0),
     Call("socket", (2, 1, 6), 0),
     Call("socket", (10, 2, 17), 0),
+    Call("socket", (1, 5, 0), 0),
+    Call("socket", (2, 0x80801, 0), 0),
+    Call("socket", (10, 0x80003, 58), 0),
+    Call("socket", (2, 5, 0), EPROTONOSUPPORT),
+    Call("socket", (2, 0x80806, 0), EPROTONOSUPPORT),
+    Call("socket", (10, HIGH + 5, 0), EPROTONOSUPPORT),
     Call("socket", (2, 1, 132), EPROTONOSUPPORT),
     Call("socket", (10, 1, 262), EPROTONOSUPPORT),
     Call("socket", (16, 3, 0), 0),
