@@ -1,11 +1,13 @@
 """How much of the disk an installation takes while it is under way, whatever it does to hide that.
 
 Blocking; counts what is in its folders, and files that have no name any more and that one of its processes holds open.
+Takes few descriptors and little memory, whatever is there: both are the orchestrator's.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import stat
 from collections.abc import Iterable
@@ -13,59 +15,65 @@ from pathlib import Path
 from typing import Final
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEEPEST: Final = 2000
+_DEEPEST: Final = 200
+"""Folders inside one another, each a descriptor while it is looked into; packages have a tenth of that."""
 _BLOCK: Final = 512  # st_blocks, whatever the file system's own is
-_ENTRY: Final = 256  # bytes that a name costs beside its content, so that empty files are not free
+_ENTRY: Final = 4096
+"""Bytes that a name counts beside its content: an empty file takes an inode, of which there are few, and our time."""
 
 
 class Endless(Exception):
     """Folders so deep inside one another that nobody can count them."""
 
 
-def used(folders: Iterable[Path], cgroups: Iterable[str]) -> int:
-    """Bytes on the disk. Raises Endless."""
+def used(folders: Iterable[Path], cgroups: Iterable[str], *, enough: float = math.inf) -> int:
+    """Bytes on the disk; where they are more than `enough`, any number above. Raises Endless."""
     seen: set[tuple[int, int]] = set()  # a file with two names is one
     disks = set()
     total = 0
     for folder in folders:
         with contextlib.suppress(OSError):
             disks.add(folder.stat().st_dev)
-        total += _in_folder(folder, seen)
-    return total + _without_name(_pids(cgroups), seen, disks)
+        total += _in_folder(folder, seen, enough)
+    return total if total > enough else total + _without_name(_pids(cgroups), seen, disks)
 
 
-def _in_folder(path: Path, seen: set[tuple[int, int]]) -> int:
+def _in_folder(path: Path, seen: set[tuple[int, int]], enough: float) -> int:
     total = 0
-    way: list[tuple[int, list[str]]] = []
+    way: list[tuple[int, list[str]]] = []  # descriptors, and the folders in them that are left
     try:
         with contextlib.suppress(OSError):
-            way.append(_opened(str(path), None))
-        while way:
+            way.append((os.open(path, _FOLDER), []))
+            total += _listed(way[-1], seen, enough)
+        while way and total <= enough:
             folder, names = way[-1]
             if not names:
                 os.close(way.pop()[0])
                 continue
-            name = names.pop()
+            if len(way) >= _DEEPEST:
+                raise Endless
             with contextlib.suppress(OSError):
-                facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                total += _size(facts, seen)
-                if stat.S_ISDIR(facts.st_mode):
-                    if len(way) >= _DEEPEST:
-                        raise Endless
-                    way.append(_opened(name, folder))
+                way.append((os.open(names.pop(), _FOLDER, dir_fd=folder), []))
+                total += _listed(way[-1], seen, enough - total)
     finally:
         for folder, _ in way:
             os.close(folder)
     return total
 
 
-def _opened(name: str, folder: int | None) -> tuple[int, list[str]]:
-    opened = os.open(name, _FOLDER, dir_fd=folder)
-    try:
-        return opened, os.listdir(opened)  # noqa: PTH208 - by its descriptor
-    except OSError:
-        os.close(opened)
-        raise
+def _listed(at: tuple[int, list[str]], seen: set[tuple[int, int]], enough: float) -> int:
+    """What the files in a folder take; names its folders."""
+    folder, names = at
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                total += _size(entry.stat(follow_symlinks=False), seen)
+                if entry.is_dir(follow_symlinks=False):
+                    names.append(entry.name)
+            if total > enough:
+                break
+    return total
 
 
 def _size(facts: os.stat_result, seen: set[tuple[int, int]]) -> int:

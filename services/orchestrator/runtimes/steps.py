@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -223,17 +224,23 @@ class Steps:
         cache = self._host.caches.of(plan.user).path if stage is WHEELS and plan else None
         before: list[int] = []
 
+        limit = self._host.options.build_disk_mib << 20
+
         def measure() -> int:
             kept = 0 if cache is None else used([cache], ())
             before.append(kept)
-            return used([staging], record.cgroups) + max(0, kept - before[0])
+            return used([staging], record.cgroups, enough=limit) + max(0, kept - before[0])
+
+        def free() -> int:
+            disk = os.statvfs(self._host.root)
+            return disk.f_bavail * disk.f_frsize
 
         def exceeded() -> None:
             log.warning("installation_too_large", launch_token=token, limit_mib=self._host.options.build_disk_mib)
             folder.note_too_large()
             stopping.kill(record, folder.status(stage))
 
-        return DiskWatch(measure, limit=self._host.options.build_disk_mib << 20, exceeded=exceeded)
+        return DiskWatch(measure, free, limit=limit, exceeded=exceeded)
 
     def forget(self, token: str) -> None:
         """Removes what a task has left outside its folder."""

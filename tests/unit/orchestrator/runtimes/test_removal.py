@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.orchestrator.runtimes import removal
 from services.orchestrator.runtimes.removal import remove_tree
 
 DEEPER_THAN_A_STACK = 3000
@@ -27,6 +28,18 @@ def test_depth_is_no_defence(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     _dig(folder, DEEPER_THAN_A_STACK)
+    remove_tree(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_is_removed_at_once_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "_AT_ONCE", 10)
+    folder = tmp_path / "folder"
+    for place in ("", "a", "a/b"):
+        (folder / place).mkdir()
+        for number in range(25):
+            (folder / place / f"file-{number}").touch()
+            (folder / place / f"folder-{number}").mkdir()
     remove_tree(folder)
     assert list(tmp_path.iterdir()) == []
 
