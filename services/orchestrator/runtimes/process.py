@@ -320,7 +320,13 @@ class ProcessRuntime:
         loop = asyncio.get_running_loop()
         last = last_started(task.folder)
         again = loop.time() + _RETRY_S
-        if last is None or life(last[1].process, boot=self.host.boot) is not Life.ALIVE:
+        try:
+            lives = last is not None and life(last[1].process, boot=self.host.boot) is Life.ALIVE
+        except OSError as error:  # nothing is known, so it is asked again
+            log.warning("stop_not_pressed", launch_token=task.token, error=str(error))
+            task.timer = loop.call_at(loop.time() + _LOOK_S, self._press, task, deadline)
+            return
+        if last is None or not lives:
             if not task.lock.locked():  # nothing is being started right now
                 return
         elif loop.time() >= deadline:

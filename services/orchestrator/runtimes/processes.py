@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+_OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors that say something about us and nothing about the process that we look at: it must not be taken for ended."""
 _SIGTERM_BIT: Final = 1 << (signal.SIGTERM - 1)
 
 
@@ -42,7 +45,7 @@ def boot_id() -> str:
 
 
 def life(process: Identity, *, boot: str) -> Life:
-    """Whether the process still is, given the boot id of today."""
+    """Whether the process still is, given the boot id of today. Raises OSError when we cannot look."""
     if process.boot != boot:
         return Life.GONE
     fields = _stat(process.pid)
@@ -103,12 +106,20 @@ class ExitWatch:
 
     @classmethod
     def on(cls, process: Identity, *, boot: str, ended: Callable[[], None]) -> ExitWatch | None:
-        """None when the process has ended already; nobody is called then."""
+        """None when the process has ended already; nobody is called then. Raises OSError when we cannot look."""
         try:
             pidfd = os.pidfd_open(process.pid)
-        except OSError:
+        except OSError as error:
+            if error.errno in _OURS:
+                raise
             return None
-        if life(process, boot=boot) is not Life.ALIVE:  # asked after the pidfd is open: now the pid cannot change hands
+        try:
+            # Asked after the pidfd is open: now the pid cannot change hands.
+            lives = life(process, boot=boot) is Life.ALIVE
+        except OSError:
+            os.close(pidfd)
+            raise
+        if not lives:
             os.close(pidfd)
             return None
         return cls(asyncio.get_running_loop(), pidfd, ended)
@@ -130,7 +141,9 @@ def _stat(pid: int) -> list[bytes] | None:
     """The fields of /proc/<pid>/stat from the third on."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
+    except OSError as error:
+        if error.errno in _OURS:
+            raise
         return None
     try:
         stat = os.read(fd, 1024)

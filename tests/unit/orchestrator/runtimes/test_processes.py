@@ -1,5 +1,6 @@
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -45,6 +46,22 @@ def test_a_process_lives_is_a_zombie_and_is_gone(sleeper: subprocess.Popen[bytes
     sleeper.wait()
     assert life(process, boot=BOOT) is Life.GONE
     assert parent_of(sleeper.pid) is None
+
+
+async def test_a_process_is_not_taken_for_gone_because_we_have_no_descriptor_left(
+    sleeper: subprocess.Popen[bytes],
+) -> None:
+    process = identity(sleeper.pid)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            life(process, boot=BOOT)
+        with pytest.raises(OSError, match="Too many open files"):
+            ExitWatch.on(process, boot=BOOT, ended=lambda: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert life(process, boot=BOOT) is Life.ALIVE
 
 
 def test_another_process_with_the_same_pid_is_another(sleeper: subprocess.Popen[bytes]) -> None:
