@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from services.orchestrator.runtimes.kernel import write
+
 # The longest that the kernel takes. What a task may use in a second it may use at once: a start of 100 ms is not cut
 # into pieces, as with the usual 100 ms, where a quarter of a processor stands still for 75 of them.
 _CPU_PERIOD_US: Final = 1_000_000
@@ -169,7 +171,7 @@ def _version_1(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence
     sockets = _takes(parents["memory"] / _SOCKETS, "-1")
     bursts = False
     if "cpu" in parents:
-        _write(parents["cpu"] / "cpu.shares", _shares(_ALL_TASKS))
+        write(parents["cpu"] / "cpu.shares", _shares(_ALL_TASKS))
         bursts = (parents["cpu"] / _BURST).exists()
     return Cgroups(1, parents, swap, sockets, bursts)
 
@@ -188,9 +190,9 @@ def _version_2(mounts: Sequence[Mount], own: Mapping[str, str], wanted: Sequence
                 _delegate(candidate, wanted, may_move=candidate == mount.point)
                 base = candidate / _BASE
                 base.mkdir(exist_ok=True)
-                _write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in wanted))
+                write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in wanted))
                 if "cpu" in wanted:
-                    _write(base / "cpu.weight", _weight(_ALL_TASKS))
+                    write(base / "cpu.weight", _weight(_ALL_TASKS))
             except OSError as error:
                 reason = f"cgroup v2 at {candidate}: {error.strerror}"
             else:
@@ -206,7 +208,7 @@ def _delegate(group: Path, wanted: Sequence[str], *, may_move: bool) -> None:
         return
     order = " ".join(f"+{name}" for name in wanted)
     try:
-        _write(group / "cgroup.subtree_control", order)
+        write(group / "cgroup.subtree_control", order)
     except OSError as error:
         if error.errno != errno.EBUSY or not may_move:
             raise
@@ -214,8 +216,8 @@ def _delegate(group: Path, wanted: Sequence[str], *, may_move: bool) -> None:
         leaf.mkdir(exist_ok=True)
         for pid in (group / "cgroup.procs").read_text().split():
             with contextlib.suppress(ProcessLookupError):
-                _write(leaf / "cgroup.procs", pid)
-        _write(group / "cgroup.subtree_control", order)
+                write(leaf / "cgroup.procs", pid)
+        write(group / "cgroup.subtree_control", order)
 
 
 def _try(groups: Cgroups) -> None:
@@ -225,21 +227,9 @@ def _try(groups: Cgroups) -> None:
         for trial, values in zip(trials, groups.values(memory_mib=64, processes=16, cpu_quota=True), strict=True):
             trial.mkdir(exist_ok=True)
             for name, value in values.items():
-                _write(trial / name, value)
+                write(trial / name, value)
     finally:
         remove([str(trial) for trial in trials])
-
-
-def out_of_memory(folders: Sequence[str]) -> bool:
-    """Whether the kernel killed something in the group for want of memory. False when the group is gone."""
-    for folder in folders:
-        for name in ("memory.events", "memory.oom_control"):  # version 2, version 1
-            with contextlib.suppress(OSError):
-                for line in Path(folder, name).read_text().splitlines():
-                    key, _, value = line.partition(" ")
-                    if key == "oom_kill" and int(value) > 0:
-                        return True
-    return False
 
 
 def kill_all(folders: Sequence[str]) -> bool:
@@ -272,16 +262,7 @@ def remove(folders: Sequence[str]) -> bool:
 def _takes(path: Path, value: str) -> bool:
     """Whether there is such a control file, and it can be written."""
     try:
-        _write(path, value)
+        write(path, value)
     except OSError:
         return False
     return True
-
-
-def _write(path: Path, value: str) -> None:
-    # Not write_text: a control file wants one write, and must not be created where it is missing.
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)

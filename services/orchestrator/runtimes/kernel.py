@@ -33,8 +33,8 @@ def call(name: str, *arguments: Any, what: str = "") -> None:
         raise OSError(number, os.strerror(number), what or name)
 
 
-def write(path: str, text: str) -> None:
-    """One write to a file of the kernel's."""
+def write(path: str | os.PathLike[str], text: str) -> None:
+    """One write to a file of the kernel's, which must be there."""
     fd = os.open(path, os.O_WRONLY)
     try:
         os.write(fd, text.encode())

@@ -19,6 +19,7 @@ import structlog
 from services.orchestrator.ports import Alive, Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
 from services.orchestrator.runtimes import cgroups, stopping
 from services.orchestrator.runtimes.host import Host, survey
+from services.orchestrator.runtimes.memory_shortage import out_of_memory
 from services.orchestrator.runtimes.options import ProcessOptions
 from services.orchestrator.runtimes.processes import ExitWatch, Life, life
 from services.orchestrator.runtimes.pruning import prune, remove_orphaned_groups
@@ -223,7 +224,7 @@ class ProcessRuntime:
             stopping.kill_rest(record)
         task.ended = of_ended(
             exit_code=exit_code,
-            out_of_memory=exit_code != 0 and _out_of_memory(task.folder, stage, record),
+            out_of_memory=exit_code != 0 and _was_short(task.folder, stage, record),
             stop_asked=task.folder.stop_asked,
             same_boot=record.process.boot == self.host.boot,
             complaint=task.folder.complaint(stage) if exit_code not in {0, 1} else "",
@@ -349,9 +350,9 @@ class ProcessRuntime:
         log.warning("task_not_cleaned", launch_token=task.token, stage=stage.name, cgroups=record.cgroups)
 
 
-def _out_of_memory(folder: TaskFolder, stage: Stage, record: Record) -> bool:
+def _was_short(folder: TaskFolder, stage: Stage, record: Record) -> bool:
     # The fork server removes the cgroup after it has written down what was in it: so this order misses nothing.
-    return cgroups.out_of_memory(record.cgroups) or folder.status(stage).get("out-of-memory") is True
+    return out_of_memory(record.cgroups) or folder.status(stage).get("out-of-memory") is True
 
 
 def _handle(task: RememberedTask) -> Handle:

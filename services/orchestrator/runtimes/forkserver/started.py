@@ -1,9 +1,6 @@
 """What the fork server knows of its children: those that wait or are carrying out an order, and those that have become
 a task. Standard library only."""
 
-# pathlib would only make every fork dearer.
-# ruff: noqa: PTH123
-
 from __future__ import annotations
 
 import contextlib
@@ -12,6 +9,7 @@ import os
 from typing import Any, NamedTuple
 
 from services.orchestrator.runtimes.forkserver.becoming import Order
+from services.orchestrator.runtimes.memory_shortage import out_of_memory
 
 
 class Spare:
@@ -52,15 +50,3 @@ class Task(NamedTuple):
                 fd = os.open(self.status, os.O_WRONLY | os.O_APPEND)
                 os.write(fd, json.dumps(values).encode() + b"\n")
                 os.close(fd)
-
-
-def out_of_memory(groups: list[str]) -> bool:
-    """Whether the kernel killed something in these cgroups for want of memory."""
-    for group in groups:
-        for name in ("memory.events", "memory.oom_control"):  # version 2, version 1
-            with contextlib.suppress(OSError), open(f"{group}/{name}", encoding="ascii") as file:
-                for line in file:
-                    key, _, value = line.partition(" ")
-                    if key == "oom_kill" and int(value):
-                        return True
-    return False

@@ -6,11 +6,11 @@ from services.orchestrator.runtimes.cgroups import (
     Cgroups,
     Mount,
     kill_all,
-    out_of_memory,
     parse_membership,
     parse_mounts,
     remove,
 )
+from services.orchestrator.runtimes.memory_shortage import out_of_memory
 
 MOUNTINFO = """\
 22 1 0:20 / /proc rw,relatime shared:5 - proc proc rw
