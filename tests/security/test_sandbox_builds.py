@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.orchestrator.diagnosis import Evidence, diagnose
+from services.orchestrator.ports import LaunchFailed
 from services.orchestrator.runtimes import disk_use, disk_watch
 from services.orchestrator.runtimes.caches import Caches, Full
 from services.orchestrator.runtimes.host import Unfit
@@ -115,6 +116,19 @@ def test_more_users_than_ids_are_refused_and_not_doubled(tmp_path: Path) -> None
     assert {caches.of(name).uid for name in ("alice", "bob")} == {1_999_000_000, 1_999_000_001}
     with pytest.raises(Full, match="all 2 user ids"):
         caches.of("carol")
+
+
+@as_root
+async def test_who_gets_no_cache_is_told_why(runtime: ProcessRuntime) -> None:
+    options = replace(runtime.host.options, uid_count=1)
+    full = ProcessRuntime(replace(runtime.host, options=options))
+    for user in ("alice", "bob"):
+        task = replace(spec(requirements=("greeting",)), user_id=UserId(user))
+        if user == "alice":
+            await answer(full, task, timeout=40)
+            continue
+        with pytest.raises(LaunchFailed, match="all 1 user ids for download caches are in use"):
+            await full.launch(replace(task, requirements=("greeting==1.0",)))
 
 
 def test_a_cache_that_has_grown_too_large_goes_when_nobody_uses_it(tmp_path: Path) -> None:

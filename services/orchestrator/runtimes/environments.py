@@ -108,6 +108,7 @@ class Environments:
             if group is not None:  # whoever built it can change it no more, nor can a later task with the same user id
                 take_over(built, group)
             built.chmod(0o700 if group is None else 0o750)
+            os.utime(built)  # used now: its maker could date it into the future, and it would stay for ever
             built.rename(path)
         self.discard(token)
         with contextlib.suppress(OSError):

@@ -79,7 +79,7 @@ class ProcessRuntime:
             await self._take_back(task)
             if isinstance(error, LaunchFailed):
                 raise
-            raise LaunchFailed(FailureCode.TASK_START_FAILED, f"{error.strerror}: {error.filename}") from error
+            raise LaunchFailed(FailureCode.TASK_START_FAILED, _words_of(error)) from error
         source = {"kind": "file", "host": self.host.name, "path": task.folder / OUTPUT}
         return Launched(_handle(task), source)
 
@@ -348,6 +348,13 @@ class ProcessRuntime:
                 stopping.kill_rest(record)
             await asyncio.sleep(_RETRY_S)
         log.warning("task_not_cleaned", launch_token=task.token, stage=stage.name, cgroups=record.cgroups)
+
+
+def _words_of(error: OSError) -> str:
+    """What the system said, or one of us."""
+    if not error.strerror:
+        return str(error) or type(error).__name__
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
 
 
 def _was_short(folder: TaskFolder, stage: Stage, record: Record) -> bool:

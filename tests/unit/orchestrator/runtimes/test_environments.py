@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,12 @@ def test_pruning_takes_what_nobody_used_for_long(tmp_path: Path) -> None:
     environments.prune(older_than_s=3600)
     assert environments.find("old") is None
     assert environments.find("used")
+
+
+def test_no_build_decides_how_long_its_environment_stays(tmp_path: Path) -> None:
+    environments = Environments(tmp_path / "e", interpreter="3.11")
+    staging = environments.prepare("token")
+    os.utime(staging / "env", (time.time() + 1e9, time.time() + 1e9))
+    published = environments.publish("token", "key")
+    assert published is not None
+    assert published.stat().st_mtime <= time.time()
