@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.orchestrator.ports import LaunchFailed, Phase
+from services.orchestrator.ports import LaunchFailed, LaunchUnsettled, Phase
 from services.orchestrator.runtimes.process import ProcessRuntime
 from services.orchestrator.runtimes.task_folder import RUN, TaskFolder
 from tests.contract.runtime_worlds import ProcessWorld, ended, look, marks, output, spec
@@ -66,6 +68,31 @@ async def test_tasks_survive_the_killing_of_their_orchestrator(
         answers.append(json.loads(await sandboxes.collect(handle) or b"")["response"])
         await sandboxes.cleanup(handle)
     assert answers == ["long", "short"]
+
+
+async def test_a_task_that_was_started_and_cannot_be_looked_at_is_found_by_the_next_launch(
+    sandboxes: ProcessRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It neither runs on alone nor twice."""
+    task = spec(agent_code="import time\ndef run(query):\n    print('once', flush=True)\n    time.sleep(2)\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    begin = sandboxes._begin_watch
+
+    def without_descriptors(*arguments: Any) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            begin(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    monkeypatch.setattr(sandboxes, "_begin_watch", without_descriptors)
+    with pytest.raises(LaunchUnsettled, match="Too many open files"):
+        await sandboxes.launch(task)
+    monkeypatch.undo()
+    launched = await sandboxes.launch(task)
+    assert (await ended(sandboxes, launched.handle)).exit_code == 0
+    assert [line["text"] for line in output(launched) if line.get("text")].count("once") == 1
+    await sandboxes.cleanup(launched.handle)
 
 
 async def test_two_orchestrators_launch_one_task(sandboxes: ProcessRuntime, process_world: ProcessWorld) -> None:

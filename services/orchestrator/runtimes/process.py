@@ -16,7 +16,16 @@ from typing import Final, Self
 
 import structlog
 
-from services.orchestrator.ports import Alive, Handle, Launched, LaunchFailed, Phase, Sighting, TaskSpec
+from services.orchestrator.ports import (
+    Alive,
+    Handle,
+    Launched,
+    LaunchFailed,
+    LaunchUnsettled,
+    Phase,
+    Sighting,
+    TaskSpec,
+)
 from services.orchestrator.runtimes import cgroups, stopping
 from services.orchestrator.runtimes.host import Host, survey
 from services.orchestrator.runtimes.memory_shortage import out_of_memory
@@ -76,10 +85,11 @@ class ProcessRuntime:
                     self._steps.hand_over(task.folder, await self._steps.with_secrets(spec), plan)
                 await self._step(task, plan)
         except (LaunchFailed, OSError) as error:
-            await self._take_back(task)
+            taken_back = await self._take_back(task)
             if isinstance(error, LaunchFailed):
                 raise
-            raise LaunchFailed(FailureCode.TASK_START_FAILED, _words_of(error)) from error
+            failed = LaunchFailed if taken_back else LaunchUnsettled
+            raise failed(FailureCode.TASK_START_FAILED, _words_of(error)) from error
         source = {"kind": "file", "host": self.host.name, "path": task.folder / OUTPUT}
         return Launched(_handle(task), source)
 
@@ -159,24 +169,28 @@ class ProcessRuntime:
         environments = self._steps.environments
         await asyncio.to_thread(prune, self.host, environments, outputs_s=outputs_s, environments_s=environments_s)
 
-    async def _take_back(self, task: RememberedTask) -> None:
+    async def _take_back(self, task: RememberedTask) -> bool:
         """Leaves nothing of a task that did not start: nobody cleans up what was never launched, and its context has
-        the values of its variables and secrets."""
+        the values of its variables and secrets. False where it did start."""
         async with task.lock:
             last = last_started(task.folder)  # a process writes its record before it finds that it cannot start
             if last and await self._lives_on(last[1]):
-                return
+                return False
             await asyncio.to_thread(task.folder.remove)
             await asyncio.to_thread(self._steps.forget, task.token)
             self._tasks.pop(task.token, None)
+            return True
 
     async def _lives_on(self, record: Record) -> bool:
-        """Whether it is not one that ends this moment."""
+        """Whether it is not one that ends this moment; True where that cannot be seen."""
         until = time.monotonic() + _EXIT_CODE_S
-        while life(record.process, boot=self.host.boot) is Life.ALIVE:
-            if time.monotonic() >= until:
-                return True
-            await asyncio.sleep(_RETRY_S)
+        try:
+            while life(record.process, boot=self.host.boot) is Life.ALIVE:
+                if time.monotonic() >= until:
+                    return True
+                await asyncio.sleep(_RETRY_S)
+        except OSError:
+            return True
         return False
 
     # --- looking
