@@ -81,18 +81,25 @@ def _close_all_but(kept: Collection[int]) -> None:
     os.closerange(last + 1, _GREATEST_FD)
 
 
+def readable(*fds: int, within_s: float | None = None) -> list[int]:
+    """Those in which there is something, or whose other end is gone; none where that takes too long. Not select(2): it
+    knows descriptors below 1,024 only, and each network is four of them."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _ in poll.poll(None if within_s is None else within_s * 1000)]
+
+
 def read_within(fd: int) -> bytes:
     """What comes first, or nothing when it does not come in time."""
-    if not select.select([fd], [], [], _MOST_S)[0]:
-        return b""
-    return os.read(fd, 4096)
+    return os.read(fd, 4096) if readable(fd, within_s=_MOST_S) else b""
 
 
 def ended_well(pid: int) -> bool:
     """Waits for a child, not for ever."""
     fd = os.pidfd_open(pid)
     try:
-        if not select.select([fd], [], [], _MOST_S)[0]:
+        if not readable(fd, within_s=_MOST_S):
             os.kill(pid, signal.SIGKILL)
     finally:
         os.close(fd)

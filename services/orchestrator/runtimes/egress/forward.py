@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import threading
 from typing import Final, NoReturn
 
-from services.orchestrator.runtimes.kernel import CLONE_NEWNET, call
+from services.orchestrator.runtimes.kernel import CLONE_NEWNET, call, readable
 
 _PIECE: Final = 65536
 _MOST: Final = 128  # connections at once: far above what clients of a model hold
@@ -27,7 +26,7 @@ def forward(namespace: int, port: int, life: int, ready: int) -> NoReturn:
     os.close(ready)
     places = threading.BoundedSemaphore(_MOST)
     while True:
-        if life in select.select([server.fileno(), life], [], [])[0]:
+        if life in readable(server.fileno(), life):
             os._exit(0)
         inside, _ = server.accept()
         places.acquire()  # who holds them all makes others wait: they are of one test

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import shutil
 import socket
 from collections import deque
@@ -33,6 +34,7 @@ _FIB_TRIE: Final = Path("/proc/net/fib_trie")
 _SPARES: Final = 2  # as many as the fork server keeps processes
 _REFRESH_S: Final = 30.0  # how long a name of the settings keeps its address, and the host its own
 _NAME_S: Final = 3.0  # for the address of a name; tests wait for it now and then
+_LONGEST_LOG: Final = 1 << 20  # bytes: slirp4netns says some words for each network
 _PATIENCE: Final = 5  # that are not made in a row: then it is said
 
 
@@ -171,6 +173,9 @@ class Networks:
         """Lets go of what no burst needs any more."""
         self._drop_ready(self._most_wanted)
         self._most_in_use = self._in_use
+        with contextlib.suppress(OSError):
+            if self.options.log_file.stat().st_size > _LONGEST_LOG:
+                os.truncate(self.options.log_file, 0)  # all who write there do so at its end
         self._timer = asyncio.get_running_loop().call_later(_REFRESH_S, self._trim)
 
     @property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 import pytest
 
-from services.orchestrator.runtimes.egress.networks import _resolved
+from services.orchestrator.runtimes.egress.line import KeeperOptions
+from services.orchestrator.runtimes.egress.networks import Networks, _resolved
 from services.orchestrator.runtimes.egress.ruleset import additions, is_denied, own_addresses, ruleset
 from services.orchestrator.runtimes.egress.urls import of_url, of_urls
 from services.orchestrator.runtimes.system_view import resolv_conf
@@ -123,3 +125,12 @@ async def test_a_name_that_has_no_address_at_the_moment_keeps_the_last_one() -> 
     last = (ipaddress.IPv4Network("10.1.2.3"), 80)
     assert await _resolved([name], {name: [last]}) == [last]
     assert await _resolved([name], {}) == []
+
+
+async def test_what_is_said_of_networks_does_not_fill_the_disk(tmp_path: Path) -> None:
+    log = tmp_path / "networks.log"
+    log.write_bytes(bytes((1 << 20) + 1))
+    kept = Networks(KeeperOptions(log))
+    kept._trim()
+    kept.close()
+    assert log.stat().st_size == 0
