@@ -18,12 +18,14 @@ _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _PR_SET_NO_NEW_PRIVS = 22, 2, 38  # linux
 
 def leave_keyring() -> None:
     """Takes a new, empty session keyring: processes inherit that of their parent, across all namespaces, and may read
-    and change what is in it. Where the kernel has no keys, or forbids us to ask for them, nobody has any."""
+    and change what is in it. Where the kernel has no keys, or forbids us to ask for them, nobody has any. Where our
+    user has as many as it may have (200 for each that is not root), tasks share the empty one of the fork server: the
+    filter keeps them from it."""
     if _KEYCTL is None:
         return
     if libc.syscall(_KEYCTL, _JOIN_SESSION_KEYRING, None) < 0:
         number = ctypes.get_errno()
-        if number not in {errno.ENOSYS, errno.EPERM}:
+        if number not in {errno.ENOSYS, errno.EPERM, errno.EDQUOT}:
             raise OSError(number, os.strerror(number), "a session keyring")
 
 

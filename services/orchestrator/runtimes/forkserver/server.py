@@ -24,6 +24,7 @@ import sys
 from collections import deque
 
 from services.orchestrator.runtimes.forkserver.becoming import FIRST_FREE_FD, INSTRUCTIONS, REPORT, Order, live
+from services.orchestrator.runtimes.forkserver.confinement import leave_keyring
 from services.orchestrator.runtimes.forkserver.started import Spare, Task
 from services.orchestrator.runtimes.forkserver.terminals import Terminals
 from services.orchestrator.runtimes.kernel import start_time
@@ -216,6 +217,7 @@ def main() -> None:
     wakeup, alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    leave_keyring()  # that of the services
     gc.disable()
     gc.freeze()
     Forkserver(orders, wakeup, int(sys.argv[1]), sys.argv[2], sys.argv[3:]).serve()
