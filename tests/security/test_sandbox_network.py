@@ -384,6 +384,23 @@ async def test_a_new_address_of_the_machine_is_not_reached_either(
     assert before.isdisjoint({network.number for network in _ready(runtime)})
 
 
+async def test_a_network_with_rules_of_before_is_not_used_again(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = await opened()
+    kept = runtime.host.networks
+    assert kept is not None
+    before = await kept.take()
+    monkeypatch.setattr(networks, "_REFRESH_S", 0.0)
+    kept.allowed = parse_all("10.9.9.9:1")
+    after = await kept.take()
+    for network in (before, after):
+        kept.give_back(network, unused=True)
+    await until(lambda: _all_back(runtime))
+    numbers = {network.number for network in _ready(runtime)}
+    assert before.number not in numbers
+    assert {network.edition for network in _ready(runtime)} == {after.edition}
+    assert after.edition > before.edition
+
+
 async def test_two_tests_at_once_have_two_networks(opened: Open) -> None:
     runtime = await opened()
     code = "import os, time\ndef run(query):\n    time.sleep(1)\n    return os.readlink('/proc/self/ns/net')\n"

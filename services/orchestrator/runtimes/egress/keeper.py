@@ -88,6 +88,7 @@ class Keeper:
     def __init__(self, orders: int) -> None:
         self.orders = orders
         self.rules = ""
+        self.edition = 0
         self.forwards: list[int] = []
         self.namespaces: dict[int, Namespace] = {}
         self.made = 0
@@ -115,7 +116,7 @@ class Keeper:
 
     def do_rules(self, order: dict[str, Any]) -> None:
         """What namespaces have that are made from now on."""
-        self.rules, self.forwards = order["text"], order["forwards"]
+        self.rules, self.forwards, self.edition = order["text"], order["forwards"], order["edition"]
 
     def do_make(self, order: dict[str, Any]) -> None:
         """One more."""
@@ -132,6 +133,7 @@ class Keeper:
             namespace.close()
             self.say({"is": "failed", "message": str(error)})
             return
+        namespace.edition = self.edition
         self.made += 1
         self.namespaces[self.made] = namespace
         self.ready(self.made)
@@ -174,7 +176,8 @@ class Keeper:
         """Says that a namespace can be used."""
         namespace = self.namespaces[number]
         place = f"/proc/{os.getpid()}/fd"
-        self.say({"is": "ready", "id": number, "net": f"{place}/{namespace.net}", "life": f"{place}/{namespace.life}"})
+        paths = {"net": f"{place}/{namespace.net}", "life": f"{place}/{namespace.life}"}
+        self.say({"is": "ready", "id": number, **paths, "edition": namespace.edition})
 
     def bury(self) -> None:
         """Collects children that have ended."""

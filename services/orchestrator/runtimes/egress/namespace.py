@@ -38,6 +38,8 @@ class Namespace:
         self.ends, self.life = os.pipe2(os.O_CLOEXEC)
         self.slirp = 0
         self.fresh = b""
+        self.edition = 0
+        """of the rules that it was made with"""
 
     def packets(self) -> bytes:
         """What its devices have counted."""

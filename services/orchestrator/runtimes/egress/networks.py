@@ -50,6 +50,8 @@ class Network:
     userns: str
     """path of the user namespace that it belongs to; empty where we may enter it without that"""
     keeper: KeeperLine
+    edition: int
+    """of the rules that it was made with"""
     opened: bool = False
     """whether it reaches more than others"""
 
@@ -64,6 +66,7 @@ class Networks:
     _spares: int = 0  # until it is known that one can be made
     _keeper: KeeperLine | None = None
     _rules: str = ""
+    _edition: int = 0
     _ready: deque[Network] = field(default_factory=deque)
     _in_use: int = 0
     _most_in_use: int = 0
@@ -103,7 +106,8 @@ class Networks:
     def give_back(self, network: Network, *, unused: bool) -> None:
         """Of a task that has ended; `unused` where it is certain that nothing of it lives."""
         self._in_use -= 1
-        keep = unused and not network.opened and len(self._ready) < self._most_wanted
+        current = network.edition == self._edition  # else it would keep what is no longer allowed, or not yet denied
+        keep = unused and current and not network.opened and len(self._ready) < self._most_wanted
         network.keeper.send({"do": "back" if keep else "drop", "id": network.number})
 
     def close(self) -> None:
@@ -150,9 +154,9 @@ class Networks:
     async def _start(self) -> None:
         self._ready.clear()
         self._coming = self._failed = 0
-        self._rules = await self._current_rules()
+        rules = await self._current_rules()
         self._keeper = await KeeperLine.start(self.options, self._heard, self._gone)
-        self._keeper.send({"do": "rules", "text": self._rules, "forwards": _forwards(self.allowed)})
+        self._hand_rules(self._keeper, rules)
         self._refreshed = asyncio.get_running_loop().time()
         if self._timer is None:
             self._trim()
@@ -165,9 +169,13 @@ class Networks:
         self._refreshed = now
         rules = await self._current_rules()
         if rules != self._rules and self._keeper is not None:
-            self._rules = rules
-            self._keeper.send({"do": "rules", "text": rules, "forwards": _forwards(self.allowed)})
+            self._hand_rules(self._keeper, rules)
             self._drop_ready(0)
+
+    def _hand_rules(self, keeper: KeeperLine, rules: str) -> None:
+        self._rules = rules
+        self._edition += 1
+        keeper.send({"do": "rules", "text": rules, "forwards": _forwards(self.allowed), "edition": self._edition})
 
     def _trim(self) -> None:
         """Lets go of what no burst needs any more."""
@@ -198,7 +206,8 @@ class Networks:
             case "ready":
                 self._coming = max(0, self._coming - 1)
                 self._failed = 0
-                self._hand_over(Network(answer["id"], answer["net"], answer["life"], keeper.userns, keeper))
+                places = answer["net"], answer["life"], keeper.userns
+                self._hand_over(Network(answer["id"], *places, keeper, answer["edition"]))
             case "failed":
                 self._coming = max(0, self._coming - 1)
                 self._failed += 1
@@ -211,6 +220,10 @@ class Networks:
                 pass
 
     def _hand_over(self, network: Network) -> None:
+        if network.edition != self._edition:  # on its way while the rules changed
+            network.keeper.send({"do": "drop", "id": network.number})
+            self._replenish()
+            return
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
