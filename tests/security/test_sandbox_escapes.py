@@ -137,7 +137,7 @@ async def test_a_file_has_a_greatest_size_and_a_folder_a_bound(sandboxes: Proces
     code = """
         import errno, resource
         def run(query):
-            done = [resource.getrlimit(resource.RLIMIT_FSIZE), resource.getrlimit(resource.RLIMIT_CORE)]
+            done = [resource.getrlimit(resource.RLIMIT_FSIZE)]
             try:
                 with open("/work/whole", "wb") as file:
                     import os
@@ -146,10 +146,24 @@ async def test_a_file_has_a_greatest_size_and_a_folder_a_bound(sandboxes: Proces
                 done.append(errno.errorcode[error.errno])
             return done
     """
-    size, core, error = await answer(sandboxes, spec(agent_code=code, memory_mib=128))
+    size, error = await answer(sandboxes, spec(agent_code=code, memory_mib=128))
     assert size == [1 << 30, 1 << 30]
-    assert core == [0, 0]
     assert error in {"EFBIG", "ENOSPC"}
+
+
+async def test_no_agent_has_the_machine_look_at_its_dumps(sandboxes: ProcessRuntime) -> None:
+    """With a limit of 0 the kernel starts the program of core_pattern for each crash, as root; with 1 it does not."""
+    code = """
+        import resource, subprocess
+        def run(query):
+            limits = [resource.getrlimit(resource.RLIMIT_CORE)]
+            for limit in ((0, 0), (0, 1), (1, 1)):
+                resource.setrlimit(resource.RLIMIT_CORE, limit)
+                limits.append(resource.getrlimit(resource.RLIMIT_CORE))
+            limits.append(subprocess.run(["sh", "-c", "ulimit -c 0; ulimit -c"], capture_output=True).returncode)
+            return limits
+    """
+    assert await answer(sandboxes, spec(agent_code=code)) == [[1, 1]] * 4 + [0]
 
 
 # --- processors

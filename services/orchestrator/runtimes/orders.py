@@ -22,6 +22,9 @@ from services.orchestrator.runtimes.removal import remove_tree
 from services.orchestrator.runtimes.system_view import PYTHON_FOLDER, View
 from services.orchestrator.runtimes.task_folder import BUILD, CONTENTS, OUTPUT, RUN, WHEELS, Plan, Stage, TaskFolder
 
+_NO_CORE: Final = 1
+"""Not 0: with that the kernel goes on to start the machine's own program for dumps, as root, wherever core_pattern is a
+pipe (Linux: fs/coredump.c)."""
 _LARGEST_FILE: Final = 1 << 30  # far above what the harness writes; a bound for what must never happen
 _LARGEST_INSTALLED_FILE: Final = 8 << 30
 
@@ -137,7 +140,7 @@ class Orders:
         host, options = self._host, self._host.options
         processes = options.processes if stage is RUN else options.build_processes
         limits = {
-            "RLIMIT_CORE": 0,
+            "RLIMIT_CORE": _NO_CORE,
             "RLIMIT_NOFILE": options.open_files,
             "RLIMIT_FSIZE": _LARGEST_FILE if stage is RUN else _LARGEST_INSTALLED_FILE,
         }

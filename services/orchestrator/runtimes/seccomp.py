@@ -33,6 +33,7 @@ _HARNESS: Final = 1  # the pid of process 1 inside
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _NETLINK_ROUTE: Final = 0
 _PROTOCOLS: Final = (0, 1, 6, 17, 58)  # none named, ICMP, TCP, UDP, ICMPv6; the others load kernel modules
+_RLIMIT_CORE: Final = 4
 _OTHER_KINDS: Final = 0xC  # of sockets: bits of RDM, SEQPACKET, DCCP and PACKET that STREAM, DGRAM and RAW have not
 _PRIO_PROCESS, _PRIO_PGRP, _IOPRIO_WHO_PROCESS = 0, 1, 1
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # put words into a terminal's mouth
@@ -110,6 +111,7 @@ NUMBERS: Final[Mapping[str, Numbers]] = {
     "sethostname": Numbers(170, 161),
     "setns": Numbers(308, 268),
     "setpriority": Numbers(141, 140),
+    "setrlimit": Numbers(160, 164),
     "settimeofday": Numbers(164, 170),
     "socket": Numbers(41, 198),
     "socketpair": Numbers(53, 199),
@@ -183,6 +185,8 @@ RULES: Final[Mapping[str, Rule]] = {
         EPERM,
         (Test(low(0), 0, "allow"), Test(low(2), 0, "on", "refuse"), Test(high(2), 0, "allow", "refuse")),
     ),
+    # The limit on dumps stays as it is, 1 (orders.py), whatever a program says: many set it to 0.
+    "setrlimit": Rule(0, (Test(low(0), _RLIMIT_CORE, "refuse"),), "allow"),
     "sched_setaffinity": _on_the_harness(),
     "sched_setscheduler": _on_the_harness(),
     "sched_setparam": _on_the_harness(),
@@ -223,6 +227,12 @@ _INET: Final = Rule(
 _NETLINK: Final = _only(2, _NETLINK_ROUTE, error=EPROTONOSUPPORT)
 
 
+def _prlimit() -> bytes:
+    """As the rule says; a limit on dumps, if one is given, is not set and told as set."""
+    core = Rule(0, (Test(low(2), 0, "on", "refuse"), Test(high(2), 0, "allow", "refuse")))
+    return bpf.instruction(bpf.LOAD, low(1)) + bpf.case(_RLIMIT_CORE, core.code()) + RULES["prlimit64"].code()
+
+
 def _socket() -> bytes:
     """Sockets of four families, each with the protocols that programs need."""
     code = bpf.instruction(bpf.LOAD, low(0))
@@ -245,6 +255,7 @@ def program(machine: str = "") -> bytes:
         **dict.fromkeys(_FORBIDDEN, bpf.answer(EPERM)),
         **dict.fromkeys(_NOT_DONE, bpf.answer(0)),
         **{name: rule.code() for name, rule in RULES.items()},
+        "prlimit64": _prlimit(),
         "socket": _socket(),
     }
     cases = [bpf.case(getattr(NUMBERS[name], machine), code) for name, code in codes.items()]
