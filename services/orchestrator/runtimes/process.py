@@ -26,7 +26,8 @@ from services.orchestrator.ports import (
     Sighting,
     TaskSpec,
 )
-from services.orchestrator.runtimes import cgroups, stopping
+from services.orchestrator.runtimes import stopping
+from services.orchestrator.runtimes.ending import Ending
 from services.orchestrator.runtimes.host import Host, survey
 from services.orchestrator.runtimes.memory_shortage import out_of_memory
 from services.orchestrator.runtimes.options import ProcessOptions
@@ -45,7 +46,6 @@ _EXIT_CODE_S: Final = 1.0  # how long an exit code may be on its way from a proc
 _RETRY_S: Final = 0.02
 _LOOK_S: Final = 5.0  # within which a look follows on a call of `changed`
 _SPARES_END_S: Final = 1.0  # tidying removes what takes longer
-_KILL_S: Final = 5.0  # a process in the kernel may take its time to die
 _RUNNING: Final = Sighting(Phase.RUNNING)
 _PENDING: Final = Sighting(Phase.PENDING)
 _MISSING: Final = Sighting(Phase.MISSING, stop_reason="the task's folder is gone")
@@ -61,6 +61,7 @@ class ProcessRuntime:
     def __init__(self, host: Host) -> None:
         self.host = host
         self._steps = Steps(host)
+        self._ending = Ending(host, self._steps)
         self._tasks: dict[str, RememberedTask] = {}
         self._changed: list[Callable[[Handle], None]] = []
         host.launcher.replaced = self._clear_up_after_fork_server
@@ -120,7 +121,7 @@ class ProcessRuntime:
         loop = asyncio.get_running_loop()
         if last_started(task.folder) is None:
             loop.call_soon(self._tell, task)
-        self._press(task, loop.time() + grace_s)
+        self._ending.press(task, loop.time() + grace_s)
 
     async def cleanup(self, handle: Handle) -> None:
         """Removes everything but the output; ends what still runs."""
@@ -128,7 +129,7 @@ class ProcessRuntime:
         async with task.lock:
             for stage in STAGES:
                 if record := task.folder.record(stage):
-                    await self._end(task, stage, record)
+                    await self._ending.end(task, stage, record)
             task.let_go()
             self._steps.network_over(task.token, unused=False)
             if task.folder.read_plan() or not self.host.bwrap:
@@ -170,28 +171,10 @@ class ProcessRuntime:
         await asyncio.to_thread(prune, self.host, environments, outputs_s=outputs_s, environments_s=environments_s)
 
     async def _take_back(self, task: RememberedTask) -> bool:
-        """Leaves nothing of a task that did not start: nobody cleans up what was never launched, and its context has
-        the values of its variables and secrets. False where it did start."""
-        async with task.lock:
-            last = last_started(task.folder)  # a process writes its record before it finds that it cannot start
-            if last and await self._lives_on(last[1]):
-                return False
-            await asyncio.to_thread(task.folder.remove)
-            await asyncio.to_thread(self._steps.forget, task.token)
+        taken_back = await self._ending.take_back(task)
+        if taken_back:
             self._tasks.pop(task.token, None)
-            return True
-
-    async def _lives_on(self, record: Record) -> bool:
-        """Whether it is not one that ends this moment; True where that cannot be seen."""
-        until = time.monotonic() + _EXIT_CODE_S
-        try:
-            while life(record.process, boot=self.host.boot) is Life.ALIVE:
-                if time.monotonic() >= until:
-                    return True
-                await asyncio.sleep(_RETRY_S)
-        except OSError:
-            return True
-        return False
+        return taken_back
 
     # --- looking
 
@@ -328,40 +311,6 @@ class ProcessRuntime:
             if time.monotonic() >= until:
                 return
             await asyncio.sleep(_RETRY_S)
-
-    def _press(self, task: RememberedTask, deadline: float) -> None:
-        """Asks the harness to end, then makes it; comes back until nothing lives."""
-        task.timer = None
-        loop = asyncio.get_running_loop()
-        last = last_started(task.folder)
-        again = loop.time() + _RETRY_S
-        try:
-            lives = last is not None and life(last[1].process, boot=self.host.boot) is Life.ALIVE
-        except OSError as error:  # nothing is known, so it is asked again
-            log.warning("stop_not_pressed", launch_token=task.token, error=str(error))
-            task.timer = loop.call_at(loop.time() + _LOOK_S, self._press, task, deadline)
-            return
-        if last is None or not lives:
-            if not task.lock.locked():  # nothing is being started right now
-                return
-        elif loop.time() >= deadline:
-            stopping.kill(last[1], task.folder.status(last[0]))
-        elif stopping.ask(last[1], task.folder.status(last[0])):
-            again = deadline
-        task.timer = loop.call_at(max(again, loop.time()), self._press, task, deadline)
-
-    async def _end(self, task: RememberedTask, stage: Stage, record: Record) -> None:
-        """Sees to it that nothing of a process is left, its cgroup included."""
-        until = time.monotonic() + _KILL_S
-        while time.monotonic() < until:
-            if life(record.process, boot=self.host.boot) is Life.ALIVE:
-                stopping.kill(record, task.folder.status(stage))
-            elif life(record.server, boot=self.host.boot) is Life.ALIVE or cgroups.remove(record.cgroups):
-                return
-            else:
-                stopping.kill_rest(record)
-            await asyncio.sleep(_RETRY_S)
-        log.warning("task_not_cleaned", launch_token=task.token, stage=stage.name, cgroups=record.cgroups)
 
 
 def _words_of(error: OSError) -> str:
