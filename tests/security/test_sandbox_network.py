@@ -357,7 +357,10 @@ def _ready(runtime: ProcessRuntime) -> list[Network]:
     return [*runtime.host.networks._ready]
 
 
-async def test_a_network_in_which_no_packet_was_sent_is_used_again_and_any_other_is_not(opened: Open) -> None:
+async def test_a_network_in_which_no_packet_was_sent_is_used_again_and_any_other_is_not(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "_REFRESH_S", 1e9)  # whatever addresses this machine gets meanwhile
     runtime = await opened()
     await answer(runtime, spec(network=True))
     for _ in range(5):
@@ -461,6 +464,8 @@ async def test_nothing_is_left_when_all_have_gone(opened: Open, allowed: str) ->
 async def test_what_carries_a_network_takes_a_bounded_share_of_memory_and_connections(opened: Open) -> None:
     """It is no part of any test's cgroup."""
     runtime = await opened()
+    await answer(runtime, spec(network=True))
+    await until(lambda: _all_back(runtime))
     for child in _children_of_keeper(runtime):
         limits = await asyncio.to_thread(Path(f"/proc/{child}/limits").read_text)
         hard = {line[:25].strip(): line.split()[-2] for line in limits.splitlines()[1:]}

@@ -22,6 +22,10 @@ from services.orchestrator.runtimes.seccomp import NUMBERS
 PYTHON = "/usr/bin/python3"  # another user may not see the one that runs the tests
 PROJECT = Path(__file__).resolve().parents[2]
 USER = 1_998_000_000
+TUN = """
+mkdir -p /dev/net && mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200; exec "$@"
+"""
+"""As udev has it, where there is udev."""
 
 
 def _number(call: str) -> int:
@@ -143,13 +147,18 @@ def _run(home: Path, query: str, keys: str) -> tuple[list[bool], list[dict[str, 
     )
     if version.stdout.split() != [str(number) for number in sys.version_info[:2]]:
         pytest.skip("the Python of the machine is of another version")
+    become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
     done = subprocess.run(
-        [PYTHON, "-c", PROGRAM, str(home / "tasks"), AGENT, query, keys],
-        user=USER,
-        group=USER,
-        extra_groups=[],
+        [
+            *("unshare", "--mount", "sh", "-c", TUN, "sh", *become),
+            *(PYTHON, "-c", PROGRAM, str(home / "tasks"), AGENT, query, keys),
+        ],
         cwd="/",
-        env={"PATH": os.defpath, "PYTHONPATH": f"{PROJECT}:{sysconfig.get_path('purelib')}", "HOME": str(home)},
+        env={
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "PYTHONPATH": f"{PROJECT}:{sysconfig.get_path('purelib')}",
+            "HOME": str(home),
+        },
         capture_output=True,
         text=True,
         timeout=120,
