@@ -14,9 +14,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from services.orchestrator.runtimes.ownership import Moved, exchanged, identity
+
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEEPEST: Final = 200
-"""Folders inside one another, each a descriptor while it is looked into; packages have a tenth of that."""
+_DEEPEST: Final = 2000
+_TRIES: Final = 5  # where folders are taken elsewhere meanwhile, as installers do now and then
 _BLOCK: Final = 512  # st_blocks, whatever the file system's own is
 _ENTRY: Final = 4096
 """Bytes that a name counts beside its content: an empty file takes an inode, of which there are few, and our time."""
@@ -39,31 +41,47 @@ def used(folders: Iterable[Path], cgroups: Iterable[str], *, enough: float = mat
 
 
 def _in_folder(path: Path, seen: set[tuple[int, int]], enough: float) -> int:
-    total = 0
-    way: list[tuple[int, list[str]]] = []  # descriptors, and the folders in them that are left
+    for _ in range(_TRIES):
+        seen_now = set(seen)
+        with contextlib.suppress(Moved):
+            total = _walked(path, seen_now, enough)
+            seen |= seen_now
+            return total
+    raise Endless
+
+
+def _walked(path: Path, seen: set[tuple[int, int]], enough: float) -> int:
+    """Raises Moved when a folder is taken elsewhere while we are in it."""
     try:
-        with contextlib.suppress(OSError):
-            way.append((os.open(path, _FOLDER), []))
-            total += _listed(way[-1], seen, enough)
-        while way and total <= enough:
-            folder, names = way[-1]
-            if not names:
-                os.close(way.pop()[0])
+        folder = os.open(path, _FOLDER)
+    except OSError:
+        return 0
+    total = 0
+    try:
+        way: list[tuple[tuple[int, int], list[str]]] = [(identity(folder), [])]  # and the folders in each that are left
+        total += _listed(folder, way[-1][1], seen, enough)
+        while total <= enough:
+            if way[-1][1]:
+                if len(way) >= _DEEPEST:
+                    raise Endless
+                with contextlib.suppress(OSError):
+                    folder = exchanged(folder, way[-1][1].pop())
+                    way.append((identity(folder), []))
+                    total += _listed(folder, way[-1][1], seen, enough - total)
                 continue
-            if len(way) >= _DEEPEST:
-                raise Endless
-            with contextlib.suppress(OSError):
-                way.append((os.open(names.pop(), _FOLDER, dir_fd=folder), []))
-                total += _listed(way[-1], seen, enough - total)
+            way.pop()
+            if not way:
+                break
+            folder = exchanged(folder, "..")
+            if identity(folder) != way[-1][0]:
+                raise Moved(f"{path} changes while it is measured")
     finally:
-        for folder, _ in way:
-            os.close(folder)
+        os.close(folder)
     return total
 
 
-def _listed(at: tuple[int, list[str]], seen: set[tuple[int, int]], enough: float) -> int:
-    """What the files in a folder take; names its folders."""
-    folder, names = at
+def _listed(folder: int, names: list[str], seen: set[tuple[int, int]], enough: float) -> int:
+    """What is in a folder takes; its folders go to `names`."""
     total = 0
     with os.scandir(folder) as entries:
         for entry in entries:

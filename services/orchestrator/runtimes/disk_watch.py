@@ -56,6 +56,8 @@ class DiskWatch:
             size = self._measure()
         except Endless:
             size = self._limit + 1
+        except OSError:  # we could not look, which says nothing about it
+            size = 0
         return size, time.monotonic() - started
 
     def _seen(self, look: asyncio.Future[tuple[int, float]]) -> None:

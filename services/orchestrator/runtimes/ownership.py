@@ -21,31 +21,32 @@ def take_over(path: Path, group: int) -> None:
     """Makes all of a folder root's and the group's. Raises OSError."""
     folder = os.open(path, _FOLDER)
     try:
-        way = [(_identity(folder), _taken(folder, group))]
+        way = [(identity(folder), _taken(folder, group))]
         while True:
             if way[-1][1]:
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                    folder = _exchanged(folder, way[-1][1].pop())
-                    way.append((_identity(folder), _taken(folder, group)))
+                    folder = exchanged(folder, way[-1][1].pop())
+                    way.append((identity(folder), _taken(folder, group)))
                 continue
             way.pop()
             if not way:
                 return
-            folder = _exchanged(folder, "..")
-            if _identity(folder) != way[-1][0]:
+            folder = exchanged(folder, "..")
+            if identity(folder) != way[-1][0]:
                 raise Moved(f"{path} changes while it is taken over")
     finally:
         os.close(folder)
 
 
-def _exchanged(folder: int, name: str) -> int:
+def exchanged(folder: int, name: str) -> int:
     """Another folder, by its name in this one, which is closed."""
     other = os.open(name, _FOLDER, dir_fd=folder)
     os.close(folder)
     return other
 
 
-def _identity(folder: int) -> tuple[int, int]:
+def identity(folder: int) -> tuple[int, int]:
+    """Which folder it is, whatever it is called."""
     facts = os.fstat(folder)
     return facts.st_dev, facts.st_ino
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from services.orchestrator.runtimes import disk_watch
 from services.orchestrator.runtimes.disk_use import Endless, used
 from services.orchestrator.runtimes.disk_watch import DiskWatch
+from services.orchestrator.runtimes.removal import remove_tree
 from tests.support.until import until
 
 LIMIT = 8000
@@ -70,17 +72,53 @@ async def test_a_disk_that_fills_is_looked_at_however_long_that_takes(disk: Disk
     watch.close()
 
 
-def test_folders_in_folders_take_few_descriptors(tmp_path: Path) -> None:
-    """They are the orchestrator's, which takes tests for ended when it has none left to look at them."""
-    here = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(300):
+async def test_a_look_that_fails_is_not_the_last(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk_watch, "_REST", 0)
+    exceeded: list[int] = []
+
+    def fails() -> int:
+        if disk.measure() <= LIMIT:
+            raise OSError(24, "Too many open files")
+        return disk.taken
+
+    watch = DiskWatch(fails, disk.free, limit=LIMIT, exceeded=lambda: exceeded.append(disk.taken))
+    await until(lambda: disk.looks > 1)
+    disk.fill(LIMIT + 1)
+    await until(lambda: exceeded)
+    watch.close()
+
+
+def _dig(folder: Path, depth: int) -> None:
+    """A path so long could not be named, so it is made from inside."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
         os.mkdir("deep", dir_fd=here)
         deeper = os.open("deep", os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = deeper
     os.close(here)
+
+
+def test_folders_in_folders_take_few_descriptors(tmp_path: Path) -> None:
+    """They are the orchestrator's, which knows nothing of its tests when it has none left to look at them."""
+    _dig(tmp_path, 1500)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    last = os.open("/dev/null", os.O_RDONLY)
+    os.close(last)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (last + 20, hard))
+    try:
+        size = used([tmp_path], ())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert size >= 1500 * 4096
+    remove_tree(tmp_path)  # pytest cannot
+
+
+def test_folders_without_an_end_are_not_counted(tmp_path: Path) -> None:
+    _dig(tmp_path, 2100)
     with pytest.raises(Endless):
         used([tmp_path], ())
+    remove_tree(tmp_path)
 
 
 def test_what_is_too_much_is_not_counted_to_its_end(tmp_path: Path) -> None:
