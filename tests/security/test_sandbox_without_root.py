@@ -81,7 +81,7 @@ def run(query):
 )
 
 PROGRAM = (
-    f"ADD_KEY = {_number('add_key')}\n"
+    f"ADD_KEY, KEYCTL = {_number('add_key')}, {_number('keyctl')}\n"
     """
 import asyncio, ctypes, json, sys
 from pathlib import Path
@@ -96,12 +96,14 @@ def use_up_keys():
             return
 
 async def main():
+    ctypes.CDLL(None).syscall(KEYCTL, 7, -4)  # what an earlier run has left
     if sys.argv[4] == "none left":
         use_up_keys()
     runtime = await ProcessRuntime.open(ProcessOptions(root=Path(sys.argv[1]), isolation=Isolation.AUTO))
     has = [runtime.host.bwrap is not None, runtime.host.networks is not None]
     found = [await answer(runtime, spec(agent_code=sys.argv[2], query=sys.argv[3], network=True)) for _ in range(2)]
     await runtime.aclose()
+    ctypes.CDLL(None).syscall(KEYCTL, 7, -4)  # KEYCTL_CLEAR: keys outlive their makers
     print(json.dumps([has, found]))
 
 asyncio.run(main())
