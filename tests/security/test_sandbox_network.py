@@ -338,12 +338,17 @@ async def used(runtime: ProcessRuntime, code: str = "pass") -> bool:
     kept = runtime.host.networks
     assert kept is not None
     await until(lambda: _all_back(runtime))
+    await _keeper_has_done_all(kept)
     first = _ready(runtime)[0]
     await answer(runtime, spec(agent_code=f"import socket\ndef run(query):\n    {code}\n", network=True))
-    # Orders are carried out one after the other, so with this one's answer the fate of the network is known.
+    await _keeper_has_done_all(kept)
+    return first.number not in {network.number for network in _ready(runtime)}
+
+
+async def _keeper_has_done_all(kept: networks.Networks) -> None:
+    """Orders are carried out one after the other: with an answer to this one, what became of all others is known."""
     assert kept._keeper is not None
     await kept._keeper.ask({"do": "open", "id": -1, "text": "", "forwards": []})
-    return first.number not in {network.number for network in _ready(runtime)}
 
 
 def _all_back(runtime: ProcessRuntime) -> bool:
@@ -406,8 +411,12 @@ async def test_a_network_with_rules_of_before_is_not_used_again(opened: Open, mo
 
 async def test_two_tests_at_once_have_two_networks(opened: Open) -> None:
     runtime = await opened()
-    code = "import os, time\ndef run(query):\n    time.sleep(1)\n    return os.readlink('/proc/self/ns/net')\n"
-    names = await asyncio.gather(*(answer(runtime, spec(agent_code=code, network=True)) for _ in range(5)))
+    kept = runtime.host.networks
+    assert kept is not None
+    code = "import os, time\ndef run(query):\n    time.sleep(3)\n    return os.readlink('/proc/self/ns/net')\n"
+    under_way = [asyncio.ensure_future(answer(runtime, spec(agent_code=code, network=True))) for _ in range(5)]
+    await until(lambda: kept._in_use == 5)
+    names = await asyncio.gather(*under_way)
     assert len(set(names)) == 5
 
 
