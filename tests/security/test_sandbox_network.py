@@ -409,6 +409,20 @@ async def test_a_network_with_rules_of_before_is_not_used_again(opened: Open, mo
     assert after.edition > before.edition
 
 
+async def test_one_burst_after_another_makes_no_more_networks_than_were_in_use_at_once(opened: Open) -> None:
+    runtime = await opened()
+    kept = runtime.host.networks
+    assert kept is not None
+    for _ in range(4):
+        taken = await asyncio.gather(*(kept.take() for _ in range(5)))
+        for network in taken:  # and the next ones are taken before the keeper has looked at these
+            kept.give_back(network, unused=True)
+    await until(lambda: _all_back(runtime))
+    await _keeper_has_done_all(kept)
+    assert max(network.number for network in _ready(runtime)) <= 5 + networks._SPARES
+    assert kept._coming == 0
+
+
 async def test_two_tests_at_once_have_two_networks(opened: Open) -> None:
     runtime = await opened()
     kept = runtime.host.networks

@@ -3,8 +3,7 @@
 It exists because making one takes 20 ms, and because the rules must be made by somebody who has rights over the
 namespace, which the agent has not. It lives in a user namespace of its own (as root: as a user id that nothing else
 has), so neither it nor slirp4netns has rights on the host; all that it is made of is loaded before it goes there. It
-knows namespaces, nothing of tests or rules: those come as text. Standard library only, without site-packages
-(`START`), to be small.
+knows namespaces, nothing of tests or rules: those come as text. Standard library only (standalone.py), to be small.
 
 Orders and answers are JSON lines on fd 0. A namespace is named by a number, and handed out as two paths: of the
 namespace, and of a pipe. Who holds the pipe open for writing keeps slirp4netns alive; so the network of a test
@@ -13,7 +12,7 @@ holds with it.
 """
 
 # pathlib would double what this process is.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH116, PTH120, S103
+# ruff: noqa: PTH101, PTH103, PTH110, PTH116, PTH120, S103
 
 from __future__ import annotations
 
@@ -34,6 +33,7 @@ from services.orchestrator.runtimes.kernel import (
     MS_PRIVATE,
     MS_REC,
     call,
+    enter_groups,
     start_time,
     write,
 )
@@ -45,10 +45,8 @@ TUN_NUMBER: Final = (10, 200)  # Linux: Documentation/admin-guide/devices.txt
 def enter(parents: list[str]) -> None:
     """Into a cgroup below each parent, so that traffic of tests is weighed with the tests."""
     for parent in parents:
-        group = f"{parent}/{os.getpid()}-{start_time()}-network"
         with contextlib.suppress(OSError):
-            os.mkdir(group, 0o755)
-            write(f"{group}/cgroup.procs", "0")
+            enter_groups([f"{parent}/{os.getpid()}-{start_time()}-network"])
 
 
 def open_tun() -> None:
@@ -122,21 +120,13 @@ class Keeper:
         """One more."""
         del order
         try:
-            namespace = make(self.rules)
+            namespace = make(self.rules, self.forwards, self.edition)
         except (Broken, OSError) as error:
             self.say({"is": "failed", "message": str(error)})
             return
-        try:
-            for port in self.forwards:
-                namespace.forward(port)
-        except (Broken, OSError) as error:
-            namespace.close()
-            self.say({"is": "failed", "message": str(error)})
-            return
-        namespace.edition = self.edition
         self.made += 1
         self.namespaces[self.made] = namespace
-        self.ready(self.made)
+        self.offer(self.made)
 
     def do_open(self, order: dict[str, Any]) -> None:
         """Opens one for more than the rules allow. It is not used for another test afterwards."""
@@ -148,8 +138,7 @@ class Keeper:
         try:
             if order["text"]:
                 insert(namespace, order["text"])
-            for port in order["forwards"]:
-                namespace.forward(port)
+            namespace.forward_all(order["forwards"])
         except (Broken, OSError) as error:
             self.say({"is": "shut", "id": order["id"], "message": str(error)})
         else:
@@ -157,22 +146,18 @@ class Keeper:
 
     def do_back(self, order: dict[str, Any]) -> None:
         """A test is over. A namespace in which no packet was sent is as good as new; any other is thrown away."""
-        namespace = self.namespaces.get(order["id"])
-        if namespace is None:
-            return
+        namespace = self.namespaces[order["id"]]
         if namespace.packets() == namespace.fresh and os.path.exists(f"/proc/{namespace.slirp}"):
-            self.ready(order["id"])
+            self.offer(order["id"])
         else:
             self.do_drop(order)
+            self.say({"is": "used", "id": order["id"]})
 
     def do_drop(self, order: dict[str, Any]) -> None:
         """Lets go of one."""
-        namespace = self.namespaces.pop(order["id"], None)
-        if namespace is not None:
-            namespace.close()
-            self.say({"is": "gone", "id": order["id"]})
+        self.namespaces.pop(order["id"]).close()
 
-    def ready(self, number: int) -> None:
+    def offer(self, number: int) -> None:
         """Says that a namespace can be used."""
         namespace = self.namespaces[number]
         place = f"/proc/{os.getpid()}/fd"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from services.orchestrator.runtimes.egress.addresses import SUBNET
@@ -32,13 +33,14 @@ class Broken(Exception):
 class Namespace:
     """One network namespace and its slirp4netns."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, edition: int) -> None:
+        """The one that process `pid` is in."""
         self.net = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.counters = os.open(f"/proc/{pid}/net/dev", os.O_RDONLY | os.O_CLOEXEC)
         self.ends, self.life = os.pipe2(os.O_CLOEXEC)
         self.slirp = 0
         self.fresh = b""
-        self.edition = 0
+        self.edition = edition
         """of the rules that it was made with"""
 
     def packets(self) -> bytes:
@@ -71,8 +73,12 @@ class Namespace:
         line += ["--enable-sandbox", "--enable-seccomp", f"--exit-fd={self.ends}", f"--ready-fd={told}"]
         os.execvp(line[0], [*line, "--netns-type=path", f"/proc/self/fd/{self.net}", "tap0"])
 
-    def forward(self, port: int) -> None:
-        """Has connections to a port of its loopback arrive at the host's, for as long as it lives. Raises Broken."""
+    def forward_all(self, ports: Iterable[int]) -> None:
+        """Has connections to ports of its loopback arrive at the host's, for as long as it lives. Raises Broken."""
+        for port in ports:
+            self._forward(port)
+
+    def _forward(self, port: int) -> None:
         hearing, made = os.pipe2(os.O_CLOEXEC)
         spawn(forward, self.net, port, self.ends, made, keep=(self.net, self.ends, made))
         os.close(made)
@@ -83,8 +89,8 @@ class Namespace:
             os.close(hearing)
 
 
-def make(rules: str) -> Namespace:
-    """A namespace with its rules and its way out. Raises Broken, OSError."""
+def make(rules: str, forwards: Iterable[int], edition: int) -> Namespace:
+    """A namespace with its rules, its way out and its forwarded ports. Raises Broken, OSError."""
     made, say_made = os.pipe2(os.O_CLOEXEC)
     go_on, say_go_on = os.pipe2(os.O_CLOEXEC)
 
@@ -103,22 +109,20 @@ def make(rules: str) -> Namespace:
         os.close(say_made)
         if read_within(made) != b"made":
             raise Broken("no network namespace can be made here")
-        namespace = Namespace(pid)
+        namespace = Namespace(pid, edition)
         os.write(say_go_on, b".")
         namespace.attach()
         if not ended_well(pid):
             raise Broken(_NO_RULES)
         namespace.fresh = namespace.packets()
+        namespace.forward_all(forwards)
     except BaseException:
-        os.close(say_go_on)
-        say_go_on = -1
         if namespace:
             namespace.close()
         raise
     finally:
         for fd in (made, go_on, say_go_on):
-            if fd >= 0:
-                os.close(fd)
+            os.close(fd)
     return namespace
 
 

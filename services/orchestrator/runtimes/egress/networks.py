@@ -70,7 +70,7 @@ class Networks:
     _ready: deque[Network] = field(default_factory=deque)
     _in_use: int = 0
     _most_in_use: int = 0
-    _coming: int = 0
+    _coming: int = 0  # that the keeper was told to make, or looks at whether they can be used again
     _failed: int = 0
     _waiting: deque[asyncio.Future[Network]] = field(default_factory=deque)
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -107,8 +107,12 @@ class Networks:
         """Of a task that has ended; `unused` where it is certain that nothing of it lives."""
         self._in_use -= 1
         current = network.edition == self._edition  # else it would keep what is no longer allowed, or not yet denied
-        keep = unused and current and not network.opened and len(self._ready) < self._most_wanted
-        network.keeper.send({"do": "back" if keep else "drop", "id": network.number})
+        wanted = len(self._ready) + self._coming < self._most_wanted
+        if unused and current and wanted and not network.opened and network.keeper is self._keeper:
+            self._coming += 1
+            network.keeper.send({"do": "back", "id": network.number})
+        else:
+            network.keeper.send({"do": "drop", "id": network.number})
 
     def close(self) -> None:
         """Lets go. Networks of tasks live on with them."""
@@ -204,20 +208,22 @@ class Networks:
             return
         match answer["is"]:
             case "ready":
-                self._coming = max(0, self._coming - 1)
+                self._coming -= 1
                 self._failed = 0
                 places = answer["net"], answer["life"], keeper.userns
                 self._hand_over(Network(answer["id"], *places, keeper, answer["edition"]))
             case "failed":
-                self._coming = max(0, self._coming - 1)
+                self._coming -= 1
                 self._failed += 1
                 log.warning("network_not_made", reason=answer["message"])
                 if self._failed >= _PATIENCE:
                     self._refuse(answer["message"])
                 elif self._waiting:
                     self._make()
-            case _:
-                pass
+            case "used":
+                self._coming -= 1
+                if self._waiting:
+                    self._replenish()
 
     def _hand_over(self, network: Network) -> None:
         if network.edition != self._edition:  # on its way while the rules changed
