@@ -3,28 +3,7 @@ same name."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
-
 from tests.contract.conftest import process_world, sandboxes
-from tests.support.gateway import Client, Stage, staged
+from tests.integration.conftest import alice, root, stage
 
 __all__ = ["alice", "process_world", "root", "sandboxes", "stage"]
-
-
-@pytest_asyncio.fixture
-async def stage(nats_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stage]:
-    async with staged(nats_url, mongo_url, mongo_database) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def alice(stage: Stage) -> Client:
-    return await stage.client("alice")
-
-
-@pytest_asyncio.fixture
-async def root(stage: Stage) -> Client:
-    """An admin."""
-    return await stage.client("root", role="admin")

@@ -28,7 +28,7 @@ from deploy.nats_accounts import Listener, Login, login_of
 from shared.bus.rights import SERVICES, Rights
 from shared.bus.streams import provision
 from tests.support.nats_servers import lets_in, nats_programs
-from tests.support.servers import RunningServer, free_port
+from tests.support.servers import free_port, running
 
 SOON_S = 0.4
 """Long enough for a message on loopback that is on its way."""
@@ -76,12 +76,8 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NatsServe
     found = NatsServer(
         tmp_path / "nats", free_port(), (own, *services, NEIGHBOUR), LISTENERS, program=str(request.param.path)
     )
-    running = RunningServer(found, tmp_path / "log")
-    running.start()
-    try:
+    with running(found, tmp_path / "log"):
         yield found
-    finally:
-        running.kill()
 
 
 @pytest_asyncio.fixture

@@ -23,7 +23,7 @@ from shared.bus.subjects import durable_of
 from shared.events.catalog import ALL as EVENTS
 from tests.support.local_mode import LocalMode, local_mode, skip_without_sandbox
 from tests.support.nats_servers import nats_programs
-from tests.support.servers import RunningServer, free_port
+from tests.support.servers import free_port, running
 from tests.support.until import until
 
 PASSWORD = "of-the-tests"
@@ -77,12 +77,8 @@ async def _letters(client: AsyncAssay) -> list[DeadLetter]:
 def alone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NatsServer]:
     logins = (Login("assay", PASSWORD), *(login_of(name, PASSWORD) for name in SERVICES))
     found = NatsServer(tmp_path / "nats", free_port(), logins, program=str(request.param.path))
-    running = RunningServer(found, tmp_path / "log")
-    running.start()
-    try:
+    with running(found, tmp_path / "log"):
         yield found
-    finally:
-        running.kill()
 
 
 @asynccontextmanager

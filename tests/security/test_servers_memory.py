@@ -11,8 +11,7 @@ import re
 import struct
 import subprocess
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ import pytest
 from deploy.local import tools
 from deploy.local.mongo import NOT_COMPRESSING, MongoServer
 from shared.advisories import MONGODB, holes_of
-from tests.support.servers import RunningServer, free_port
+from tests.support.servers import free_port, running
 
 OP_MSG, OP_COMPRESSED, ZLIB = 2013, 2012, 2
 PROBES = range(40, 4_000, 13)
@@ -67,16 +66,6 @@ async def answer(port: int, message: bytes) -> bytes:
 
 async def leaks(port: int, probes: Sequence[int]) -> list[bytes]:
     return [said for claimed in probes if QUOTED.search(said := await answer(port, lying(claimed)))]
-
-
-@contextmanager
-def running(server: MongoServer, log: Path) -> Iterator[MongoServer]:
-    process = RunningServer(server, log)
-    process.start()
-    try:
-        yield server
-    finally:
-        process.kill()
 
 
 async def test_a_message_that_lies_about_its_size_is_told_nothing(tmp_path: Path) -> None:

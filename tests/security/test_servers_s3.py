@@ -6,8 +6,6 @@ import asyncio
 import hashlib
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from botocore.exceptions import ClientError
 from deploy.local import tools
 from deploy.local.emulator import EmulatorServer
 from deploy.local.emulator_gate import Request, is_signed
-from tests.support.servers import AWS_KEY, RunningServer, free_port
+from tests.support.servers import AWS_KEY, free_port, running
 
 KEY, SECRET, REGION = "ASSAYTESTSASSAYTESTS", "a secret of the tests", "eu-central-1"
 URLS = (
@@ -101,16 +99,6 @@ class Bare(EmulatorServer):
         return [tools.emulator()]
 
 
-@contextmanager
-def running(server: EmulatorServer, log: Path) -> Iterator[str]:
-    process = RunningServer(server, log)
-    process.start()
-    try:
-        yield server.url
-    finally:
-        process.kill()
-
-
 def client(url: str, key: str, secret: str) -> Any:
     quick = Config(retries={"max_attempts": 0}, signature_version="s3v4")
     session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1")
@@ -168,7 +156,8 @@ def _with_links(url: str) -> tuple[list[object], bytes, tuple[int, int]]:
 
 
 async def test_nobody_without_the_secret_reads_changes_or_resets_anything(tmp_path: Path) -> None:
-    with running(EmulatorServer(tmp_path / "data", free_port(), *AWS_KEY), tmp_path / "log") as url:
+    with running(EmulatorServer(tmp_path / "data", free_port(), *AWS_KEY), tmp_path / "log") as server:
+        url = server.url
         got_in, kept, links = await asyncio.to_thread(_with_links, url)
     assert got_in == []
     assert kept == b"of somebody"
@@ -176,7 +165,8 @@ async def test_nobody_without_the_secret_reads_changes_or_resets_anything(tmp_pa
 
 
 async def test_the_emulator_alone_lets_them_in(tmp_path: Path) -> None:
-    with running(Bare(tmp_path / "data", free_port(), *AWS_KEY), tmp_path / "log") as url:
+    with running(Bare(tmp_path / "data", free_port(), *AWS_KEY), tmp_path / "log") as server:
+        url = server.url
         await asyncio.to_thread(_filled, url)
         got_in = await asyncio.to_thread(_attack, url)
     assert ("test", "x") in got_in

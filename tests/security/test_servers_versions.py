@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from shared.advisories import CLOSED_BY_RIGHTS, HOLES, LEAST, MONGODB, NATS, hol
 from shared.bus.connect import Bus
 from shared.store.connect import connected
 from shared.telemetry import holes
-from tests.support.servers import RunningServer, free_port
+from tests.support.servers import free_port, running
 
 WARNING, CLOSED = "server_version_has_known_hole", "server_hole_is_closed_here"
 
@@ -70,16 +68,6 @@ class Compressing(MongoServer):
         return [word for word in super().command() if word not in NOT_COMPRESSING]
 
 
-@contextmanager
-def running(server: MongoServer, log: Path) -> Iterator[str]:
-    process = RunningServer(server, log)
-    process.start()
-    try:
-        yield server.url
-    finally:
-        process.kill()
-
-
 async def told_by_mongodb(url: str) -> list[dict[str, Any]]:
     with capture_logs() as logs:
         for _ in range(2):
@@ -90,13 +78,15 @@ async def told_by_mongodb(url: str) -> list[dict[str, Any]]:
 
 
 async def test_services_see_whether_mongodb_compresses(tmp_path: Path) -> None:
-    with running(MongoServer(tmp_path / "ours", free_port()), tmp_path / "log") as url:
+    with running(MongoServer(tmp_path / "ours", free_port()), tmp_path / "log") as server:
+        url = server.url
         told = await told_by_mongodb(url)
     assert [entry for entry in told if entry["event"] == WARNING and "14847" in entry["hole"]] == []
     if not told:
         pytest.skip("the mongod here has no known hole")
     assert [entry["hole"] for entry in told].count("CVE-2025-14847") <= 1
-    with running(Compressing(tmp_path / "other", free_port()), tmp_path / "log") as url:
+    with running(Compressing(tmp_path / "other", free_port()), tmp_path / "log") as server:
+        url = server.url
         warned = [entry for entry in await told_by_mongodb(url) if entry["event"] == WARNING]
     if any(entry["hole"] == "CVE-2025-14847" for entry in told):
         assert [entry["hole"] for entry in warned] == ["CVE-2025-14847"]

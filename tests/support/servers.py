@@ -116,41 +116,49 @@ class RunningServer:
 
 
 @contextlib.contextmanager
+def running(server: NatsServer | MongoServer | EmulatorServer, log: Path) -> Iterator[RunningServer]:
+    """This server, until the block ends: then it is killed, for its data goes, too."""
+    process = RunningServer(server, log)
+    try:
+        process.start()
+        yield process
+    finally:
+        process.kill()
+
+
+@contextlib.contextmanager
 def running_nats() -> Iterator[RunningServer]:
     """A nats-server with JetStream: 0.02 s, so one per test is fine."""
-    with _folder("nats") as folder:
-        yield from _run(RunningServer(NatsServer(folder / "data", free_port()), folder / "log"))
+    with _folder("nats") as folder, running(NatsServer(folder / "data", free_port()), folder / "log") as server:
+        yield server
 
 
 @contextlib.contextmanager
 def running_mongo() -> Iterator[RunningServer]:
     """A one-node replica set: 0.7 s and 190 MiB, so one per test session; take one of your own only to kill it."""
-    with _folder("mongo") as folder:
+    with (
+        _folder("mongo") as folder,
         # Each test drops its database. Kept for five minutes, thousands of those take all files that a process may
         # open, and a mongod that cannot open one ends itself.
-        server = MongoServer(folder / "data", free_port(), history_s=0)
-        yield from _run(RunningServer(server, folder / "log"))
+        running(MongoServer(folder / "data", free_port(), history_s=0), folder / "log") as server,
+    ):
+        yield server
 
 
 @contextlib.contextmanager
 def running_emulator() -> Iterator[RunningServer]:
     """An emulator of AWS for its S3: 0.8 s and 55 MiB, so one per test session."""
-    with _folder("aws") as folder:
-        yield from _run(RunningServer(EmulatorServer(folder / "data", free_port(), *AWS_KEY), folder / "log"))
+    with (
+        _folder("aws") as folder,
+        running(EmulatorServer(folder / "data", free_port(), *AWS_KEY), folder / "log") as server,
+    ):
+        yield server
 
 
 def in_own_loop(work: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine to its end from plain code, whether or not this thread has a loop running."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
-
-
-def _run(server: RunningServer) -> Iterator[RunningServer]:
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()  # the data goes too, so there is nothing to write down
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -232,12 +232,18 @@ def _try(groups: Cgroups) -> None:
         remove([str(trial) for trial in trials])
 
 
-def kill_all(folders: Sequence[str]) -> bool:
-    """Kills what is in the group. True when nothing was left to kill: repeat until then."""
+def members(folders: Iterable[str]) -> set[int]:
+    """The processes in these groups, as far as there are such groups."""
     pids: set[int] = set()
     for folder in folders:
         with contextlib.suppress(OSError):
             pids.update(map(int, Path(folder, "cgroup.procs").read_text().split()))
+    return pids
+
+
+def kill_all(folders: Sequence[str]) -> bool:
+    """Kills what is in the group. True when nothing was left to kill: repeat until then."""
+    pids = members(folders)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

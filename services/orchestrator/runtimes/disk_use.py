@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from services.orchestrator.runtimes.cgroups import members
 from services.orchestrator.runtimes.ownership import Moved, exchanged, identity
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,7 +38,7 @@ def used(folders: Iterable[Path], cgroups: Iterable[str], *, enough: float = mat
         with contextlib.suppress(OSError):
             disks.add(folder.stat().st_dev)
         total += _in_folder(folder, seen, enough)
-    return total if total > enough else total + _without_name(_pids(cgroups), seen, disks)
+    return total if total > enough else total + _without_name(members(cgroups), seen, disks)
 
 
 def _in_folder(path: Path, seen: set[tuple[int, int]], enough: float) -> int:
@@ -102,15 +103,7 @@ def _size(facts: os.stat_result, seen: set[tuple[int, int]]) -> int:
     return facts.st_blocks * _BLOCK + _ENTRY
 
 
-def _pids(cgroups: Iterable[str]) -> set[str]:
-    pids: set[str] = set()
-    for group in cgroups:
-        with contextlib.suppress(OSError):
-            pids.update(Path(group, "cgroup.procs").read_text().split())
-    return pids
-
-
-def _without_name(pids: Iterable[str], seen: set[tuple[int, int]], disks: set[int]) -> int:
+def _without_name(pids: Iterable[int], seen: set[tuple[int, int]], disks: set[int]) -> int:
     """What files take that were removed and are still open, or mapped, in one of these processes."""
     total = 0
     for pid in pids:

@@ -5,7 +5,7 @@ The order of the steps is what makes a crash harmless: nothing is taken from the
 """
 
 # pathlib would only make every fork dearer.
-# ruff: noqa: PTH102, PTH108, PTH110, PTH211
+# ruff: noqa: PTH108, PTH110, PTH211
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 
 from services.orchestrator.runtimes.forkserver.confinement import confine, filter_of, leave_keyring
 from services.orchestrator.runtimes.forkserver.way import Way
-from services.orchestrator.runtimes.kernel import start_time, write
+from services.orchestrator.runtimes.kernel import enter_groups, start_time, write
 
 Order = dict[str, Any]
 
@@ -32,13 +32,6 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
 class Refused(Exception):
     """The task must not be started; `args[0]` is the answer to the order."""
-
-
-def enter(groups: list[str]) -> None:
-    """Makes cgroups for this process and moves it into them."""
-    for group in groups:
-        os.mkdir(group, 0o755)
-        write(f"{group}/cgroup.procs", "0")
 
 
 def take_uid(order: Order) -> int | None:
@@ -148,7 +141,7 @@ def live(groups: list[str], server: list[int], ptys: tuple[str, str]) -> NoRetur
     """The life of a spare, from fork to exec. REPORT closes by itself on exec; its last line is the answer."""
     program = "a new process"
     try:
-        enter(groups)
+        enter_groups(groups)
         leave_keyring()
         order = await_order()
         program = order["argv"][0]

@@ -13,6 +13,7 @@ from services.orchestrator.runtimes import disk_watch
 from services.orchestrator.runtimes.disk_use import Endless, used
 from services.orchestrator.runtimes.disk_watch import DiskWatch
 from services.orchestrator.runtimes.removal import remove_tree
+from tests.support.deep_folders import dig
 from tests.support.until import until
 
 LIMIT = 8000
@@ -88,20 +89,9 @@ async def test_a_look_that_fails_is_not_the_last(disk: Disk, monkeypatch: pytest
     watch.close()
 
 
-def _dig(folder: Path, depth: int) -> None:
-    """A path so long could not be named, so it is made from inside."""
-    here = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("deep", dir_fd=here)
-        deeper = os.open("deep", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = deeper
-    os.close(here)
-
-
 def test_folders_in_folders_take_few_descriptors(tmp_path: Path) -> None:
     """They are the orchestrator's, which knows nothing of its tests when it has none left to look at them."""
-    _dig(tmp_path, 1500)
+    dig(tmp_path, 1500)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     last = os.open("/dev/null", os.O_RDONLY)
     os.close(last)
@@ -115,7 +105,7 @@ def test_folders_in_folders_take_few_descriptors(tmp_path: Path) -> None:
 
 
 def test_folders_without_an_end_are_not_counted(tmp_path: Path) -> None:
-    _dig(tmp_path, 2100)
+    dig(tmp_path, 2100)
     with pytest.raises(Endless):
         used([tmp_path], ())
     remove_tree(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 
 from services.orchestrator.runtimes import removal
 from services.orchestrator.runtimes.removal import remove_tree
+from tests.support.deep_folders import dig
 
 DEEPER_THAN_A_STACK = 3000
 
@@ -27,7 +28,7 @@ def test_a_folder_with_folders_files_and_odd_modes_goes(tmp_path: Path) -> None:
 def test_depth_is_no_defence(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    _dig(folder, DEEPER_THAN_A_STACK)
+    dig(folder, DEEPER_THAN_A_STACK)
     remove_tree(folder)
     assert list(tmp_path.iterdir()) == []
 
@@ -72,14 +73,3 @@ def test_what_is_no_folder_is_no_error(tmp_path: Path, kind: str) -> None:
     if kind == "file":
         path.write_text("x")
     remove_tree(path)
-
-
-def _dig(folder: Path, depth: int) -> None:
-    """A path so long could not be named, so it is made from inside."""
-    here = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("a", dir_fd=here)
-        deeper = os.open("a", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = deeper
-    os.close(here)
